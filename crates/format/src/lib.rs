@@ -1,1 +1,40 @@
-//! (to be written)
+//! The bytes of a pgkeep repository: names, records, manifests, frames, packs
+//! and keys, as FORMAT.md describes them.
+//!
+//! Invariants: nothing here does I/O or knows a runtime. Everything that comes
+//! from a storage is hostile until its hash, its signature or its seal has been
+//! checked: no length read from it allocates more than the bytes that are
+//! there, and no input panics.
+
+pub mod cut;
+mod descriptor;
+mod envelope;
+mod error;
+mod frame;
+mod hash;
+mod host_key;
+mod identity_file;
+mod keys;
+mod manifest;
+pub mod names;
+mod pack;
+pub mod records;
+mod seal;
+mod signing;
+
+pub use descriptor::{Capabilities, Descriptor, Encryption, RepositoryId};
+pub use envelope::{Envelope, RecordKind, Verified};
+pub use error::{Damage, FormatError};
+pub use frame::{FRAME_LIMIT, Frame, FrameDecoder, FrameEncoder};
+pub use hash::{Hash, HashKey, Hasher};
+pub use host_key::{HostKey, Trust};
+pub use identity_file::RecoveryKeyFile;
+pub use keys::{KeyRecord, KeyRole, KeySecrets, RepositorySecret};
+pub use manifest::{Extent, FileEntry, FrameEntry, Manifest, PackRef};
+pub use pack::{PackReader, PackWriter};
+pub use seal::{Identities, Recipient, RecoveryIdentity, Seal};
+pub use signing::{Signer, VerifyingKey};
+
+/// The version of the format that this crate writes, and the newest that it
+/// reads.
+pub const FORMAT_VERSION: u16 = 1;

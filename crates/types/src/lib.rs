@@ -9,6 +9,7 @@ mod clock;
 mod environment;
 mod id;
 mod names;
+mod object_name;
 mod random;
 mod system_id;
 
@@ -17,5 +18,6 @@ pub use environment::Environment;
 pub use id::{BackupId, IdError, RunId};
 pub use jiff::Timestamp;
 pub use names::{ClusterName, NameError};
+pub use object_name::{ObjectName, ObjectNameError};
 pub use random::Random;
 pub use system_id::SystemId;

@@ -1,0 +1,400 @@
+//! The envelope that all records share: magic, version, kind, a clear part, a
+//! sealed part, a BLAKE3 hash and the writer's signature.
+//!
+//! Invariants: nothing of a record is looked at before its hash holds; nothing
+//! of it is believed before its signature holds for this repository and this
+//! name, by a writer that the repository vouches for. The last 128 bytes and the
+//! first 12 keep their meaning in every version of the format.
+
+use std::io::Read;
+
+use pgkeep_types::ObjectName;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::descriptor::RepositoryId;
+use crate::error::{Damage, FormatError};
+use crate::signing::{Signer, VerifyingKey};
+use crate::{FORMAT_VERSION, Hash, Identities, Seal};
+
+const MAGIC: &[u8; 8] = b"pgkeeprc";
+const HEADER: usize = 24;
+const TRAILER: usize = 32 + 32 + 64;
+const CONTEXT: &[u8] = b"pgkeep record v1\0";
+const COMPRESSION: i32 = 3;
+/// No sealed part expands to more; the manifest of a 10 TB dump is half of it.
+const SEALED_LIMIT: u64 = 1 << 30;
+
+/// What a record holds; the number is written into its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum RecordKind {
+    /// `keys/<fingerprint>`
+    Key = 1,
+    /// `<cluster>/runs/<run>/begin`
+    Begin = 2,
+    /// `<cluster>/runs/<run>/outcome`
+    Outcome = 3,
+    /// `<cluster>/backups/<backup>/manifest`
+    Manifest = 4,
+    /// `<cluster>/backups/<backup>/facts`
+    Facts = 5,
+    /// `<cluster>/backups/<backup>/backup`
+    Backup = 6,
+}
+
+/// Where a record belongs: the same bytes are no record anywhere else.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    /// The repository.
+    pub repository: RepositoryId,
+    /// The object that holds the record.
+    pub name: &'a ObjectName,
+    /// What it holds.
+    pub kind: RecordKind,
+}
+
+/// A record whose hash and signature hold.
+#[derive(Debug)]
+pub struct Verified {
+    /// The clear part: JSON.
+    clear: Vec<u8>,
+    /// The sealed part, still sealed.
+    sealed: Vec<u8>,
+    /// Who wrote it.
+    pub writer: VerifyingKey,
+    /// The hash of the whole object, as other records cite it.
+    pub object_hash: Hash,
+}
+
+impl Envelope<'_> {
+    /// The bytes of a record with `clear` for everybody, and `hidden` compressed
+    /// and sealed.
+    ///
+    /// # Errors
+    /// Where sealing fails.
+    pub fn write(
+        &self,
+        clear: &impl Serialize,
+        hidden: Option<(&[u8], &Seal)>,
+        signer: &Signer,
+    ) -> Result<Vec<u8>, FormatError> {
+        let json = |error| FormatError::damaged(HEADER as u64, Damage::Json(error));
+        let clear = serde_json::to_vec(clear).map_err(json)?;
+        let sealed = match hidden {
+            Some((plain, seal)) => seal.seal(compress(plain)?)?,
+            None => Vec::new(),
+        };
+        let clear_length = u32::try_from(clear.len())
+            .map_err(|_| FormatError::damaged(12, Damage::Range("clear part's length")))?;
+        let mut bytes = Vec::with_capacity(HEADER + clear.len() + sealed.len() + TRAILER);
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes.extend_from_slice(&(self.kind as u16).to_le_bytes());
+        bytes.extend_from_slice(&clear_length.to_le_bytes());
+        bytes.extend_from_slice(&(sealed.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&clear);
+        bytes.extend_from_slice(&sealed);
+        let hash = Hash::of(&bytes);
+        bytes.extend_from_slice(&hash.0);
+        bytes.extend_from_slice(signer.verifying_key().as_bytes());
+        bytes.extend_from_slice(&signer.sign(&self.message(&hash)));
+        Ok(bytes)
+    }
+
+    /// Verifies the bytes of a record: what it is, where it belongs, and that one
+    /// of `writers` wrote it.
+    ///
+    /// # Errors
+    /// `Damaged`, `TooNew` or `UnknownWriter`.
+    pub fn read(&self, bytes: &[u8], writers: &[VerifyingKey]) -> Result<Verified, FormatError> {
+        let total = bytes.len();
+        let body = total.checked_sub(TRAILER).filter(|body| *body >= HEADER);
+        let Some(body) = body else {
+            return Err(FormatError::damaged(
+                total as u64,
+                Damage::Length {
+                    expected: (HEADER + TRAILER) as u64,
+                    found: total as u64,
+                },
+            ));
+        };
+        let (content, trailer) = bytes.split_at(body);
+        if !content.starts_with(MAGIC) {
+            return Err(FormatError::damaged(0, Damage::Magic));
+        }
+        let hash = Hash::of(content);
+        if trailer.first_chunk::<32>() != Some(&hash.0) {
+            return Err(FormatError::damaged(0, Damage::Hash));
+        }
+        let header = Header::read(content)?;
+        if header.version > FORMAT_VERSION {
+            return Err(FormatError::TooNew {
+                found: header.version,
+                newest: FORMAT_VERSION,
+            });
+        }
+        self.check_writer(trailer, &hash, writers, body as u64)
+            .and_then(|writer| {
+                if header.kind != self.kind as u16 {
+                    let (expected, found) = (self.kind as u16, header.kind);
+                    return Err(FormatError::damaged(10, Damage::Kind { expected, found }));
+                }
+                let (clear, sealed) = header.parts(content)?;
+                Ok(Verified {
+                    clear: clear.to_vec(),
+                    sealed: sealed.to_vec(),
+                    writer,
+                    object_hash: Hash::of(bytes),
+                })
+            })
+    }
+
+    fn check_writer(
+        &self,
+        trailer: &[u8],
+        hash: &Hash,
+        writers: &[VerifyingKey],
+        at: u64,
+    ) -> Result<VerifyingKey, FormatError> {
+        let refused = || FormatError::damaged(at + 64, Damage::Signature);
+        let writer = trailer.get(32..64).and_then(|key| key.try_into().ok());
+        let writer = VerifyingKey::from_bytes(writer.ok_or_else(refused)?);
+        let signature: [u8; 64] = trailer
+            .get(64..)
+            .and_then(|signature| signature.try_into().ok())
+            .ok_or_else(refused)?;
+        if !writers.contains(&writer) {
+            return Err(FormatError::UnknownWriter {
+                writer: writer.to_string(),
+                offset: at + 32,
+            });
+        }
+        if writer.verifies(&self.message(hash), &signature) {
+            Ok(writer)
+        } else {
+            Err(refused())
+        }
+    }
+
+    fn message(&self, hash: &Hash) -> Vec<u8> {
+        let name = self.name.as_str().as_bytes();
+        let mut message = CONTEXT.to_vec();
+        message.extend_from_slice(self.repository.as_bytes());
+        message.extend_from_slice(&(name.len() as u64).to_le_bytes());
+        message.extend_from_slice(name);
+        message.extend_from_slice(&hash.0);
+        message
+    }
+}
+
+impl Verified {
+    /// The clear part.
+    ///
+    /// # Errors
+    /// `Damaged` where the JSON is not that of a `T`.
+    pub fn clear<T: DeserializeOwned>(&self) -> Result<T, FormatError> {
+        serde_json::from_slice(&self.clear)
+            .map_err(|error| FormatError::damaged(HEADER as u64, Damage::Json(error)))
+    }
+
+    /// Opens the sealed part with `identities`; with `None` in an unencrypted
+    /// repository.
+    ///
+    /// # Errors
+    /// `NoIdentity` where no key fits, `Damaged` where the bytes are no such
+    /// part.
+    pub fn hidden(&self, identities: Option<&Identities>) -> Result<Vec<u8>, FormatError> {
+        let base = (HEADER + self.clear.len()) as u64;
+        let opened = identities.map(|keys| keys.open(&self.sealed)).transpose();
+        let opened = opened.map_err(|error| error.at(base))?;
+        decompress(opened.as_deref().unwrap_or(&self.sealed), base)
+    }
+}
+
+struct Header {
+    version: u16,
+    kind: u16,
+    clear: u64,
+    sealed: u64,
+}
+
+impl Header {
+    fn read(content: &[u8]) -> Result<Self, FormatError> {
+        let field = |range: std::ops::Range<usize>| {
+            let bytes = content.get(range).unwrap_or_default();
+            bytes
+                .iter()
+                .rev()
+                .fold(0_u64, |value, byte| value << 8 | u64::from(*byte))
+        };
+        let narrow = |value| {
+            u16::try_from(value).map_err(|_| FormatError::damaged(8, Damage::Range("version")))
+        };
+        Ok(Self {
+            version: narrow(field(8..10))?,
+            kind: narrow(field(10..12))?,
+            clear: field(12..16),
+            sealed: field(16..24),
+        })
+    }
+
+    fn parts<'a>(&self, content: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), FormatError> {
+        let parts = content.get(HEADER..).unwrap_or_default();
+        let wrong = || FormatError::damaged(12, Damage::Range("parts' lengths"));
+        if self.clear.checked_add(self.sealed) != Some(parts.len() as u64) {
+            return Err(wrong());
+        }
+        let clear = usize::try_from(self.clear).map_err(|_| wrong())?;
+        parts.split_at_checked(clear).ok_or_else(wrong)
+    }
+}
+
+fn compress(plain: &[u8]) -> Result<Vec<u8>, FormatError> {
+    zstd::bulk::compress(plain, COMPRESSION).map_err(|source| FormatError::Write {
+        what: "compress",
+        source,
+    })
+}
+
+fn decompress(stored: &[u8], base: u64) -> Result<Vec<u8>, FormatError> {
+    let refused = |e: std::io::Error| FormatError::damaged(base, Damage::Compressed(e.to_string()));
+    let mut plain = Vec::new();
+    zstd::stream::read::Decoder::new(stored)
+        .and_then(|decoder| decoder.take(SEALED_LIMIT + 1).read_to_end(&mut plain))
+        .map_err(refused)?;
+    if plain.len() as u64 > SEALED_LIMIT {
+        return Err(FormatError::damaged(
+            base,
+            Damage::Range("sealed part's length"),
+        ));
+    }
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RecoveryIdentity;
+
+    fn repository() -> RepositoryId {
+        RepositoryId::new([4; 16])
+    }
+
+    fn place(name: &ObjectName) -> Envelope<'_> {
+        Envelope {
+            repository: repository(),
+            name,
+            kind: RecordKind::Facts,
+        }
+    }
+
+    struct Example {
+        name: ObjectName,
+        signer: Signer,
+        identities: Identities,
+        bytes: Vec<u8>,
+    }
+
+    fn example() -> Example {
+        let identity = RecoveryIdentity::generate();
+        let name: ObjectName = "main/backups/b/facts".parse().unwrap();
+        let signer = Signer::from_seed(&[6; 32]);
+        let seal = Seal::To(vec![identity.recipient()]);
+        let bytes = place(&name)
+            .write(&"clear", Some((b"hidden", &seal)), &signer)
+            .unwrap();
+        Example {
+            name,
+            signer,
+            identities: Identities::new(vec![identity]),
+            bytes,
+        }
+    }
+
+    #[test]
+    fn both_parts_read_back() {
+        let e = example();
+        let record = place(&e.name)
+            .read(&e.bytes, &[e.signer.verifying_key()])
+            .unwrap();
+        assert_eq!(record.clear::<String>().unwrap(), "clear");
+        assert_eq!(record.hidden(Some(&e.identities)).unwrap(), b"hidden");
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let e = example();
+        for bit in 0..e.bytes.len() * 8 {
+            let mut flipped = e.bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let read = place(&e.name).read(&flipped, &[e.signer.verifying_key()]);
+            assert!(read.is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn every_shortened_or_lengthened_form_is_found() {
+        let e = example();
+        let writers = [e.signer.verifying_key()];
+        for length in 0..e.bytes.len() {
+            assert!(place(&e.name).read(&e.bytes[..length], &writers).is_err());
+        }
+        let longer = [e.bytes.as_slice(), &[0]].concat();
+        assert!(place(&e.name).read(&longer, &writers).is_err());
+    }
+
+    #[test]
+    fn a_record_is_none_under_another_name_kind_or_repository() {
+        let e = example();
+        let writers = [e.signer.verifying_key()];
+        let elsewhere: ObjectName = "main/backups/c/facts".parse().unwrap();
+        assert!(place(&elsewhere).read(&e.bytes, &writers).is_err());
+        let kind = RecordKind::Manifest;
+        let other = Envelope {
+            kind,
+            ..place(&e.name)
+        };
+        assert!(other.read(&e.bytes, &writers).is_err());
+        let repository = RepositoryId::new([5; 16]);
+        let other = Envelope {
+            repository,
+            ..place(&e.name)
+        };
+        assert!(other.read(&e.bytes, &writers).is_err());
+    }
+
+    #[test]
+    fn a_stranger_who_signs_is_named_and_refused() {
+        let e = example();
+        let error = place(&e.name).read(&e.bytes, &[]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains(&e.signer.verifying_key().to_string())
+        );
+    }
+
+    #[test]
+    fn without_the_key_the_sealed_part_stays_shut() {
+        let e = example();
+        let record = place(&e.name)
+            .read(&e.bytes, &[e.signer.verifying_key()])
+            .unwrap();
+        let stranger = Identities::new(vec![RecoveryIdentity::generate()]);
+        let error = record.hidden(Some(&stranger)).unwrap_err();
+        assert!(matches!(error, FormatError::NoIdentity));
+    }
+
+    #[test]
+    fn a_record_of_a_newer_format_is_told_apart_from_damage() {
+        let e = example();
+        let mut newer = e.bytes[..e.bytes.len() - TRAILER].to_vec();
+        newer[8] = 9;
+        let hash = Hash::of(&newer);
+        newer.extend_from_slice(&hash.0);
+        newer.extend_from_slice(&[0; 96]);
+        let error = place(&e.name).read(&newer, &[]).unwrap_err();
+        assert!(matches!(error, FormatError::TooNew { found: 9, .. }));
+    }
+}

@@ -1,0 +1,152 @@
+//! The keys of a repository: who can read it, who may write to it, and the
+//! secret that its hashes are keyed with.
+//!
+//! Invariants: the root key signs every key record and the descriptor; its
+//! seed exists only sealed to the recovery keys. A private key is never in a
+//! repository. A record of role `open` exists in unencrypted repositories only.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use zeroize::ZeroizeOnDrop;
+
+use crate::hash::{HashKey, decode_hex, encode_hex};
+use crate::signing::{Signer, VerifyingKey};
+use crate::{FormatError, Hash, Recipient};
+
+/// What a key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyRole {
+    /// Opens everything. Its private half is kept offline.
+    Recovery,
+    /// Writes backups, and opens what the next backup must read.
+    Host,
+    /// Stands for the recovery key in an unencrypted repository: there is
+    /// nothing to open, and its secrets are in the clear.
+    Open,
+}
+
+/// The clear part of a key record, `keys/<fingerprint>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// What the key is for.
+    pub role: KeyRole,
+    /// Who it belongs to, for people: a host's name.
+    pub name: String,
+    /// What is sealed to it is sealed to this recipient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<Recipient>,
+    /// What it signs is verified with this key; hosts have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verifier: Option<VerifyingKey>,
+    /// When the record was made.
+    pub created: Timestamp,
+}
+
+impl KeyRecord {
+    /// The name of the record: the first 16 bytes, in hex, of the BLAKE3 hash of
+    /// the recipient's text and the verifier's bytes.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let recipient = self.recipient.as_ref().map_or("", Recipient::as_str);
+        let verifier = self.verifier.as_ref().map(VerifyingKey::as_bytes);
+        let mut bytes = recipient.as_bytes().to_vec();
+        bytes.extend(verifier.into_iter().flatten());
+        encode_hex(&Hash::of(&bytes).0[..16])
+    }
+}
+
+/// The sealed part of a key record, sealed to that key alone.
+#[derive(Clone, Serialize, Deserialize, ZeroizeOnDrop)]
+pub struct KeySecrets {
+    /// The repository's secret.
+    pub secret: RepositorySecret,
+    /// The seed of the root key; recovery keys have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<String>,
+}
+
+impl KeySecrets {
+    /// The secrets for a host.
+    #[must_use]
+    pub fn for_host(secret: RepositorySecret) -> Self {
+        Self { secret, root: None }
+    }
+
+    /// The secrets for whoever may vouch for more keys.
+    #[must_use]
+    pub fn for_recovery(secret: RepositorySecret, root: &Signer) -> Self {
+        Self {
+            secret,
+            root: Some(encode_hex(&root.seed())),
+        }
+    }
+
+    /// The root key, where this key has it.
+    #[must_use]
+    pub fn root(&self) -> Option<Signer> {
+        let seed = decode_hex(self.root.as_deref()?)?;
+        Some(Signer::from_seed(&seed))
+    }
+}
+
+impl fmt::Debug for KeySecrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeySecrets(…)")
+    }
+}
+
+/// 32 random bytes of the repository, known to its writers and to the recovery
+/// keys: from them come the keys of content hashes and of cutting.
+#[derive(Clone, Serialize, Deserialize, ZeroizeOnDrop)]
+#[serde(into = "String", try_from = "String")]
+pub struct RepositorySecret([u8; 32]);
+
+impl RepositorySecret {
+    /// Takes 32 random bytes for the secret.
+    #[must_use]
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The key of the hashes of frames and files.
+    #[must_use]
+    pub fn content_key(&self) -> HashKey {
+        HashKey(blake3::derive_key("pgkeep v1 content hash", &self.0))
+    }
+
+    /// The seed of the cutter, so that sizes tell nobody what was cut.
+    #[must_use]
+    pub fn cut_seed(&self) -> u64 {
+        let bytes = blake3::derive_key("pgkeep v1 cut seed", &self.0);
+        bytes
+            .iter()
+            .take(8)
+            .rev()
+            .fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+    }
+}
+
+impl fmt::Debug for RepositorySecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RepositorySecret(…)")
+    }
+}
+
+impl From<RepositorySecret> for String {
+    fn from(secret: RepositorySecret) -> Self {
+        encode_hex(&secret.0)
+    }
+}
+
+impl TryFrom<String> for RepositorySecret {
+    type Error = FormatError;
+
+    fn try_from(text: String) -> Result<Self, FormatError> {
+        decode_hex(&text).map(Self).ok_or(FormatError::Key {
+            what: "repository secret",
+        })
+    }
+}

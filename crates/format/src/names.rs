@@ -1,0 +1,191 @@
+//! Where each object of a repository is.
+//!
+//! Invariant: this file is the only place that puts an object's name together
+//! or takes one apart; FORMAT.md lists the same names.
+
+use pgkeep_types::{BackupId, ClusterName, ObjectName, ObjectNameError, RunId};
+
+/// The descriptor's name.
+pub const DESCRIPTOR: &str = "pgkeep.json";
+/// Where key records are.
+pub const KEYS: &str = "keys/";
+
+/// The descriptor.
+///
+/// # Errors
+/// Never: the name is plain.
+pub fn descriptor() -> Result<ObjectName, ObjectNameError> {
+    DESCRIPTOR.parse()
+}
+
+/// A key record.
+///
+/// # Errors
+/// Where `fingerprint` is no plain name.
+pub fn key(fingerprint: &str) -> Result<ObjectName, ObjectNameError> {
+    format!("{KEYS}{fingerprint}").parse()
+}
+
+/// A record of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunRecord {
+    /// What was started.
+    Begin,
+    /// How it ended.
+    Outcome,
+}
+
+/// A record of a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupPart {
+    /// Every file and the extents that make it up.
+    Manifest,
+    /// What was seen of the database.
+    Facts,
+    /// The commit.
+    Backup,
+}
+
+/// The folder of a cluster's runs.
+#[must_use]
+pub fn runs(cluster: &ClusterName) -> String {
+    format!("{cluster}/runs/")
+}
+
+/// The folder of a cluster's backups.
+#[must_use]
+pub fn backups(cluster: &ClusterName) -> String {
+    format!("{cluster}/backups/")
+}
+
+/// A record of a run.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn run(
+    cluster: &ClusterName,
+    run: &RunId,
+    record: RunRecord,
+) -> Result<ObjectName, ObjectNameError> {
+    let record = match record {
+        RunRecord::Begin => "begin",
+        RunRecord::Outcome => "outcome",
+    };
+    format!("{}{run}/{record}", runs(cluster)).parse()
+}
+
+/// A record of a backup.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn backup(
+    cluster: &ClusterName,
+    backup: &BackupId,
+    part: BackupPart,
+) -> Result<ObjectName, ObjectNameError> {
+    let part = match part {
+        BackupPart::Manifest => "manifest",
+        BackupPart::Facts => "facts",
+        BackupPart::Backup => "backup",
+    };
+    format!("{}{backup}/{part}", backups(cluster)).parse()
+}
+
+/// A pack of a backup; packs are numbered from 0.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn pack(
+    cluster: &ClusterName,
+    backup: &BackupId,
+    number: u32,
+) -> Result<ObjectName, ObjectNameError> {
+    format!("{}{backup}/packs/{number}", backups(cluster)).parse()
+}
+
+/// What the name of an object stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A record of a run.
+    Run(ClusterName, RunId, RunRecord),
+    /// A record of a backup.
+    Backup(ClusterName, BackupId, BackupPart),
+    /// A pack.
+    Pack(ClusterName, BackupId, u32),
+}
+
+/// Reads what a name of a cluster's object stands for; `None` for a foreign one.
+#[must_use]
+pub fn place(name: &ObjectName) -> Option<Place> {
+    let parts: Vec<&str> = name.as_str().split('/').collect();
+    match *parts.as_slice() {
+        [cluster, "runs", id, record] => {
+            let record = match record {
+                "begin" => RunRecord::Begin,
+                "outcome" => RunRecord::Outcome,
+                _ => return None,
+            };
+            Some(Place::Run(cluster.parse().ok()?, id.parse().ok()?, record))
+        }
+        [cluster, "backups", id, part] => {
+            let part = match part {
+                "manifest" => BackupPart::Manifest,
+                "facts" => BackupPart::Facts,
+                "backup" => BackupPart::Backup,
+                _ => return None,
+            };
+            Some(Place::Backup(cluster.parse().ok()?, id.parse().ok()?, part))
+        }
+        [cluster, "backups", id, "packs", number] => {
+            let parsed: u32 = number.parse().ok()?;
+            let canonical = parsed.to_string() == number;
+            canonical.then_some(Place::Pack(cluster.parse().ok()?, id.parse().ok()?, parsed))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_taken_apart_as_it_was_put_together() {
+        let main: ClusterName = "main".parse().unwrap();
+        let id: BackupId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
+        let run_id: RunId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
+        for record in [RunRecord::Begin, RunRecord::Outcome] {
+            let name = run(&main, &run_id, record).unwrap();
+            assert_eq!(
+                place(&name),
+                Some(Place::Run(main.clone(), run_id.clone(), record))
+            );
+        }
+        for part in [BackupPart::Manifest, BackupPart::Facts, BackupPart::Backup] {
+            let name = backup(&main, &id, part).unwrap();
+            assert_eq!(
+                place(&name),
+                Some(Place::Backup(main.clone(), id.clone(), part))
+            );
+        }
+        let name = pack(&main, &id, 12).unwrap();
+        assert_eq!(
+            name.as_str(),
+            "main/backups/20261120T030000Z-7k3m9q2x/packs/12"
+        );
+        assert_eq!(place(&name), Some(Place::Pack(main, id, 12)));
+    }
+
+    #[test]
+    fn a_foreign_name_stands_for_nothing() {
+        for name in [
+            "pgkeep.json",
+            "keys/00",
+            "main/backups/x/backup",
+            "main/runs/20261120T030000Z-7k3m9q2x/end",
+            "main/backups/20261120T030000Z-7k3m9q2x/packs/01",
+        ] {
+            assert_eq!(place(&name.parse().unwrap()), None, "{name}");
+        }
+    }
+}

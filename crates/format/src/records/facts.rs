@@ -1,0 +1,113 @@
+//! What was seen of a database, in the snapshot that was dumped.
+//!
+//! Invariant: it holds what `pg_dump -C` would tell and an archive restored
+//! under another name would lose, so that a restore can bring it back.
+
+use serde::{Deserialize, Serialize};
+
+/// The sealed part of a dump's `facts` record; JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DumpFacts {
+    /// The server's version number, such as 150018.
+    pub server_version_number: u32,
+    /// The version of `pg_dump`, such as `15.18`.
+    pub pg_dump_version: String,
+    /// The database itself.
+    pub database: DatabaseFacts,
+}
+
+/// A database as the catalogs describe it (`pg_database`, `pg_db_role_setting`,
+/// `pg_shdescription`, `pg_shseclabel`, `pg_extension`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseFacts {
+    /// `datname`
+    pub name: String,
+    /// The role that owns it.
+    pub owner: String,
+    /// The encoding's name, such as `UTF8`.
+    pub encoding: String,
+    /// Who provides its collation.
+    pub locale_provider: LocaleProvider,
+    /// `datcollate`
+    pub collate: String,
+    /// `datctype`
+    pub ctype: String,
+    /// `datlocale` (17 and later) or `daticulocale` (15 and 16).
+    pub locale: Option<String>,
+    /// `daticurules` (16 and later).
+    pub icu_rules: Option<String>,
+    /// `datcollversion` (15 and later).
+    pub collation_version: Option<String>,
+    /// The default tablespace's name.
+    pub tablespace: String,
+    /// `datconnlimit`; -1 is no limit.
+    pub connection_limit: i32,
+    /// `datistemplate`
+    pub is_template: bool,
+    /// `datallowconn`
+    pub allows_connections: bool,
+    /// The comment on it.
+    pub comment: Option<String>,
+    /// Security labels on it.
+    pub security_labels: Vec<SecurityLabel>,
+    /// Its privileges; none where they were never changed from the default.
+    pub privileges: Option<Vec<Grant>>,
+    /// Settings of the database, and of roles in it.
+    pub settings: Vec<DatabaseSetting>,
+    /// What it takes on disk, in bytes.
+    pub size: u64,
+    /// The extensions in it.
+    pub extensions: Vec<Extension>,
+}
+
+/// Who provides a database's collation (`datlocprovider`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LocaleProvider {
+    /// The C library.
+    Libc,
+    /// ICU (15 and later).
+    Icu,
+    /// PostgreSQL itself (17 and later).
+    Builtin,
+}
+
+/// A security label.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityLabel {
+    /// The label provider.
+    pub provider: String,
+    /// The label.
+    pub label: String,
+}
+
+/// One privilege that somebody granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Who granted it.
+    pub grantor: String,
+    /// To whom; nobody in particular is PUBLIC.
+    pub grantee: Option<String>,
+    /// `CONNECT`, `CREATE` or `TEMPORARY`.
+    pub privilege: String,
+    /// Whether the grantee may grant it on.
+    pub grantable: bool,
+}
+
+/// Settings that hold in a database (`pg_db_role_setting`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseSetting {
+    /// The role for which they hold; all of them where there is none.
+    pub role: Option<String>,
+    /// `name=value`, as the catalog has them.
+    pub settings: Vec<String>,
+}
+
+/// An extension in a database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}

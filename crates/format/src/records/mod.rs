@@ -1,0 +1,16 @@
+//! What the records of a cluster say: the common language of capture, restore
+//! and everything that looks after backups.
+//!
+//! Invariants: what is needed to list, check and prune is in clear parts; what
+//! tells of a database's inside is in sealed ones. Fields are only ever added;
+//! a reader ignores those that it does not know.
+
+mod backup;
+mod facts;
+mod run;
+
+pub use backup::{BackupKind, BackupRecord, Need, PackSummary, RecordHashes};
+pub use facts::{
+    DatabaseFacts, DatabaseSetting, DumpFacts, Extension, Grant, LocaleProvider, SecurityLabel,
+};
+pub use run::{BackupOutcome, Outcome, PlannedBackup, RunBegin, RunOutcome};
