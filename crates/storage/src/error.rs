@@ -1,0 +1,104 @@
+//! What can go wrong with a storage.
+//!
+//! Invariant: few kinds, each one that a caller or a user acts on differently;
+//! operation, object and location are always told.
+
+use std::fmt;
+use std::io;
+
+/// What was asked of a storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Make a small object.
+    Put,
+    /// Start, fill or finish a large object.
+    Upload,
+    /// Read.
+    Get,
+    /// Name objects.
+    List,
+    /// Tell a size.
+    Head,
+    /// Remove.
+    Delete,
+    /// Reach the storage at all.
+    Open,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Put | Self::Upload => "write",
+            Self::Get => "read",
+            Self::List => "list",
+            Self::Head => "look up",
+            Self::Delete => "delete",
+            Self::Open => "open",
+        })
+    }
+}
+
+/// What to do about an error depends on its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StorageErrorKind {
+    /// There is no such object.
+    NotFound,
+    /// There is such an object already.
+    AlreadyExists,
+    /// The storage does not let us.
+    Denied,
+    /// The storage is full.
+    NoSpace,
+    /// Anything else; trying again may help.
+    Other,
+}
+
+/// A call to a storage that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {object} in {location}: {source}")]
+pub struct StorageError {
+    /// What was asked.
+    pub operation: Operation,
+    /// The object's name, or the prefix of a listing.
+    pub object: String,
+    /// Where the storage is.
+    pub location: String,
+    /// What to do about it.
+    pub kind: StorageErrorKind,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+impl StorageError {
+    /// Whether the storage said that there is no such object.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.kind == StorageErrorKind::NotFound
+    }
+
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self.kind {
+            StorageErrorKind::Denied => Some(format!(
+                "give the user that runs pgkeep access to {}",
+                self.location
+            )),
+            StorageErrorKind::NoSpace => Some(format!("make room in {}", self.location)),
+            _ => None,
+        }
+    }
+}
+
+impl From<&io::Error> for StorageErrorKind {
+    fn from(error: &io::Error) -> Self {
+        use io::ErrorKind as E;
+        match error.kind() {
+            E::NotFound | E::NotADirectory => Self::NotFound,
+            E::AlreadyExists => Self::AlreadyExists,
+            E::PermissionDenied | E::ReadOnlyFilesystem => Self::Denied,
+            E::StorageFull | E::QuotaExceeded => Self::NoSpace,
+            _ => Self::Other,
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! A strict storage in memory whose every call can be made to fail.
+//!
+//! Invariants: it grants nothing that the contract does not promise: listings
+//! come in tiny pages and in no order, a name is never written twice, an upload
+//! that is not finished leaves nothing. A scripted failure happens at one
+//! numbered call, before or after the call had its effect.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pgkeep_storage::{
+    Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Upload,
+};
+use pgkeep_types::ObjectName;
+
+const PAGE: usize = 3;
+
+/// Which call fails, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The call's number; the first one is 0.
+    pub call: usize,
+    /// Whether the call has its effect all the same, as when an answer is lost.
+    pub takes_effect: bool,
+    /// What the caller sees.
+    pub error: io::ErrorKind,
+}
+
+/// A storage in memory, for tests. Clones share their objects.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStorage {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    objects: BTreeMap<ObjectName, Bytes>,
+    calls: Vec<(Operation, String)>,
+    failure: Option<Failure>,
+    /// From this call on everything fails, as if the storage were gone.
+    gone_from: Option<usize>,
+}
+
+impl MemoryStorage {
+    /// An empty storage.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts counting calls again, with one failure among them.
+    pub fn fail(&self, failure: Failure) {
+        let mut state = self.state();
+        state.calls.clear();
+        state.gone_from = None;
+        state.failure = Some(failure);
+    }
+
+    /// Starts counting calls again; from the one numbered `call` on all fail.
+    pub fn gone_from(&self, call: usize) {
+        let mut state = self.state();
+        state.calls.clear();
+        state.failure = None;
+        state.gone_from = Some(call);
+    }
+
+    /// Starts counting calls again, with no failure.
+    pub fn heal(&self) {
+        let mut state = self.state();
+        state.calls.clear();
+        state.failure = None;
+        state.gone_from = None;
+    }
+
+    /// The calls since the count was started.
+    #[must_use]
+    pub fn calls(&self) -> Vec<(Operation, String)> {
+        self.state().calls.clone()
+    }
+
+    /// The names of all objects.
+    #[must_use]
+    pub fn names(&self) -> Vec<ObjectName> {
+        self.state().objects.keys().cloned().collect()
+    }
+
+    /// The bytes of an object.
+    #[must_use]
+    pub fn object(&self, name: &ObjectName) -> Bytes {
+        self.state()
+            .objects
+            .get(name)
+            .expect("the object is there")
+            .clone()
+    }
+
+    /// Changes an object behind everybody's back; `None` removes it.
+    pub fn replace(&self, name: &ObjectName, bytes: Option<Bytes>) {
+        let mut state = self.state();
+        match bytes {
+            Some(bytes) => state.objects.insert(name.clone(), bytes),
+            None => state.objects.remove(name),
+        };
+    }
+
+    /// A storage with the same objects that shares nothing with this one.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let copy = Self::new();
+        copy.state().objects = self.state().objects.clone();
+        copy
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .expect("no test panics while it holds the lock")
+    }
+
+    fn error(&self, operation: Operation, object: &str, kind: io::ErrorKind) -> StorageError {
+        let source = io::Error::new(kind, "scripted");
+        StorageError {
+            operation,
+            object: object.to_owned(),
+            location: self.location(),
+            kind: StorageErrorKind::from(&source),
+            source,
+        }
+    }
+
+    /// Counts a call and gives it `effect`, unless the script says otherwise.
+    fn call<T>(
+        &self,
+        operation: Operation,
+        object: &str,
+        effect: impl FnOnce(&mut State) -> Result<T, io::ErrorKind>,
+    ) -> Result<T, StorageError> {
+        let mut state = self.state();
+        let number = state.calls.len();
+        state.calls.push((operation, object.to_owned()));
+        if state.gone_from.is_some_and(|from| number >= from) {
+            return Err(self.error(operation, object, io::ErrorKind::NotConnected));
+        }
+        match state.failure.filter(|failure| failure.call == number) {
+            None => effect(&mut state).map_err(|kind| self.error(operation, object, kind)),
+            Some(failure) => {
+                if failure.takes_effect {
+                    let _ = effect(&mut state);
+                }
+                Err(self.error(operation, object, failure.error))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Storage for MemoryStorage {
+    fn location(&self) -> String {
+        "memory".to_owned()
+    }
+
+    async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
+        self.call(Operation::Put, name.as_str(), |state| {
+            state.create(name, bytes)
+        })
+    }
+
+    async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StorageError> {
+        self.call(Operation::Upload, name.as_str(), |_| Ok(()))?;
+        Ok(Box::new(MemoryUpload {
+            storage: self.clone(),
+            name: name.clone(),
+            parts: Vec::new(),
+        }))
+    }
+
+    async fn get(
+        &self,
+        name: &ObjectName,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, StorageError> {
+        self.call(Operation::Get, name.as_str(), |state| {
+            let bytes = state.objects.get(name).ok_or(io::ErrorKind::NotFound)?;
+            let length = bytes.len();
+            let cut = |at: u64| usize::try_from(at).unwrap_or(length).min(length);
+            Ok(match range {
+                None => bytes.clone(),
+                Some(range) => bytes.slice(cut(range.start)..cut(range.end)),
+            })
+        })
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<Cursor>) -> Result<Page, StorageError> {
+        self.call(Operation::List, prefix, |state| {
+            // Backwards, in tiny pages: whoever relies on order or size fails.
+            let before = cursor.as_ref().map(|cursor| cursor.0.as_str());
+            let mut found = state
+                .objects
+                .iter()
+                .rev()
+                .filter(|(name, _)| name.as_str().starts_with(prefix))
+                .filter(|(name, _)| before.is_none_or(|before| name.as_str() < before));
+            let objects: Vec<ObjectMeta> = found
+                .by_ref()
+                .take(PAGE)
+                .map(|(name, bytes)| ObjectMeta {
+                    name: name.clone(),
+                    size: bytes.len() as u64,
+                })
+                .collect();
+            let last = objects.last().map(|object| object.name.to_string());
+            let next = found.next().and(last).map(Cursor);
+            Ok(Page { objects, next })
+        })
+    }
+
+    async fn head(&self, name: &ObjectName) -> Result<ObjectMeta, StorageError> {
+        self.call(Operation::Head, name.as_str(), |state| {
+            let bytes = state.objects.get(name).ok_or(io::ErrorKind::NotFound)?;
+            Ok(ObjectMeta {
+                name: name.clone(),
+                size: bytes.len() as u64,
+            })
+        })
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<(), StorageError> {
+        self.call(Operation::Delete, name.as_str(), |state| {
+            state.objects.remove(name);
+            Ok(())
+        })
+    }
+}
+
+impl State {
+    fn create(&mut self, name: &ObjectName, bytes: Bytes) -> Result<(), io::ErrorKind> {
+        if self.objects.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists);
+        }
+        self.objects.insert(name.clone(), bytes);
+        Ok(())
+    }
+}
+
+struct MemoryUpload {
+    storage: MemoryStorage,
+    name: ObjectName,
+    parts: Vec<Bytes>,
+}
+
+#[async_trait]
+impl Upload for MemoryUpload {
+    async fn part(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+        let Self {
+            storage,
+            name,
+            parts,
+        } = self;
+        storage.call(Operation::Upload, name.as_str(), |_| {
+            parts.push(bytes);
+            Ok(())
+        })
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), StorageError> {
+        self.storage
+            .call(Operation::Upload, self.name.as_str(), |state| {
+                state.create(&self.name, self.parts.concat().into())
+            })
+    }
+
+    async fn abort(self: Box<Self>) -> Result<(), StorageError> {
+        self.storage
+            .call(Operation::Upload, self.name.as_str(), |_| Ok(()))
+    }
+}
