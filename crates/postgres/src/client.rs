@@ -1,0 +1,37 @@
+//! Connections to a server, by libpq's conventions, and what is asked of it.
+//!
+//! Invariant: every session has an empty `search_path`, so that no object of a
+//! user's schema can stand in for one of the catalogue's.
+
+mod child_environment;
+mod connect_error;
+mod connection;
+mod connection_string;
+mod create_database;
+mod database_facts;
+mod defaults;
+mod parameters;
+mod password_file;
+mod privileges;
+mod query_error;
+mod quote;
+mod settings;
+mod snapshot;
+mod version;
+
+pub use child_environment::SecretOrPlain;
+pub use connect_error::ConnectError;
+pub use connection::{Connection, connect};
+pub use connection_string::ConnectionStringError;
+pub use create_database::{
+    CreateDatabaseError, apply_properties, create_database, database_exists, drop_database, finish,
+    missing_roles,
+};
+pub use database_facts::{
+    DatabaseFacts, Extension, Locale, LocaleProvider, Privilege, SecurityLabel, Setting,
+};
+pub use parameters::{ConnectionParameters, SslMode};
+pub use query_error::{QueryError, Refusal};
+pub use quote::{identifier, literal};
+pub use snapshot::ExportedSnapshot;
+pub use version::ServerVersion;

@@ -1,0 +1,280 @@
+//! Why there is no connection.
+//!
+//! Invariant: every variant names the server, and the database or user where
+//! that is the matter; a cause that a person would mend in another way is
+//! another variant.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::parameters::ConnectionParameters;
+
+/// What kept a connection from being made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nothing answers there.
+    #[error("cannot reach the PostgreSQL server {server} for database {database:?}")]
+    Unreachable {
+        /// Host and port, or socket directory and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// What the operating system said.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// Nothing answered in time.
+    #[error(
+        "the PostgreSQL server {server} did not answer for database {database:?} within {} s",
+        .after.as_secs()
+    )]
+    TimedOut {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// How long it was given.
+        after: Duration,
+    },
+    /// The server wants a password and none was given.
+    #[error(
+        "the PostgreSQL server {server} wants a password of user {user:?} for database \
+         {database:?}, and none was given"
+    )]
+    NoPassword {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// The user.
+        user: String,
+        /// A password file that was left aside because others may read it.
+        ignored_password_file: Option<PathBuf>,
+    },
+    /// The server does not accept the user (SQLSTATE class 28).
+    #[error(
+        "the PostgreSQL server {server} did not let user {user:?} into database {database:?}: \
+         {message}"
+    )]
+    Authentication {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// The user.
+        user: String,
+        /// PostgreSQL's message.
+        message: String,
+        /// SQLSTATE: 28P01 for a wrong password.
+        sqlstate: String,
+    },
+    /// The database does not exist (3D000).
+    #[error("there is no database {database:?} on the PostgreSQL server {server}")]
+    NoSuchDatabase {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+    },
+    /// The user may not connect to the database (42501).
+    #[error(
+        "user {user:?} may not connect to database {database:?} on the PostgreSQL server {server}"
+    )]
+    Forbidden {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// The user.
+        user: String,
+    },
+    /// No connection is left for this user or database (53300).
+    #[error(
+        "the PostgreSQL server {server} has no connection left for database {database:?}: {message}"
+    )]
+    TooManyConnections {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// PostgreSQL's message, which tells whose limit it is.
+        message: String,
+    },
+    /// The server is starting up, shutting down or recovering (57P03).
+    #[error(
+        "the PostgreSQL server {server} accepts no connection for database {database:?} now: {message}"
+    )]
+    NotReady {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// PostgreSQL's message.
+        message: String,
+    },
+    /// A parameter that this program does not honour, and must not ignore.
+    #[error(
+        "connection parameter {key}={value} is not supported (database {database:?} on {server})"
+    )]
+    Unsupported {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// libpq's name of the parameter.
+        key: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// The server refused for another reason.
+    #[error(
+        "the PostgreSQL server {server} refused the connection to database {database:?}: {message}"
+    )]
+    Refused {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// SQLSTATE.
+        sqlstate: String,
+        /// PostgreSQL's message.
+        message: String,
+    },
+    /// What answers does not speak as a PostgreSQL server does.
+    #[error("talking to the PostgreSQL server {server} for database {database:?} failed")]
+    Protocol {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// What the driver saw.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+}
+
+impl ConnectError {
+    pub(super) fn new(parameters: &ConnectionParameters, error: tokio_postgres::Error) -> Self {
+        let server = parameters.server();
+        let database = parameters.database().to_owned();
+        let user = parameters.user().to_owned();
+        if let Some(refused) = error.as_db_error() {
+            let message = refused.message().to_owned();
+            let sqlstate = refused.code().code().to_owned();
+            return match sqlstate.as_str() {
+                "3D000" => Self::NoSuchDatabase { server, database },
+                "42501" => Self::Forbidden {
+                    server,
+                    database,
+                    user,
+                },
+                "53300" => Self::TooManyConnections {
+                    server,
+                    database,
+                    message,
+                },
+                "57P03" => Self::NotReady {
+                    server,
+                    database,
+                    message,
+                },
+                class if class.starts_with("28") => Self::Authentication {
+                    server,
+                    database,
+                    user,
+                    message,
+                    sqlstate,
+                },
+                _ => Self::Refused {
+                    server,
+                    database,
+                    sqlstate,
+                    message,
+                },
+            };
+        }
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(inner) = cause {
+            if inner.is::<std::io::Error>() {
+                return Self::Unreachable {
+                    server,
+                    database,
+                    source: error,
+                };
+            }
+            // The driver tells this by its text alone
+            // (tokio-postgres, src/connect_raw.rs).
+            if !parameters.has_password() && inner.to_string() == "password missing" {
+                return Self::NoPassword {
+                    server,
+                    database,
+                    user,
+                    ignored_password_file: parameters
+                        .ignored_password_file()
+                        .map(std::path::Path::to_owned),
+                };
+            }
+            cause = inner.source();
+        }
+        Self::Protocol {
+            server,
+            database,
+            source: error,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unreachable { server, .. } if server.starts_with('/') => {
+                "is the server running, and is that its socket directory".to_owned()
+            }
+            Self::Unreachable { .. } | Self::TimedOut { .. } => {
+                "is the server running, does it listen on that address (listen_addresses), and \
+                 does no firewall stand between"
+                    .to_owned()
+            }
+            Self::NoPassword {
+                ignored_password_file: Some(file),
+                ..
+            } => format!(
+                "{} was left aside because others may read it: chmod 0600 it",
+                file.display()
+            ),
+            Self::NoPassword { .. } => {
+                "give it in PGPASSWORD, in a password file (~/.pgpass, mode 0600) or in the \
+                 connection"
+                    .to_owned()
+            }
+            Self::Authentication { sqlstate, .. } if sqlstate == "28P01" => {
+                "the password is wrong, or the user does not exist".to_owned()
+            }
+            Self::Authentication { .. } => {
+                "see the server's pg_hba.conf and log for why".to_owned()
+            }
+            Self::NoSuchDatabase { .. } => "psql --list shows which there are".to_owned(),
+            Self::Forbidden { user, database, .. } => {
+                format!("GRANT CONNECT ON DATABASE {database:?} TO {user:?}")
+            }
+            Self::TooManyConnections { .. } => {
+                "raise the limit that the message names, or close sessions".to_owned()
+            }
+            Self::NotReady { .. } => "try again when the server is up".to_owned(),
+            _ => return None,
+        };
+        Some(hint)
+    }
+
+    /// Whether the same attempt can succeed later without anybody's doing.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::TimedOut { .. }
+                | Self::NotReady { .. }
+                | Self::TooManyConnections { .. }
+        )
+    }
+}

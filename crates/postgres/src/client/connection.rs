@@ -1,0 +1,242 @@
+//! A session with a server.
+//!
+//! Invariants: the session's `search_path` is empty and
+//! `standard_conforming_strings` is on; the task that serves it ends with the
+//! [`Connection`].
+
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{ChannelBinding, TargetSessionAttrs};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, NoTls, Row};
+
+use super::connect_error::ConnectError;
+use super::parameters::{ConnectionParameters, SslMode};
+use super::query_error::QueryError;
+use super::version::ServerVersion;
+
+/// How long a server may take to let us in, where the connection does not say:
+/// a backup must fail in time rather than hang.
+pub(super) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An idle session is kept awake this often, so that no firewall forgets the
+/// one that holds a snapshot for hours.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// An open session in one database.
+#[derive(Debug)]
+pub struct Connection {
+    client: Client,
+    task: JoinHandle<()>,
+    parameters: ConnectionParameters,
+    version: ServerVersion,
+}
+
+/// Opens a session.
+///
+/// # Errors
+///
+/// Where the server cannot be reached or does not let the user in; each cause
+/// is its own variant of [`ConnectError`].
+pub async fn connect(parameters: &ConnectionParameters) -> Result<Connection, ConnectError> {
+    let limit = match parameters.connect_timeout {
+        None => DEFAULT_CONNECT_TIMEOUT,
+        // libpq's "wait for ever".
+        Some(0) => Duration::from_secs(u64::from(u32::MAX)),
+        Some(seconds) => Duration::from_secs(seconds.into()),
+    };
+    match tokio::time::timeout(limit, open(parameters)).await {
+        Ok(result) => result,
+        Err(_) => Err(ConnectError::TimedOut {
+            server: parameters.server(),
+            database: parameters.database().to_owned(),
+            after: limit,
+        }),
+    }
+}
+
+async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectError> {
+    let error = |error| ConnectError::new(parameters, error);
+    let config = driver_configuration(parameters)?;
+    let (client, connection) = config.connect(NoTls).await.map_err(error)?;
+    let task = tokio::spawn(async move {
+        // Every statement in flight learns that the session ended.
+        let _ = connection.await;
+    });
+    let row = client
+        .query_one(
+            "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+             pg_catalog.set_config('search_path', '', false), \
+             pg_catalog.set_config('standard_conforming_strings', 'on', false)",
+            &[],
+        )
+        .await
+        .map_err(error)?;
+    let number: i32 = row.try_get(0).map_err(error)?;
+    Ok(Connection {
+        client,
+        task,
+        parameters: parameters.clone(),
+        version: ServerVersion {
+            number: number.unsigned_abs(),
+        },
+    })
+}
+
+fn driver_configuration(parameters: &ConnectionParameters) -> Result<Config, ConnectError> {
+    let unsupported = |key, value: &str| ConnectError::Unsupported {
+        server: parameters.server(),
+        database: parameters.database().to_owned(),
+        key,
+        value: value.to_owned(),
+    };
+    let mut config = Config::new();
+    config
+        .user(parameters.user())
+        .dbname(parameters.database())
+        .port(parameters.port())
+        .application_name(parameters.application_name.as_deref().unwrap_or("pgkeep"))
+        .keepalives(true)
+        .keepalives_idle(KEEPALIVE)
+        .keepalives_interval(KEEPALIVE / 4)
+        .keepalives_retries(4);
+    match parameters.socket_directory() {
+        Some(directory) => config.host_path(directory),
+        None => config.host(parameters.host()),
+    };
+    if let Some(address) = parameters.host_address {
+        config.hostaddr(address);
+    }
+    if let Some(password) = parameters.password() {
+        config.password(password.as_bytes());
+    }
+    if let Some(options) = &parameters.options {
+        config.options(options);
+    }
+    match parameters.target_session_attributes.as_deref() {
+        None | Some("any") => {}
+        Some("read-write") => {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        Some("read-only") => {
+            config.target_session_attrs(TargetSessionAttrs::ReadOnly);
+        }
+        Some(value) => return Err(unsupported("target_session_attrs", value)),
+    }
+    match parameters.channel_binding.as_deref() {
+        None | Some("prefer") => {}
+        Some("disable") => {
+            config.channel_binding(ChannelBinding::Disable);
+        }
+        Some(value) => return Err(unsupported("channel_binding", value)),
+    }
+    match parameters.ssl_mode() {
+        // TLS does not exist on a local socket; libpq ignores the mode there.
+        _ if parameters.socket_directory().is_some() => {}
+        SslMode::Disable | SslMode::Allow | SslMode::Prefer => {}
+        mode => return Err(unsupported("sslmode", mode.as_str())),
+    }
+    config.ssl_mode(tokio_postgres::config::SslMode::Disable);
+    Ok(config)
+}
+
+impl Connection {
+    /// The rows that a query gives.
+    ///
+    /// # Errors
+    ///
+    /// Where the server refuses it or is gone.
+    pub async fn query(
+        &self,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, QueryError> {
+        let rows = self.client.query(sql, values).await;
+        rows.map_err(|error| self.error(error))
+    }
+
+    /// The one row that a query gives.
+    ///
+    /// # Errors
+    ///
+    /// Where the server refuses it or is gone, or there is not exactly one row.
+    pub async fn query_one(
+        &self,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row, QueryError> {
+        let row = self.client.query_one(sql, values).await;
+        row.map_err(|error| self.error(error))
+    }
+
+    /// Runs one statement; tells how many rows it touched.
+    ///
+    /// # Errors
+    ///
+    /// Where the server refuses it or is gone.
+    pub async fn execute(
+        &self,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, QueryError> {
+        let count = self.client.execute(sql, values).await;
+        count.map_err(|error| self.error(error))
+    }
+
+    /// Runs statements without values, by the simple protocol.
+    ///
+    /// # Errors
+    ///
+    /// Where the server refuses one, or is gone; those before it have been done.
+    pub async fn batch(&self, sql: &str) -> Result<(), QueryError> {
+        let done = self.client.batch_execute(sql).await;
+        done.map_err(|error| self.error(error))
+    }
+
+    /// One column of a row that this session gave.
+    ///
+    /// # Errors
+    ///
+    /// Where the column is not there or of another type.
+    pub fn column<'a, T>(&self, row: &'a Row, name: &str) -> Result<T, QueryError>
+    where
+        T: tokio_postgres::types::FromSql<'a>,
+    {
+        row.try_get(name).map_err(|error| self.error(error))
+    }
+
+    /// The version that the server told.
+    #[must_use]
+    pub fn server_version(&self) -> ServerVersion {
+        self.version
+    }
+
+    /// What the session was opened with.
+    #[must_use]
+    pub fn parameters(&self) -> &ConnectionParameters {
+        &self.parameters
+    }
+
+    /// The database of the session.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        self.parameters.database()
+    }
+
+    /// Whether the session has ended.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    fn error(&self, error: tokio_postgres::Error) -> QueryError {
+        QueryError::new(self.database(), error)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,255 @@
+//! Where a server is and who connects to it.
+//!
+//! Invariants: the password is wiped when its last copy is dropped, and neither
+//! `Debug` nor any message shows it. One value is one server: a list of hosts is
+//! refused when the text is parsed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use zeroize::Zeroizing;
+
+use super::connection_string::ConnectionStringError;
+
+/// Everything that is said about a connection, in libpq's words.
+///
+/// A part that was left out has libpq's default once
+/// [`with_defaults`](Self::with_defaults) has filled it in.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ConnectionParameters {
+    pub(super) host: Option<String>,
+    pub(super) host_address: Option<std::net::IpAddr>,
+    pub(super) port: Option<u16>,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<Zeroizing<String>>,
+    pub(super) database: Option<String>,
+    pub(super) ssl_mode: Option<SslMode>,
+    pub(super) ssl_root_certificate: Option<String>,
+    pub(super) ssl_certificate: Option<String>,
+    pub(super) ssl_key: Option<String>,
+    pub(super) connect_timeout: Option<u32>,
+    pub(super) application_name: Option<String>,
+    pub(super) options: Option<String>,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) target_session_attributes: Option<String>,
+    pub(super) channel_binding: Option<String>,
+    pub(super) ignored_password_file: Option<PathBuf>,
+}
+
+/// How much of TLS is asked for (libpq's `sslmode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SslMode {
+    /// Never.
+    Disable,
+    /// Only where the server insists.
+    Allow,
+    /// Where the server offers it; libpq's default.
+    Prefer,
+    /// Always; the certificate is not verified unless a root is given.
+    Require,
+    /// Always, with a certificate from a trusted authority.
+    VerifyCa,
+    /// Always, and the certificate names the host.
+    VerifyFull,
+}
+
+impl SslMode {
+    /// libpq's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Allow => "allow",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
+impl FromStr for SslMode {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [
+            Self::Disable,
+            Self::Allow,
+            Self::Prefer,
+            Self::Require,
+            Self::VerifyCa,
+            Self::VerifyFull,
+        ]
+        .into_iter()
+        .find(|mode| mode.as_str() == text)
+        .ok_or(())
+    }
+}
+
+impl ConnectionParameters {
+    const DEFAULT_PORT: u16 = 5432;
+
+    /// Reads a `postgres://` or `postgresql://` address, or libpq's
+    /// `key=value` pairs.
+    ///
+    /// # Errors
+    ///
+    /// Where the text is neither, or a key or value is not known.
+    pub fn parse(text: &str) -> Result<Self, ConnectionStringError> {
+        super::connection_string::parse(text)
+    }
+
+    /// One user and database of a server that is reached without TLS: a
+    /// throwaway of this machine.
+    pub(crate) fn to_server(host: String, port: u16, user: &str, database: &str) -> Self {
+        Self {
+            host: Some(host),
+            port: Some(port),
+            user: Some(user.to_owned()),
+            database: Some(database.to_owned()),
+            ssl_mode: Some(SslMode::Disable),
+            ..Self::default()
+        }
+    }
+
+    /// The database; where none is named, the one called like the user.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        self.database.as_deref().unwrap_or_else(|| self.user())
+    }
+
+    /// The same server and user, another database.
+    #[must_use]
+    pub fn with_database(&self, database: &str) -> Self {
+        Self {
+            database: Some(database.to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The same, with a password.
+    #[must_use]
+    pub fn with_password(&self, password: &str) -> Self {
+        Self {
+            password: Some(Zeroizing::new(password.to_owned())),
+            ..self.clone()
+        }
+    }
+
+    /// The same, as another user; the password is left behind.
+    #[must_use]
+    pub fn with_user(&self, user: &str) -> Self {
+        Self {
+            user: Some(user.to_owned()),
+            password: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same, for sessions that write: a database may be set to read-only
+    /// transactions, and a restore fills it all the same.
+    #[must_use]
+    pub fn writable(&self) -> Self {
+        let mut options = self.options.clone().unwrap_or_default();
+        options.push_str(" -c default_transaction_read_only=off");
+        Self {
+            options: Some(options.trim_start().to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The user; `postgres` where nothing names one.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        self.user.as_deref().unwrap_or("postgres")
+    }
+
+    /// The host's name or address, or the directory of its socket.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.host.as_deref().unwrap_or("localhost")
+    }
+
+    /// The directory of the server's socket, where it is reached by one.
+    #[must_use]
+    pub fn socket_directory(&self) -> Option<&Path> {
+        // libpq takes an absolute path for a directory (is_absolute_path in
+        // src/interfaces/libpq/fe-connect.c).
+        let local = self.host_address.is_none() && self.host().starts_with('/');
+        local.then(|| Path::new(self.host()))
+    }
+
+    /// The TCP port, or the number in the socket's name.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(Self::DEFAULT_PORT)
+    }
+
+    /// Whether there is a password to offer.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// How much of TLS is asked for.
+    #[must_use]
+    pub fn ssl_mode(&self) -> SslMode {
+        self.ssl_mode.unwrap_or(SslMode::Prefer)
+    }
+
+    /// The password file that was left aside because others than its owner may
+    /// read it, as libpq does.
+    #[must_use]
+    pub fn ignored_password_file(&self) -> Option<&Path> {
+        self.ignored_password_file.as_deref()
+    }
+
+    /// The server, for people: `db.internal:5432` or `/run/postgresql:5432`.
+    #[must_use]
+    pub fn server(&self) -> String {
+        match self.host_address {
+            Some(address) if self.host.is_none() => {
+                std::net::SocketAddr::new(address, self.port()).to_string()
+            }
+            _ if self.host().contains(':') => format!("[{}]:{}", self.host(), self.port()),
+            _ => format!("{}:{}", self.host(), self.port()),
+        }
+    }
+
+    /// The connection, for people: `postgres://backup@db.internal:5432/app`.
+    /// Never holds the password.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        format!(
+            "postgres://{}@{}/{}",
+            self.user(),
+            self.server(),
+            self.database()
+        )
+    }
+}
+
+impl FromStr for ConnectionParameters {
+    type Err = ConnectionStringError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for ConnectionParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
+
+impl fmt::Debug for ConnectionParameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionParameters")
+            .field("connection", &self.describe())
+            .field("has_password", &self.has_password())
+            .field("ssl_mode", &self.ssl_mode())
+            .finish_non_exhaustive()
+    }
+}

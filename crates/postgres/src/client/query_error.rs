@@ -1,0 +1,102 @@
+//! Why a question to a server was not answered.
+//!
+//! Invariant: every variant names the database; no parameter of a query is
+//! repeated.
+
+use std::error::Error as _;
+
+/// What went wrong with a statement on an open connection.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The server refused the statement.
+    #[error("the server refused in database {database:?}: {}", .refusal.message)]
+    Refused {
+        /// The database of the session.
+        database: String,
+        /// What the server said.
+        refusal: Box<Refusal>,
+    },
+    /// The connection ended before there was an answer.
+    #[error("lost the connection to database {database:?}")]
+    Lost {
+        /// The database of the session.
+        database: String,
+        /// What the driver saw.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// The answer is not what was asked for.
+    #[error("database {database:?} gave an answer that cannot be read")]
+    Unreadable {
+        /// The database of the session.
+        database: String,
+        /// What the driver saw.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+}
+
+/// An error as PostgreSQL reports it ("Error and Notice Message Fields" in the
+/// manual).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The SQLSTATE, such as 42501.
+    pub sqlstate: String,
+    /// The message.
+    pub message: String,
+    /// The detail, where there is one.
+    pub detail: Option<String>,
+    /// The hint, where there is one.
+    pub hint: Option<String>,
+}
+
+impl QueryError {
+    pub(super) fn new(database: &str, error: tokio_postgres::Error) -> Self {
+        let database = database.to_owned();
+        if let Some(refused) = error.as_db_error() {
+            let refusal = Refusal {
+                sqlstate: refused.code().code().to_owned(),
+                message: refused.message().to_owned(),
+                detail: refused.detail().map(str::to_owned),
+                hint: refused.hint().map(str::to_owned),
+            };
+            return Self::Refused {
+                database,
+                refusal: Box::new(refusal),
+            };
+        }
+        let io = |e: &(dyn std::error::Error + 'static)| e.is::<std::io::Error>();
+        if error.is_closed() || error.source().is_some_and(io) {
+            return Self::Lost {
+                database,
+                source: error,
+            };
+        }
+        Self::Unreadable {
+            database,
+            source: error,
+        }
+    }
+
+    /// PostgreSQL's SQLSTATE, where the server answered at all.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Refused { refusal, .. } => Some(&refusal.sqlstate),
+            _ => None,
+        }
+    }
+
+    /// What to do about it: PostgreSQL's own hint, or its detail.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Refused { refusal, .. } => {
+                let Refusal { hint, detail, .. } = refusal.as_ref();
+                hint.clone().or_else(|| detail.clone())
+            }
+            Self::Lost { .. } => Some("look into the server's log for why it ended".to_owned()),
+            Self::Unreadable { .. } => None,
+        }
+    }
+}

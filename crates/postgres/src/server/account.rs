@@ -1,0 +1,90 @@
+//! The account that a server runs as.
+//!
+//! Invariant: never root: PostgreSQL refuses it (`check_root` in
+//! src/backend/main/main.c), so root gives its servers to an ordinary account.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use super::error::ServerError;
+
+/// Who runs the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Account {
+    /// The user that runs this program.
+    Own,
+    /// An ordinary account that root hands the server to.
+    Other {
+        /// Its user id.
+        user: u32,
+        /// Its group id.
+        group: u32,
+    },
+}
+
+impl Account {
+    /// The account for this process.
+    pub(super) fn choose() -> Result<Self, ServerError> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(Self::Own);
+        }
+        let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        ["postgres", "nobody"]
+            .into_iter()
+            .find_map(|name| find(&accounts, name))
+            .ok_or(ServerError::NoAccount)
+    }
+
+    /// Gives a file or directory to the account.
+    pub(super) fn own(self, path: &Path) -> Result<(), ServerError> {
+        let Self::Other { user, group } = self else {
+            return Ok(());
+        };
+        std::os::unix::fs::lchown(path, Some(user), Some(group)).map_err(|source| {
+            ServerError::Prepare {
+                path: path.to_owned(),
+                source,
+            }
+        })
+    }
+
+    /// Lets a command run as the account.
+    pub(super) fn apply(self, command: &mut Command) {
+        if let Self::Other { user, group } = self {
+            command.uid(user).gid(group);
+        }
+    }
+}
+
+/// An ordinary account of that name in the text of `/etc/passwd`.
+fn find(accounts: &str, name: &str) -> Option<Account> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        if fields.next() != Some(name) {
+            return None;
+        }
+        let user = fields.nth(1)?.parse().ok().filter(|&user| user != 0)?;
+        let group = fields.next()?.parse().ok()?;
+        Some(Account::Other { user, group })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ordinary_account_is_found_by_its_whole_name() {
+        let accounts = "root:x:0:0::/root:/bin/sh\npostgresql:x:7:7::/:\npostgres:x:101:104::/:\n";
+        assert_eq!(
+            find(accounts, "postgres"),
+            Some(Account::Other {
+                user: 101,
+                group: 104
+            })
+        );
+        assert_eq!(find(accounts, "nobody"), None);
+        assert_eq!(find(accounts, "root"), None);
+    }
+}

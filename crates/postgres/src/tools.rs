@@ -1,0 +1,16 @@
+//! PostgreSQL's own programs: finding every major version, running them.
+//!
+//! Invariants: a program's environment is made from nothing and holds the
+//! connection; its standard error is read while it runs, so that it never
+//! blocks; only an exit status of zero is success; a program whose handle is
+//! dropped is killed.
+
+mod child;
+mod find;
+mod pg_dump;
+mod pg_restore;
+
+pub use child::ToolFailed;
+pub use find::{Choice, ToolDirectory, ToolError, Tools};
+pub use pg_dump::{PgDump, RunningDump};
+pub use pg_restore::{PgRestore, RunningRestore};

@@ -1,0 +1,326 @@
+//! A running program of PostgreSQL's.
+//!
+//! Invariants: its environment holds nothing that was not put there; standard
+//! error is drained at all times and only its end is kept; success is an exit
+//! status of zero and nothing else.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
+
+use super::find::ToolDirectory;
+use crate::client::ConnectionParameters;
+
+/// How much of the end of standard error is kept, in bytes.
+const KEPT: usize = 8 * 1024;
+
+/// How many lines of it an error repeats.
+const TOLD: usize = 6;
+
+/// A program of PostgreSQL's that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolFailed {
+    /// It could not be started.
+    #[error("cannot start {} for database {database:?}", .program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// The database that it was to work on.
+        database: String,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It ended with an error of its own.
+    #[error("{tool} {version} for database {database:?} failed with exit code {code}{}", tail(.messages))]
+    Exit {
+        /// `pg_dump` or `pg_restore`.
+        tool: &'static str,
+        /// Its version.
+        version: String,
+        /// The database that it worked on.
+        database: String,
+        /// Its exit code.
+        code: i32,
+        /// The last lines that it said.
+        messages: Vec<String>,
+    },
+    /// It was killed.
+    #[error("{tool} {version} for database {database:?} was killed by {signal}{}", tail(.messages))]
+    Signal {
+        /// `pg_dump` or `pg_restore`.
+        tool: &'static str,
+        /// Its version.
+        version: String,
+        /// The database that it worked on.
+        database: String,
+        /// The signal's name.
+        signal: String,
+        /// The last lines that it said.
+        messages: Vec<String>,
+    },
+    /// How it ended cannot be learned.
+    #[error("cannot learn how {tool} {version} for database {database:?} ended")]
+    Wait {
+        /// `pg_dump` or `pg_restore`.
+        tool: &'static str,
+        /// Its version.
+        version: String,
+        /// The database that it worked on.
+        database: String,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl ToolFailed {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Signal { signal, .. } if signal == "SIGKILL" => {
+                Some("did the machine run out of memory".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    /// The last lines that the program said on standard error.
+    #[must_use]
+    pub fn messages(&self) -> &[String] {
+        match self {
+            Self::Exit { messages, .. } | Self::Signal { messages, .. } => messages,
+            Self::Start { .. } | Self::Wait { .. } => &[],
+        }
+    }
+}
+
+fn tail(messages: &[String]) -> String {
+    if messages.is_empty() {
+        return String::new();
+    }
+    format!(": {}", messages.join(" / "))
+}
+
+/// A started program and the task that drains its standard error.
+#[derive(Debug)]
+pub(super) struct RunningTool {
+    tool: &'static str,
+    version: String,
+    database: String,
+    child: Child,
+    messages: JoinHandle<Vec<u8>>,
+}
+
+/// A command with nothing in its environment but the connection.
+pub(super) fn command(
+    tools: &ToolDirectory,
+    tool: &'static str,
+    connection: &ConnectionParameters,
+) -> Command {
+    let mut command = Command::new(tools.program(tool));
+    command
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("LANG", "C.UTF-8")
+        .env("LC_MESSAGES", "C")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    for (name, value) in connection.to_environment() {
+        command.env(name, value.expose());
+    }
+    command
+}
+
+impl RunningTool {
+    pub(super) fn spawn(
+        mut command: Command,
+        tools: &ToolDirectory,
+        tool: &'static str,
+        connection: &ConnectionParameters,
+    ) -> Result<Self, ToolFailed> {
+        let mut child = command.spawn().map_err(|source| ToolFailed::Start {
+            program: tools.program(tool),
+            database: connection.database().to_owned(),
+            source,
+        })?;
+        let stderr = child.stderr.take();
+        Ok(Self {
+            tool,
+            version: tools.version().to_owned(),
+            database: connection.database().to_owned(),
+            child,
+            messages: tokio::spawn(keep_end_of(stderr)),
+        })
+    }
+
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    pub(super) fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    pub(super) fn take_stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// Waits for its end. Safe to be dropped while it waits: the program is
+    /// killed then.
+    pub(super) async fn wait(mut self) -> Result<(), ToolFailed> {
+        let status = self.child.wait().await;
+        // Its end closes standard error, unless a child of its own keeps that
+        // open; it has none.
+        let said = self.messages.await.unwrap_or_default();
+        let status = status.map_err(|source| ToolFailed::Wait {
+            tool: self.tool,
+            version: self.version.clone(),
+            database: self.database.clone(),
+            source,
+        })?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(failure(
+            self.tool,
+            self.version,
+            self.database,
+            status,
+            last_lines(self.tool, &said),
+        ))
+    }
+}
+
+fn failure(
+    tool: &'static str,
+    version: String,
+    database: String,
+    status: ExitStatus,
+    messages: Vec<String>,
+) -> ToolFailed {
+    match status.signal() {
+        Some(signal) => ToolFailed::Signal {
+            tool,
+            version,
+            database,
+            signal: signal_name(signal),
+            messages,
+        },
+        None => ToolFailed::Exit {
+            tool,
+            version,
+            database,
+            code: status.code().unwrap_or(-1),
+            messages,
+        },
+    }
+}
+
+fn signal_name(number: i32) -> String {
+    let name = match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        _ => return format!("signal {number}"),
+    };
+    name.to_owned()
+}
+
+async fn keep_end_of(stderr: Option<ChildStderr>) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let Some(mut stderr) = stderr else {
+        return kept;
+    };
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+        kept.extend_from_slice(&buffer[..read]);
+        if kept.len() > 2 * KEPT {
+            kept.drain(..kept.len() - KEPT);
+        }
+    }
+    kept
+}
+
+/// The last lines, each without the program's name in front.
+fn last_lines(tool: &str, said: &[u8]) -> Vec<String> {
+    let said = String::from_utf8_lossy(&said[said.len().saturating_sub(KEPT)..]);
+    let prefix = format!("{tool}: ");
+    let lines: Vec<_> = said
+        .lines()
+        .map(|line| line.strip_prefix(&prefix).unwrap_or(line).trim())
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(TOLD)..]
+        .iter()
+        .map(|&line| line.to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_lines_are_told_and_without_the_programs_name() {
+        let said = b"pg_dump: one\n\npg_dump: two\n3\n4\n5\n6\npg_dump: error: seven\n";
+        let lines = last_lines("pg_dump", said);
+        assert_eq!(lines, ["two", "3", "4", "5", "6", "error: seven"]);
+    }
+
+    #[test]
+    fn a_failure_names_tool_database_cause_and_last_words() {
+        let status = ExitStatus::from_raw(1 << 8);
+        let error = failure(
+            "pg_dump",
+            "15.1".to_owned(),
+            "a=b".to_owned(),
+            status,
+            vec!["error: x".to_owned()],
+        );
+        assert_eq!(
+            error.to_string(),
+            r#"pg_dump 15.1 for database "a=b" failed with exit code 1: error: x"#
+        );
+        let status = ExitStatus::from_raw(9);
+        let error = failure(
+            "pg_dump",
+            "15.1".to_owned(),
+            "d".to_owned(),
+            status,
+            Vec::new(),
+        );
+        assert_eq!(
+            error.to_string(),
+            r#"pg_dump 15.1 for database "d" was killed by SIGKILL"#
+        );
+    }
+
+    #[tokio::test]
+    async fn a_program_that_says_more_than_is_kept_never_blocks() {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", "yes 'some words' | head -c 1000000 >&2; exit 3"])
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let kept = keep_end_of(child.stderr.take()).await;
+        assert!(kept.len() <= 2 * KEPT && kept.len() >= KEPT);
+        assert_eq!(child.wait().await.unwrap().code(), Some(3));
+    }
+}
