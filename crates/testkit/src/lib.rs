@@ -9,6 +9,7 @@
     clippy::unwrap_used
 )]
 
+pub mod cluster;
 mod memory_storage;
 mod seams;
 pub mod storage_conformance;

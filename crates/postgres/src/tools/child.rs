@@ -134,7 +134,12 @@ pub(super) fn command(
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     for (name, value) in connection.to_environment() {
-        command.env(name, value.expose());
+        if name == "PGAPPNAME" {
+            // So that pg_stat_activity tells our sessions apart.
+            command.env(name, format!("{} {tool}", value.expose()));
+        } else {
+            command.env(name, value.expose());
+        }
     }
     command
 }

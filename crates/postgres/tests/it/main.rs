@@ -1,0 +1,3 @@
+//! Against real servers: connections, facts, tools, throwaway servers.
+
+mod there_and_back;
