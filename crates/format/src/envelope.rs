@@ -6,6 +6,7 @@
 //! name, by a writer that the repository vouches for. The last 128 bytes and the
 //! first 12 keep their meaning in every version of the format.
 
+use std::fmt;
 use std::io::Read;
 
 use pgkeep_types::ObjectName;
@@ -55,7 +56,6 @@ pub struct Envelope<'a> {
 }
 
 /// A record whose hash and signature hold.
-#[derive(Debug)]
 pub struct Verified {
     /// The clear part: JSON.
     clear: Vec<u8>,
@@ -65,6 +65,12 @@ pub struct Verified {
     pub writer: VerifyingKey,
     /// The hash of the whole object, as other records cite it.
     pub object_hash: Hash,
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Verified({})", self.object_hash)
+    }
 }
 
 impl Envelope<'_> {

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::ZeroizeOnDrop;
 
+use crate::error::Damage;
 use crate::hash::{HashKey, decode_hex, encode_hex};
 use crate::signing::{Signer, VerifyingKey};
 use crate::{FormatError, Hash, Recipient};
@@ -82,6 +83,23 @@ impl KeySecrets {
             secret,
             root: Some(encode_hex(&root.seed())),
         }
+    }
+
+    /// The plaintext of the sealed part: JSON.
+    ///
+    /// # Errors
+    /// Never in practice: the fields are plain text.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, FormatError> {
+        serde_json::to_vec(self).map_err(|error| FormatError::damaged(0, Damage::Json(error)))
+    }
+
+    /// Reads the plaintext of the sealed part.
+    ///
+    /// # Errors
+    /// `Damaged` where it is no such JSON.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FormatError> {
+        // serde's words could repeat what was read.
+        serde_json::from_slice(bytes).map_err(|_| FormatError::damaged(0, Damage::Text("secrets")))
     }
 
     /// The root key, where this key has it.

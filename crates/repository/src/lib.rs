@@ -1,1 +1,26 @@
-//! (to be written)
+//! A repository: the format on a storage.
+//!
+//! Invariants: the order of writes is begin, packs, manifest and facts,
+//! `backup`, outcome, so that a crash anywhere leaves a whole backup or litter;
+//! nothing is overwritten; nothing that was read is handed on before its hash
+//! and its signature held. This crate knows nothing of PostgreSQL.
+
+mod access;
+mod catalogue;
+mod create;
+mod error;
+mod object_reader;
+mod open;
+mod read;
+mod records;
+mod run;
+mod write;
+
+pub use access::{ReadAccess, WriteAccess};
+pub use catalogue::{Attempt, Catalogue, Entry, Unreadable};
+pub use create::{Created, NewRepository};
+pub use error::RepositoryError;
+pub use open::Repository;
+pub use read::{FileReader, OpenBackup};
+pub use run::{BackupWriter, Committed, DumpMeta, Run, RunPlan};
+pub use write::{Limits, StreamWriter, Written};

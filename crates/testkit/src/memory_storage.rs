@@ -6,6 +6,7 @@
 //! numbered call, before or after the call had its effect.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -31,18 +32,24 @@ pub struct Failure {
 }
 
 /// A storage in memory, for tests. Clones share their objects.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MemoryStorage {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     objects: BTreeMap<ObjectName, Bytes>,
     calls: Vec<(Operation, String)>,
     failure: Option<Failure>,
     /// From this call on everything fails, as if the storage were gone.
     gone_from: Option<usize>,
+}
+
+impl fmt::Debug for MemoryStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemoryStorage")
+    }
 }
 
 impl MemoryStorage {

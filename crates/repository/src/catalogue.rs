@@ -1,0 +1,261 @@
+//! What a repository holds of a cluster: its backups, and the attempts that
+//! came to nothing.
+//!
+//! Invariants: a backup is listed as good only by its own `backup` record; a run
+//! without an outcome is never taken for anything but unfinished. A record that
+//! cannot be read hides no other: it is an entry of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
+use pgkeep_format::records::{BackupRecord, Outcome, RunBegin, RunOutcome};
+use pgkeep_format::{RecordKind, Verified};
+use pgkeep_storage::list_all;
+use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
+use tokio::task::JoinSet;
+
+use crate::{Repository, RepositoryError, records};
+
+/// How many records are read at once.
+const PARALLEL: usize = 32;
+
+/// A cluster's backups and attempts, oldest first.
+#[derive(Debug)]
+pub struct Catalogue {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// What there is.
+    pub entries: Vec<Entry>,
+}
+
+/// Something that was begun.
+#[derive(Debug)]
+pub enum Entry {
+    /// A backup that was committed.
+    Complete(Box<BackupRecord>),
+    /// A backup that failed, or whose run has no outcome.
+    Attempt(Attempt),
+    /// A record that is there and cannot be read.
+    Unreadable(Unreadable),
+}
+
+/// A backup that was begun and not committed.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The id that it had.
+    pub id: BackupId,
+    /// The run.
+    pub begin: RunBegin,
+    /// The database.
+    pub database: String,
+    /// How the run ended; none where nothing was recorded.
+    pub outcome: Option<Outcome>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// A record that cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The object's name.
+    pub object: ObjectName,
+    /// The backup, where it is a backup's record.
+    pub id: Option<BackupId>,
+    /// Why not.
+    pub error: RepositoryError,
+}
+
+impl Catalogue {
+    /// The backups that were committed and can be read, oldest first.
+    pub fn complete(&self) -> impl DoubleEndedIterator<Item = &BackupRecord> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Complete(record) => Some(record.as_ref()),
+            Entry::Attempt(_) | Entry::Unreadable(_) => None,
+        })
+    }
+
+    /// Records that cannot be read.
+    pub fn unreadable(&self) -> impl Iterator<Item = &Unreadable> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Unreadable(unreadable) => Some(unreadable),
+            Entry::Complete(_) | Entry::Attempt(_) => None,
+        })
+    }
+}
+
+enum Record {
+    Backup(Box<BackupRecord>),
+    Begin(RunBegin),
+    Outcome(RunOutcome),
+}
+
+impl Repository {
+    /// Lists what there is of `cluster`. Needs no key.
+    ///
+    /// # Errors
+    /// Where the storage cannot be listed. What cannot be read is an entry.
+    pub async fn catalogue(&self, cluster: &ClusterName) -> Result<Catalogue, RepositoryError> {
+        let storage = self.storage.as_ref();
+        let mut objects = list_all(storage, &names::backups(cluster)).await?;
+        objects.extend(list_all(storage, &names::runs(cluster)).await?);
+        let wanted = objects.into_iter().filter_map(|object| {
+            let place = names::place(&object.name)?;
+            let is_record = !matches!(
+                place,
+                Place::Pack(..) | Place::Backup(_, _, BackupPart::Manifest | BackupPart::Facts)
+            );
+            is_record.then_some((object.name, place))
+        });
+
+        let mut found = Found::default();
+        let mut reading = JoinSet::new();
+        for (name, place) in wanted {
+            if reading.len() >= PARALLEL {
+                found.take(reading.join_next().await);
+            }
+            let repository = self.clone();
+            reading.spawn(async move {
+                let record = repository.record(&name, &place).await;
+                (name, place, record)
+            });
+        }
+        while let Some(read) = reading.join_next().await {
+            found.take(Some(read));
+        }
+        Ok(found.into_catalogue(cluster))
+    }
+
+    /// The names of all clusters of which the repository holds anything.
+    ///
+    /// # Errors
+    /// Where the storage cannot be listed.
+    pub async fn clusters(&self) -> Result<Vec<ClusterName>, RepositoryError> {
+        let objects = list_all(self.storage.as_ref(), "").await?;
+        let clusters: BTreeSet<ClusterName> = objects
+            .iter()
+            .filter_map(|object| names::place(&object.name))
+            .map(|place| match place {
+                Place::Run(cluster, ..) | Place::Backup(cluster, ..) | Place::Pack(cluster, ..) => {
+                    cluster
+                }
+            })
+            .collect();
+        Ok(clusters.into_iter().collect())
+    }
+
+    async fn record(&self, name: &ObjectName, place: &Place) -> Result<Record, RepositoryError> {
+        let kind = match place {
+            Place::Run(_, _, RunRecord::Begin) => RecordKind::Begin,
+            Place::Run(_, _, RunRecord::Outcome) => RecordKind::Outcome,
+            Place::Backup(..) | Place::Pack(..) => RecordKind::Backup,
+        };
+        let storage = self.storage.as_ref();
+        let read = records::read(storage, self.id(), kind, name, &self.writers()).await?;
+        let parsed = match kind {
+            RecordKind::Begin => read.clear().map(Record::Begin),
+            RecordKind::Outcome => read.clear().map(Record::Outcome),
+            _ => read.clear().map(Record::Backup),
+        };
+        parsed.map_err(|source| records::in_object(storage, name, source))
+    }
+
+    pub(crate) async fn verified(
+        &self,
+        kind: RecordKind,
+        name: &ObjectName,
+    ) -> Result<Verified, RepositoryError> {
+        records::read(
+            self.storage.as_ref(),
+            self.id(),
+            kind,
+            name,
+            &self.writers(),
+        )
+        .await
+    }
+}
+
+type Read = (ObjectName, Place, Result<Record, RepositoryError>);
+
+#[derive(Default)]
+struct Found {
+    backups: Vec<BackupRecord>,
+    begins: Vec<RunBegin>,
+    outcomes: BTreeMap<RunId, RunOutcome>,
+    unreadable: Vec<Unreadable>,
+}
+
+impl Found {
+    fn take(&mut self, read: Option<Result<Read, tokio::task::JoinError>>) {
+        let Some(Ok((object, place, record))) = read else {
+            return;
+        };
+        match record {
+            Ok(Record::Backup(record)) => self.backups.push(*record),
+            Ok(Record::Begin(begin)) => self.begins.push(begin),
+            Ok(Record::Outcome(outcome)) => {
+                self.outcomes.insert(outcome.run.clone(), outcome);
+            }
+            // Deleted since the storage was listed.
+            Err(RepositoryError::Storage(error)) if error.is_not_found() => {}
+            Err(error) => {
+                let id = match place {
+                    Place::Backup(_, id, _) | Place::Pack(_, id, _) => Some(id),
+                    Place::Run(..) => None,
+                };
+                self.unreadable.push(Unreadable { object, id, error });
+            }
+        }
+    }
+
+    fn into_catalogue(self, cluster: &ClusterName) -> Catalogue {
+        let committed: BTreeSet<&BackupId> = self.backups.iter().map(|b| &b.id).collect();
+        let unreadable: BTreeSet<&BackupId> = self
+            .unreadable
+            .iter()
+            .filter_map(|u| u.id.as_ref())
+            .collect();
+        let mut entries = Vec::new();
+        for begin in &self.begins {
+            let outcome = self.outcomes.get(&begin.run);
+            for planned in &begin.backups {
+                if committed.contains(&planned.id) || unreadable.contains(&planned.id) {
+                    continue;
+                }
+                let ended =
+                    outcome.and_then(|o| o.backups.iter().find(|backup| backup.id == planned.id));
+                entries.push(Entry::Attempt(Attempt {
+                    id: planned.id.clone(),
+                    begin: begin.clone(),
+                    database: planned.database.clone(),
+                    // A run that says complete of a backup that is not there has
+                    // not made it.
+                    outcome: outcome.map(|_| Outcome::Failed),
+                    error: ended.and_then(|backup| backup.error.clone()),
+                }));
+            }
+        }
+        entries.extend(self.unreadable.into_iter().map(Entry::Unreadable));
+        let backups = self.backups.into_iter();
+        entries.extend(backups.map(|record| Entry::Complete(Box::new(record))));
+        entries.sort_by(|a, b| a.order().cmp(b.order()));
+        Catalogue {
+            cluster: cluster.clone(),
+            entries,
+        }
+    }
+}
+
+impl Entry {
+    /// Ids sort by time; a run's record without a backup sorts by its name.
+    fn order(&self) -> &str {
+        match self {
+            Self::Complete(record) => record.id.as_str(),
+            Self::Attempt(attempt) => attempt.id.as_str(),
+            Self::Unreadable(unreadable) => unreadable
+                .id
+                .as_ref()
+                .map_or(unreadable.object.as_str(), BackupId::as_str),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What can go wrong with a repository.
+//!
+//! Invariant: an error names the object, and the repository where it lies.
+
+use pgkeep_format::{FormatError, RepositoryId};
+use pgkeep_storage::StorageError;
+use pgkeep_types::{BackupId, ObjectNameError};
+
+/// Why something could not be done with a repository.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// The storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// There is no repository here.
+    #[error("no repository in {location}")]
+    Missing {
+        /// Where it was looked for.
+        location: String,
+    },
+    /// There is a repository already.
+    #[error("there is a repository in {location} already")]
+    Exists {
+        /// Where it is.
+        location: String,
+    },
+    /// An object is not what was written, or cannot be used.
+    #[error("{object} in {location}: {source}")]
+    Object {
+        /// The object's name.
+        object: String,
+        /// Where the repository is.
+        location: String,
+        /// What is wrong with it.
+        #[source]
+        source: FormatError,
+    },
+    /// An object is whole, but not the one that the backup cites.
+    #[error(
+        "{object} in {location}: damaged at offset 0: it is not the object that backup {backup} cites"
+    )]
+    Uncited {
+        /// The object's name.
+        object: String,
+        /// Where the repository is.
+        location: String,
+        /// The backup that cites it.
+        backup: BackupId,
+    },
+    /// The root key is not the one that was there when we joined.
+    #[error("the repository in {location} is not the one that this host or key knows as {id}")]
+    Foreign {
+        /// Where it is.
+        location: String,
+        /// The id it claims.
+        id: RepositoryId,
+    },
+    /// This host may not write here.
+    #[error("host {host} is no writer of the repository in {location}")]
+    NotAWriter {
+        /// The host's name.
+        host: String,
+        /// Where the repository is.
+        location: String,
+    },
+    /// No key at hand opens the repository's backups.
+    #[error("no key at hand opens backups of the repository in {location}")]
+    NoIdentity {
+        /// Where the repository is.
+        location: String,
+        /// The recovery keys that would.
+        recipients: Vec<String>,
+    },
+    /// A backup has no such file.
+    #[error("backup {backup} has no file {path:?}")]
+    NoFile {
+        /// The backup.
+        backup: BackupId,
+        /// The file.
+        path: String,
+    },
+    /// A created object did not behave as the storage's contract says.
+    #[error("{location} does not keep what is written: {what}")]
+    Unreliable {
+        /// Where the storage is.
+        location: String,
+        /// What was seen.
+        what: &'static str,
+    },
+    /// A key or record could not be made.
+    #[error("cannot make {what}: {source}")]
+    Make {
+        /// What it should have been.
+        what: &'static str,
+        /// Why not.
+        source: FormatError,
+    },
+    /// A name could not be put together.
+    #[error(transparent)]
+    Name(#[from] ObjectNameError),
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// Another stage of the work has failed; that one tells why.
+    #[error("the work was given up")]
+    GivenUp,
+}
+
+impl RepositoryError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Storage(error) => error.hint(),
+            Self::Missing { .. } => Some(
+                "check the address, and that the file system is mounted; \
+                 'pgkeep init' makes a new repository"
+                    .to_owned(),
+            ),
+            Self::Exists { .. } => Some("choose another place for a new repository".to_owned()),
+            Self::Object {
+                source: FormatError::Damaged { .. },
+                ..
+            }
+            | Self::Uncited { .. } => Some(
+                "the storage has changed or lost bytes; use another backup, \
+                 and look at the storage before it takes more"
+                    .to_owned(),
+            ),
+            Self::Object {
+                source: FormatError::TooNew { .. },
+                ..
+            } => Some("use a newer pgkeep".to_owned()),
+            Self::Foreign { .. } => Some(
+                "somebody has replaced the repository, or the address is another one's; \
+                 nothing was read or written"
+                    .to_owned(),
+            ),
+            Self::NotAWriter { .. } => {
+                Some("use the host key file that 'pgkeep init' made for this repository".to_owned())
+            }
+            Self::NoIdentity { recipients, .. } => Some(format!(
+                "give the recovery key with --identity FILE; it belongs to {}",
+                recipients.join(" or ")
+            )),
+            _ => None,
+        }
+    }
+}

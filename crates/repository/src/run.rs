@@ -1,0 +1,310 @@
+//! Writing: a run, its backups, and the commit.
+//!
+//! Invariants: each step takes the value of the step before it, so that no order
+//! but begin, packs, manifest and facts, `backup`, outcome can be written down.
+//! [`Committed`] exists only once the `backup` record is durable.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pgkeep_format::names::{self, BackupPart, RunRecord};
+use pgkeep_format::records::{
+    BackupKind, BackupOutcome, BackupRecord, Need, Outcome, PackSummary, PlannedBackup,
+    RecordHashes, RunBegin, RunOutcome,
+};
+use pgkeep_format::{Envelope, Hash, Manifest, RecordKind};
+use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId, SystemId};
+use serde::Serialize;
+
+use crate::write::{Limits, StreamWriter, Written};
+use crate::{Repository, RepositoryError, WriteAccess, records};
+
+/// What a run sets out to do.
+#[derive(Clone, Debug)]
+pub struct RunPlan {
+    /// Its id.
+    pub id: RunId,
+    /// Whose run it is.
+    pub cluster: ClusterName,
+    /// What its backups are of.
+    pub kind: BackupKind,
+    /// When it began.
+    pub started: Timestamp,
+    /// The version of pgkeep.
+    pub pgkeep: String,
+    /// The backups that it sets out to make.
+    pub backups: Vec<PlannedBackup>,
+}
+
+/// A run whose `begin` is durable.
+#[derive(Debug)]
+pub struct Run {
+    repository: Repository,
+    access: Arc<WriteAccess>,
+    plan: RunPlan,
+}
+
+impl Repository {
+    /// Writes down what is about to be done.
+    ///
+    /// # Errors
+    /// Where the storage fails; then nothing was begun.
+    pub async fn begin(&self, access: &WriteAccess, plan: RunPlan) -> Result<Run, RepositoryError> {
+        let begin = RunBegin {
+            run: plan.id.clone(),
+            cluster: plan.cluster.clone(),
+            kind: plan.kind,
+            started: plan.started,
+            host: access.host.clone(),
+            pgkeep: plan.pgkeep.clone(),
+            backups: plan.backups.clone(),
+        };
+        let name = names::run(&plan.cluster, &plan.id, RunRecord::Begin)?;
+        self.write(access, RecordKind::Begin, &name, &begin, None)
+            .await?;
+        Ok(Run {
+            repository: self.clone(),
+            access: Arc::new(access.clone()),
+            plan,
+        })
+    }
+
+    async fn write(
+        &self,
+        access: &WriteAccess,
+        kind: RecordKind,
+        name: &ObjectName,
+        clear: &impl Serialize,
+        hidden: Option<&[u8]>,
+    ) -> Result<Hash, RepositoryError> {
+        let envelope = Envelope {
+            repository: self.id(),
+            name,
+            kind,
+        };
+        let seal = self.host_seal();
+        let hidden = hidden.map(|plain| (plain, &seal));
+        let bytes = records::write(
+            self.storage.as_ref(),
+            envelope,
+            clear,
+            hidden,
+            &access.signer,
+        )
+        .await?;
+        Ok(Hash::of(&bytes))
+    }
+}
+
+impl Run {
+    /// The run's id.
+    #[must_use]
+    pub fn id(&self) -> &RunId {
+        &self.plan.id
+    }
+
+    /// Starts one of the backups that the run set out to make.
+    ///
+    /// # Errors
+    /// Where a thread cannot be started.
+    pub fn backup(
+        &self,
+        planned: &PlannedBackup,
+        limits: Limits,
+    ) -> Result<BackupWriter, RepositoryError> {
+        let (repository, access) = (self.repository.clone(), Arc::clone(&self.access));
+        let stream = StreamWriter::start(
+            &repository,
+            &access,
+            &self.plan.cluster,
+            &planned.id,
+            limits,
+        )?;
+        Ok(BackupWriter {
+            repository,
+            access,
+            run: self.plan.id.clone(),
+            cluster: self.plan.cluster.clone(),
+            kind: self.plan.kind,
+            planned: planned.clone(),
+            stream,
+        })
+    }
+
+    /// Writes down how the run ended.
+    ///
+    /// # Errors
+    /// Where the storage fails; the backups are what they are all the same.
+    pub async fn finish(
+        self,
+        finished: Timestamp,
+        backups: Vec<BackupOutcome>,
+    ) -> Result<Outcome, RepositoryError> {
+        let good = backups.iter().filter(|b| b.outcome == Outcome::Complete);
+        let outcome = match good.count() {
+            0 => Outcome::Failed,
+            all if all == backups.len() => Outcome::Complete,
+            _ => Outcome::Partial,
+        };
+        let record = RunOutcome {
+            run: self.plan.id.clone(),
+            finished,
+            outcome,
+            backups,
+        };
+        let name = names::run(&self.plan.cluster, &self.plan.id, RunRecord::Outcome)?;
+        self.repository
+            .write(&self.access, RecordKind::Outcome, &name, &record, None)
+            .await?;
+        Ok(outcome)
+    }
+}
+
+/// A backup in the making: takes the dump's bytes.
+#[derive(Debug)]
+pub struct BackupWriter {
+    repository: Repository,
+    access: Arc<WriteAccess>,
+    run: RunId,
+    cluster: ClusterName,
+    kind: BackupKind,
+    planned: PlannedBackup,
+    /// Where the dump's bytes go. Dropping it gives the backup up.
+    pub stream: StreamWriter,
+}
+
+/// What else a dump's `backup` record says.
+#[derive(Clone, Debug)]
+pub struct DumpMeta {
+    /// The cluster's system identifier, where the server told it.
+    pub system_id: Option<SystemId>,
+    /// The server's version.
+    pub server_version: String,
+    /// When the snapshot was taken.
+    pub started: Timestamp,
+    /// The facts, as JSON.
+    pub facts: Vec<u8>,
+}
+
+/// A backup whose every byte is durable.
+#[derive(Clone, Debug)]
+pub struct Committed(pub BackupRecord);
+
+impl BackupWriter {
+    /// The name of a dump's one file.
+    pub const DUMP: &'static str = "dump";
+
+    /// Ends the stream, writes manifest and facts, and commits.
+    ///
+    /// # Errors
+    /// Where any of it fails. The backup is then not listed as good, but for one
+    /// case: where the commit's own answer was lost and the record is there.
+    pub async fn commit(
+        self,
+        meta: DumpMeta,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<Committed, RepositoryError> {
+        let Self {
+            repository,
+            access,
+            run,
+            cluster,
+            kind,
+            planned,
+            stream,
+        } = self;
+        let written = stream.finish().await?;
+        let place = |part| names::backup(&cluster, &planned.id, part);
+
+        let manifest = written.manifest(&planned.id, Self::DUMP);
+        let manifest_bytes = encode(&manifest)?;
+        let name = place(BackupPart::Manifest)?;
+        let manifest_hash = repository
+            .write(
+                &access,
+                RecordKind::Manifest,
+                &name,
+                &(),
+                Some(&manifest_bytes),
+            )
+            .await?;
+        let name = place(BackupPart::Facts)?;
+        let facts_hash = repository
+            .write(&access, RecordKind::Facts, &name, &(), Some(&meta.facts))
+            .await?;
+
+        let record = BackupRecord {
+            id: planned.id.clone(),
+            run,
+            cluster: cluster.clone(),
+            kind,
+            database: planned.database.clone(),
+            system_id: meta.system_id,
+            server_version: meta.server_version,
+            started: meta.started,
+            finished: now(),
+            raw_bytes: written.raw_bytes,
+            stored_bytes: stored(&manifest),
+            new_bytes: written.packs.iter().map(|pack| pack.length).sum(),
+            needs: needs(&planned.id, &written),
+            records: RecordHashes {
+                manifest: manifest_hash,
+                facts: facts_hash,
+            },
+        };
+        let name = place(BackupPart::Backup)?;
+        commit(&repository, &access, &name, &record).await?;
+        Ok(Committed(record))
+    }
+}
+
+/// Writes the `backup` record. An answer that is lost is asked for again: the
+/// name is this writer's alone, so what is there is what was written.
+async fn commit(
+    repository: &Repository,
+    access: &WriteAccess,
+    name: &ObjectName,
+    record: &BackupRecord,
+) -> Result<(), RepositoryError> {
+    let written = repository
+        .write(access, RecordKind::Backup, name, record, None)
+        .await;
+    match written {
+        Ok(_) => Ok(()),
+        Err(RepositoryError::Storage(error)) => {
+            let there = repository.verified(RecordKind::Backup, name).await;
+            let there = there
+                .ok()
+                .and_then(|read| read.clear::<BackupRecord>().ok());
+            if there.as_ref() == Some(record) {
+                Ok(())
+            } else {
+                Err(error.into())
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn encode(manifest: &Manifest) -> Result<Vec<u8>, RepositoryError> {
+    manifest.to_bytes().map_err(|source| RepositoryError::Make {
+        what: "the manifest",
+        source,
+    })
+}
+
+fn stored(manifest: &Manifest) -> u64 {
+    let frames = manifest.frames.iter();
+    frames.map(|frame| u64::from(frame.stored_length)).sum()
+}
+
+fn needs(id: &BackupId, written: &Written) -> Vec<Need> {
+    let packs: Vec<PackSummary> = written.packs.clone();
+    match packs.is_empty() {
+        true => Vec::new(),
+        false => vec![Need {
+            backup: id.clone(),
+            packs,
+        }],
+    }
+}

@@ -1,0 +1,12 @@
+//! The way of a stream into packs: cut, hash, compress, seal, upload.
+//!
+//! Invariants: each stage runs on threads of its own and hands on through
+//! bounded queues, so memory does not grow with the stream; frames keep the
+//! stream's order; a stage ends well only when the one before it said so, so a
+//! stream that was given up never looks like one that ended.
+
+mod frames;
+mod packs;
+mod stream;
+
+pub use stream::{Limits, StreamWriter, Written};

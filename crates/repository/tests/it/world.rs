@@ -1,0 +1,162 @@
+//! A repository with its keys, and one backup there and back.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use pgkeep_format::records::{BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup};
+use pgkeep_format::{HostKey, Identities, RecoveryIdentity, Trust};
+use pgkeep_repository::{
+    Catalogue, DumpMeta, Limits, NewRepository, Repository, RepositoryError, RunPlan,
+};
+use pgkeep_storage::Storage;
+use pgkeep_testkit::{MemoryStorage, ScriptedClock, SeededRandom};
+use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
+
+pub(crate) struct World {
+    pub(crate) memory: MemoryStorage,
+    pub(crate) host: HostKey,
+    pub(crate) identities: Identities,
+    pub(crate) trust: Trust,
+    pub(crate) clock: ScriptedClock,
+    pub(crate) random: SeededRandom,
+}
+
+impl World {
+    pub(crate) async fn sealed() -> Self {
+        let identity = RecoveryIdentity::generate();
+        Self::new(vec![identity]).await
+    }
+
+    pub(crate) async fn unencrypted() -> Self {
+        Self::new(Vec::new()).await
+    }
+
+    async fn new(identities: Vec<RecoveryIdentity>) -> Self {
+        let memory = MemoryStorage::new();
+        let storage: Arc<dyn Storage> = Arc::new(memory.clone());
+        let clock = ScriptedClock::at("2026-11-20T03:00:00Z");
+        static WORLDS: AtomicU64 = AtomicU64::new(1);
+        let random = SeededRandom::new(WORLDS.fetch_add(1, Ordering::Relaxed));
+        let host = HostKey::generate("db1".to_owned(), &[1; 32]);
+        let recovery: Vec<_> = identities.iter().map(RecoveryIdentity::recipient).collect();
+        let new = NewRepository {
+            recovery: &recovery,
+            host: &host,
+        };
+        let created = new.create(&storage, &clock, &random).await.unwrap();
+        Self {
+            memory,
+            host,
+            identities: Identities::new(identities),
+            trust: created.trust,
+            clock,
+            random,
+        }
+    }
+
+    pub(crate) fn storage(&self) -> Arc<dyn Storage> {
+        Arc::new(self.memory.clone())
+    }
+
+    pub(crate) async fn open(&self) -> Result<Repository, RepositoryError> {
+        Repository::open(self.storage(), &[self.trust]).await
+    }
+
+    pub(crate) async fn catalogue(&self) -> Catalogue {
+        let repository = self.open().await.unwrap();
+        repository.catalogue(&main()).await.unwrap()
+    }
+
+    /// Backs `content` up; small packs and parts, so that there are many.
+    pub(crate) async fn back_up(&self, content: &[u8]) -> Result<BackupRecord, RepositoryError> {
+        let repository = self.open().await?;
+        let access = repository.write_access(&self.host)?;
+        let planned = PlannedBackup {
+            id: BackupId::new(&self.clock, &self.random),
+            database: "app".to_owned(),
+        };
+        let plan = RunPlan {
+            id: RunId::new(&self.clock, &self.random),
+            cluster: main(),
+            kind: BackupKind::Dump,
+            started: self.clock.now(),
+            pgkeep: "0.0.0".to_owned(),
+            backups: vec![planned.clone()],
+        };
+        let run = repository.begin(&access, plan).await?;
+        let backup = run.backup(&planned, limits())?;
+        for piece in content.chunks(100_000) {
+            if backup
+                .stream
+                .write(Bytes::copy_from_slice(piece))
+                .await
+                .is_err()
+            {
+                break;
+            }
+        }
+        let meta = DumpMeta {
+            system_id: None,
+            server_version: "15.18".to_owned(),
+            started: self.clock.now(),
+            facts: b"{}".to_vec(),
+        };
+        let committed = backup.commit(meta, || self.clock.now()).await;
+        let outcome = match &committed {
+            Ok(_) => Outcome::Complete,
+            Err(_) => Outcome::Failed,
+        };
+        let ended = BackupOutcome {
+            id: planned.id,
+            database: planned.database,
+            outcome,
+            error: committed.as_ref().err().map(ToString::to_string),
+        };
+        let finished = run.finish(self.clock.now(), vec![ended]).await;
+        let record = committed?.0;
+        finished?;
+        Ok(record)
+    }
+
+    /// Reads a backup's dump back.
+    pub(crate) async fn read_back(
+        &self,
+        record: &BackupRecord,
+    ) -> Result<Vec<u8>, RepositoryError> {
+        let repository = self.open().await?;
+        let access = repository.read_access(&self.identities)?;
+        let backup = repository.open_backup(&access, record).await?;
+        let mut reader = backup.read("dump")?;
+        let mut content = Vec::new();
+        while let Some(piece) = reader.next().await? {
+            content.extend_from_slice(&piece);
+        }
+        Ok(content)
+    }
+}
+
+pub(crate) fn main() -> ClusterName {
+    "main".parse().unwrap()
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits {
+        pack: 600_000,
+        part: 128 << 10,
+        level: 1,
+        workers: NonZeroUsize::new(3).unwrap(),
+    }
+}
+
+/// Bytes that compress to about half.
+pub(crate) fn content(length: usize, seed: u64) -> Vec<u8> {
+    let random = SeededRandom::new(seed);
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        bytes.extend_from_slice(&(random.next() & 0xffff_ffff).to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
