@@ -1,1 +1,13 @@
-//! (to be written)
+//! Reading backups out of PostgreSQL into a repository.
+//!
+//! Invariants: a capture that fails anywhere commits nothing; whether it
+//! succeeded is decided by the exit status of every program that took part and
+//! by what arrived, never by one of them alone. This crate and `restore` do not
+//! know each other: they speak through the repository's records.
+
+mod dump;
+mod error;
+mod facts;
+
+pub use dump::{Dump, StopSignal};
+pub use error::CaptureError;

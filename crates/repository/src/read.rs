@@ -147,7 +147,7 @@ impl OpenBackup {
         for _ in 0..workers {
             let (queue, key) = (Arc::clone(&queue), self.access.secret.content_key());
             spawn("decompress", move || {
-                decompress(&queue, FrameDecoder::new(key))
+                decompress(&queue, FrameDecoder::new(key));
             })?;
         }
         let fetcher = Fetcher {

@@ -1,1 +1,19 @@
-//! (to be written)
+//! Bringing backups out of a repository back into PostgreSQL, or into a file.
+//!
+//! Invariants: nothing that exists is touched; a restore that fails anywhere
+//! leaves nothing behind that could be taken for a restored database; the end of
+//! the data is told to `pg_restore` only after all of it was found right. This
+//! crate and `capture` do not know each other: they speak through the
+//! repository's records.
+
+mod compare;
+mod database;
+mod error;
+mod facts;
+mod file;
+mod select;
+
+pub use database::{DumpRestore, Restored, StopSignal};
+pub use error::RestoreError;
+pub use file::to_file;
+pub use select::{Selection, select};

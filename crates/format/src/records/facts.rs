@@ -5,15 +5,35 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Damage, FormatError};
+
 /// The sealed part of a dump's `facts` record; JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DumpFacts {
-    /// The server's version number, such as 150018.
-    pub server_version_number: u32,
+    /// The server's version, such as `15.18`.
+    pub server_version: String,
     /// The version of `pg_dump`, such as `15.18`.
     pub pg_dump_version: String,
     /// The database itself.
     pub database: DatabaseFacts,
+}
+
+impl DumpFacts {
+    /// The plaintext of the record's sealed part.
+    ///
+    /// # Errors
+    /// Never in practice: the fields are plain text.
+    pub fn to_json(&self) -> Result<Vec<u8>, FormatError> {
+        serde_json::to_vec(self).map_err(|error| FormatError::damaged(0, Damage::Json(error)))
+    }
+
+    /// Reads the plaintext of the record's sealed part.
+    ///
+    /// # Errors
+    /// `Damaged` where the JSON is not that of such facts.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, FormatError> {
+        serde_json::from_slice(bytes).map_err(|error| FormatError::damaged(0, Damage::Json(error)))
+    }
 }
 
 /// A database as the catalogs describe it (`pg_database`, `pg_db_role_setting`,
@@ -54,10 +74,14 @@ pub struct DatabaseFacts {
     pub privileges: Option<Vec<Grant>>,
     /// Settings of the database, and of roles in it.
     pub settings: Vec<DatabaseSetting>,
-    /// What it takes on disk, in bytes.
-    pub size: u64,
+    /// Every role that it names; a restore needs them.
+    pub roles: Vec<String>,
     /// The extensions in it.
     pub extensions: Vec<Extension>,
+    /// How many ordinary tables it has, partitions included.
+    pub tables: u64,
+    /// What it takes on the server's disk, in bytes.
+    pub size: u64,
 }
 
 /// Who provides a database's collation (`datlocprovider`).
@@ -94,13 +118,15 @@ pub struct Grant {
     pub grantable: bool,
 }
 
-/// Settings that hold in a database (`pg_db_role_setting`).
+/// A setting that holds in a database (`pg_db_role_setting`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseSetting {
-    /// The role for which they hold; all of them where there is none.
+    /// The role for which it holds; all of them where there is none.
     pub role: Option<String>,
-    /// `name=value`, as the catalog has them.
-    pub settings: Vec<String>,
+    /// The setting's name.
+    pub name: String,
+    /// Its value, as the catalog has it.
+    pub value: String,
 }
 
 /// An extension in a database.
@@ -110,4 +136,6 @@ pub struct Extension {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// The schema of its objects.
+    pub schema: String,
 }

@@ -178,6 +178,12 @@ impl RunningTool {
         self.child.stdin.take()
     }
 
+    /// Kills it and waits until it is gone.
+    pub(super) async fn kill(&mut self) {
+        // Where it has ended already there is nothing to kill.
+        let _ = self.child.kill().await;
+    }
+
     /// Waits for its end. Safe to be dropped while it waits: the program is
     /// killed then.
     pub(super) async fn wait(mut self) -> Result<(), ToolFailed> {

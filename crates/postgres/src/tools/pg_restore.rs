@@ -98,6 +98,11 @@ impl RunningRestore {
         self.tool.id()
     }
 
+    /// Kills it and waits until it is gone: it never sees the end of its input.
+    pub async fn kill(&mut self) {
+        self.tool.kill().await;
+    }
+
     /// Waits for its end, which comes after its input was dropped.
     ///
     /// # Errors

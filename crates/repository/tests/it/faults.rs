@@ -39,7 +39,7 @@ async fn a_backup_survives_no_failed_call_unnoticed() {
                 match made {
                     // An answer that was lost and asked for again.
                     Ok(record) => {
-                        assert_eq!(good, [record.clone()]);
+                        assert_eq!(good, std::slice::from_ref(&record));
                         assert!(world.read_back(&record).await.unwrap() == bytes);
                     }
                     Err(failure) => {
@@ -96,14 +96,14 @@ async fn a_restore_survives_no_failed_call_unnoticed() {
             .count()
             > 3
     );
-    for call in 0..calls.len() {
+    for (call, (_, object)) in calls.iter().enumerate() {
         world.memory.fail(Failure {
             call,
             takes_effect: false,
             error: io::ErrorKind::ConnectionReset,
         });
         let error = world.read_back(&record).await.unwrap_err().to_string();
-        assert!(error.contains(&calls[call].1), "{error}: {:?}", calls[call]);
+        assert!(error.contains(object), "{error}: {object}");
     }
 }
 

@@ -1,4 +1,5 @@
 //! The rules of a repository, on the strict storage in memory.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod faults;
 mod flips;

@@ -1,0 +1,101 @@
+//! Why a database could not be captured.
+//!
+//! Invariant: every error names the database.
+
+use pgkeep_postgres::client::{ConnectError, QueryError};
+use pgkeep_postgres::tools::{ToolError, ToolFailed};
+use pgkeep_repository::RepositoryError;
+
+/// A capture that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// No connection to the database.
+    #[error("cannot back up database {database:?}")]
+    Connect {
+        /// The database.
+        database: String,
+        /// Why not.
+        #[source]
+        source: ConnectError,
+    },
+    /// The server did not answer a question about the database.
+    #[error("cannot back up database {database:?}")]
+    Facts {
+        /// The database.
+        database: String,
+        /// Why not.
+        #[source]
+        source: QueryError,
+    },
+    /// There is no `pg_dump` for this server.
+    #[error("cannot back up database {database:?}")]
+    Tools {
+        /// The database.
+        database: String,
+        /// Why not.
+        #[source]
+        source: ToolError,
+    },
+    /// `pg_dump` failed.
+    #[error("cannot back up database {database:?}")]
+    Dump {
+        /// The database.
+        database: String,
+        /// How it failed.
+        #[source]
+        source: ToolFailed,
+    },
+    /// What `pg_dump` wrote could not be read.
+    #[error("cannot back up database {database:?}: the output of pg_dump cannot be read")]
+    Read {
+        /// The database.
+        database: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `pg_dump` said that all was well, and wrote no archive.
+    #[error(
+        "cannot back up database {database:?}: pg_dump succeeded, \
+         but what it wrote ({length} bytes) is no archive"
+    )]
+    NoArchive {
+        /// The database.
+        database: String,
+        /// How much it wrote, in bytes.
+        length: u64,
+    },
+    /// The repository failed.
+    #[error("cannot store the backup of database {database:?}")]
+    Store {
+        /// The database.
+        database: String,
+        /// How it failed.
+        #[source]
+        source: RepositoryError,
+    },
+    /// Somebody asked to stop.
+    #[error("the backup of database {database:?} was interrupted")]
+    Interrupted {
+        /// The database.
+        database: String,
+    },
+}
+
+impl CaptureError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Connect { source, .. } => source.hint(),
+            Self::Facts { source, .. } => source.hint(),
+            Self::Tools { source, .. } => source.hint(),
+            Self::Dump { source, .. } => source.hint(),
+            Self::Store { source, .. } => source.hint(),
+            Self::NoArchive { .. } => {
+                Some("is the pg_dump that was found PostgreSQL's own".to_owned())
+            }
+            Self::Read { .. } | Self::Interrupted { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Facts of a database, from PostgreSQL's words into the repository's.
+//!
+//! Invariant: nothing is left out; a new field on either side does not compile
+//! until it has its place here.
+
+use pgkeep_format::records;
+use pgkeep_postgres::client;
+
+/// The record of what was seen.
+pub(crate) fn record(facts: client::DatabaseFacts, pg_dump_version: &str) -> records::DumpFacts {
+    let client::DatabaseFacts {
+        name,
+        owner,
+        encoding,
+        locale,
+        tablespace,
+        connection_limit,
+        is_template,
+        allow_connections,
+        comment,
+        security_labels,
+        privileges,
+        settings,
+        roles,
+        extensions,
+        tables,
+        size_bytes,
+        server_version,
+        // The `backup` record has it.
+        system_id: _,
+    } = facts;
+    records::DumpFacts {
+        server_version: server_version.to_string(),
+        pg_dump_version: pg_dump_version.to_owned(),
+        database: records::DatabaseFacts {
+            name,
+            owner,
+            encoding,
+            locale_provider: provider(locale.provider),
+            collate: locale.collate,
+            ctype: locale.ctype,
+            locale: locale.locale,
+            icu_rules: locale.icu_rules,
+            collation_version: locale.collation_version,
+            tablespace,
+            connection_limit,
+            is_template,
+            allows_connections: allow_connections,
+            comment,
+            security_labels: security_labels.into_iter().map(label).collect(),
+            privileges: privileges.map(|list| list.into_iter().map(grant).collect()),
+            settings: settings.into_iter().map(setting).collect(),
+            roles,
+            extensions: extensions.into_iter().map(extension).collect(),
+            tables,
+            size: size_bytes,
+        },
+    }
+}
+
+fn provider(provider: client::LocaleProvider) -> records::LocaleProvider {
+    match provider {
+        client::LocaleProvider::Libc => records::LocaleProvider::Libc,
+        client::LocaleProvider::Icu => records::LocaleProvider::Icu,
+        client::LocaleProvider::Builtin => records::LocaleProvider::Builtin,
+    }
+}
+
+fn label(label: client::SecurityLabel) -> records::SecurityLabel {
+    let client::SecurityLabel { provider, label } = label;
+    records::SecurityLabel { provider, label }
+}
+
+fn grant(privilege: client::Privilege) -> records::Grant {
+    let client::Privilege {
+        grantor,
+        grantee,
+        privilege,
+        grantable,
+    } = privilege;
+    records::Grant {
+        grantor,
+        grantee,
+        privilege,
+        grantable,
+    }
+}
+
+fn setting(setting: client::Setting) -> records::DatabaseSetting {
+    let client::Setting { role, name, value } = setting;
+    records::DatabaseSetting { role, name, value }
+}
+
+fn extension(extension: client::Extension) -> records::Extension {
+    let client::Extension {
+        name,
+        version,
+        schema,
+    } = extension;
+    records::Extension {
+        name,
+        version,
+        schema,
+    }
+}

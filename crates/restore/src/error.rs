@@ -1,0 +1,186 @@
+//! Why a backup could not be restored.
+//!
+//! Invariant: every error names the backup, the database or the file.
+
+use std::path::PathBuf;
+
+use pgkeep_format::FormatError;
+use pgkeep_postgres::client::{ConnectError, CreateDatabaseError, QueryError};
+use pgkeep_postgres::tools::{ToolError, ToolFailed};
+use pgkeep_repository::RepositoryError;
+use pgkeep_types::{BackupId, ClusterName};
+
+/// A restore that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// There is no backup that could be meant.
+    #[error("found no good backup of {wanted} in cluster {cluster}")]
+    NothingFound {
+        /// What was wanted.
+        wanted: String,
+        /// The cluster.
+        cluster: ClusterName,
+        /// The databases that there are good backups of.
+        available: Vec<String>,
+    },
+    /// Several backups could be meant.
+    #[error("{prefix:?} is the beginning of {count} backups of cluster {cluster}")]
+    Ambiguous {
+        /// What was given.
+        prefix: String,
+        /// How many backups begin so.
+        count: usize,
+        /// The cluster.
+        cluster: ClusterName,
+    },
+    /// The repository failed.
+    #[error("cannot read backup {backup}")]
+    Read {
+        /// The backup.
+        backup: BackupId,
+        /// How it failed.
+        #[source]
+        source: RepositoryError,
+    },
+    /// The facts of a backup are not to be understood.
+    #[error("cannot understand the facts of backup {backup}")]
+    Facts {
+        /// The backup.
+        backup: BackupId,
+        /// What is wrong with them.
+        #[source]
+        source: FormatError,
+    },
+    /// No connection to the server.
+    #[error("cannot restore into database {database:?}")]
+    Connect {
+        /// The new database.
+        database: String,
+        /// Why not.
+        #[source]
+        source: ConnectError,
+    },
+    /// There is no `pg_restore` for this server and this archive.
+    #[error("cannot restore into database {database:?}")]
+    Tools {
+        /// The new database.
+        database: String,
+        /// Why not.
+        #[source]
+        source: ToolError,
+    },
+    /// The new database could not be made.
+    #[error("cannot make the new database")]
+    Create {
+        /// Why not.
+        #[source]
+        source: CreateDatabaseError,
+    },
+    /// `pg_restore` failed.
+    #[error("cannot restore into database {database:?}")]
+    Restore {
+        /// The new database.
+        database: String,
+        /// How it failed.
+        #[source]
+        source: ToolFailed,
+    },
+    /// `pg_restore` would not take the data.
+    #[error("cannot hand the data of database {database:?} to pg_restore")]
+    Feed {
+        /// The new database.
+        database: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The server did not answer a question about the new database.
+    #[error("database {database:?} was restored and cannot be compared with its backup")]
+    Question {
+        /// The new database, which stays.
+        database: String,
+        /// Why not.
+        #[source]
+        source: QueryError,
+    },
+    /// What was restored is not what was backed up.
+    #[error("database {database:?} was restored and differs from its backup: {}", .differences.join("; "))]
+    Differs {
+        /// The new database, which stays.
+        database: String,
+        /// In what.
+        differences: Vec<String>,
+    },
+    /// The file is there already.
+    #[error("{} exists already", .path.display())]
+    FileExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file could not be written.
+    #[error("cannot write {}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Somebody asked to stop.
+    #[error("the restore of {what} was interrupted")]
+    Interrupted {
+        /// What was being restored.
+        what: String,
+    },
+    /// A restore failed, and what it had begun could not be removed.
+    #[error("{failure}; the unfinished database {database:?} could not be dropped and stays")]
+    Leftover {
+        /// The unfinished database.
+        database: String,
+        /// What failed first.
+        failure: Box<RestoreError>,
+        /// Why it could not be dropped.
+        #[source]
+        source: QueryError,
+    },
+}
+
+impl RestoreError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NothingFound { available, .. } if available.is_empty() => {
+                Some("'pgkeep list' shows what there is".to_owned())
+            }
+            Self::NothingFound { available, .. } => Some(format!(
+                "there are good backups of {}",
+                available.join(", ")
+            )),
+            Self::Ambiguous { .. } => Some("give more of the id".to_owned()),
+            Self::Read { source, .. } => source.hint(),
+            Self::Connect { source, .. } => source.hint(),
+            Self::Tools { source, .. } => source.hint(),
+            Self::Create { source } => source.hint(),
+            Self::Restore { source, .. } => source.hint(),
+            Self::Question { source, .. } => source.hint(),
+            Self::FileExists { .. } => Some("give another name; nothing is replaced".to_owned()),
+            Self::Leftover { database, .. } => Some(format!(
+                "drop database {database:?} by hand; it is not whole"
+            )),
+            Self::Differs { .. } => {
+                Some("look at both; the restored database was left as it is".to_owned())
+            }
+            Self::Facts { .. }
+            | Self::Feed { .. }
+            | Self::File { .. }
+            | Self::Interrupted { .. } => None,
+        }
+    }
+
+    /// Whether there was nothing suitable to restore.
+    #[must_use]
+    pub fn is_nothing_found(&self) -> bool {
+        matches!(self, Self::NothingFound { .. } | Self::Ambiguous { .. })
+    }
+}

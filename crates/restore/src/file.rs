@@ -1,0 +1,114 @@
+//! A dump into a file: the custom-format archive, as `pg_restore` takes it.
+//!
+//! Invariants: the file appears whole and durable, or not at all; one that
+//! exists is never replaced; it has mode 0600.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use pgkeep_repository::{BackupWriter, OpenBackup};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+
+use crate::{RestoreError, StopSignal};
+
+/// Writes a backup's archive to `path` and tells its length in bytes.
+///
+/// # Errors
+/// Whatever fails; then there is no file.
+pub async fn to_file(
+    backup: &OpenBackup,
+    path: &Path,
+    stop: StopSignal<'_>,
+) -> Result<u64, RestoreError> {
+    if path.symlink_metadata().is_ok() {
+        let path = path.to_owned();
+        return Err(RestoreError::FileExists { path });
+    }
+    let draft = Draft::create(path)?;
+    let written = tokio::select! {
+        written = fill(backup, path, &draft.path) => written?,
+        () = stop => {
+            let what = format!("backup {}", backup.record().id);
+            return Err(RestoreError::Interrupted { what });
+        }
+    };
+    draft.publish(path)?;
+    Ok(written)
+}
+
+async fn fill(backup: &OpenBackup, path: &Path, draft: &Path) -> Result<u64, RestoreError> {
+    let failed = |source| file_error(path, source);
+    let read = |source| RestoreError::Read {
+        backup: backup.record().id.clone(),
+        source,
+    };
+    let mut file = File::options()
+        .write(true)
+        .open(draft)
+        .await
+        .map_err(failed)?;
+    let mut reader = backup.read(BackupWriter::DUMP).map_err(read)?;
+    let mut written = 0;
+    while let Some(bytes) = reader.next().await.map_err(read)? {
+        file.write_all(&bytes).await.map_err(failed)?;
+        written += bytes.len() as u64;
+    }
+    file.flush().await.map_err(failed)?;
+    file.sync_all().await.map_err(failed)?;
+    Ok(written)
+}
+
+/// The file under a temporary name beside it; removed when dropped.
+struct Draft {
+    path: PathBuf,
+}
+
+impl Draft {
+    fn create(path: &Path) -> Result<Self, RestoreError> {
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".partial");
+        let draft = path.with_file_name(name);
+        let opened = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft);
+        opened.map_err(|source| file_error(path, source))?;
+        Ok(Self { path: draft })
+    }
+
+    fn publish(self, path: &Path) -> Result<(), RestoreError> {
+        let renamed = renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE);
+        renamed
+            .map_err(io::Error::from)
+            .and_then(|()| match path.parent() {
+                Some(directory) if directory != Path::new("") => {
+                    std::fs::File::open(directory)?.sync_all()
+                }
+                _ => std::fs::File::open(".")?.sync_all(),
+            })
+            .map_err(|source| file_error(path, source))
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // After publishing there is nothing under this name.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn file_error(path: &Path, source: io::Error) -> RestoreError {
+    let path = path.to_owned();
+    if source.kind() == io::ErrorKind::AlreadyExists {
+        RestoreError::FileExists { path }
+    } else {
+        RestoreError::File { path, source }
+    }
+}
