@@ -4,6 +4,9 @@
 # Sets: root (the repository's directory, made the current one), HOME, PATH,
 # LANG, PGKEEP_DEV_CACHE (where setup keeps what no Debian package holds).
 
+# While setup installs Debian packages, this file forbids new clusters.
+cluster_guard=/etc/postgresql-common/createcluster.d/zzz-pgkeep-setup.conf
+
 # What setup puts into the cache, by version.
 pgserver_version=0.6.0
 cargo_deny_version=0.20.2
