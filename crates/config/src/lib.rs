@@ -1,1 +1,21 @@
-//! (to be written)
+//! The configuration: a file and the environment, made into settings.
+//!
+//! Invariants: settings that exist are consistent: every repository that a
+//! cluster names is there, every path is absolute. Nothing here reads the
+//! process; the caller hands its surroundings in. A connection string may hold a
+//! password and is never printed, nor is the line of a file that is wrong.
+
+mod error;
+mod file;
+mod settings;
+mod variables;
+
+pub use error::ConfigError;
+pub use settings::{
+    ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,
+    Settings, storage_directory,
+};
+pub use variables::{VARIABLES, Variable};
+
+/// The file's name where none is given.
+pub const FILE_NAME: &str = "pgkeep.toml";

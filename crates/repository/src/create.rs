@@ -4,8 +4,6 @@
 //! last: a repository that can be opened is whole. What the storage can be
 //! relied on for is tried out, not believed.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use pgkeep_format::{
     Capabilities, Descriptor, Encryption, Envelope, HostKey, KeyRecord, KeyRole, KeySecrets,
@@ -17,77 +15,74 @@ use pgkeep_types::{Clock, ObjectName, Random};
 use crate::RepositoryError;
 use crate::records;
 
-/// What a new repository is to be.
+/// A repository that is about to be made.
 #[derive(Debug)]
 pub struct NewRepository<'a> {
     /// To whom everything is sealed; nobody makes an unencrypted repository.
-    pub recovery: &'a [Recipient],
+    recovery: &'a [Recipient],
     /// The first host that may write.
-    pub host: &'a HostKey,
+    host: &'a HostKey,
+    id: RepositoryId,
+    root: Signer,
+    secret: RepositorySecret,
 }
 
-/// A repository that was just made.
-#[derive(Clone, Debug)]
-pub struct Created {
-    /// What to pin: the repository and its root key.
-    pub trust: Trust,
-    /// What the storage was seen to do.
-    pub capabilities: Capabilities,
-}
+impl<'a> NewRepository<'a> {
+    /// Draws the identity and the keys of a repository for `host`, sealed to
+    /// `recovery`; unencrypted where that is empty. Nothing is written.
+    #[must_use]
+    pub fn draw(recovery: &'a [Recipient], host: &'a HostKey, random: &dyn Random) -> Self {
+        Self {
+            recovery,
+            host,
+            id: RepositoryId::new(drawn(random)),
+            root: Signer::from_seed(&drawn(random)),
+            secret: RepositorySecret::new(drawn(random)),
+        }
+    }
 
-impl NewRepository<'_> {
-    /// Makes the repository in an empty storage.
+    /// What whoever knows the repository pins: it and its root key.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        Trust {
+            repository: self.id,
+            root: self.root.verifying_key(),
+        }
+    }
+
+    /// Makes the repository in a storage that has none.
     ///
     /// # Errors
     /// `Exists` where there is one already; what was there is left as it was.
     pub async fn create(
         &self,
-        storage: &Arc<dyn Storage>,
+        storage: &dyn Storage,
         clock: &dyn Clock,
         random: &dyn Random,
-    ) -> Result<Created, RepositoryError> {
-        refuse_existing(storage.as_ref()).await?;
-        let capabilities = probe(storage.as_ref(), random).await?;
+    ) -> Result<Capabilities, RepositoryError> {
+        refuse_existing(storage).await?;
+        let capabilities = probe(storage, random).await?;
+        for (record, secrets) in self.keys(clock) {
+            write_key(storage, self.id, &record, &secrets, &self.root).await?;
+        }
 
-        let root = Signer::from_seed(&drawn(random));
-        let secret = RepositorySecret::new(drawn(random));
-        let id = RepositoryId::new(drawn(random));
         let encryption = match self.recovery {
             [] => Encryption::None,
             _ => Encryption::Age,
         };
-        for (record, secrets) in self.keys(&secret, &root, clock) {
-            write_key(storage.as_ref(), id, &record, &secrets, &root).await?;
-        }
-
-        let descriptor = Descriptor::new(
-            id,
-            clock.now(),
-            encryption,
-            root.verifying_key(),
-            capabilities,
-        );
+        let root = self.root.verifying_key();
+        let descriptor = Descriptor::new(self.id, clock.now(), encryption, root, capabilities);
         let name = names::descriptor()?;
         let bytes = descriptor
-            .to_bytes(&root)
-            .map_err(|source| records::in_object(storage.as_ref(), &name, source))?;
+            .to_bytes(&self.root)
+            .map_err(|source| records::in_object(storage, &name, source))?;
         storage.put(&name, bytes.into()).await?;
-        Ok(Created {
-            trust: Trust {
-                repository: id,
-                root: root.verifying_key(),
-            },
-            capabilities,
-        })
+        Ok(capabilities)
     }
 
-    fn keys(
-        &self,
-        secret: &RepositorySecret,
-        root: &Signer,
-        clock: &dyn Clock,
-    ) -> Vec<(KeyRecord, KeySecrets)> {
+    fn keys(&self, clock: &dyn Clock) -> Vec<(KeyRecord, KeySecrets)> {
         let created = clock.now();
+        let (secret, root) = (&self.secret, &self.root);
         let recovery = |recipient: &Recipient| KeyRecord {
             role: KeyRole::Recovery,
             name: "recovery".to_owned(),

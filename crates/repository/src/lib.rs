@@ -18,7 +18,7 @@ mod write;
 
 pub use access::{ReadAccess, WriteAccess};
 pub use catalogue::{Attempt, Catalogue, Entry, Unreadable};
-pub use create::{Created, NewRepository};
+pub use create::NewRepository;
 pub use error::RepositoryError;
 pub use open::Repository;
 pub use read::{FileReader, OpenBackup};

@@ -68,14 +68,9 @@ async fn a_second_init_changes_nothing() {
     let world = World::sealed().await;
     let before = world.memory.names();
     let random = SeededRandom::new(2);
-    let new = NewRepository {
-        recovery: &[],
-        host: &world.host,
-    };
-    let error = new
-        .create(&world.storage(), &world.clock, &random)
-        .await
-        .unwrap_err();
+    let new = NewRepository::draw(&[], &world.host, &random);
+    let created = new.create(&world.memory, &world.clock, &random).await;
+    let error = created.unwrap_err();
     assert!(matches!(error, RepositoryError::Exists { .. }));
     assert_eq!(world.memory.names(), before);
 }

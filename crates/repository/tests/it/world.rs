@@ -35,22 +35,19 @@ impl World {
 
     async fn new(identities: Vec<RecoveryIdentity>) -> Self {
         let memory = MemoryStorage::new();
-        let storage: Arc<dyn Storage> = Arc::new(memory.clone());
         let clock = ScriptedClock::at("2026-11-20T03:00:00Z");
         static WORLDS: AtomicU64 = AtomicU64::new(1);
         let random = SeededRandom::new(WORLDS.fetch_add(1, Ordering::Relaxed));
         let host = HostKey::generate("db1".to_owned(), &[1; 32]);
         let recovery: Vec<_> = identities.iter().map(RecoveryIdentity::recipient).collect();
-        let new = NewRepository {
-            recovery: &recovery,
-            host: &host,
-        };
-        let created = new.create(&storage, &clock, &random).await.unwrap();
+        let new = NewRepository::draw(&recovery, &host, &random);
+        let trust = new.trust();
+        new.create(&memory, &clock, &random).await.unwrap();
         Self {
             memory,
             host,
             identities: Identities::new(identities),
-            trust: created.trust,
+            trust,
             clock,
             random,
         }

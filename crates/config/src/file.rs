@@ -1,0 +1,165 @@
+//! The file's own form, as it is written.
+//!
+//! Invariant: a key that is not known is an error, with its place and the
+//! nearest known one; no value of the file is repeated in an error.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::ConfigError;
+use crate::settings::EncryptionMode;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    #[serde(default)]
+    pub(crate) repository: BTreeMap<String, RepositoryTable>,
+    #[serde(default)]
+    pub(crate) encryption: EncryptionTable,
+    #[serde(default)]
+    pub(crate) cluster: BTreeMap<String, ClusterTable>,
+    #[serde(default)]
+    pub(crate) postgres: PostgresTable,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RepositoryTable {
+    pub(crate) url: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EncryptionTable {
+    pub(crate) mode: Option<EncryptionMode>,
+    pub(crate) recipients: Option<Vec<String>>,
+    pub(crate) identity_file: Option<PathBuf>,
+    pub(crate) host_key_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClusterTable {
+    pub(crate) connection: Option<Zeroizing<String>>,
+    pub(crate) repositories: Option<Vec<String>>,
+}
+
+impl std::fmt::Debug for ClusterTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusterTable").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PostgresTable {
+    #[serde(default)]
+    pub(crate) bin: Vec<PathBuf>,
+}
+
+pub(crate) fn read(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse(path, &Zeroizing::new(text))
+}
+
+pub(crate) fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let before = text.get(..at).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        ConfigError::Syntax {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+            problem: without_values(error.message()),
+            nearest: nearest(error.message()),
+        }
+    })
+}
+
+/// The message without what stands between quotation marks: serde repeats the
+/// values it did not expect, and a value may be a secret. Names of keys stand
+/// between backticks.
+fn without_values(message: &str) -> String {
+    let mut told = String::new();
+    for (at, part) in message.split('"').enumerate() {
+        told.push_str(if at % 2 == 0 { part } else { "…" });
+    }
+    told.replace('\n', " ")
+}
+
+/// The known name nearest to the unknown one that serde complains of:
+/// "unknown field `a`, expected one of `b`, `c`".
+fn nearest(message: &str) -> Option<String> {
+    let mut names = message.split('`').skip(1).step_by(2);
+    message.starts_with("unknown").then_some(())?;
+    let unknown = names.next()?;
+    let (distance, name) = names
+        .map(|name| (distance(unknown, name), name))
+        .min_by_key(|(distance, _)| *distance)?;
+    (distance <= 1 + unknown.chars().count() / 3).then(|| name.to_owned())
+}
+
+/// The Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> ConfigError {
+        parse(Path::new("pgkeep.toml"), text).unwrap_err()
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_with_its_place_and_the_nearest_known_one() {
+        let error = error("[cluster.main]\nconnection = \"\"\n\nrepositores = []\n");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("pgkeep.toml, line 4, column 1: unknown field `repositores`"),
+            "{text}"
+        );
+        assert_eq!(error.hint().unwrap(), "did you mean 'repositories'");
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_with_its_place_and_without_the_value() {
+        let error = error("[cluster.main]\nrepositories = \"postgres://u:hunter2@h\"\n");
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("line 2, column 16"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_does_not_show_its_lines() {
+        let error = error("[cluster.main]\nconnection = \"postgres://u:hunter2@h\n");
+        let text = format!("{error} {error:?}");
+        assert!(
+            text.contains("line 2") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_far_from_all_known_ones_gets_no_guess() {
+        assert!(error("[zzz]\n").hint().is_none());
+    }
+}
