@@ -81,3 +81,38 @@ impl ConnectionParameters {
         variables
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_learn_of_everything_and_only_the_password_is_secret() {
+        let text = "postgres://me:secret@db:6000/a%3Db?sslmode=verify-full&options=-c%20x%3D1";
+        let variables = ConnectionParameters::parse(text).unwrap().to_environment();
+        let value = |name: &str| {
+            let (_, value) = variables.iter().find(|(known, _)| known == name).unwrap();
+            value.clone()
+        };
+        for (name, expected) in [
+            ("PGHOST", "db"),
+            ("PGPORT", "6000"),
+            ("PGUSER", "me"),
+            ("PGDATABASE", "a=b"),
+            ("PGSSLMODE", "verify-full"),
+            ("PGOPTIONS", "-c x=1"),
+            ("PGAPPNAME", "pgkeep"),
+            ("PGCONNECT_TIMEOUT", "30"),
+        ] {
+            assert_eq!(value(name), SecretOrPlain::Plain(expected.to_owned()));
+        }
+        assert!(matches!(value("PGPASSWORD"), SecretOrPlain::Secret(_)));
+        assert!(!format!("{variables:?}").contains("secret\""));
+    }
+
+    #[test]
+    fn without_a_password_none_is_handed_on() {
+        let variables = ConnectionParameters::default().to_environment();
+        assert!(variables.iter().all(|(name, _)| name != "PGPASSWORD"));
+    }
+}

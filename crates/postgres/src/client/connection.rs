@@ -4,6 +4,8 @@
 //! `standard_conforming_strings` is on; the task that serves it ends with the
 //! [`Connection`].
 
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -29,6 +31,7 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 pub struct Connection {
     client: Client,
     task: JoinHandle<()>,
+    end: Arc<Mutex<Option<tokio_postgres::Error>>>,
     parameters: ConnectionParameters,
     version: ServerVersion,
 }
@@ -60,9 +63,18 @@ async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectEr
     let error = |error| ConnectError::new(parameters, error);
     let config = driver_configuration(parameters)?;
     let (client, connection) = config.connect(NoTls).await.map_err(error)?;
-    let task = tokio::spawn(async move {
-        // Every statement in flight learns that the session ended.
-        let _ = connection.await;
+    let end = Arc::new(Mutex::new(None));
+    let task = tokio::spawn({
+        let end = Arc::clone(&end);
+        async move {
+            let mut connection = pin!(connection);
+            // The driver gives the reason here alone, and then tells every
+            // statement no more than that the connection is closed: the reason
+            // is put down before the connection is let go.
+            if let Err(error) = connection.as_mut().await {
+                *lock(&end) = Some(error);
+            }
+        }
     });
     let row = client
         .query_one(
@@ -77,6 +89,7 @@ async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectEr
     Ok(Connection {
         client,
         task,
+        end,
         parameters: parameters.clone(),
         version: ServerVersion {
             number: number.unsigned_abs(),
@@ -231,8 +244,14 @@ impl Connection {
     }
 
     fn error(&self, error: tokio_postgres::Error) -> QueryError {
-        QueryError::new(self.database(), error)
+        let reason = error.is_closed().then(|| lock(&self.end).take()).flatten();
+        QueryError::new(self.database(), reason.unwrap_or(error))
     }
+}
+
+/// What is inside; a panic elsewhere has not spoilt it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for Connection {

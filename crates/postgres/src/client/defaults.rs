@@ -158,3 +158,110 @@ fn default_host(port: u16) -> String {
     });
     directory.unwrap_or("localhost").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn environment() -> Environment {
+        Environment::new("/").with_user("system")
+    }
+
+    fn filled(text: &str, environment: &Environment) -> ConnectionParameters {
+        let parameters = ConnectionParameters::parse(text).unwrap();
+        parameters.with_defaults(environment).unwrap()
+    }
+
+    fn password(parameters: &ConnectionParameters) -> Option<&str> {
+        parameters.password().map(|password| password.as_str())
+    }
+
+    #[test]
+    fn what_the_text_says_is_never_overruled() {
+        let environment = environment()
+            .with_variable("PGHOST", "other")
+            .with_variable("PGHOSTADDR", "10.0.0.1")
+            .with_variable("PGPORT", "1")
+            .with_variable("PGUSER", "other")
+            .with_variable("PGPASSWORD", "other")
+            .with_variable("PGDATABASE", "other");
+        let text = "postgres://me:mine@db:2/app";
+        assert_eq!(
+            filled(text, &environment),
+            ConnectionParameters::parse(text).unwrap()
+        );
+    }
+
+    #[test]
+    fn variables_fill_what_was_left_out() {
+        let environment = environment()
+            .with_variable("PGHOST", "db")
+            .with_variable("PGPORT", "6000")
+            .with_variable("PGUSER", "me")
+            .with_variable("PGPASSWORD", "secret")
+            .with_variable("PGDATABASE", "app")
+            .with_variable("PGSSLMODE", "disable");
+        let parameters = filled("", &environment);
+        assert_eq!(parameters.describe(), "postgres://me@db:6000/app");
+        assert_eq!(parameters.ssl_mode().as_str(), "disable");
+        assert_eq!(password(&parameters), Some("secret"));
+    }
+
+    #[test]
+    fn user_and_database_are_called_like_the_systems_user() {
+        let parameters = filled("host=db", &environment());
+        assert_eq!(parameters.describe(), "postgres://system@db:5432/system");
+    }
+
+    #[test]
+    fn a_variable_with_a_wrong_value_is_named() {
+        let environment = environment().with_variable("PGPORT", "many");
+        let error = ConnectionParameters::default()
+            .with_defaults(&environment)
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r#"connection parameter PGPORT is "many"; a number from 1 to 65535 is wanted"#
+        );
+    }
+
+    #[test]
+    fn the_password_comes_from_the_password_file_last() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join(".pgpass");
+        std::fs::write(&file, "db:5432:app:me:from-file\nlocalhost:*:*:*:local\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let environment = environment().with_home(home.path());
+        let text = "postgres://me@db/app";
+        assert_eq!(password(&filled(text, &environment)), Some("from-file"));
+        assert_eq!(
+            password(&filled("host=/var/run/postgresql user=me", &environment)),
+            Some("local")
+        );
+        assert_eq!(
+            password(&filled("postgres://you@db/app", &environment)),
+            None
+        );
+        let with_variable = environment.clone().with_variable("PGPASSWORD", "variable");
+        assert_eq!(password(&filled(text, &with_variable)), Some("variable"));
+
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let parameters = filled(text, &environment);
+        assert_eq!(password(&parameters), None);
+        assert_eq!(parameters.ignored_password_file(), Some(file.as_path()));
+    }
+
+    #[test]
+    fn the_password_file_may_be_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("passwords");
+        std::fs::write(&file, "*:*:*:*:named\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let named = environment().with_variable("PGPASSFILE", file.as_os_str());
+        assert_eq!(password(&filled("host=db", &named)), Some("named"));
+        let text = format!("host=db passfile={}", file.display());
+        assert_eq!(password(&filled(&text, &environment())), Some("named"));
+    }
+}

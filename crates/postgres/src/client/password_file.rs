@@ -91,3 +91,98 @@ fn after_match<'a>(line: &'a str, wanted: &str) -> Option<&'a str> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const WANTED: Entry<'static> = Entry {
+        host: "db",
+        port: 5432,
+        database: "app",
+        user: "me",
+    };
+
+    fn found(line: &str) -> Option<String> {
+        password_of(line, &WANTED).map(|password| password.to_string())
+    }
+
+    fn escaped(field: &str) -> String {
+        field.replace('\\', r"\\").replace(':', r"\:")
+    }
+
+    #[test]
+    fn a_line_fits_when_all_its_fields_do() {
+        assert_eq!(found("db:5432:app:me:secret").unwrap(), "secret");
+        assert_eq!(found("*:*:*:*:secret").unwrap(), "secret");
+        assert_eq!(found("d\\b:5432:app:me:secret").unwrap(), "secret");
+        for line in [
+            "",
+            "db:5432:app:me",
+            "db2:5432:app:me:secret",
+            "d:5432:app:me:secret",
+            "db:5433:app:me:secret",
+            "db:5432:*x:me:secret",
+            "db:5432:app:you:secret",
+        ] {
+            assert_eq!(found(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_first_line_that_fits_counts_and_comments_do_not() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lines = "#db:5432:app:me:commented\nother:*:*:*:no\ndb:*:app:*:yes\n*:*:*:*:late\n";
+        fs::write(file.path(), lines).unwrap();
+        let Answer::Password(password) = look_up(file.path(), &WANTED) else {
+            panic!("no password");
+        };
+        assert_eq!(*password, "yes");
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_left_aside() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "*:*:*:*:secret\n").unwrap();
+        for mode in [0o640, 0o604, 0o660] {
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert!(matches!(look_up(file.path(), &WANTED), Answer::Ignored));
+        }
+    }
+
+    #[test]
+    fn no_file_is_no_password() {
+        let directory = tempfile::tempdir().unwrap();
+        let missing = directory.path().join("pgpass");
+        assert!(matches!(look_up(&missing, &WANTED), Answer::Nothing));
+        assert!(matches!(
+            look_up(directory.path(), &WANTED),
+            Answer::Nothing
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_and_password_can_be_written_with_escapes(
+            host in "[^\0\r\n]{1,12}", database in "[^\0\r\n]{1,12}",
+            user in "[^\0\r\n]{1,12}", secret in "[^\0\r\n]{1,12}", port: u16
+        ) {
+            let line = format!(
+                "{}:{port}:{}:{}:{}",
+                escaped(&host), escaped(&database), escaped(&user), escaped(&secret)
+            );
+            let wanted = Entry { host: &host, port, database: &database, user: &user };
+            let password = password_of(&line, &wanted).unwrap();
+            prop_assert_eq!(password.as_str(), secret);
+        }
+
+        #[test]
+        fn no_line_is_a_panic(line in "\\PC{0,40}") {
+            let _ = password_of(&line, &WANTED);
+        }
+    }
+}

@@ -5,12 +5,23 @@
 
 use std::error::Error as _;
 
+use tokio_postgres::error::Severity;
+
 /// What went wrong with a statement on an open connection.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// The server refused the statement.
     #[error("the server refused in database {database:?}: {}", .refusal.message)]
     Refused {
+        /// The database of the session.
+        database: String,
+        /// What the server said.
+        refusal: Box<Refusal>,
+    },
+    /// The server ended the session: it is being shut down, has crashed, or
+    /// somebody told it to.
+    #[error("the server ended the session in database {database:?}: {}", .refusal.message)]
+    Ended {
         /// The database of the session.
         database: String,
         /// What the server said.
@@ -60,9 +71,12 @@ impl QueryError {
                 detail: refused.detail().map(str::to_owned),
                 hint: refused.hint().map(str::to_owned),
             };
-            return Self::Refused {
-                database,
-                refusal: Box::new(refusal),
+            let refusal = Box::new(refusal);
+            let fatal = refused.parsed_severity() == Some(Severity::Fatal);
+            return if fatal || refusal.sqlstate.starts_with("57P0") {
+                Self::Ended { database, refusal }
+            } else {
+                Self::Refused { database, refusal }
             };
         }
         let io = |e: &(dyn std::error::Error + 'static)| e.is::<std::io::Error>();
@@ -82,7 +96,7 @@ impl QueryError {
     #[must_use]
     pub fn sqlstate(&self) -> Option<&str> {
         match self {
-            Self::Refused { refusal, .. } => Some(&refusal.sqlstate),
+            Self::Refused { refusal, .. } | Self::Ended { refusal, .. } => Some(&refusal.sqlstate),
             _ => None,
         }
     }
@@ -91,7 +105,7 @@ impl QueryError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Refused { refusal, .. } => {
+            Self::Refused { refusal, .. } | Self::Ended { refusal, .. } => {
                 let Refusal { hint, detail, .. } = refusal.as_ref();
                 hint.clone().or_else(|| detail.clone())
             }

@@ -5,16 +5,10 @@ use pgkeep_postgres::tools::{PgDump, PgRestore};
 use pgkeep_testkit::cluster::{Cluster, Major};
 use tokio::io::copy;
 
+use crate::facts_of;
+
 /// Added to a name; taken away again, the dumps must not differ.
 const SUFFIX: &str = "_restored";
-
-async fn facts(cluster: &Cluster, database: &str) -> DatabaseFacts {
-    let session = cluster.connect(database).await;
-    let snapshot = ExportedSnapshot::open(session).await.unwrap();
-    let facts = DatabaseFacts::read(&snapshot).await.unwrap();
-    snapshot.close().await.unwrap();
-    facts
-}
 
 async fn restore_beside(cluster: &Cluster, database: &str) -> String {
     let tools = cluster.major().tools().await;
@@ -59,8 +53,8 @@ async fn the_zoo_comes_back(major: Major) {
         let after = cluster.pg_dump_c(&restored).await;
         assert_eq_lines(&before, &after.replace(SUFFIX, ""), database);
 
-        let before = facts(&cluster, database).await;
-        let after = facts(&cluster, &restored).await;
+        let before = facts_of(&cluster, database).await;
+        let after = facts_of(&cluster, &restored).await;
         assert_eq!(after.name, restored);
         let comparable = DatabaseFacts {
             name: before.name.clone(),

@@ -1,0 +1,152 @@
+//! A database is made whole or not at all, and what is missing is named before.
+
+use pgkeep_postgres::client::{
+    ConnectError, CreateDatabaseError, LocaleProvider, Setting, connect, create_database,
+    database_exists, drop_database, finish, missing_roles,
+};
+use pgkeep_testkit::cluster::{Cluster, Major};
+
+use crate::facts_of;
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_refused() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let facts = facts_of(&cluster, "postgres").await;
+    let admin = cluster.connect("postgres").await;
+    let error = create_database(&admin, "template1", &facts)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, CreateDatabaseError::Exists { .. }),
+        "{error:?}"
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn all_that_is_missing_is_named_before_anything_is_made() {
+    let cluster = Cluster::start(Major::Sixteen).await;
+    let admin = cluster.connect("postgres").await;
+    let mut facts = facts_of(&cluster, "postgres").await;
+    facts.owner = "gone \"owner\"".to_owned();
+    facts.roles.push("gone reader".to_owned());
+    facts.settings.push(Setting {
+        role: Some("gone user".to_owned()),
+        name: "work_mem".to_owned(),
+        value: "1MB".to_owned(),
+    });
+    let roles = ["gone \"owner\"", "gone reader", "gone user"];
+    assert_eq!(missing_roles(&admin, &facts).await.unwrap(), roles);
+    let error = create_database(&admin, "new", &facts).await.unwrap_err();
+    let CreateDatabaseError::MissingRoles { roles: named, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(named, &roles);
+    assert!(
+        error
+            .hint()
+            .unwrap()
+            .contains(r#"CREATE ROLE "gone ""owner""";"#)
+    );
+
+    let mut facts = facts_of(&cluster, "postgres").await;
+    facts.tablespace = "fast".to_owned();
+    let error = create_database(&admin, "new", &facts).await.unwrap_err();
+    assert!(
+        matches!(error, CreateDatabaseError::MissingTablespace { .. }),
+        "{error:?}"
+    );
+
+    let mut facts = facts_of(&cluster, "postgres").await;
+    facts.locale.provider = LocaleProvider::Builtin;
+    let error = create_database(&admin, "new", &facts).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "database \"new\" sorts by the locale provider builtin, which PostgreSQL {} does not \
+             know",
+            admin.server_version()
+        )
+    );
+    assert!(!database_exists(&admin, "new").await.unwrap());
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_property_that_is_refused_leaves_no_database() {
+    let cluster = Cluster::start(Major::Eighteen).await;
+    let admin = cluster.connect("postgres").await;
+    let mut facts = facts_of(&cluster, "postgres").await;
+    facts.settings.push(Setting {
+        role: None,
+        name: "no_such_setting".to_owned(),
+        value: "1".to_owned(),
+    });
+    let error = create_database(&admin, "new", &facts).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CreateDatabaseError::Property {
+                property: "settings",
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(!database_exists(&admin, "new").await.unwrap());
+    // The session is as it was.
+    facts.settings.clear();
+    create_database(&admin, "new", &facts).await.unwrap();
+    assert!(database_exists(&admin, "new").await.unwrap());
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_create_databases_is_told_so() {
+    let cluster = Cluster::start(Major::Sixteen).await;
+    cluster.psql("postgres", "CREATE ROLE guest LOGIN").await;
+    let facts = facts_of(&cluster, "postgres").await;
+    let guest = connect(&cluster.connection("postgres").with_user("guest"))
+        .await
+        .unwrap();
+    let error = create_database(&guest, "new", &facts).await.unwrap_err();
+    assert!(
+        matches!(error, CreateDatabaseError::Create { .. }),
+        "{error:?}"
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn what_would_keep_it_from_being_filled_comes_last() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let admin = cluster.connect("postgres").await;
+    let mut facts = facts_of(&cluster, "postgres").await;
+    facts.allow_connections = false;
+    facts.connection_limit = 0;
+    facts.is_template = true;
+    create_database(&admin, "new", &facts).await.unwrap();
+    connect(&cluster.connection("new")).await.unwrap();
+    finish(&admin, "new", &facts).await.unwrap();
+    let error = connect(&cluster.connection("new")).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
+    let query = "SELECT datallowconn, datconnlimit, datistemplate FROM pg_database \
+                 WHERE datname = 'new'";
+    assert_eq!(cluster.psql("postgres", query).await.trim(), "f|0|t");
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_is_dropped_whoever_is_in_it() {
+    let cluster = Cluster::start(Major::Sixteen).await;
+    let admin = cluster.connect("postgres").await;
+    cluster
+        .psql("postgres", r#"CREATE DATABASE "it's ""x""""#)
+        .await;
+    let session = cluster.connect("it's \"x\"").await;
+    drop_database(&admin, "it's \"x\"").await.unwrap();
+    assert!(session.batch("SELECT 1").await.is_err());
+    assert!(!database_exists(&admin, "it's \"x\"").await.unwrap());
+    drop_database(&admin, "it's \"x\"").await.unwrap();
+    cluster.stop().await;
+}
