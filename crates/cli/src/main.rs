@@ -1,2 +1,54 @@
-//! (to be written)
-fn main() {}
+//! The program `pgkeep`: arguments in, words and exit codes out.
+//!
+//! Invariants: this crate is the only one that looks at the process (its
+//! environment, home directory, clock, signals) and the only one that prints.
+//! stdout is data, stderr is talk. Every failure becomes words and an exit code
+//! in one place, `error`.
+
+mod arguments;
+mod commands;
+mod context;
+mod error;
+mod interrupt;
+mod output;
+mod process;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::Arguments;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(arguments.json);
+    match run(&arguments, &output) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            output.failure(&error);
+            error.exit_code().into()
+        }
+    }
+}
+
+fn run(arguments: &Arguments, output: &Output) -> Result<error::Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|source| CliError::Process {
+            what: "start the runtime",
+            source,
+        })?;
+    let done = runtime.block_on(async {
+        let context = Context::new(arguments, output)?;
+        commands::run(&arguments.command, &context).await
+    });
+    // What was given up gets a moment to remove what it had begun.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    done
+}

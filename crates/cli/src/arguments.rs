@@ -1,0 +1,168 @@
+//! The command line, as it is typed.
+//!
+//! Invariants: raw arguments only; what they mean is worked out where they are
+//! used. No secret is ever an argument: other users of the machine can read them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pgkeep_types::ClusterName;
+
+/// PostgreSQL backup that proves it restores.
+#[derive(Debug, Parser)]
+#[command(name = "pgkeep", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// The configuration file [default: pgkeep.toml here, in ~/.config/pgkeep or in /etc/pgkeep]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Print JSON on stdout instead of words
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// The whole story on a throwaway cluster, in a minute
+    Demo(Demo),
+    /// Make a repository and its keys, and write the configuration
+    Init(Init),
+    /// Back up databases
+    Backup(Backup),
+    /// List backups, and attempts that failed
+    List(List),
+    /// Tell all that is known of one backup
+    Show(Show),
+    /// Restore a database beside the old one, or into a file
+    Restore(Restore),
+    /// Print a page of the reference
+    #[command(hide = true)]
+    Reference(Reference),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Leave the throwaway cluster and the repository where they are, to look around
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Where the repository will be: a directory or a file:// URL
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) repository: Option<String>,
+
+    /// How to connect to the cluster: a URL or libpq's key=value pairs, without a password
+    /// [default: libpq's PG* variables when a backup is made]
+    #[arg(long, value_name = "URL")]
+    pub(crate) connection: Option<String>,
+
+    /// What the cluster will be called
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub(crate) cluster: ClusterName,
+
+    /// Seal to this age recipient instead of making a recovery key here; may be repeated
+    #[arg(long = "recipient", value_name = "age1…")]
+    pub(crate) recipients: Vec<String>,
+
+    /// Where to write the new recovery key [default: recovery.key beside the configuration]
+    #[arg(long, value_name = "FILE", conflicts_with = "recipients")]
+    pub(crate) recovery_key_file: Option<PathBuf>,
+
+    /// Whether backups are sealed
+    #[arg(long, value_enum, default_value_t = Encryption::Age)]
+    pub(crate) encryption: Encryption,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Encryption {
+    /// With age: whoever has the storage has nothing
+    Age,
+    /// Not at all: whoever has the storage has the data
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The cluster [default: the only one that is configured]
+    pub(crate) cluster: Option<ClusterName>,
+
+    /// What to make
+    #[arg(long, value_enum, default_value_t = Kind::Dump)]
+    pub(crate) kind: Kind,
+
+    /// The database; may be repeated [default: the connection's own]
+    #[arg(long = "database", value_name = "NAME")]
+    pub(crate) databases: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// One database, by pg_dump
+    Dump,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// The cluster [default: all that are configured]
+    pub(crate) cluster: Option<ClusterName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// The backup's id, or the beginning of it
+    pub(crate) backup: String,
+
+    /// The cluster [default: the only one that is configured]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<ClusterName>,
+
+    /// The file with the recovery key [default: what the configuration says]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The cluster [default: the only one that is configured]
+    pub(crate) cluster: Option<ClusterName>,
+
+    /// Restore the newest good backup of this database
+    #[arg(long, value_name = "NAME", required_unless_present = "backup")]
+    pub(crate) database: Option<String>,
+
+    /// Restore this backup: its id, or the beginning of it
+    #[arg(long, value_name = "ID", conflicts_with = "database")]
+    pub(crate) backup: Option<String>,
+
+    /// The name of the new database [default: the old one's with the backup's time]
+    #[arg(long = "as", value_name = "NAME", conflicts_with = "to_file")]
+    pub(crate) new_name: Option<String>,
+
+    /// Write the archive into a file instead; pg_restore takes it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to_file: Option<PathBuf>,
+
+    /// The file with the recovery key [default: what the configuration says]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reference {
+    /// Which page
+    #[arg(value_enum)]
+    pub(crate) page: Page,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Page {
+    /// Every command with its options
+    Cli,
+    /// Every environment variable
+    Environment,
+}

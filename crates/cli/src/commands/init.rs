@@ -1,0 +1,368 @@
+//! `pgkeep init`: a repository, its keys, and a configuration that names them.
+//!
+//! Invariants: nothing that exists is touched; the keys are durable before the
+//! repository is made, so that none is ever sealed to a key that was lost; a
+//! repository that could not be made leaves no keys behind.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use pgkeep_config::{ConfigError, EncryptionMode, FILE_NAME, Settings, storage_directory};
+use pgkeep_format::{HostKey, Recipient, RecoveryIdentity, RecoveryKeyFile};
+use pgkeep_postgres::client::ConnectionParameters;
+use pgkeep_repository::NewRepository;
+use pgkeep_storage::LocalStorage;
+use pgkeep_types::{Clock, Random};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::arguments::{Encryption, Init};
+use crate::context::Context;
+use crate::error::{CliError, Exit};
+use crate::output::JSON_VERSION;
+use crate::process;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    repository: &'a Path,
+    id: String,
+    encrypted: bool,
+    recipients: &'a [Recipient],
+    recovery_key_file: Option<&'a Path>,
+    host_key_file: &'a Path,
+    config: &'a Path,
+}
+
+/// What is to be made, and where.
+struct Plan {
+    repository: PathBuf,
+    repository_name: String,
+    config: PathBuf,
+    /// Whether there is a configuration that stays as it is.
+    configured: bool,
+    host_key: PathBuf,
+    recovery_key: PathBuf,
+    encrypted: bool,
+    recipients: Vec<Recipient>,
+}
+
+/// Makes it all.
+pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, CliError> {
+    let plan = plan(arguments, context)?;
+
+    let mut seed = Zeroizing::new([0; 32]);
+    context.random.fill(seed.as_mut());
+    let mut host = HostKey::generate(process::host_name(), &seed);
+    // Only where no recipient was named is a recovery key made here.
+    let recovery = (plan.encrypted && plan.recipients.is_empty()).then(RecoveryIdentity::generate);
+    let recipients = match &recovery {
+        Some(key) => vec![key.recipient()],
+        None => plan.recipients.clone(),
+    };
+    let identity = host.clone();
+    let new = NewRepository::draw(&recipients, &identity, &context.random);
+    host.trust.push(new.trust());
+
+    let mut files = Drafts::default();
+    if let Some(key) = &recovery {
+        let today = context.clock.now().strftime("%Y-%m-%d").to_string();
+        let text = RecoveryKeyFile::to_secret_text(key, new.trust(), &today);
+        files.write(&plan.recovery_key, &text)?;
+    }
+    let text = host.to_secret_text().map_err(|source| CliError::KeyFile {
+        path: plan.host_key.clone(),
+        source,
+    })?;
+    files.write(&plan.host_key, &text)?;
+    if !plan.configured {
+        files.write(&plan.config, &configuration(&plan, arguments, &recipients))?;
+    }
+    let storage = LocalStorage::new(&plan.repository);
+    new.create(&storage, &context.clock, &context.random)
+        .await?;
+    files.keep();
+
+    let recovery_key_file = recovery.is_some().then_some(plan.recovery_key.as_path());
+    tell(context, &plan, arguments, recovery_key_file);
+    context.output.json(&Report {
+        version: JSON_VERSION,
+        repository: &plan.repository,
+        id: new.trust().repository.to_string(),
+        encrypted: plan.encrypted,
+        recipients: &recipients,
+        recovery_key_file,
+        host_key_file: &plan.host_key,
+        config: &plan.config,
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Works out where everything goes, and refuses what is there already.
+fn plan(arguments: &Init, context: &Context) -> Result<Plan, CliError> {
+    refuse_password(arguments)?;
+    let here = context.environment.working_directory();
+    let settings = match context.settings() {
+        Ok(settings) if settings.file.is_some() => Some(settings),
+        Ok(_) | Err(ConfigError::Missing { .. }) => None,
+        Err(ConfigError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let named = context.config.clone().or_else(|| {
+        let variable = context.environment.variable("PGKEEP_CONFIG");
+        variable.map(PathBuf::from)
+    });
+    let config = match &settings {
+        Some(settings) => settings.file.clone().unwrap_or_default(),
+        None => here.join(named.unwrap_or_else(|| PathBuf::from(FILE_NAME))),
+    };
+    let beside = config.parent().unwrap_or(here).to_owned();
+    let (repository_name, repository) = place(arguments, context, settings.as_ref())?;
+    let configured = settings.as_ref().map(|settings| &settings.encryption);
+    let encrypted = match (arguments.encryption, configured.map(|e| e.mode)) {
+        (Encryption::None, _) | (_, Some(EncryptionMode::None)) => false,
+        (Encryption::Age, _) => true,
+    };
+    let of_file = configured.map(|e| e.recipients.clone()).unwrap_or_default();
+    let recipients = match arguments.recipients.as_slice() {
+        [] => of_file,
+        given => given.to_vec(),
+    };
+    if !encrypted && !recipients.is_empty() {
+        return Err(CliError::Usage {
+            problem: "recipients were given for a repository that is not encrypted".to_owned(),
+            hint: "leave one of the two out".to_owned(),
+        });
+    }
+    let parse = |text: &String| {
+        text.parse::<Recipient>().map_err(|_| CliError::Usage {
+            problem: format!("{text:?} is no age recipient"),
+            hint: "one begins with age1; 'age-keygen' prints it".to_owned(),
+        })
+    };
+    let host_key = configured.and_then(|e| e.host_key_file.clone());
+    let plan = Plan {
+        repository,
+        repository_name,
+        configured: settings.is_some(),
+        host_key: host_key.unwrap_or_else(|| beside.join("host.key")),
+        recovery_key: match &arguments.recovery_key_file {
+            Some(file) => context.path(file),
+            None => beside.join("recovery.key"),
+        },
+        config,
+        encrypted,
+        recipients: recipients.iter().map(parse).collect::<Result<_, _>>()?,
+    };
+    Ok(plan)
+}
+
+/// Where the repository goes, and what the configuration calls it.
+fn place(
+    arguments: &Init,
+    context: &Context,
+    settings: Option<&Settings>,
+) -> Result<(String, PathBuf), CliError> {
+    let here = context.environment.working_directory();
+    let name = "local".to_owned();
+    if let Some(url) = &arguments.repository {
+        return Ok((name.clone(), storage_directory(&name, url, here)?));
+    }
+    if let Some(settings) = settings {
+        let mut all = settings.repositories.iter();
+        return match (all.next(), all.next()) {
+            (Some((name, repository)), None) => Ok((name.clone(), repository.directory.clone())),
+            _ => Err(CliError::Usage {
+                problem: "several repositories are configured".to_owned(),
+                hint: "name the one to make with --repository".to_owned(),
+            }),
+        };
+    }
+    if let Some(url) = context.environment.text("PGKEEP_REPOSITORY") {
+        return Ok((name.clone(), storage_directory(&name, url, here)?));
+    }
+    Err(CliError::Usage {
+        problem: "where is the repository to be".to_owned(),
+        hint: "give --repository DIRECTORY; best on another disk than the database's".to_owned(),
+    })
+}
+
+fn refuse_password(arguments: &Init) -> Result<(), CliError> {
+    let Some(text) = &arguments.connection else {
+        return Ok(());
+    };
+    let parsed = ConnectionParameters::parse(text).map_err(|source| CliError::Connection {
+        cluster: arguments.cluster.to_string(),
+        source,
+    })?;
+    if parsed.has_password() {
+        return Err(CliError::Usage {
+            problem: "a password was given as an argument, where others can see it".to_owned(),
+            hint: "put it into ~/.pgpass, or the whole URL into PGKEEP_DATABASE_URL; \
+                   and change it"
+                .to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn configuration(plan: &Plan, arguments: &Init, recipients: &[Recipient]) -> String {
+    let quoted = |text: &str| toml_string(text);
+    let path = |path: &Path| quoted(&path.display().to_string());
+    let mut text = String::from("# The configuration of pgkeep.\n");
+    // Writing into a string does not fail.
+    let _ = writeln!(
+        text,
+        "\n[repository.{}]\nurl = {}",
+        plan.repository_name,
+        path(&plan.repository)
+    );
+    let _ = writeln!(text, "\n[encryption]");
+    if plan.encrypted {
+        let keys: Vec<String> = recipients.iter().map(|r| quoted(r.as_str())).collect();
+        let _ = writeln!(
+            text,
+            "# Backups are sealed to these keys. The private ones are kept offline."
+        );
+        let _ = writeln!(text, "recipients = [{}]", keys.join(", "));
+    } else {
+        let _ = writeln!(text, "mode = \"none\"");
+    }
+    let _ = writeln!(text, "host_key_file = {}", path(&plan.host_key));
+    let _ = writeln!(text, "\n[cluster.{}]", arguments.cluster);
+    match &arguments.connection {
+        Some(connection) => {
+            let _ = writeln!(text, "connection = {}", quoted(connection));
+        }
+        None => {
+            let _ = writeln!(
+                text,
+                "# libpq's variables (PGHOST, PGUSER, …) and ~/.pgpass fill in what is left out.\n\
+                 connection = \"postgres:///postgres\""
+            );
+        }
+    }
+    text
+}
+
+/// A basic string of TOML.
+fn toml_string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+fn tell(context: &Context, plan: &Plan, arguments: &Init, recovery_key: Option<&Path>) {
+    let mut text = format!("Made a repository in {}", plan.repository.display());
+    text.push_str(if plan.encrypted {
+        ", sealed with age.\n"
+    } else {
+        ", NOT encrypted: whoever has the storage has the data.\n"
+    });
+    if let Some(path) = recovery_key {
+        let _ = write!(
+            text,
+            "\nKeep offline, in two places; without it nobody can restore:\n  {}\n",
+            path.display()
+        );
+    } else if plan.encrypted {
+        text.push_str("\nKeep offline the private keys of:\n");
+        for recipient in &plan.recipients {
+            let _ = writeln!(text, "  {recipient}");
+        }
+    }
+    let _ = write!(
+        text,
+        "\nStays on this host (it lets the host write backups, not read them):\n  {}\n\
+         \nConfiguration:\n  {}\n\nNext:\n",
+        plan.host_key.display(),
+        plan.config.display()
+    );
+    if let Some(path) = recovery_key {
+        let _ = writeln!(
+            text,
+            "  copy {} to where it is safe, then remove it here",
+            path.display()
+        );
+    }
+    let _ = writeln!(
+        text,
+        "  pgkeep backup {} --kind dump --database NAME",
+        arguments.cluster
+    );
+    context.output.data(text);
+}
+
+/// Files that are removed again unless all goes well.
+#[derive(Default)]
+struct Drafts(Vec<PathBuf>);
+
+impl Drafts {
+    /// Writes a private file that must not be there yet, durably.
+    fn write(&mut self, path: &Path, text: &str) -> Result<(), CliError> {
+        let failed = |source: std::io::Error| match source.kind() {
+            std::io::ErrorKind::AlreadyExists => CliError::Exists {
+                path: path.to_owned(),
+            },
+            _ => CliError::File {
+                what: "write",
+                path: path.to_owned(),
+                source,
+            },
+        };
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        fs::create_dir_all(parent).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
+        self.0.push(path.to_owned());
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        let directory = fs::File::open(parent).map_err(failed)?;
+        directory.sync_all().map_err(failed)
+    }
+
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Drafts {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            // The repository was not made: these keys open nothing.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_text_reads_back_from_a_toml_string() {
+        for text in ["plain", "a\"b", "back\\slash", "new\nline", "ünï"] {
+            let file = format!("x = {}", toml_string(text));
+            let read: toml::Table = file.parse().unwrap();
+            assert_eq!(read["x"].as_str().unwrap(), text);
+        }
+    }
+}

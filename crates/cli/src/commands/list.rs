@@ -1,0 +1,228 @@
+//! `pgkeep list`: backups, and attempts that came to nothing.
+//!
+//! Invariants: needs no key; what cannot be read is shown as such and makes the
+//! command fail, but hides nothing else.
+
+use pgkeep_format::records::{BackupRecord, Outcome, PlannedBackup};
+use pgkeep_repository::{Attempt, Catalogue, Entry};
+use pgkeep_types::{BackupId, Clock, ClusterName, Timestamp};
+use serde::Serialize;
+
+use crate::arguments::List;
+use crate::context::Context;
+use crate::error::{CliError, Exit};
+use crate::output::JSON_VERSION;
+use crate::words::{self, Align};
+
+/// An attempt without an outcome is taken for one that still runs until so many
+/// hours have passed.
+const GRACE_HOURS: i64 = 24;
+
+#[derive(Serialize)]
+struct Listing {
+    version: u32,
+    backups: Vec<BackupLine>,
+}
+
+/// How a backup is listed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct BackupLine {
+    id: Option<BackupId>,
+    cluster: ClusterName,
+    kind: Option<String>,
+    database: Option<String>,
+    status: Status,
+    started: Option<Timestamp>,
+    finished: Option<Timestamp>,
+    raw_bytes: Option<u64>,
+    stored_bytes: Option<u64>,
+    new_bytes: Option<u64>,
+    server_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// What has become of a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    /// Everything that a restore needs is stored.
+    Complete,
+    /// It failed.
+    Failed,
+    /// Nothing was recorded of how it ended; it may be running.
+    Unfinished,
+    /// Nothing was recorded of how it ended, and it began long ago.
+    Abandoned,
+    /// Its record cannot be read.
+    Damaged,
+}
+
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Failed => "FAILED",
+            Self::Unfinished => "unfinished",
+            Self::Abandoned => "ABANDONED",
+            Self::Damaged => "DAMAGED",
+        }
+    }
+}
+
+impl BackupLine {
+    /// A backup that was committed.
+    pub(crate) fn complete(record: &BackupRecord) -> Self {
+        Self {
+            id: Some(record.id.clone()),
+            cluster: record.cluster.clone(),
+            kind: Some(record.kind.as_str().to_owned()),
+            database: Some(record.database.clone()),
+            status: Status::Complete,
+            started: Some(record.started),
+            finished: Some(record.finished),
+            raw_bytes: Some(record.raw_bytes),
+            stored_bytes: Some(record.stored_bytes),
+            new_bytes: Some(record.new_bytes),
+            server_version: Some(record.server_version.clone()),
+            error: None,
+        }
+    }
+
+    /// A backup that has just failed.
+    pub(crate) fn failed(cluster: &ClusterName, planned: &PlannedBackup, error: String) -> Self {
+        Self {
+            id: Some(planned.id.clone()),
+            kind: Some("dump".to_owned()),
+            database: Some(planned.database.clone()),
+            status: Status::Failed,
+            started: Some(planned.id.time()),
+            error: Some(error),
+            ..Self::empty(cluster)
+        }
+    }
+
+    fn attempt(cluster: &ClusterName, attempt: &Attempt, now: Timestamp) -> Self {
+        let age = now.duration_since(attempt.begin.started);
+        Self {
+            id: Some(attempt.id.clone()),
+            kind: Some(attempt.begin.kind.as_str().to_owned()),
+            database: Some(attempt.database.clone()),
+            status: match attempt.outcome {
+                Some(Outcome::Complete | Outcome::Partial | Outcome::Failed) => Status::Failed,
+                None if age.as_hours() >= GRACE_HOURS => Status::Abandoned,
+                None => Status::Unfinished,
+            },
+            started: Some(attempt.begin.started),
+            error: attempt.error.clone(),
+            ..Self::empty(cluster)
+        }
+    }
+
+    fn empty(cluster: &ClusterName) -> Self {
+        Self {
+            id: None,
+            cluster: cluster.clone(),
+            kind: None,
+            database: None,
+            status: Status::Damaged,
+            started: None,
+            finished: None,
+            raw_bytes: None,
+            stored_bytes: None,
+            new_bytes: None,
+            server_version: None,
+            error: None,
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), words::size);
+        let id = self.id.as_ref().map(ToString::to_string);
+        vec![
+            text(&id),
+            self.cluster.to_string(),
+            text(&self.kind),
+            text(&self.database),
+            self.started.map_or_else(|| "-".to_owned(), words::time),
+            bytes(self.raw_bytes),
+            bytes(self.new_bytes),
+            self.status.word().to_owned(),
+        ]
+    }
+}
+
+/// Lists.
+pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, CliError> {
+    let settings = context.settings()?;
+    let clusters: Vec<&ClusterName> = match &arguments.cluster {
+        Some(_) => vec![context.cluster(&settings, arguments.cluster.as_ref())?.0],
+        None => settings.clusters.keys().collect(),
+    };
+    let mut lines = Vec::new();
+    let mut exit = Exit::Done;
+    for name in clusters {
+        let (cluster, cluster_settings) = context.cluster(&settings, Some(name))?;
+        let repository = context
+            .repository(&settings, cluster_settings, None)
+            .await?;
+        let catalogue = repository.catalogue(cluster).await?;
+        lines.extend(describe(&catalogue, context));
+        for unreadable in catalogue.entries {
+            if let Entry::Unreadable(unreadable) = unreadable {
+                context
+                    .output
+                    .failure(&CliError::Repository(unreadable.error));
+                exit = Exit::Failed;
+            }
+        }
+    }
+    tell(context, lines)?;
+    Ok(exit)
+}
+
+fn describe(catalogue: &Catalogue, context: &Context) -> Vec<BackupLine> {
+    let now = context.clock.now();
+    let line = |entry: &Entry| match entry {
+        Entry::Complete(record) => BackupLine::complete(record),
+        Entry::Attempt(attempt) => BackupLine::attempt(&catalogue.cluster, attempt, now),
+        Entry::Unreadable(unreadable) => BackupLine {
+            id: unreadable.id.clone(),
+            started: unreadable.id.as_ref().map(BackupId::time),
+            error: Some(unreadable.error.to_string()),
+            ..BackupLine::empty(&catalogue.cluster)
+        },
+    };
+    catalogue.entries.iter().map(line).collect()
+}
+
+fn tell(context: &Context, lines: Vec<BackupLine>) -> Result<(), CliError> {
+    if lines.is_empty() {
+        context
+            .output
+            .say("no backups yet; 'pgkeep backup' makes one");
+    } else {
+        let headings = [
+            ("ID", Align::Left),
+            ("CLUSTER", Align::Left),
+            ("KIND", Align::Left),
+            ("DATABASE", Align::Left),
+            ("STARTED", Align::Left),
+            ("SIZE", Align::Right),
+            ("NEW", Align::Right),
+            ("STATUS", Align::Left),
+        ];
+        let rows: Vec<Vec<String>> = lines.iter().map(BackupLine::cells).collect();
+        context.output.data(words::table(&headings, &rows));
+        for line in &lines {
+            if let (Some(id), Some(error), Status::Failed) = (&line.id, &line.error, line.status) {
+                context.output.data(format_args!("{id}: {error}\n"));
+            }
+        }
+    }
+    context.output.json(&Listing {
+        version: JSON_VERSION,
+        backups: lines,
+    })
+}

@@ -1,0 +1,61 @@
+//! `pgkeep reference`: pages of the reference, made from the program itself.
+//!
+//! Invariant: nothing here is written by hand that the program knows.
+
+use std::fmt::Write as _;
+
+use clap::CommandFactory as _;
+use pgkeep_config::VARIABLES;
+
+use crate::arguments::{Arguments, Page, Reference};
+use crate::context::Context;
+
+/// Prints a page as Markdown.
+pub(crate) fn run(arguments: &Reference, context: &Context) {
+    context.output.data(match arguments.page {
+        Page::Cli => commands(),
+        Page::Environment => environment(),
+    });
+}
+
+fn commands() -> String {
+    let mut page = String::from("# The command line\n\nMade by `cargo xtask reference`.\n");
+    let mut program = Arguments::command().term_width(90);
+    program.build();
+    for command in program.get_subcommands_mut() {
+        if command.is_hide_set() || command.get_name() == "help" {
+            continue;
+        }
+        let name = command.get_name().to_owned();
+        let help = command.render_long_help().to_string();
+        // Writing into a string does not fail.
+        let _ = write!(
+            page,
+            "\n## pgkeep {name}\n\n```text\n{}\n```\n",
+            help.trim_end()
+        );
+    }
+    page.push_str(
+        "\n## Exit codes\n\n\
+         | Code | Meaning |\n|---|---|\n\
+         | 0 | done |\n| 1 | failed |\n| 2 | wrong usage |\n\
+         | 3 | done in part: some databases failed |\n\
+         | 4 | nothing suitable found |\n| 130 | interrupted |\n",
+    );
+    page
+}
+
+fn environment() -> String {
+    let mut page = String::from(
+        "# Environment variables\n\nMade by `cargo xtask reference`. The environment goes before \
+         the configuration file.\n\n| Variable | Meaning |\n|---|---|\n",
+    );
+    for variable in VARIABLES {
+        let _ = writeln!(page, "| `{}` | {} |", variable.name, variable.meaning);
+    }
+    page.push_str(
+        "\nlibpq's own variables (`PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGPASSFILE`, …) \
+         fill in what a connection leaves out.\n",
+    );
+    page
+}

@@ -1,0 +1,171 @@
+//! `pgkeep restore`: a database beside the old one, or an archive in a file.
+//!
+//! Invariants: nothing that exists is touched; the new name is told before the
+//! work begins.
+
+use std::path::Path;
+
+use pgkeep_repository::OpenBackup;
+use pgkeep_restore::{DumpRestore, Restored, Selection, select, to_file};
+use pgkeep_types::{BackupId, Clock};
+use serde::Serialize;
+
+use crate::arguments::Restore;
+use crate::context::Context;
+use crate::error::{CliError, Exit};
+use crate::output::JSON_VERSION;
+use crate::words;
+
+/// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1), in bytes.
+const NAME_LIMIT: usize = 63;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    backup: &'a BackupId,
+    database: Option<&'a str>,
+    file: Option<&'a Path>,
+    raw_bytes: u64,
+}
+
+/// Restores.
+pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, CliError> {
+    let settings = context.settings()?;
+    let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
+    let identity = arguments.identity.as_deref();
+    let repository = context
+        .repository(&settings, cluster_settings, identity)
+        .await?;
+    let catalogue = repository.catalogue(cluster).await?;
+    let record = select(&catalogue, &selection(arguments))?;
+    let access = context.read_access(&settings, &repository, identity)?;
+    let backup = repository.open_backup(&access, record).await?;
+
+    if let Some(path) = &arguments.to_file {
+        return into_file(context, &backup, &context.path(path)).await;
+    }
+    let name = match &arguments.new_name {
+        Some(name) => checked(name)?,
+        None => default_name(&record.database, &record.id),
+    };
+    let connection = context.connection(cluster, cluster_settings)?;
+    let tools = context.tools(&settings).await;
+    let restore = DumpRestore {
+        connection: &connection,
+        tools: &tools,
+        name: &name,
+    };
+    into_database(context, &backup, restore).await
+}
+
+fn selection(arguments: &Restore) -> Selection {
+    match (&arguments.backup, &arguments.database) {
+        (Some(id), _) => Selection::Id(id.clone()),
+        (None, database) => Selection::Newest {
+            database: database.clone().unwrap_or_default(),
+        },
+    }
+}
+
+async fn into_database(
+    context: &Context,
+    backup: &OpenBackup,
+    restore: DumpRestore<'_>,
+) -> Result<Exit, CliError> {
+    let started = context.clock.now();
+    let record = backup.record();
+    context.output.say(format_args!(
+        "{} START restore of database {:?} from {} into new database {:?}",
+        words::time(started),
+        record.database,
+        record.id,
+        restore.name
+    ));
+    let mut stop = Box::pin(context.interrupt.requested());
+    let restored: Restored = restore.apply(backup, stop.as_mut()).await?;
+    let now = context.clock.now();
+    context.output.say(format_args!(
+        "{} END   restore of database {:?}: {} in {}, {} tables",
+        words::time(now),
+        record.database,
+        words::size(restored.raw_bytes),
+        words::duration(started, now),
+        restored.tables
+    ));
+    context.output.data(format_args!("{}\n", restored.database));
+    context.output.json(&Report {
+        version: JSON_VERSION,
+        backup: &record.id,
+        database: Some(&restored.database),
+        file: None,
+        raw_bytes: restored.raw_bytes,
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn into_file(context: &Context, backup: &OpenBackup, path: &Path) -> Result<Exit, CliError> {
+    let mut stop = Box::pin(context.interrupt.requested());
+    let raw_bytes = to_file(backup, path, stop.as_mut()).await?;
+    let record = backup.record();
+    context.output.say(format_args!(
+        "wrote the archive of database {:?} from {}, {}; pg_restore takes it",
+        record.database,
+        record.id,
+        words::size(raw_bytes)
+    ));
+    context.output.data(format_args!("{}\n", path.display()));
+    context.output.json(&Report {
+        version: JSON_VERSION,
+        backup: &record.id,
+        database: None,
+        file: Some(path),
+        raw_bytes,
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The old name, cut if need be, and the backup's time.
+fn default_name(database: &str, backup: &BackupId) -> String {
+    let time = backup.time().strftime("_%Y%m%d_%H%M%S").to_string();
+    let mut end = database.len().min(NAME_LIMIT - time.len());
+    while !database.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{time}", &database[..end])
+}
+
+/// A name that PostgreSQL would keep whole; it cuts longer ones silently.
+fn checked(name: &str) -> Result<String, CliError> {
+    if name.is_empty() || name.len() > NAME_LIMIT || name.contains('\0') {
+        return Err(CliError::Usage {
+            problem: format!("{name:?} cannot be the name of a database"),
+            hint: format!("give 1 to {NAME_LIMIT} bytes"),
+        });
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_new_name_is_the_old_one_with_the_backups_time() {
+        let id: BackupId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
+        assert_eq!(default_name("app", &id), "app_20261120_030000");
+    }
+
+    #[test]
+    fn the_new_name_is_cut_between_characters() {
+        let id: BackupId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
+        let name = default_name(&"ü".repeat(31), &id);
+        assert!(name.len() <= NAME_LIMIT && name.ends_with("ü_20261120_030000"));
+    }
+
+    #[test]
+    fn a_name_that_would_be_cut_is_refused() {
+        assert!(checked(&"x".repeat(63)).is_ok());
+        assert!(checked(&"x".repeat(64)).is_err());
+        assert!(checked("").is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! `pgkeep show`: all that is known of one backup.
+//!
+//! Invariant: what needs a key that is not at hand is said to be sealed, never
+//! left out silently.
+
+use std::fmt::Write as _;
+
+use pgkeep_format::records::{BackupRecord, DumpFacts};
+use pgkeep_repository::{Repository, RepositoryError};
+use pgkeep_restore::{RestoreError, Selection, select};
+use serde::Serialize;
+
+use crate::arguments::Show;
+use crate::context::Context;
+use crate::error::{CliError, Exit};
+use crate::output::JSON_VERSION;
+use crate::words;
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    version: u32,
+    status: &'static str,
+    backup: &'a BackupRecord,
+    /// None where no key at hand opens them.
+    facts: Option<&'a DumpFacts>,
+}
+
+/// Shows.
+pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, CliError> {
+    let settings = context.settings()?;
+    let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
+    let identity = arguments.identity.as_deref();
+    let repository = context
+        .repository(&settings, cluster_settings, identity)
+        .await?;
+    let catalogue = repository.catalogue(cluster).await?;
+    let record = select(&catalogue, &Selection::Id(arguments.backup.clone()))?;
+    let identities = context.identities(&settings, identity)?;
+    let facts = facts(&repository, record, &identities).await?;
+
+    context
+        .output
+        .data(describe(record, facts.as_ref(), &repository.location()));
+    context.output.json(&Shown {
+        version: JSON_VERSION,
+        status: "complete",
+        backup: record,
+        facts: facts.as_ref(),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The facts, where a key at hand opens them.
+async fn facts(
+    repository: &Repository,
+    record: &BackupRecord,
+    identities: &pgkeep_format::Identities,
+) -> Result<Option<DumpFacts>, CliError> {
+    match repository.facts(record, identities).await {
+        Ok(json) => DumpFacts::from_json(&json).map(Some).map_err(|source| {
+            CliError::Restore(RestoreError::Facts {
+                backup: record.id.clone(),
+                source,
+            })
+        }),
+        Err(RepositoryError::NoIdentity { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, location: &str) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing into a string does not fail.
+        let _ = writeln!(text, "{name:<14}{value}");
+    };
+    line("backup", record.id.to_string());
+    line("status", "complete".to_owned());
+    line("cluster", record.cluster.to_string());
+    line("kind", record.kind.as_str().to_owned());
+    line("database", record.database.clone());
+    line("repository", location.to_owned());
+    line("started", words::time(record.started));
+    line(
+        "finished",
+        format!(
+            "{} ({})",
+            words::time(record.finished),
+            words::duration(record.started, record.finished)
+        ),
+    );
+    line("server", format!("PostgreSQL {}", record.server_version));
+    if let Some(id) = record.system_id {
+        line("system id", id.to_string());
+    }
+    line("size", words::size(record.raw_bytes));
+    line("stored", words::size(record.stored_bytes));
+    line("newly stored", words::size(record.new_bytes));
+    let packs: usize = record.needs.iter().map(|need| need.packs.len()).sum();
+    line("packs", packs.to_string());
+    let Some(facts) = facts else {
+        line("facts", "sealed; no key at hand opens them".to_owned());
+        return text;
+    };
+    let database = &facts.database;
+    line("dumped by", format!("pg_dump {}", facts.pg_dump_version));
+    line("owner", database.owner.clone());
+    line(
+        "encoding",
+        format!("{}, {}", database.encoding, database.collate),
+    );
+    line("on disk", words::size(database.size));
+    line("tables", database.tables.to_string());
+    let extensions: Vec<String> = database
+        .extensions
+        .iter()
+        .map(|e| format!("{} {}", e.name, e.version))
+        .collect();
+    line("extensions", extensions.join(", "));
+    if let Some(comment) = &database.comment {
+        line("comment", comment.clone());
+    }
+    text
+}

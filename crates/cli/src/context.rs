@@ -1,0 +1,277 @@
+//! What every command works with: the process's seams, the settings, and the
+//! ways from these to a repository, a key and a connection.
+//!
+//! Invariant: settings are read when a command first needs them, so that a
+//! command that needs none works without.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pgkeep_config::{ClusterSettings, ConfigError, EncryptionMode, Settings};
+use pgkeep_format::{Encryption, FormatError, HostKey, Identities, RecoveryKeyFile, Trust};
+use pgkeep_postgres::client::ConnectionParameters;
+use pgkeep_postgres::tools::Tools;
+use pgkeep_repository::{ReadAccess, Repository, WriteAccess};
+use pgkeep_storage::{LocalStorage, Storage};
+use pgkeep_types::{ClusterName, Environment};
+use zeroize::Zeroizing;
+
+use crate::arguments::Arguments;
+use crate::error::CliError;
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::process::{self, SystemClock, SystemRandom};
+
+/// What every command works with.
+pub(crate) struct Context {
+    pub(crate) environment: Environment,
+    pub(crate) clock: SystemClock,
+    pub(crate) random: SystemRandom,
+    pub(crate) output: Output,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl Context {
+    pub(crate) fn new(arguments: &Arguments, output: &Output) -> Result<Self, CliError> {
+        Ok(Self {
+            environment: process::environment()?,
+            clock: SystemClock,
+            random: SystemRandom,
+            output: *output,
+            interrupt: Interrupt::listen()?,
+            config: arguments.config.clone(),
+        })
+    }
+
+    /// What is in force.
+    pub(crate) fn settings(&self) -> Result<Settings, ConfigError> {
+        Settings::load(self.config.as_deref(), &self.environment)
+    }
+
+    /// A path from the command line.
+    pub(crate) fn path(&self, given: &Path) -> PathBuf {
+        self.environment.working_directory().join(given)
+    }
+
+    /// PostgreSQL's programs on this machine.
+    pub(crate) async fn tools(&self, settings: &Settings) -> Tools {
+        Tools::find(&settings.postgres_directories, &self.environment).await
+    }
+
+    /// The cluster that is meant, with its settings.
+    pub(crate) fn cluster<'a>(
+        &self,
+        settings: &'a Settings,
+        named: Option<&ClusterName>,
+    ) -> Result<(&'a ClusterName, &'a ClusterSettings), CliError> {
+        let known = || {
+            let names: Vec<&str> = settings.clusters.keys().map(ClusterName::as_str).collect();
+            names.join(", ")
+        };
+        let found = match named {
+            Some(name) => settings.clusters.get_key_value(name),
+            None if settings.clusters.len() == 1 => settings.clusters.iter().next(),
+            None => None,
+        };
+        found.ok_or_else(|| match (named, settings.clusters.is_empty()) {
+            (_, true) => CliError::Usage {
+                problem: "no cluster is configured".to_owned(),
+                hint: "add a [cluster.main] with a connection, or set PGKEEP_DATABASE_URL"
+                    .to_owned(),
+            },
+            (Some(name), _) => CliError::Usage {
+                problem: format!("cluster {name} is not configured"),
+                hint: format!("there is {}", known()),
+            },
+            (None, _) => CliError::Usage {
+                problem: "several clusters are configured, and none is named".to_owned(),
+                hint: format!("name one of {}", known()),
+            },
+        })
+    }
+
+    /// How to connect to a cluster.
+    pub(crate) fn connection(
+        &self,
+        cluster: &ClusterName,
+        settings: &ClusterSettings,
+    ) -> Result<ConnectionParameters, CliError> {
+        ConnectionParameters::parse(settings.connection.expose())
+            .and_then(|parsed| parsed.with_defaults(&self.environment))
+            .map_err(|source| CliError::Connection {
+                cluster: cluster.to_string(),
+                source,
+            })
+    }
+
+    /// Opens the repository that a cluster's backups are in.
+    pub(crate) async fn repository(
+        &self,
+        settings: &Settings,
+        cluster: &ClusterSettings,
+        identity: Option<&Path>,
+    ) -> Result<Repository, CliError> {
+        let [name] = cluster.repositories.as_slice() else {
+            return Err(CliError::Usage {
+                problem: format!(
+                    "the cluster names {} repositories, and this pgkeep writes to one",
+                    cluster.repositories.len()
+                ),
+                hint: "name one in the cluster's 'repositories'".to_owned(),
+            });
+        };
+        let directory = settings
+            .repositories
+            .get(name)
+            .map(|r| r.directory.as_path());
+        let directory = directory.unwrap_or(Path::new(""));
+        let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(directory));
+        let pins = self.pins(settings, identity)?;
+        let repository = Repository::open(storage, &pins).await?;
+        agree(settings, &repository)?;
+        Ok(repository)
+    }
+
+    /// What this host and this key know of repositories.
+    fn pins(&self, settings: &Settings, identity: Option<&Path>) -> Result<Vec<Trust>, CliError> {
+        let mut pins = Vec::new();
+        if let Some(host) = self.host_key_if_there(settings)? {
+            pins.extend(host.trust);
+        }
+        if let Some(file) = self.identity_file(settings, identity)? {
+            pins.extend(file.trust);
+        }
+        Ok(pins)
+    }
+
+    /// The right to write backups.
+    pub(crate) fn write_access(
+        &self,
+        settings: &Settings,
+        repository: &Repository,
+    ) -> Result<WriteAccess, CliError> {
+        let host = self
+            .host_key_if_there(settings)?
+            .ok_or(CliError::NoHostKey)?;
+        Ok(repository.write_access(&host)?)
+    }
+
+    /// The right to read backups.
+    pub(crate) fn read_access(
+        &self,
+        settings: &Settings,
+        repository: &Repository,
+        identity: Option<&Path>,
+    ) -> Result<ReadAccess, CliError> {
+        let file = self.identity_file(settings, identity)?.unwrap_or_default();
+        Ok(repository.read_access(&Identities::new(file.identities))?)
+    }
+
+    /// Every private key at hand: the recovery key's and the host's.
+    pub(crate) fn identities(
+        &self,
+        settings: &Settings,
+        identity: Option<&Path>,
+    ) -> Result<Identities, CliError> {
+        let file = self.identity_file(settings, identity)?.unwrap_or_default();
+        let mut identities = Identities::new(file.identities);
+        if let Some(host) = self.host_key_if_there(settings)? {
+            identities.push(host.identity);
+        }
+        Ok(identities)
+    }
+
+    fn host_key_if_there(&self, settings: &Settings) -> Result<Option<HostKey>, CliError> {
+        let Some(path) = &settings.encryption.host_key_file else {
+            return Ok(None);
+        };
+        let text = read_private(path)?;
+        HostKey::from_secret_text(&text)
+            .map(Some)
+            .map_err(|source| key_file(path, source))
+    }
+
+    fn identity_file(
+        &self,
+        settings: &Settings,
+        identity: Option<&Path>,
+    ) -> Result<Option<RecoveryKeyFile>, CliError> {
+        let given = identity.map(|path| self.path(path));
+        let Some(path) = given.or_else(|| settings.encryption.identity_file.clone()) else {
+            return Ok(None);
+        };
+        let text = read_private(&path)?;
+        RecoveryKeyFile::from_secret_text(&text)
+            .map(Some)
+            .map_err(|source| key_file(&path, source))
+    }
+}
+
+/// Refuses a repository that is not sealed as the configuration says.
+fn agree(settings: &Settings, repository: &Repository) -> Result<(), CliError> {
+    let expected = match settings.encryption.mode {
+        EncryptionMode::Age => Encryption::Age,
+        EncryptionMode::None => Encryption::None,
+    };
+    let word = |encryption| match encryption {
+        Encryption::Age => "sealed with age",
+        Encryption::None => "not encrypted",
+    };
+    if repository.encryption() != expected {
+        return Err(CliError::Usage {
+            problem: format!(
+                "the repository in {} is {}, and the configuration says {}",
+                repository.location(),
+                word(repository.encryption()),
+                word(expected)
+            ),
+            hint: "set 'mode' in [encryption] to \"age\" or \"none\", as the repository is"
+                .to_owned(),
+        });
+    }
+    let wanted = &settings.encryption.recipients;
+    let has: Vec<String> = repository
+        .recovery_recipients()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let foreign = has.iter().find(|recipient| !wanted.contains(recipient));
+    let missing = wanted.iter().find(|recipient| !has.contains(recipient));
+    match foreign.or(missing) {
+        Some(recipient) if !wanted.is_empty() => Err(CliError::Usage {
+            problem: format!(
+                "the recovery keys of the repository in {} are not those of the configuration: \
+                 {recipient} is on one side only",
+                repository.location()
+            ),
+            hint: "set 'recipients' in [encryption] to the keys that you hold".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a file that holds a private key and that nobody else can read.
+fn read_private(path: &Path) -> Result<Zeroizing<String>, CliError> {
+    let failed = |source| CliError::File {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    };
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(CliError::Exposed {
+            path: path.to_owned(),
+        });
+    }
+    fs::read_to_string(path).map(Zeroizing::new).map_err(failed)
+}
+
+fn key_file(path: &Path, source: FormatError) -> CliError {
+    CliError::KeyFile {
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,210 @@
+//! Every failure, into words and an exit code.
+//!
+//! Invariants: this is the one place that knows exit codes; words are
+//! `error:`, `caused by:` and `hint:`, readable without colour.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use pgkeep_capture::CaptureError;
+use pgkeep_config::ConfigError;
+use pgkeep_format::FormatError;
+use pgkeep_postgres::client::ConnectionStringError;
+use pgkeep_repository::RepositoryError;
+use pgkeep_restore::RestoreError;
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done,
+    /// Failed.
+    Failed,
+    /// Wrong usage.
+    Usage,
+    /// Done in part.
+    Partial,
+    /// Nothing suitable was found.
+    NothingFound,
+    /// Interrupted.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Partial => 3,
+            Exit::NothingFound => 4,
+            Exit::Interrupted => 130,
+        })
+    }
+}
+
+/// Everything that a command can fail with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CliError {
+    /// What was asked for cannot be meant.
+    #[error("{problem}")]
+    Usage {
+        /// What is wrong with it.
+        problem: String,
+        /// What to do instead.
+        hint: String,
+    },
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A connection string cannot be understood.
+    #[error("the connection of cluster {cluster} cannot be used")]
+    Connection {
+        /// The cluster.
+        cluster: String,
+        /// Why not.
+        #[source]
+        source: ConnectionStringError,
+    },
+    /// The repository failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// A capture failed.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// A restore failed.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// A key file cannot be used.
+    #[error("{} cannot be used", .path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: FormatError,
+    },
+    /// There is no host key to write with.
+    #[error("found no host key, and without one this host writes no backups")]
+    NoHostKey,
+    /// A file of ours is there already.
+    #[error("{} exists already", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file can be read by others.
+    #[error("{} holds a private key and can be read by others", .path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot {what} {}", .path.display())]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The operating system refused something.
+    #[error("cannot {what}")]
+    Process {
+        /// What was tried.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The demo could not go on.
+    #[error("the demo failed: {problem}")]
+    Demo {
+        /// What did not hold.
+        problem: String,
+        /// Why, where something else failed.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+}
+
+impl CliError {
+    /// How the program ends.
+    pub(crate) fn exit_code(&self) -> Exit {
+        match self {
+            Self::Usage { .. } => Exit::Usage,
+            Self::Capture(CaptureError::Interrupted { .. })
+            | Self::Restore(RestoreError::Interrupted { .. }) => Exit::Interrupted,
+            Self::Restore(error) if error.is_nothing_found() => Exit::NothingFound,
+            _ => Exit::Failed,
+        }
+    }
+
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Config(error) => error.hint(),
+            Self::Connection { source, .. } => source.hint(),
+            Self::Repository(error) => error.hint(),
+            Self::Capture(error) => error.hint(),
+            Self::Restore(error) => error.hint(),
+            Self::NoHostKey => Some(
+                "'pgkeep init' makes one; set host_key_file in [encryption], \
+                 or PGKEEP_HOST_KEY_FILE"
+                    .to_owned(),
+            ),
+            Self::Exists { .. } => {
+                Some("nothing was changed; move it away or choose another place".to_owned())
+            }
+            Self::Exposed { path } => Some(format!("chmod 600 {}", path.display())),
+            Self::KeyFile { .. } | Self::File { .. } | Self::Process { .. } | Self::Demo { .. } => {
+                None
+            }
+        }
+    }
+}
+
+/// The error and its causes, outermost first; a cause that the one before it
+/// ends with already is left out.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> Vec<String> {
+    let mut words = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.last().is_some_and(|before| before.ends_with(&text)) {
+            words.push(text);
+        }
+        cause = error.source();
+    }
+    words
+}
+
+/// The error and its causes as one sentence.
+pub(crate) fn sentence(error: &(dyn Error + 'static)) -> String {
+    chain(error).join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_told_is_not_told_again() {
+        let inner = io::Error::other("disk on fire");
+        let error = CliError::Process {
+            what: "save",
+            source: inner,
+        };
+        assert_eq!(sentence(&error), "cannot save: disk on fire");
+        let error = CliError::Demo {
+            problem: "disk on fire".to_owned(),
+            source: Some(Box::new(io::Error::other("disk on fire"))),
+        };
+        assert_eq!(chain(&error).len(), 1);
+    }
+}

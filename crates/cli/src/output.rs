@@ -1,0 +1,94 @@
+//! Where words and data go.
+//!
+//! Invariants: data goes to stdout, talk to stderr; with `--json` stdout holds
+//! one JSON object with a `version` and nothing else. A reader who has gone away
+//! (a closed pipe) is no failure.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use crate::error::{CliError, chain};
+
+/// The version of every JSON object that is printed.
+pub(crate) const JSON_VERSION: u32 = 1;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+
+/// Prints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether data is wanted as JSON.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Data for people; nothing where JSON is wanted.
+    pub(crate) fn data(self, words: impl Display) {
+        if !self.json {
+            quietly(write!(anstream::stdout(), "{words}"));
+        }
+    }
+
+    /// Data for programs; nothing where words are wanted.
+    pub(crate) fn json(self, value: &impl Serialize) -> Result<(), CliError> {
+        if !self.json {
+            return Ok(());
+        }
+        let text = serde_json::to_string_pretty(value).map_err(|error| CliError::Process {
+            what: "print JSON",
+            source: error.into(),
+        })?;
+        quietly(writeln!(anstream::stdout(), "{text}"));
+        Ok(())
+    }
+
+    /// A line of talk.
+    pub(crate) fn say(self, words: impl Display) {
+        quietly(writeln!(anstream::stderr(), "{words}"));
+    }
+
+    /// Something that should be looked at.
+    pub(crate) fn warning(self, words: impl Display) {
+        quietly(writeln!(
+            anstream::stderr(),
+            "{WARNING}warning:{WARNING:#} {words}"
+        ));
+    }
+
+    /// A failure with its causes and what to do about it.
+    pub(crate) fn failure(self, error: &CliError) {
+        let mut words = chain(error).into_iter();
+        let first = words.next().unwrap_or_default();
+        quietly(writeln!(
+            anstream::stderr(),
+            "{ERROR}error:{ERROR:#} {first}"
+        ));
+        for cause in words {
+            quietly(writeln!(
+                anstream::stderr(),
+                "{ERROR}caused by:{ERROR:#} {cause}"
+            ));
+        }
+        if let Some(hint) = error.hint() {
+            quietly(writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {hint}"));
+        }
+    }
+}
+
+fn quietly(printed: io::Result<()>) {
+    // Nobody reads any more: there is nobody to tell.
+    drop(printed);
+}

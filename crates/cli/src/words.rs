@@ -1,0 +1,134 @@
+//! Sizes, times and tables, as people read them.
+//!
+//! Invariant: nothing here is read by programs; those get JSON with bytes and
+//! RFC 3339 instants.
+
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+use pgkeep_types::Timestamp;
+
+/// A size such as `3.4 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = usize::from(value < 99.95);
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
+/// An instant in the local zone, such as `2026-11-20 03:00:00 +01:00`.
+pub(crate) fn time(instant: Timestamp) -> String {
+    let local = instant.to_zoned(TimeZone::system());
+    local.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
+/// How long it took from one instant to another, such as `2.1 s`.
+pub(crate) fn duration(from: Timestamp, to: Timestamp) -> String {
+    let seconds = to.duration_since(from).as_secs_f64();
+    if seconds < 60.0 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = to.duration_since(from).as_secs();
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours == 0 {
+        format!("{minutes} min {seconds} s")
+    } else {
+        format!("{hours} h {minutes} min")
+    }
+}
+
+/// How a column is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Align {
+    Left,
+    Right,
+}
+
+/// Rows under headings, columns as wide as they need to be.
+pub(crate) fn table(headings: &[(&str, Align)], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let heading = headings.get(column).map_or(0, |(text, _)| text.len());
+        cells
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(heading)
+    };
+    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+    let mut table = String::new();
+    let mut line = |cells: &[String]| {
+        let mut text = String::new();
+        for ((cell, width), (_, align)) in cells.iter().zip(&widths).zip(headings) {
+            let pad = " ".repeat(width.saturating_sub(cell.chars().count()));
+            match align {
+                Align::Left => text.push_str(&format!("{cell}{pad}")),
+                Align::Right => text.push_str(&format!("{pad}{cell}")),
+            }
+            text.push_str("  ");
+        }
+        // Writing into a string does not fail.
+        let _ = writeln!(table, "{}", text.trim_end());
+    };
+    line(
+        &headings
+            .iter()
+            .map(|(text, _)| (*text).to_owned())
+            .collect::<Vec<_>>(),
+    );
+    for row in rows {
+        line(row);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_three_digits_at_most() {
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1536, "1.5 KiB"),
+            (102_400, "100 KiB"),
+            (1_048_575, "1.0 MiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn durations_are_told_in_what_people_count_in() {
+        let start: Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
+        for (end, expected) in [
+            ("2026-11-20T03:00:02.15Z", "2.1 s"),
+            ("2026-11-20T03:02:05Z", "2 min 5 s"),
+            ("2026-11-20T05:02:05Z", "2 h 2 min"),
+        ] {
+            assert_eq!(duration(start, end.parse().unwrap()), expected);
+        }
+    }
+
+    #[test]
+    fn columns_line_up_whatever_is_in_them() {
+        let rows = [
+            vec!["ä".to_owned(), "1".to_owned()],
+            vec!["bcd".to_owned(), "100".to_owned()],
+        ];
+        let told = table(&[("NAME", Align::Left), ("N", Align::Right)], &rows);
+        assert_eq!(told, "NAME    N\nä       1\nbcd   100\n");
+    }
+}
