@@ -60,9 +60,8 @@ fn check() -> Result<bool, Error> {
 fn reference() -> Result<(), Error> {
     let program = program::built(root())?;
     for page in &rules::reference::PAGES {
-        let path = root().join(page.path);
-        let text = rules::reference::document(&program::page(&program, page)?);
-        tree::write(&path, &text)?;
+        let text = program::page(&program, page)?;
+        tree::write(&root().join(page.path), &text)?;
     }
     Ok(())
 }
