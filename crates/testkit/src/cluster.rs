@@ -7,12 +7,14 @@
 mod client;
 mod major;
 mod template;
+mod tls;
 mod zoo;
 
 use pgkeep_postgres::client::{Connection, ConnectionParameters, connect};
 use pgkeep_postgres::server::{LoopbackTcp, ServerOptions, ThrowawayServer};
 
 pub use major::Major;
+pub use tls::{Authority, PrivateFiles};
 
 /// A running server with no database but PostgreSQL's own.
 #[derive(Debug)]

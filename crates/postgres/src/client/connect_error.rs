@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::parameters::ConnectionParameters;
+use super::tls::TlsSetupError;
 
 /// What kept a connection from being made.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +113,29 @@ pub enum ConnectError {
         /// PostgreSQL's message.
         message: String,
     },
+    /// The server offers no TLS, or the two sides did not come to terms: a
+    /// certificate that is not trusted, for one.
+    #[error("TLS with the PostgreSQL server {server} for database {database:?} failed")]
+    Tls {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// What the driver saw.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// TLS cannot be set up on our side.
+    #[error("cannot set up TLS for the PostgreSQL server {server}, database {database:?}")]
+    TlsSetup {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// What is wrong with what was asked for.
+        #[source]
+        source: Box<TlsSetupError>,
+    },
     /// A parameter that this program does not honour, and must not ignore.
     #[error(
         "connection parameter {key}={value} is not supported (database {database:?} on {server})"
@@ -193,6 +217,15 @@ impl ConnectError {
                 },
             };
         }
+        // The driver does not tell its kinds of error but by their text
+        // (tokio-postgres, src/error/mod.rs).
+        if error.to_string() == "error performing TLS handshake" {
+            return Self::Tls {
+                server,
+                database,
+                source: error,
+            };
+        }
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(inner) = cause {
             if inner.is::<std::io::Error>() {
@@ -202,8 +235,7 @@ impl ConnectError {
                     source: error,
                 };
             }
-            // The driver tells this by its text alone
-            // (tokio-postgres, src/connect_raw.rs).
+            // As above (src/connect_raw.rs).
             if !parameters.has_password() && inner.to_string() == "password missing" {
                 return Self::NoPassword {
                     server,
@@ -260,6 +292,12 @@ impl ConnectError {
             Self::TooManyConnections { .. } => {
                 "raise the limit that the message names, or close sessions".to_owned()
             }
+            Self::Tls { .. } => {
+                "does the server offer TLS (ssl = on), is its certificate signed by sslrootcert, \
+                 and does it name the host"
+                    .to_owned()
+            }
+            Self::TlsSetup { source, .. } => return source.hint(),
             Self::NotReady { .. } => "try again when the server is up".to_owned(),
             _ => return None,
         };

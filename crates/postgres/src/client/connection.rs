@@ -4,17 +4,16 @@
 //! `standard_conforming_strings` is on; the task that serves it ends with the
 //! [`Connection`].
 
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::config::{ChannelBinding, TargetSessionAttrs};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 use super::connect_error::ConnectError;
-use super::parameters::{ConnectionParameters, SslMode};
+use super::driver;
+use super::parameters::ConnectionParameters;
 use super::query_error::QueryError;
 use super::version::ServerVersion;
 
@@ -24,7 +23,7 @@ pub(super) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An idle session is kept awake this often, so that no firewall forgets the
 /// one that holds a snapshot for hours.
-const KEEPALIVE: Duration = Duration::from_secs(60);
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// An open session in one database.
 #[derive(Debug)]
@@ -61,13 +60,11 @@ pub async fn connect(parameters: &ConnectionParameters) -> Result<Connection, Co
 
 async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectError> {
     let error = |error| ConnectError::new(parameters, error);
-    let config = driver_configuration(parameters)?;
-    let (client, connection) = config.connect(NoTls).await.map_err(error)?;
+    let (client, mut connection) = driver::open(parameters).await?;
     let end = Arc::new(Mutex::new(None));
     let task = tokio::spawn({
         let end = Arc::clone(&end);
         async move {
-            let mut connection = pin!(connection);
             // The driver gives the reason here alone, and then tells every
             // statement no more than that the connection is closed: the reason
             // is put down before the connection is let go.
@@ -95,63 +92,6 @@ async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectEr
             number: number.unsigned_abs(),
         },
     })
-}
-
-fn driver_configuration(parameters: &ConnectionParameters) -> Result<Config, ConnectError> {
-    let unsupported = |key, value: &str| ConnectError::Unsupported {
-        server: parameters.server(),
-        database: parameters.database().to_owned(),
-        key,
-        value: value.to_owned(),
-    };
-    let mut config = Config::new();
-    config
-        .user(parameters.user())
-        .dbname(parameters.database())
-        .port(parameters.port())
-        .application_name(parameters.application_name.as_deref().unwrap_or("pgkeep"))
-        .keepalives(true)
-        .keepalives_idle(KEEPALIVE)
-        .keepalives_interval(KEEPALIVE / 4)
-        .keepalives_retries(4);
-    match parameters.socket_directory() {
-        Some(directory) => config.host_path(directory),
-        None => config.host(parameters.host()),
-    };
-    if let Some(address) = parameters.host_address {
-        config.hostaddr(address);
-    }
-    if let Some(password) = parameters.password() {
-        config.password(password.as_bytes());
-    }
-    if let Some(options) = &parameters.options {
-        config.options(options);
-    }
-    match parameters.target_session_attributes.as_deref() {
-        None | Some("any") => {}
-        Some("read-write") => {
-            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        }
-        Some("read-only") => {
-            config.target_session_attrs(TargetSessionAttrs::ReadOnly);
-        }
-        Some(value) => return Err(unsupported("target_session_attrs", value)),
-    }
-    match parameters.channel_binding.as_deref() {
-        None | Some("prefer") => {}
-        Some("disable") => {
-            config.channel_binding(ChannelBinding::Disable);
-        }
-        Some(value) => return Err(unsupported("channel_binding", value)),
-    }
-    match parameters.ssl_mode() {
-        // TLS does not exist on a local socket; libpq ignores the mode there.
-        _ if parameters.socket_directory().is_some() => {}
-        SslMode::Disable | SslMode::Allow | SslMode::Prefer => {}
-        mode => return Err(unsupported("sslmode", mode.as_str())),
-    }
-    config.ssl_mode(tokio_postgres::config::SslMode::Disable);
-    Ok(config)
 }
 
 impl Connection {

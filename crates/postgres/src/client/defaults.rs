@@ -75,6 +75,7 @@ impl ConnectionParameters {
         if self.password.is_none() {
             self.read_password_file(environment);
         }
+        self.find_certificates(environment);
         Ok(self)
     }
 
@@ -102,6 +103,26 @@ impl ConnectionParameters {
             other.target_session_attributes,
         );
         fill(&mut self.channel_binding, other.channel_binding);
+    }
+
+    /// libpq uses these files wherever they are there.
+    fn find_certificates(&mut self, environment: &Environment) {
+        let Some(directory) = environment.home().map(|home| home.join(".postgresql")) else {
+            return;
+        };
+        let existing = |name| {
+            let path = directory.join(name);
+            path.exists().then(|| path.to_string_lossy().into_owned())
+        };
+        if self.ssl_root_certificate.is_none() {
+            self.ssl_root_certificate = existing("root.crt");
+        }
+        if self.ssl_certificate.is_none() {
+            self.ssl_certificate = existing("postgresql.crt");
+        }
+        if self.ssl_certificate.is_some() && self.ssl_key.is_none() {
+            self.ssl_key = existing("postgresql.key");
+        }
     }
 
     fn read_password_file(&mut self, environment: &Environment) {
@@ -251,6 +272,26 @@ mod tests {
         let parameters = filled(text, &environment);
         assert_eq!(password(&parameters), None);
         assert_eq!(parameters.ignored_password_file(), Some(file.as_path()));
+    }
+
+    #[test]
+    fn certificates_in_the_home_directory_are_used() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join(".postgresql");
+        std::fs::create_dir(&directory).unwrap();
+        let environment = environment().with_home(home.path());
+        let parameters = filled("host=db", &environment);
+        assert_eq!(parameters.ssl_root_certificate, None);
+        for name in ["root.crt", "postgresql.crt", "postgresql.key"] {
+            std::fs::write(directory.join(name), "").unwrap();
+        }
+        let path = |name| Some(directory.join(name).to_str().unwrap().to_owned());
+        let parameters = filled("host=db", &environment);
+        assert_eq!(parameters.ssl_root_certificate, path("root.crt"));
+        assert_eq!(parameters.ssl_certificate, path("postgresql.crt"));
+        assert_eq!(parameters.ssl_key, path("postgresql.key"));
+        let parameters = filled("host=db sslrootcert=other", &environment);
+        assert_eq!(parameters.ssl_root_certificate.as_deref(), Some("other"));
     }
 
     #[test]

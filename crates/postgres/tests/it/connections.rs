@@ -122,7 +122,7 @@ async fn a_server_that_never_answers_is_given_up() {
 async fn what_is_not_supported_is_said_and_not_ignored() {
     for text in [
         "host=127.0.0.1 target_session_attrs=standby",
-        "host=127.0.0.1 channel_binding=require",
+        "host=127.0.0.1 channel_binding=sometimes",
     ] {
         let error = refusal(&ConnectionParameters::parse(text).unwrap()).await;
         assert!(

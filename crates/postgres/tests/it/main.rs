@@ -6,6 +6,7 @@ mod creating;
 mod facts;
 mod there_and_back;
 mod throwaway;
+mod tls;
 mod tools;
 
 use pgkeep_postgres::client::{DatabaseFacts, ExportedSnapshot};

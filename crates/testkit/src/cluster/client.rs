@@ -11,7 +11,7 @@ use tokio::process::Command;
 use super::Cluster;
 
 /// How long a test waits for something to appear.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 impl Cluster {
     /// Runs SQL and psql's own commands; what they print, bare, one row a line.
