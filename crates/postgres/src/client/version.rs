@@ -1,4 +1,7 @@
-//! The version of a server.
+//! The version of a server, by which everything that depends on it is decided.
+//!
+//! Invariant: it is what the server itself told, of version 10 or newer, where
+//! a major is one number.
 
 use std::fmt;
 
