@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use pgkeep_postgres::client::connect;
 use pgkeep_postgres::tools::{PgDump, PgRestore, RunningDump, ToolFailed, Tools};
 use pgkeep_testkit::cluster::{Cluster, Major};
 use pgkeep_types::Environment;
@@ -247,5 +248,30 @@ async fn owners_and_privileges_may_be_left_out() {
     let query = "SELECT tableowner, relacl IS NULL FROM pg_tables, pg_class \
                  WHERE tablename = 't' AND relname = 't'";
     assert_eq!(cluster.psql("new", query).await.trim(), "postgres|t");
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_crash_of_the_server_in_the_middle_the_next_dump_works() {
+    let cluster = Cluster::start(Major::Sixteen).await;
+    cluster.psql("postgres", LARGE).await;
+    let tools = cluster.major().tools().await;
+    let connection = cluster.connection("postgres");
+    let mut dump = PgDump::new(&tools, &connection).spawn().unwrap();
+    let mut stdout = dump.take_stdout().unwrap();
+    stdout.read_exact(&mut [0; 100]).await.unwrap();
+    cluster.kill_backend_of("pg_dump").await;
+    stdout.read_to_end(&mut Vec::new()).await.unwrap();
+    assert!(dump.wait().await.is_err());
+
+    // The server recovers by itself, and says so until it has.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while let Err(error) = connect(&connection).await {
+        assert!(error.may_pass() && Instant::now() < deadline, "{error:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut dump = PgDump::new(&tools, &connection).spawn().unwrap();
+    assert!(read_all(&mut dump).await.starts_with(b"PGDMP"));
+    dump.wait().await.unwrap();
     cluster.stop().await;
 }

@@ -50,9 +50,10 @@ impl Cluster {
     }
 
     /// Kills the server process of the first session whose application's name
-    /// ends so, with SIGKILL, as soon as it is there and runs a statement; the
-    /// whole server goes through recovery then.
+    /// ends so, with SIGKILL, as soon as it is there and runs a statement. The
+    /// server has seen it and ended all sessions then, and recovers by itself.
     pub async fn kill_backend_of(&self, application: &str) {
+        let witness = self.connect("postgres").await;
         let backend = self.wait_for_backend_of(application).await;
         let killed = Command::new("kill")
             .args(["-KILL", &backend.to_string()])
@@ -60,6 +61,10 @@ impl Cluster {
             .await
             .expect("the program kill");
         assert!(killed.success(), "kill failed: {killed}");
+        let deadline = Instant::now() + DEADLINE;
+        while witness.batch("SELECT 1").await.is_ok() {
+            assert!(Instant::now() < deadline, "the server has seen nothing");
+        }
     }
 
     /// Ends the first session whose application's name ends so, with
