@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, Outcome, RunBegin, RunOutcome};
 use pgkeep_format::{RecordKind, Verified};
@@ -61,6 +62,8 @@ pub struct Unreadable {
     pub object: ObjectName,
     /// The backup, where it is a backup's record.
     pub id: Option<BackupId>,
+    /// The backup's database, where its run's begin tells it.
+    pub database: Option<String>,
     /// Why not.
     pub error: RepositoryError,
 }
@@ -203,7 +206,12 @@ impl Found {
                     Place::Backup(_, id, _) | Place::Pack(_, id, _) => Some(id),
                     Place::Run(..) => None,
                 };
-                self.unreadable.push(Unreadable { object, id, error });
+                self.unreadable.push(Unreadable {
+                    object,
+                    id,
+                    database: None,
+                    error,
+                });
             }
         }
     }
@@ -235,10 +243,18 @@ impl Found {
                 }));
             }
         }
-        entries.extend(self.unreadable.into_iter().map(Entry::Unreadable));
+        let database = |id: Option<&BackupId>| {
+            let mut planned = self.begins.iter().flat_map(|begin| &begin.backups);
+            let planned = planned.find(|planned| Some(&planned.id) == id)?;
+            Some(planned.database.clone())
+        };
+        entries.extend(self.unreadable.into_iter().map(|mut unreadable| {
+            unreadable.database = database(unreadable.id.as_ref());
+            Entry::Unreadable(unreadable)
+        }));
         let backups = self.backups.into_iter();
         entries.extend(backups.map(|record| Entry::Complete(Box::new(record))));
-        entries.sort_by(|a, b| a.order().cmp(b.order()));
+        entries.sort_by(|a, b| a.order().cmp(&b.order()));
         Catalogue {
             cluster: cluster.clone(),
             entries,
@@ -247,15 +263,15 @@ impl Found {
 }
 
 impl Entry {
-    /// Ids sort by time; a run's record without a backup sorts by its name.
-    fn order(&self) -> &str {
+    /// Oldest first. Ids tell the second only; what can be read tells more.
+    fn order(&self) -> (Timestamp, &str) {
         match self {
-            Self::Complete(record) => record.id.as_str(),
-            Self::Attempt(attempt) => attempt.id.as_str(),
-            Self::Unreadable(unreadable) => unreadable
-                .id
-                .as_ref()
-                .map_or(unreadable.object.as_str(), BackupId::as_str),
+            Self::Complete(record) => (record.started, record.id.as_str()),
+            Self::Attempt(attempt) => (attempt.begin.started, attempt.id.as_str()),
+            Self::Unreadable(unreadable) => {
+                let time = unreadable.id.as_ref().map(BackupId::time);
+                (time.unwrap_or_default(), unreadable.object.as_str())
+            }
         }
     }
 }

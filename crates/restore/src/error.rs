@@ -33,6 +33,14 @@ pub enum RestoreError {
         /// The cluster.
         cluster: ClusterName,
     },
+    /// What is meant may be a backup that cannot be read.
+    #[error("backup {backup} may be the one, and its record cannot be read: {problem}")]
+    Unreadable {
+        /// The backup.
+        backup: BackupId,
+        /// What is wrong with its record.
+        problem: String,
+    },
     /// The repository failed.
     #[error("cannot read backup {backup}")]
     Read {
@@ -157,6 +165,10 @@ impl RestoreError {
                 "there are good backups of {}",
                 available.join(", ")
             )),
+            Self::Unreadable { .. } => Some(
+                "name another backup with --backup ID; 'pgkeep list' shows which there are"
+                    .to_owned(),
+            ),
             Self::Ambiguous { .. } => Some("give more of the id".to_owned()),
             Self::Read { source, .. } => source.hint(),
             Self::Connect { source, .. } => source.hint(),

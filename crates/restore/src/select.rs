@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::Catalogue;
+use pgkeep_repository::{Catalogue, Unreadable};
+use pgkeep_types::BackupId;
 
 use crate::RestoreError;
 
@@ -24,29 +25,16 @@ pub enum Selection {
 /// Finds the backup that is meant.
 ///
 /// # Errors
-/// `NothingFound` or `Ambiguous`.
+/// `NothingFound` or `Ambiguous`; `Unreadable` where what is meant may be a
+/// backup whose record cannot be read: an older one is never taken in its place
+/// unasked.
 pub fn select<'a>(
     catalogue: &'a Catalogue,
     selection: &Selection,
 ) -> Result<&'a BackupRecord, RestoreError> {
     let found = match selection {
-        Selection::Newest { database } => catalogue
-            .complete()
-            .rfind(|backup| backup.database == *database),
-        Selection::Id(prefix) => {
-            let begins = |backup: &&BackupRecord| backup.id.as_str().starts_with(prefix.as_str());
-            let mut matches = catalogue.complete().filter(begins);
-            let first = matches.next();
-            let more = matches.count();
-            if more > 0 {
-                return Err(RestoreError::Ambiguous {
-                    prefix: prefix.clone(),
-                    count: more + 1,
-                    cluster: catalogue.cluster.clone(),
-                });
-            }
-            first
-        }
+        Selection::Newest { database } => newest(catalogue, database)?,
+        Selection::Id(prefix) => by_id(catalogue, prefix)?,
     };
     found.ok_or_else(|| {
         let databases: BTreeSet<String> = catalogue
@@ -62,4 +50,54 @@ pub fn select<'a>(
             available: databases.into_iter().collect(),
         }
     })
+}
+
+fn newest<'a>(
+    catalogue: &'a Catalogue,
+    database: &str,
+) -> Result<Option<&'a BackupRecord>, RestoreError> {
+    let found = catalogue
+        .complete()
+        .rfind(|backup| backup.database == database);
+    // Ids tell the second only: one of the same second may be newer.
+    let may_be_newer = |id: &BackupId| found.is_none_or(|found| id.time() >= found.id.time());
+    let may_be_of_it = |of: Option<&str>| of.is_none_or(|of| of == database);
+    for unreadable in catalogue.unreadable() {
+        if let Some(id) = &unreadable.id
+            && may_be_newer(id)
+            && may_be_of_it(unreadable.database.as_deref())
+        {
+            return Err(refuse(id, unreadable));
+        }
+    }
+    Ok(found)
+}
+
+fn by_id<'a>(
+    catalogue: &'a Catalogue,
+    prefix: &str,
+) -> Result<Option<&'a BackupRecord>, RestoreError> {
+    let begins = |id: &BackupId| id.as_str().starts_with(prefix);
+    for unreadable in catalogue.unreadable() {
+        if let Some(id) = unreadable.id.as_ref().filter(|id| begins(id)) {
+            return Err(refuse(id, unreadable));
+        }
+    }
+    let mut matches = catalogue.complete().filter(|backup| begins(&backup.id));
+    let first = matches.next();
+    match matches.count() {
+        0 => Ok(first),
+        more => Err(RestoreError::Ambiguous {
+            prefix: prefix.to_owned(),
+            count: more + 1,
+            cluster: catalogue.cluster.clone(),
+        }),
+    }
+}
+
+fn refuse(id: &BackupId, unreadable: &Unreadable) -> RestoreError {
+    RestoreError::Unreadable {
+        backup: id.clone(),
+        problem: unreadable.error.to_string(),
+    }
 }

@@ -1,0 +1,211 @@
+//! What a newcomer does first, and what can go wrong then.
+
+use std::os::unix::fs::PermissionsExt;
+
+use pgkeep_testkit::cluster::{Cluster, Major};
+
+use crate::site::Site;
+
+#[tokio::test]
+async fn init_tells_what_to_keep_offline_and_writes_private_files() {
+    let site = Site::empty();
+    let ran = site
+        .run(&["init", "--repository", "backups"])
+        .await
+        .ended(0);
+    assert!(ran.stdout.contains("Keep offline"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("SECRET") && !ran.stderr.contains("SECRET"));
+    for file in [
+        "pgkeep.toml",
+        "host.key",
+        "recovery.key",
+        "backups/pgkeep.json",
+    ] {
+        assert!(
+            ran.stdout.contains(file) || file.starts_with("backups"),
+            "{file}"
+        );
+        let mode = std::fs::metadata(site.path(file))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    let key = std::fs::read_to_string(site.path("recovery.key")).unwrap();
+    assert!(key.contains("\nAGE-SECRET-KEY-1"));
+    // The repository holds no private key.
+    for file in site.repository_files() {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(
+            !bytes.windows(14).any(|w| w == b"AGE-SECRET-KEY"),
+            "{file:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_second_init_changes_nothing() {
+    let site = Site::empty();
+    site.run(&["init", "--repository", "backups"])
+        .await
+        .ended(0);
+    let content = || {
+        let mut files = site.repository_files();
+        files.extend(["pgkeep.toml", "host.key", "recovery.key"].map(|f| site.path(f)));
+        files
+            .into_iter()
+            .map(|f| (f.clone(), std::fs::read(f).unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let before = content();
+    site.run(&["init", "--repository", "backups"])
+        .await
+        .ended(1)
+        .says(&["exists already"]);
+    site.run(&[
+        "init",
+        "--repository",
+        "backups",
+        "--config",
+        "other/pgkeep.toml",
+    ])
+    .await
+    .ended(1)
+    .says(&["there is a repository in"]);
+    assert_eq!(content(), before);
+    assert!(!site.path("other/host.key").exists());
+}
+
+#[tokio::test]
+async fn a_password_is_never_taken_as_an_argument() {
+    let site = Site::empty();
+    let connection = "postgres://me:hunter2@localhost/app";
+    let ran = site
+        .run(&[
+            "init",
+            "--repository",
+            "backups",
+            "--connection",
+            connection,
+        ])
+        .await
+        .ended(2);
+    assert!(!ran.stderr.contains("hunter2"));
+    assert!(!site.path("pgkeep.toml").exists() && !site.path("backups").exists());
+}
+
+#[tokio::test]
+async fn a_recovery_key_can_stay_elsewhere_from_the_first() {
+    let site = Site::empty();
+    let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let ran = site
+        .run(&["init", "--repository", "backups", "--recipient", recipient])
+        .await
+        .ended(0);
+    assert!(ran.stdout.contains(recipient));
+    assert!(!site.path("recovery.key").exists());
+}
+
+#[tokio::test]
+async fn unencrypted_is_only_by_name() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    cluster
+        .psql("app", "CREATE TABLE t AS SELECT 'visible' AS what")
+        .await;
+    let connection = crate::site::socket_of(&cluster);
+    let site = Site::with(&connection, &["--encryption", "none"]).await;
+    site.back_up("app").await;
+    // Nothing is sealed: no key is needed.
+    site.run(&["restore", "--database", "app", "--as", "again"])
+        .await
+        .ended(0);
+    assert_eq!(
+        cluster.psql("again", "SELECT what FROM t").await.trim(),
+        "visible"
+    );
+
+    // A configuration that does not say so refuses such a repository.
+    let config = std::fs::read_to_string(site.path("pgkeep.toml")).unwrap();
+    assert!(config.contains("mode = \"none\""));
+    std::fs::write(
+        site.path("pgkeep.toml"),
+        config.replace("mode = \"none\"\n", ""),
+    )
+    .unwrap();
+    site.run(&["backup", "--database", "app"])
+        .await
+        .ended(2)
+        .says(&["not encrypted"]);
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_configuration_the_way_to_one_is_told() {
+    let site = Site::empty();
+    site.run(&["list"])
+        .await
+        .ended(1)
+        .says(&["found no configuration", "pgkeep init"]);
+    site.run(&["init"]).await.ended(2).says(&["--repository"]);
+    assert!(site.repository_files().is_empty());
+}
+
+#[tokio::test]
+async fn an_unknown_key_of_the_configuration_is_named_with_its_place() {
+    let site = Site::empty();
+    site.run(&["init", "--repository", "backups"])
+        .await
+        .ended(0);
+    let config = std::fs::read_to_string(site.path("pgkeep.toml")).unwrap();
+    std::fs::write(
+        site.path("pgkeep.toml"),
+        format!("{config}repositores = []\n"),
+    )
+    .unwrap();
+    site.run(&["list"]).await.ended(1).says(&[
+        "pgkeep.toml, line",
+        "`repositores`",
+        "repositories",
+    ]);
+}
+
+#[tokio::test]
+async fn a_key_file_that_others_can_read_is_refused() {
+    let site = Site::empty();
+    site.run(&["init", "--repository", "backups"])
+        .await
+        .ended(0);
+    let permissions = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(site.path("host.key"), permissions).unwrap();
+    site.run(&["list"])
+        .await
+        .ended(1)
+        .says(&["host.key", "chmod 600"]);
+}
+
+#[tokio::test]
+async fn an_empty_repository_lists_nothing() {
+    let site = Site::empty();
+    site.run(&["init", "--repository", "backups"])
+        .await
+        .ended(0);
+    assert!(site.list().await.is_empty());
+    site.run(&["restore", "--database", "app", "--identity", "recovery.key"])
+        .await
+        .ended(4)
+        .says(&["\"app\""]);
+}
+
+#[tokio::test]
+async fn the_environment_alone_is_enough_once_there_is_a_host_key() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let mut site = Site::of(&cluster).await;
+    std::fs::remove_file(site.path("pgkeep.toml")).unwrap();
+    site.set("PGKEEP_DATABASE_URL", crate::site::socket_of(&cluster));
+    site.set("PGKEEP_REPOSITORY", site.path("backups"));
+    site.set("PGKEEP_HOST_KEY_FILE", site.path("host.key"));
+    site.back_up("postgres").await;
+    assert_eq!(site.good().await.len(), 1);
+    cluster.stop().await;
+}

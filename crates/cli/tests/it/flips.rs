@@ -1,0 +1,120 @@
+//! A flipped bit anywhere in the repository is an error that names the object
+//! and the offset; never wrong data, never a panic.
+
+use pgkeep_testkit::SeededRandom;
+use pgkeep_testkit::cluster::{Cluster, Major};
+
+use crate::site::Site;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_bit_keeps_a_restore_from_ending_well() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let fill = "CREATE TABLE t AS SELECT md5(n::text) AS x FROM generate_series(1, 20000) AS n";
+    cluster.psql("app", fill).await;
+    let site = Site::of(&cluster).await;
+    site.back_up("app").await;
+    let seed = 7;
+    let random = SeededRandom::new(seed);
+    let repository = site.path("backups");
+    let restore = [
+        "restore",
+        "--database",
+        "app",
+        "--as",
+        "new",
+        "--identity",
+        "recovery.key",
+    ];
+    let databases = "SELECT count(*) FROM pg_database WHERE datname = 'new'";
+    for file in site.repository_files() {
+        let name = file
+            .strip_prefix(&repository)
+            .unwrap()
+            .display()
+            .to_string();
+        let whole = std::fs::read(&file).unwrap();
+        let flips = if name.contains("/packs/") { 12 } else { 3 };
+        for _ in 0..flips {
+            let at = usize::try_from(random.below(whole.len() as u64)).unwrap();
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1 << random.below(8);
+            std::fs::write(&file, &flipped).unwrap();
+            let ran = site.run(&restore).await;
+            // A run's own records are no part of the backup: the restore goes on,
+            // and the list tells.
+            let ran = if name.contains("/runs/") {
+                ran.ended(0);
+                cluster.psql("postgres", "DROP DATABASE new").await;
+                site.run(&["list"]).await.ended(1)
+            } else {
+                ran.ended(1)
+            };
+            assert!(
+                ran.stderr.contains(&name),
+                "seed {seed}, {name} at {at}: {ran:?}"
+            );
+            assert!(
+                ran.stderr.contains("offset"),
+                "seed {seed}, {name} at {at}: {ran:?}"
+            );
+            assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+            assert_eq!(
+                cluster.psql("postgres", databases).await.trim(),
+                "0",
+                "{name} at {at}"
+            );
+        }
+        std::fs::write(&file, &whole).unwrap();
+    }
+    site.run(&restore).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_backup_hides_no_other() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let damaged = site.back_up("postgres").await;
+    let whole = site.back_up("postgres").await;
+    let file = site.path(&format!("backups/main/backups/{damaged}/backup"));
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    site.run(&["list"])
+        .await
+        .ended(1)
+        .says(&[&damaged, "offset"]);
+    assert_eq!(site.good().await, std::slice::from_ref(&whole));
+    let listed = site.list().await;
+    assert!(
+        listed
+            .iter()
+            .any(|b| b["id"] == damaged.as_str() && b["status"] == "damaged")
+    );
+
+    // Which database it was of is known from its run.
+    let restore = ["restore", "--database", "postgres", "--as", "new"];
+    let restore = [&restore[..], &["--identity", "recovery.key"]].concat();
+    let other = ["backup", "--database", "template1"];
+    site.run(&other).await.ended(0);
+    let template = [
+        "restore",
+        "--database",
+        "template1",
+        "--as",
+        "t",
+        "--identity",
+        "recovery.key",
+    ];
+    site.run(&template).await.ended(0);
+    let newest = site.path(&format!("backups/main/backups/{whole}/backup"));
+    let mut bytes = std::fs::read(&newest).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&newest, bytes).unwrap();
+    site.run(&restore)
+        .await
+        .ended(1)
+        .says(&["may be the one", "--backup"]);
+    cluster.stop().await;
+}

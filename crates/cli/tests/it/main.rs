@@ -1,0 +1,12 @@
+//! The program as its users run it: real servers, a real directory, the real
+//! command line.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod failures;
+mod first_steps;
+mod flips;
+mod kills;
+mod script;
+mod secrets;
+mod site;
+mod there_and_back;

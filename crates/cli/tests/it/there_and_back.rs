@@ -1,0 +1,162 @@
+//! A database that was backed up and restored is the database that it was.
+
+use pgkeep_testkit::cluster::{Cluster, Major};
+
+use crate::site::Site;
+
+/// Added to a name; taken away again, the dumps must not differ.
+const SUFFIX: &str = "_restored";
+
+async fn the_zoo_comes_back(major: Major) {
+    let cluster = Cluster::start(major).await;
+    let site = Site::of(&cluster).await;
+    for database in cluster.load_zoo().await {
+        site.back_up(database).await;
+        let name = format!("{database}{SUFFIX}");
+        let arguments = ["restore", "main", "--database", database, "--as", &name];
+        let identity = ["--identity", "recovery.key"];
+        let ran = site
+            .run(&[&arguments[..], &identity].concat())
+            .await
+            .ended(0);
+        assert_eq!(ran.stdout, format!("{name}\n"));
+
+        let before = cluster.pg_dump_c(database).await;
+        let after = cluster.pg_dump_c(&name).await.replace(SUFFIX, "");
+        for (number, (before, after)) in before.lines().zip(after.lines()).enumerate() {
+            assert_eq!(
+                before,
+                after,
+                "{database} on {major:?}, line {}",
+                number + 1
+            );
+        }
+        assert_eq!(before.lines().count(), after.lines().count(), "{database}");
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_zoo_comes_back_on_15() {
+    the_zoo_comes_back(Major::Fifteen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_zoo_comes_back_on_16() {
+    the_zoo_comes_back(Major::Sixteen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_zoo_comes_back_on_18() {
+    the_zoo_comes_back(Major::Eighteen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_database_comes_back_under_its_own_name() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let fill = "CREATE TABLE t AS SELECT generate_series(1, 100000) AS n";
+    cluster.psql("app", fill).await;
+    // The configuration names the very database that will be gone.
+    let connection = crate::site::socket_of(&cluster).replace("dbname=postgres", "dbname=app");
+    let site = Site::with(&connection, &[]).await;
+    // Without --database the connection's own is meant.
+    site.run(&["backup"]).await.ended(0);
+    cluster.psql("postgres", "DROP DATABASE app").await;
+    let arguments = ["restore", "--database", "app", "--as", "app"];
+    site.run(&[&arguments[..], &["--identity", "recovery.key"]].concat())
+        .await
+        .ended(0);
+    let sum = cluster.psql("app", "SELECT count(*), sum(n) FROM t").await;
+    assert_eq!(sum.trim(), "100000|5000050000");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_backup_is_restored_unless_an_older_one_is_named() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    cluster
+        .psql("app", "CREATE TABLE t AS SELECT 'old' AS what")
+        .await;
+    let site = Site::of(&cluster).await;
+    let old = site.back_up("app").await;
+    cluster.psql("app", "UPDATE t SET what = 'new'").await;
+    let new = site.back_up("app").await;
+    assert_eq!(site.good().await, [old.clone(), new]);
+    for (selection, name, expected) in [
+        (["--database", "app"], "newest", "new"),
+        (["--backup", &old], "older", "old"),
+    ] {
+        let arguments = ["restore", "--as", name, "--identity", "recovery.key"];
+        site.run(&[&arguments[..], &selection].concat())
+            .await
+            .ended(0);
+        let what = cluster.psql(name, "SELECT what FROM t").await;
+        assert_eq!(what.trim(), expected);
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_in_a_file_is_what_pg_restore_takes() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    cluster
+        .psql(
+            "app",
+            "CREATE TABLE t AS SELECT generate_series(1, 1000) AS n",
+        )
+        .await;
+    let site = Site::of(&cluster).await;
+    site.back_up("app").await;
+    let arguments = ["restore", "--database", "app", "--to-file", "app.dump"];
+    let arguments = [&arguments[..], &["--identity", "recovery.key"]].concat();
+    site.run(&arguments).await.ended(0);
+    let restored = tokio::process::Command::new(Major::Fifteen.programs().join("pg_restore"))
+        .args(["-f", "-"])
+        .arg(site.path("app.dump"))
+        .output()
+        .await
+        .unwrap();
+    let script = String::from_utf8(restored.stdout).unwrap();
+    assert!(
+        restored.status.success() && script.contains("\n1000\n"),
+        "{script}"
+    );
+
+    let before = std::fs::read(site.path("app.dump")).unwrap();
+    site.run(&arguments)
+        .await
+        .ended(1)
+        .says(&["app.dump exists already"]);
+    assert_eq!(std::fs::read(site.path("app.dump")).unwrap(), before);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_databases_are_one_run_and_a_failed_one_makes_it_partial() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster
+        .psql("postgres", "CREATE DATABASE a; CREATE DATABASE b")
+        .await;
+    let site = Site::of(&cluster).await;
+    let arguments = [
+        "backup",
+        "--database",
+        "a",
+        "--database",
+        "nope",
+        "--database",
+        "b",
+    ];
+    let ran = site
+        .run(&[&arguments[..], &["--json"]].concat())
+        .await
+        .ended(3);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["outcome"], "partial");
+    assert!(ran.stderr.contains("\"nope\""));
+    assert_eq!(site.good().await.len(), 2);
+    cluster.stop().await;
+}
