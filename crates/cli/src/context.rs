@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pgkeep_config::{ClusterSettings, ConfigError, EncryptionMode, Settings};
+use pgkeep_config::{ClusterSettings, ConfigError, ConnectionText, EncryptionMode, Settings};
 use pgkeep_format::{Encryption, FormatError, HostKey, Identities, RecoveryKeyFile, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::Tools;
@@ -61,36 +61,44 @@ impl Context {
         Tools::find(&settings.postgres_directories, &self.environment).await
     }
 
-    /// The cluster that is meant, with its settings.
-    pub(crate) fn cluster<'a>(
+    /// The cluster that is meant, with its settings. Where none is configured any
+    /// may be named: a new machine that has the repository and the key.
+    pub(crate) fn cluster(
         &self,
-        settings: &'a Settings,
+        settings: &Settings,
         named: Option<&ClusterName>,
-    ) -> Result<(&'a ClusterName, &'a ClusterSettings), CliError> {
+    ) -> Result<(ClusterName, ClusterSettings), CliError> {
         let known = || {
             let names: Vec<&str> = settings.clusters.keys().map(ClusterName::as_str).collect();
             names.join(", ")
         };
-        let found = match named {
-            Some(name) => settings.clusters.get_key_value(name),
-            None if settings.clusters.len() == 1 => settings.clusters.iter().next(),
-            None => None,
-        };
-        found.ok_or_else(|| match (named, settings.clusters.is_empty()) {
-            (_, true) => CliError::Usage {
-                problem: "no cluster is configured".to_owned(),
-                hint: "add a [cluster.main] with a connection, or set PGKEEP_DATABASE_URL"
-                    .to_owned(),
+        let usage = |problem: String, hint: String| Err(CliError::Usage { problem, hint });
+        match named {
+            Some(name) if settings.clusters.is_empty() => {
+                Ok((name.clone(), unconfigured(settings)))
+            }
+            Some(name) => match settings.clusters.get(name) {
+                Some(found) => Ok((name.clone(), found.clone())),
+                None => usage(
+                    format!("cluster {name} is not configured"),
+                    format!("there is {}", known()),
+                ),
             },
-            (Some(name), _) => CliError::Usage {
-                problem: format!("cluster {name} is not configured"),
-                hint: format!("there is {}", known()),
+            None => match settings.clusters.iter().next() {
+                Some((name, found)) if settings.clusters.len() == 1 => {
+                    Ok((name.clone(), found.clone()))
+                }
+                Some(_) => usage(
+                    "several clusters are configured, and none is named".to_owned(),
+                    format!("name one of {}", known()),
+                ),
+                None => usage(
+                    "no cluster is configured, and none is named".to_owned(),
+                    "name one, add a [cluster.main] with a connection, or set PGKEEP_DATABASE_URL"
+                        .to_owned(),
+                ),
             },
-            (None, _) => CliError::Usage {
-                problem: "several clusters are configured, and none is named".to_owned(),
-                hint: format!("name one of {}", known()),
-            },
-        })
+        }
     }
 
     /// How to connect to a cluster.
@@ -207,6 +215,14 @@ impl Context {
         RecoveryKeyFile::from_secret_text(&text)
             .map(Some)
             .map_err(|source| key_file(&path, source))
+    }
+}
+
+/// A cluster of which nothing is configured: libpq's variables say where it is.
+pub(crate) fn unconfigured(settings: &Settings) -> ClusterSettings {
+    ClusterSettings {
+        connection: ConnectionText::default(),
+        repositories: settings.repositories.keys().cloned().collect(),
     }
 }
 

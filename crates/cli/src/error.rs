@@ -121,6 +121,9 @@ pub(crate) enum CliError {
         #[source]
         source: io::Error,
     },
+    /// Somebody asked to stop, and nothing had to be cleaned up.
+    #[error("interrupted")]
+    Interrupted,
     /// The demo could not go on.
     #[error("the demo failed: {problem}")]
     Demo {
@@ -137,7 +140,8 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
-            Self::Capture(CaptureError::Interrupted { .. })
+            Self::Interrupted
+            | Self::Capture(CaptureError::Interrupted { .. })
             | Self::Restore(RestoreError::Interrupted { .. }) => Exit::Interrupted,
             Self::Restore(error) if error.is_nothing_found() => Exit::NothingFound,
             _ => Exit::Failed,
@@ -162,9 +166,11 @@ impl CliError {
                 Some("nothing was changed; move it away or choose another place".to_owned())
             }
             Self::Exposed { path } => Some(format!("chmod 600 {}", path.display())),
-            Self::KeyFile { .. } | Self::File { .. } | Self::Process { .. } | Self::Demo { .. } => {
-                None
-            }
+            Self::Interrupted
+            | Self::KeyFile { .. }
+            | Self::File { .. }
+            | Self::Process { .. }
+            | Self::Demo { .. } => None,
         }
     }
 }

@@ -93,12 +93,13 @@ impl DumpRestore<'_> {
             database: self.name.to_owned(),
             source,
         };
-        let mut first = match connect(self.connection).await {
+        let admin = self.connection.writable();
+        let mut first = match connect(&admin).await {
             Err(error @ ConnectError::NoSuchDatabase { .. }) => error,
             other => return other.map_err(failed),
         };
         for database in ALWAYS_THERE {
-            match connect(&self.connection.with_database(database)).await {
+            match connect(&admin.with_database(database)).await {
                 Err(error @ ConnectError::NoSuchDatabase { .. }) => first = error,
                 other => return other.map_err(failed),
             }

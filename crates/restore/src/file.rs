@@ -4,6 +4,7 @@
 //! exists is never replaced; it has mode 0600.
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -69,14 +70,16 @@ struct Draft {
 
 impl Draft {
     fn create(path: &Path) -> Result<Self, RestoreError> {
+        // A name that nobody can foretell, made anew: in a directory that others
+        // can write to, a link of theirs must not be followed.
+        let drawn = RandomState::new().build_hasher().finish();
         let mut name = OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
-        name.push(".partial");
+        name.push(format!(".{drawn:016x}.partial"));
         let draft = path.with_file_name(name);
         let opened = std::fs::OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
             .open(&draft);
         opened.map_err(|source| file_error(path, source))?;

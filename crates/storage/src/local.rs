@@ -263,14 +263,15 @@ struct Draft {
     file: File,
     temporary: PathBuf,
     path: PathBuf,
-    root: Arc<Path>,
+    /// The directory up to which the new name has to be made durable.
+    known: PathBuf,
     unsynced: u64,
 }
 
 impl Draft {
     fn create(root: &Arc<Path>, path: &Path) -> io::Result<Self> {
         let directory = parent(path)?;
-        create_directories(directory)?;
+        let known = create_directories(root, directory)?;
         // Several hosts may write here: the name is drawn, not counted.
         let drawn = RandomState::new().build_hasher().finish();
         let temporary = directory.join(format!(".tmp-{drawn:016x}"));
@@ -283,7 +284,7 @@ impl Draft {
             file,
             temporary,
             path: path.to_owned(),
-            root: Arc::clone(root),
+            known,
             unsynced: 0,
         })
     }
@@ -309,7 +310,7 @@ impl Draft {
         let mut directory = parent(&self.path)?;
         loop {
             sync_directory(directory)?;
-            if directory == &*self.root {
+            if directory == self.known {
                 return Ok(());
             }
             directory = parent(directory)?;
@@ -337,11 +338,22 @@ fn parent(path: &Path) -> io::Result<&Path> {
         .ok_or_else(|| io::Error::other("the path has no directory above it"))
 }
 
-fn create_directories(directory: &Path) -> io::Result<()> {
+/// Makes the directories that are missing, and tells the one up to which all of
+/// them have to be synced: the storage's own, or where that is new too, the first
+/// one above it that was there.
+fn create_directories(root: &Path, directory: &Path) -> io::Result<PathBuf> {
+    let mut known = root;
+    while !known.exists() {
+        known = match known.parent() {
+            Some(above) if above != Path::new("") => above,
+            _ => break,
+        };
+    }
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(directory)
+        .create(directory)?;
+    Ok(known.to_owned())
 }
 
 fn sync_directory(directory: &Path) -> io::Result<()> {

@@ -29,9 +29,9 @@ struct Report {
 pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, CliError> {
     let settings = context.settings()?;
     let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
-    let connection = context.connection(cluster, cluster_settings)?;
+    let connection = context.connection(&cluster, &cluster_settings)?;
     let repository = context
-        .repository(&settings, cluster_settings, None)
+        .repository(&settings, &cluster_settings, None)
         .await?;
     let access = context.write_access(&settings, &repository)?;
     let tools = context.tools(&settings).await;
@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         [] => vec![connection.database().to_owned()],
         named => named.to_vec(),
     };
-    let plan = plan(context, cluster, arguments.kind, &databases);
+    let plan = plan(context, &cluster, arguments.kind, &databases);
     let planned = plan.backups.clone();
     let run = repository.begin(&access, plan).await?;
 
@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
             break;
         }
     }
-    finish(context, cluster, run, &planned, ended).await
+    finish(context, &cluster, run, &planned, ended).await
 }
 
 fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[String]) -> RunPlan {

@@ -3,13 +3,14 @@
 //! Invariants: needs no key; what cannot be read is shown as such and makes the
 //! command fail, but hides nothing else.
 
+use pgkeep_config::Settings;
 use pgkeep_format::records::{BackupRecord, Outcome, PlannedBackup};
-use pgkeep_repository::{Attempt, Catalogue, Entry};
+use pgkeep_repository::{Attempt, Catalogue, Entry, Repository};
 use pgkeep_types::{BackupId, Clock, ClusterName, Timestamp};
 use serde::Serialize;
 
 use crate::arguments::List;
-use crate::context::Context;
+use crate::context::{Context, unconfigured};
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
 use crate::words::{self, Align};
@@ -102,7 +103,8 @@ impl BackupLine {
         }
     }
 
-    fn attempt(cluster: &ClusterName, attempt: &Attempt, now: Timestamp) -> Self {
+    /// A backup that was begun and not committed.
+    pub(crate) fn attempt(cluster: &ClusterName, attempt: &Attempt, now: Timestamp) -> Self {
         let age = now.duration_since(attempt.begin.started);
         Self {
             id: Some(attempt.id.clone()),
@@ -117,6 +119,11 @@ impl BackupLine {
             error: attempt.error.clone(),
             ..Self::empty(cluster)
         }
+    }
+
+    /// What has become of it, in a word.
+    pub(crate) fn status(&self) -> &'static str {
+        self.status.word()
     }
 
     fn empty(cluster: &ClusterName) -> Self {
@@ -156,21 +163,13 @@ impl BackupLine {
 /// Lists.
 pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, CliError> {
     let settings = context.settings()?;
-    let clusters: Vec<&ClusterName> = match &arguments.cluster {
-        Some(_) => vec![context.cluster(&settings, arguments.cluster.as_ref())?.0],
-        None => settings.clusters.keys().collect(),
-    };
     let mut lines = Vec::new();
     let mut exit = Exit::Done;
-    for name in clusters {
-        let (cluster, cluster_settings) = context.cluster(&settings, Some(name))?;
-        let repository = context
-            .repository(&settings, cluster_settings, None)
-            .await?;
-        let catalogue = repository.catalogue(cluster).await?;
+    for (cluster, repository) in wanted(arguments, context, &settings).await? {
+        let catalogue = repository.catalogue(&cluster).await?;
         lines.extend(describe(&catalogue, context));
-        for unreadable in catalogue.entries {
-            if let Entry::Unreadable(unreadable) = unreadable {
+        for entry in catalogue.entries {
+            if let Entry::Unreadable(unreadable) = entry {
                 context
                     .output
                     .failure(&CliError::Repository(unreadable.error));
@@ -180,6 +179,34 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
     }
     tell(context, lines)?;
     Ok(exit)
+}
+
+/// The clusters that are meant: the named one, all that are configured, or where
+/// none is, all that the repository knows.
+async fn wanted(
+    arguments: &List,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Vec<(ClusterName, Repository)>, CliError> {
+    let mut wanted = Vec::new();
+    if arguments.cluster.is_none() && settings.clusters.is_empty() {
+        let any = unconfigured(settings);
+        let repository = context.repository(settings, &any, None).await?;
+        for cluster in repository.clusters().await? {
+            wanted.push((cluster, repository.clone()));
+        }
+        return Ok(wanted);
+    }
+    let names = match &arguments.cluster {
+        Some(name) => vec![name],
+        None => settings.clusters.keys().collect(),
+    };
+    for name in names {
+        let (cluster, of_cluster) = context.cluster(settings, Some(name))?;
+        let repository = context.repository(settings, &of_cluster, None).await?;
+        wanted.push((cluster, repository));
+    }
+    Ok(wanted)
 }
 
 fn describe(catalogue: &Catalogue, context: &Context) -> Vec<BackupLine> {

@@ -4,6 +4,7 @@
 //! what it does in PostgreSQL or in a repository is another crate's.
 
 mod backup;
+mod demo;
 mod init;
 mod list;
 mod reference;
@@ -14,8 +15,15 @@ use crate::arguments::Command;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 
-/// Runs the command that was asked for.
+/// Runs the command that was asked for, until it ends or somebody asks it to.
 pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, CliError> {
+    tokio::select! {
+        done = dispatch(command, context) => done,
+        () = give_up(command, context) => Err(CliError::Interrupted),
+    }
+}
+
+async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError> {
     match command {
         Command::Init(arguments) => init::run(arguments, context).await,
         Command::Backup(arguments) => backup::run(arguments, context).await,
@@ -26,6 +34,19 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, Cl
             reference::run(arguments, context);
             Ok(Exit::Done)
         }
-        Command::Demo(_) => Ok(Exit::Done),
+        Command::Demo(arguments) => demo::run(arguments, context).await,
+    }
+}
+
+/// Waits until the command is to be dropped where it stands. What has to clean up
+/// is asked first, and dropped only when asked again.
+async fn give_up(command: &Command, context: &Context) {
+    match command {
+        Command::Backup(_) | Command::Restore(_) | Command::Demo(_) => {
+            context.interrupt.insisted().await;
+        }
+        Command::Init(_) | Command::List(_) | Command::Show(_) | Command::Reference(_) => {
+            context.interrupt.requested().await;
+        }
     }
 }

@@ -34,9 +34,9 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
     let identity = arguments.identity.as_deref();
     let repository = context
-        .repository(&settings, cluster_settings, identity)
+        .repository(&settings, &cluster_settings, identity)
         .await?;
-    let catalogue = repository.catalogue(cluster).await?;
+    let catalogue = repository.catalogue(&cluster).await?;
     let record = select(&catalogue, &selection(arguments))?;
     let access = context.read_access(&settings, &repository, identity)?;
     let backup = repository.open_backup(&access, record).await?;
@@ -48,7 +48,7 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         Some(name) => checked(name)?,
         None => default_name(&record.database, &record.id),
     };
-    let connection = context.connection(cluster, cluster_settings)?;
+    let connection = context.connection(&cluster, &cluster_settings)?;
     let tools = context.tools(&settings).await;
     let restore = DumpRestore {
         connection: &connection,

@@ -6,11 +6,13 @@
 use std::fmt::Write as _;
 
 use pgkeep_format::records::{BackupRecord, DumpFacts};
-use pgkeep_repository::{Repository, RepositoryError};
+use pgkeep_repository::{Attempt, Catalogue, Entry, Repository, RepositoryError};
 use pgkeep_restore::{RestoreError, Selection, select};
+use pgkeep_types::{Clock, ClusterName};
 use serde::Serialize;
 
 use crate::arguments::Show;
+use crate::commands::list::BackupLine;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -25,16 +27,28 @@ struct Shown<'a> {
     facts: Option<&'a DumpFacts>,
 }
 
+#[derive(Serialize)]
+struct ShownAttempt {
+    version: u32,
+    backup: BackupLine,
+}
+
 /// Shows.
 pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, CliError> {
     let settings = context.settings()?;
     let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
     let identity = arguments.identity.as_deref();
     let repository = context
-        .repository(&settings, cluster_settings, identity)
+        .repository(&settings, &cluster_settings, identity)
         .await?;
-    let catalogue = repository.catalogue(cluster).await?;
-    let record = select(&catalogue, &Selection::Id(arguments.backup.clone()))?;
+    let catalogue = repository.catalogue(&cluster).await?;
+    let selected = select(&catalogue, &Selection::Id(arguments.backup.clone()));
+    if let (Err(RestoreError::NothingFound { .. }), Some(attempt)) =
+        (&selected, attempt(&catalogue, &arguments.backup))
+    {
+        return tell_attempt(context, &catalogue.cluster, attempt);
+    }
+    let record = selected?;
     let identities = context.identities(&settings, identity)?;
     let facts = facts(&repository, record, &identities).await?;
 
@@ -46,6 +60,49 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
         status: "complete",
         backup: record,
         facts: facts.as_ref(),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The one attempt whose id begins so.
+fn attempt<'a>(catalogue: &'a Catalogue, prefix: &str) -> Option<&'a Attempt> {
+    let mut found = catalogue.entries.iter().filter_map(|entry| match entry {
+        Entry::Attempt(attempt) if attempt.id.as_str().starts_with(prefix) => Some(attempt),
+        Entry::Attempt(_) | Entry::Complete(_) | Entry::Unreadable(_) => None,
+    });
+    let first = found.next();
+    first.filter(|_| found.next().is_none())
+}
+
+/// Tells of an attempt that came to nothing what is known of it.
+fn tell_attempt(
+    context: &Context,
+    cluster: &ClusterName,
+    attempt: &Attempt,
+) -> Result<Exit, CliError> {
+    let line = BackupLine::attempt(cluster, attempt, context.clock.now());
+    let mut text = format!(
+        "backup        {}\nstatus        {}\n",
+        attempt.id,
+        line.status()
+    );
+    // Writing into a string does not fail.
+    let _ = write!(
+        text,
+        "cluster       {cluster}\ndatabase      {}\nstarted       {}\nby            \
+         pgkeep {} on {}\n",
+        attempt.database,
+        words::time(attempt.begin.started),
+        attempt.begin.pgkeep,
+        attempt.begin.host
+    );
+    if let Some(error) = &attempt.error {
+        let _ = writeln!(text, "error         {error}");
+    }
+    context.output.data(text);
+    context.output.json(&ShownAttempt {
+        version: JSON_VERSION,
+        backup: line,
     })?;
     Ok(Exit::Done)
 }

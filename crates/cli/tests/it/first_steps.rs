@@ -209,3 +209,68 @@ async fn the_environment_alone_is_enough_once_there_is_a_host_key() {
     assert_eq!(site.good().await.len(), 1);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_machine_with_the_key_and_the_address_lists_and_restores() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let id = site.back_up("postgres").await;
+    let mut elsewhere = Site::empty();
+    elsewhere.set("PGKEEP_REPOSITORY", site.path("backups"));
+    elsewhere.set("PGKEEP_IDENTITY_FILE", site.path("recovery.key"));
+    assert_eq!(elsewhere.good().await, std::slice::from_ref(&id));
+    elsewhere
+        .run(&["show", &id, "--cluster", "main"])
+        .await
+        .ended(0);
+    let restore = ["restore", "main", "--backup", &id, "--to-file", "x.dump"];
+    elsewhere.run(&restore).await.ended(0);
+    // It holds no host key: it writes nothing.
+    elsewhere
+        .run(&["backup", "main"])
+        .await
+        .ended(1)
+        .says(&["found no host key"]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn show_tells_what_is_known_also_of_an_attempt_that_failed() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster
+        .psql(
+            "postgres",
+            "CREATE DATABASE app; COMMENT ON DATABASE app IS 'orders'",
+        )
+        .await;
+    let site = Site::of(&cluster).await;
+    let id = site.back_up("app").await;
+    let shown = site.run(&["show", &id[..18]]).await.ended(0).stdout;
+    for word in [
+        id.as_str(),
+        "complete",
+        "PostgreSQL 15",
+        "pg_dump 15",
+        "orders",
+        "plpgsql",
+    ] {
+        assert!(shown.contains(word), "{word:?} is not in {shown}");
+    }
+    let json = site.run(&["show", &id, "--json"]).await.ended(0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["version"], 1);
+    assert_eq!(json["facts"]["database"]["comment"], "orders");
+
+    site.run(&["backup", "--database", "nope"]).await.ended(1);
+    let failed = site.list().await.pop().unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let shown = site.run(&["show", &failed]).await.ended(0).stdout;
+    assert!(
+        shown.contains("FAILED") && shown.contains("there is no database"),
+        "{shown}"
+    );
+    site.run(&["show", "1999"]).await.ended(4);
+    cluster.stop().await;
+}
