@@ -30,11 +30,6 @@ impl Output {
         Self { json }
     }
 
-    /// Whether data is wanted as JSON.
-    pub(crate) fn is_json(self) -> bool {
-        self.json
-    }
-
     /// Data for people; nothing where JSON is wanted.
     pub(crate) fn data(self, words: impl Display) {
         if !self.json {
@@ -53,6 +48,22 @@ impl Output {
         })?;
         quietly(writeln!(anstream::stdout(), "{text}"));
         Ok(())
+    }
+
+    /// How many columns a line of data may have.
+    pub(crate) fn width(self) -> usize {
+        const ELSEWHERE: u16 = 80;
+        const NARROWEST: u16 = 40;
+        let size = rustix::termios::tcgetwinsize(io::stdout());
+        let columns = size.map_or(ELSEWHERE, |size| size.ws_col);
+        // Some terminals do not know and say 0.
+        let columns = if columns == 0 { ELSEWHERE } else { columns };
+        columns.max(NARROWEST).into()
+    }
+
+    /// Whether data is printed in colours.
+    pub(crate) fn has_colours(self) -> bool {
+        anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
     }
 
     /// A line of talk.

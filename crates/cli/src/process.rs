@@ -85,3 +85,8 @@ pub(crate) fn host_name() -> String {
 pub(crate) fn program() -> io::Result<std::path::PathBuf> {
     env::current_exe()
 }
+
+/// Where temporary files go: `TMPDIR`, or `/tmp`.
+pub(crate) fn temporary_directory() -> std::path::PathBuf {
+    env::temp_dir()
+}
