@@ -11,11 +11,19 @@ use super::teller::Teller;
 impl Teller {
     /// The first page.
     pub(super) fn opening(&self, stage: &Path, keep: bool) {
-        self.heading("pgkeep demo: two databases, a disaster, and the way back");
-        let fate = if keep { "stays there" } else { "goes with it" };
+        self.heading(concat!(
+            "pgkeep ",
+            env!("CARGO_PKG_VERSION"),
+            ": two databases, a disaster, and the way back"
+        ));
+        let fate = if keep {
+            "is kept"
+        } else {
+            "is removed at the end"
+        };
         self.sentences(format_args!(
-            "Each command below is run for real, and shown with all that it says. All of it \
-             happens in {} and {fate}.",
+            "Every command below is run for real and shown with all that it says. It happens \
+             in {}, which {fate}.",
             stage.display()
         ));
     }

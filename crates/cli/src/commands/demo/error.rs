@@ -4,7 +4,9 @@
 //! ends as `CliError::Demo`, and so with exit code 1.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 
 use pgkeep_postgres::client::{ConnectError, QueryError};
 use pgkeep_postgres::server::ServerError;
@@ -57,13 +59,13 @@ pub(super) enum DemoError {
         source: io::Error,
     },
     /// A command ended otherwise than the story needs.
-    #[error("`{command}` ended with {status} and not with exit code {expected}{}", after_colon(.said))]
+    #[error("`{command}` ended with {}, not {expected}{}", code(*.status), after_colon(.said))]
     Ended {
         /// The command line.
         command: String,
         /// How it ended.
-        status: std::process::ExitStatus,
-        /// How it should have ended.
+        status: ExitStatus,
+        /// The exit code that it should have ended with.
         expected: i32,
         /// The last thing that it said.
         said: String,
@@ -125,6 +127,13 @@ impl From<DemoError> for CliError {
             problem: error.to_string(),
             source: Some(Box::new(error)),
         }
+    }
+}
+
+fn code(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, signal) => format!("signal {}", signal.unwrap_or_default()),
     }
 }
 

@@ -17,7 +17,7 @@ const DEFINITIONS: &str = include_str!("fingerprint/definitions.sql");
 pub(super) struct Part {
     /// The table, or what else it is.
     pub(super) name: String,
-    /// Whether it has rows, as a table has.
+    /// Whether it is a table.
     pub(super) is_table: bool,
     /// How many there are.
     pub(super) count: u64,
@@ -28,7 +28,7 @@ pub(super) struct Part {
 /// What a database holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint {
-    /// Tables first.
+    /// Tables and materialized views first.
     pub(super) parts: Vec<Part>,
     /// A checksum over all of it.
     pub(super) checksum: String,
@@ -41,8 +41,9 @@ impl Fingerprint {
         for row in session.query(RELATIONS, &[]).await? {
             let schema: String = session.column(&row, "schema")?;
             let name: String = session.column(&row, "name")?;
+            let is_table = session.column(&row, "is_table")?;
             let question = of_rows(&schema, &name);
-            parts.push(part(session, name, true, &question).await?);
+            parts.push(part(session, name, is_table, &question).await?);
         }
         for (name, question) in [
             ("large objects", LARGE_OBJECTS),
@@ -60,7 +61,7 @@ impl Fingerprint {
         Ok(Self { parts, checksum })
     }
 
-    /// How many tables and materialized views there are.
+    /// How many tables there are.
     pub(super) fn tables(&self) -> usize {
         self.parts.iter().filter(|part| part.is_table).count()
     }
@@ -127,6 +128,8 @@ async fn part(
 
 #[cfg(test)]
 mod tests {
+    use pgkeep_testkit::cluster::{Cluster, Major};
+
     use super::*;
 
     fn fingerprint(parts: &[(&str, u64, &str)]) -> Fingerprint {
@@ -161,5 +164,47 @@ mod tests {
                 "new: was not there"
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn any_change_of_a_database_is_seen() {
+        let cluster = Cluster::start(Major::Fifteen).await;
+        let session = cluster.connect("postgres").await;
+        let made = "CREATE TABLE public.t (id integer GENERATED ALWAYS AS IDENTITY, x text); \
+                    CREATE INDEX i ON public.t (x); \
+                    INSERT INTO public.t (x) VALUES ('a'), ('b'); \
+                    SELECT lo_from_bytea(70000, 'abc')";
+        session.batch(made).await.unwrap();
+        let before = Fingerprint::take(&session).await.unwrap();
+        for (change, seen) in [
+            (
+                "UPDATE public.t SET x = 'c' WHERE x = 'b'",
+                "t: other contents",
+            ),
+            (
+                "UPDATE public.t SET x = chr(195 - ascii(x))",
+                "t: other contents",
+            ),
+            ("DELETE FROM public.t WHERE id = 1", "t: 1, not 2"),
+            (
+                "SELECT lo_put(70000, 1, 'B')",
+                "large objects: other contents",
+            ),
+            ("DROP INDEX public.i", "definitions: 2, not 3"),
+            (
+                "ALTER TABLE public.t ALTER x SET NOT NULL",
+                "definitions: other contents",
+            ),
+            ("CREATE TABLE public.u ()", "u: was not there"),
+            (
+                "SELECT setval('public.t_id_seq', 3)",
+                "sequences: other contents",
+            ),
+        ] {
+            session.batch(&format!("BEGIN; {change}")).await.unwrap();
+            let after = Fingerprint::take(&session).await.unwrap();
+            assert_eq!(before.differences(&after), [seen], "{change}");
+            session.batch("ROLLBACK").await.unwrap();
+        }
     }
 }

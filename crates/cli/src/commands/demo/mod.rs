@@ -18,6 +18,7 @@ mod typed;
 
 use std::time::{Duration, Instant};
 
+use pgkeep_postgres::tools::ToolDirectory;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::Demo;
@@ -38,12 +39,13 @@ const SIGNAL_DELAY: Duration = Duration::from_millis(300);
 /// Tells the story, and cleans up.
 pub(crate) async fn run(arguments: &Demo, context: &Context) -> Result<Exit, CliError> {
     let started = Instant::now();
+    let programs = Cluster::programs(&context.environment).await?;
     let teller = Teller::new(context.output);
     let stage = Stage::set(arguments.keep)?;
     let place = stage.path().to_owned();
     teller.opening(&place, arguments.keep);
 
-    let told = on(&stage, &teller, context).await;
+    let told = on(&stage, &programs, &teller, context).await;
     let cleared = stage.clear().await;
     let left = place.exists().then_some(place.as_path());
     if let Err(error) = &told
@@ -66,12 +68,16 @@ pub(crate) async fn run(arguments: &Demo, context: &Context) -> Result<Exit, Cli
 }
 
 /// Tells the story on this stage, with a server that is stopped at the end.
-async fn on(stage: &Stage, teller: &Teller, context: &Context) -> Result<Facts, DemoError> {
+async fn on(
+    stage: &Stage,
+    programs: &ToolDirectory,
+    teller: &Teller,
+    context: &Context,
+) -> Result<Facts, DemoError> {
     // A terminal that is closed must not leave a server behind either.
     let mut hangup = signal(SignalKind::hangup()).map_err(DemoError::Signals)?;
-    let programs = Cluster::programs(&context.environment).await?;
     let typist = Typist::new(stage.path(), programs.path(), &context.environment, teller)?;
-    let cluster = Cluster::start(stage, &programs).await?;
+    let cluster = Cluster::start(stage, programs).await?;
     let told = tokio::select! {
         told = story(&cluster, typist, teller) => told,
         () = context.interrupt.requested() => Err(DemoError::Interrupted),

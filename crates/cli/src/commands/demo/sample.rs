@@ -1,7 +1,8 @@
 //! The two databases that the story is about.
 //!
-//! Invariant: their contents follow from the SQL alone, by seed, and need nothing
-//! but PostgreSQL itself: no extension, no ICU, version 13 or newer.
+//! Invariants: every run of the same version makes the same contents, by seed and
+//! without the time of day; they need PostgreSQL 13 or newer and nothing else, no
+//! extension and no ICU.
 
 /// A database with believable contents.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -33,9 +33,12 @@ pub(super) struct Stage {
 impl Stage {
     /// Makes it.
     pub(super) fn set(keep: bool) -> Result<Self, DemoError> {
-        let parent = process::temporary_directory();
+        let mut parent = process::temporary_directory();
         let root = rustix::process::geteuid().is_root();
         let mode = if root { PASSABLE } else { PRIVATE };
+        if root && !parent.ancestors().all(is_passable) {
+            parent = PathBuf::from("/tmp");
+        }
         let mut directory = tempfile::Builder::new()
             .prefix("pgkeep-demo-")
             .permissions(Permissions::from_mode(mode))
@@ -75,4 +78,10 @@ impl Stage {
             }
         }
     }
+}
+
+/// Whether every account may pass through; what cannot be asked is left to be
+/// found out.
+fn is_passable(directory: &Path) -> bool {
+    fs::metadata(directory).map_or(true, |found| found.permissions().mode() & 0o001 != 0)
 }

@@ -76,9 +76,21 @@ impl Teller {
         ));
     }
 
-    /// A line as it is.
-    pub(super) fn line(&self, words: impl Display) {
-        self.output.data(format_args!("{SAID_INDENT}{words}\n"));
+    /// What came of something; further lines begin below `hanging`.
+    pub(super) fn outcome(&self, words: &str, hanging: &str) {
+        for line in wrap(words, self.width - SAID_INDENT.len(), hanging) {
+            self.output.data(format_args!("{SAID_INDENT}{line}\n"));
+        }
+    }
+
+    /// What the demo has looked at, beside what the command said.
+    pub(super) fn seen(&self, words: &str) {
+        self.outcome(&format!("({words})"), " ");
+    }
+
+    /// Some air between two commands.
+    pub(super) fn pause(&self) {
+        self.output.data("\n");
     }
 
     /// A statement that is run by hand.

@@ -30,8 +30,8 @@ impl Scene<'_> {
     pub(in crate::commands::demo) async fn something_to_lose(&self) -> Result<Contents, DemoError> {
         self.teller.chapter("1. Something to lose");
         self.teller.sentences(format_args!(
-            "A PostgreSQL {} of its own runs for this story, with two databases in it: tables, \
-             views, triggers, partitions, jsonb, pictures and large objects, as life has them.",
+            "PostgreSQL {} runs for this story alone and keeps two databases, with triggers, \
+             partitions, jsonb, large objects and umlauts in them, as life has it.",
             self.postgres
         ));
         tokio::try_join!(self.cluster.create(&SHOP), self.cluster.create(&LIBRARY))?;
@@ -128,8 +128,8 @@ impl Scene<'_> {
             Some(format!("{} +{}", old.name, count(more)))
         });
         let grown: Vec<String> = grown.collect();
-        self.teller
-            .line(format_args!("{:<9} {}", sample.database, grown.join(", ")));
+        let told = format!("{:<8}  {}", sample.database, grown.join(", "));
+        self.teller.outcome(&told, &" ".repeat(10));
         Ok(())
     }
 
@@ -137,6 +137,7 @@ impl Scene<'_> {
     pub(in crate::commands::demo) async fn second_backup(&self) -> Result<Vec<Listed>, DemoError> {
         self.teller.chapter("5. The second evening");
         self.back_up().await?;
+        self.teller.pause();
         self.typist.show(&["list"]).await?.expect(0)?;
         let listed = self.list().await?;
         for sample in [&SHOP, &LIBRARY] {

@@ -32,7 +32,7 @@ impl Scene<'_> {
         self.teller.statement(&statement);
         self.cluster.administer(&statement).await?;
         self.cluster.expect_database(SHOP.database, false).await?;
-        self.teller.line("DROP DATABASE");
+        self.teller.seen("the shop is gone");
         Ok(())
     }
 
@@ -41,13 +41,15 @@ impl Scene<'_> {
         let shop = SHOP.database;
         self.teller.chapter("7. What this host alone cannot do");
         self.teller.sentences(
-            "The host writes backups and cannot read them: whoever breaks into it has none of \
-             them. Its owner without the recovery key has none of them either.",
+            "It writes backups but cannot read them, and neither can whoever breaks into it. \
+             Without the recovery key its owner is refused as well.",
         );
         let arguments = ["restore", "main", "--database", shop, "--as", shop];
         let refused = self.typist.show(&arguments).await?.expect(1)?;
         refused.expect_said(REFUSAL)?;
-        self.cluster.expect_database(shop, false).await
+        self.cluster.expect_database(shop, false).await?;
+        self.teller.seen("exit code 1, and no database was made");
+        Ok(())
     }
 
     /// Restores the database that was dropped under its own name.
@@ -59,9 +61,8 @@ impl Scene<'_> {
         let back = self
             .restore(&SHOP, &before.shop, Some(SHOP.database))
             .await?;
-        self.teller.sentences(
-            "\nIs it the same? Counted and summed up with plain SQL, before the disaster and now:",
-        );
+        self.teller
+            .sentences("\nIs it the same? By plain SQL, before the disaster and now:");
         let row = |(before, after): (&Part, &Part)| {
             vec![
                 before.name.clone(),
@@ -96,6 +97,8 @@ impl Scene<'_> {
         );
         let back = self.restore(&LIBRARY, &before.library, None).await?;
         self.same(LIBRARY.database, &before.library).await?;
+        self.teller
+            .seen("equal as well, and the library itself was not touched");
         Ok(back)
     }
 

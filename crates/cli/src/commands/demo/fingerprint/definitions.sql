@@ -14,7 +14,7 @@ definitions (definition) AS (
     FROM relations AS r
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid AND d.adnum = a.attnum
-    WHERE r.relkind NOT IN ('i', 'I', 't')
+    WHERE r.relkind NOT IN ('i', 'I', 'S', 't')
     UNION ALL
     SELECT pg_catalog.format('enum %s %s %L', e.enumtypid::pg_catalog.regtype,
                              pg_catalog.row_number() OVER (PARTITION BY e.enumtypid ORDER BY e.enumsortorder),

@@ -1,5 +1,5 @@
 -- Everything in the current database that holds rows, but for PostgreSQL's own.
-SELECT n.nspname::text AS schema, c.relname::text AS name
+SELECT n.nspname::text AS schema, c.relname::text AS name, c.relkind = 'r' AS is_table
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm')

@@ -80,9 +80,9 @@ CREATE TABLE floor_plans (
     plan oid NOT NULL
 );
 INSERT INTO floor_plans
-SELECT floor, lo_from_bytea(0, (SELECT decode(string_agg(md5(floor || part), ''), 'hex')
-                                FROM generate_series(1, 40000) AS part))
-FROM unnest('{Keller,Erdgeschoß,"Erster Stock"}'::text[]) AS floor;
+SELECT floor, lo_from_bytea((70000 + n)::oid, (SELECT decode(string_agg(md5(floor || part), ''), 'hex')
+                                               FROM generate_series(1, 40000) AS part))
+FROM unnest('{Keller,Erdgeschoß,"Erster Stock"}'::text[]) WITH ORDINALITY AS floors (floor, n);
 
 CREATE TYPE "Zeitspanne" AS RANGE (subtype = time);
 CREATE SCHEMA "Verwaltung";

@@ -18,4 +18,5 @@ FROM placed JOIN products ON products.id = 1 + placed.id % 400;
 
 UPDATE orders SET status = 'shipped' WHERE status = 'paid';
 UPDATE products SET price = 10.90 WHERE name = 'Harbour Earl Grey';
+UPDATE price_changes SET changed_at = timestamptz '2026-11-20 16:20+00' WHERE new_price = 10.90;
 REFRESH MATERIALIZED VIEW revenue_by_month;
