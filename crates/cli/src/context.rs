@@ -138,9 +138,15 @@ impl Context {
         let directory = directory.unwrap_or(Path::new(""));
         let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(directory));
         let pins = self.pins(settings, identity)?;
-        let repository = Repository::open(storage, &pins).await?;
-        agree(settings, &repository)?;
-        Ok(repository)
+        Ok(Repository::open(storage, &pins).await?)
+    }
+
+    /// Tells of key records that cannot be read; a restore goes on without them.
+    pub(crate) fn warn_of_keys(&self, repository: &Repository) {
+        for key in repository.unreadable_keys() {
+            self.output
+                .warning(format_args!("this key grants nothing: {key}"));
+        }
     }
 
     /// What this host and this key know of repositories.
@@ -161,6 +167,7 @@ impl Context {
         settings: &Settings,
         repository: &Repository,
     ) -> Result<WriteAccess, CliError> {
+        agree(settings, repository)?;
         let host = self
             .host_key_if_there(settings)?
             .ok_or(CliError::NoHostKey)?;
@@ -226,7 +233,7 @@ pub(crate) fn unconfigured(settings: &Settings) -> ClusterSettings {
     }
 }
 
-/// Refuses a repository that is not sealed as the configuration says.
+/// Refuses to write to a repository that is not sealed as the configuration says.
 fn agree(settings: &Settings, repository: &Repository) -> Result<(), CliError> {
     let expected = match settings.encryption.mode {
         EncryptionMode::Age => Encryption::Age,
@@ -237,7 +244,7 @@ fn agree(settings: &Settings, repository: &Repository) -> Result<(), CliError> {
         Encryption::None => "not encrypted",
     };
     if repository.encryption() != expected {
-        return Err(CliError::Usage {
+        return Err(CliError::Disagrees {
             problem: format!(
                 "the repository in {} is {}, and the configuration says {}",
                 repository.location(),
@@ -257,7 +264,7 @@ fn agree(settings: &Settings, repository: &Repository) -> Result<(), CliError> {
     let foreign = has.iter().find(|recipient| !wanted.contains(recipient));
     let missing = wanted.iter().find(|recipient| !has.contains(recipient));
     match foreign.or(missing) {
-        Some(recipient) if !wanted.is_empty() => Err(CliError::Usage {
+        Some(recipient) if !wanted.is_empty() => Err(CliError::Disagrees {
             problem: format!(
                 "the recovery keys of the repository in {} are not those of the configuration: \
                  {recipient} is on one side only",

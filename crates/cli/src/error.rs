@@ -56,6 +56,14 @@ pub(crate) enum CliError {
         /// What to do instead.
         hint: String,
     },
+    /// The repository is not what the configuration says.
+    #[error("{problem}")]
+    Disagrees {
+        /// In what.
+        problem: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -77,6 +85,14 @@ pub(crate) enum CliError {
     /// A restore failed.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// A run could not even begin.
+    #[error("cannot back up database {}", quoted(.databases))]
+    NotBegun {
+        /// The databases that were to be backed up.
+        databases: Vec<String>,
+        /// Why not.
+        source: Box<CliError>,
+    },
     /// A key file cannot be used.
     #[error("{} cannot be used", .path.display())]
     KeyFile {
@@ -86,6 +102,9 @@ pub(crate) enum CliError {
         #[source]
         source: FormatError,
     },
+    /// A key record cannot be read.
+    #[error("a key grants nothing: {0}")]
+    UnreadableKey(String),
     /// There is no host key to write with.
     #[error("found no host key, and without one this host writes no backups")]
     NoHostKey,
@@ -143,6 +162,7 @@ impl CliError {
             Self::Interrupted
             | Self::Capture(CaptureError::Interrupted { .. })
             | Self::Restore(RestoreError::Interrupted { .. }) => Exit::Interrupted,
+            Self::NotBegun { source, .. } => source.exit_code(),
             Self::Restore(error) if error.is_nothing_found() => Exit::NothingFound,
             _ => Exit::Failed,
         }
@@ -151,12 +171,13 @@ impl CliError {
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Usage { hint, .. } | Self::Disagrees { hint, .. } => Some(hint.clone()),
             Self::Config(error) => error.hint(),
             Self::Connection { source, .. } => source.hint(),
             Self::Repository(error) => error.hint(),
             Self::Capture(error) => error.hint(),
             Self::Restore(error) => error.hint(),
+            Self::NotBegun { source, .. } => source.hint(),
             Self::NoHostKey => Some(
                 "'pgkeep init' makes one; set host_key_file in [encryption], \
                  or PGKEEP_HOST_KEY_FILE"
@@ -167,12 +188,18 @@ impl CliError {
             }
             Self::Exposed { path } => Some(format!("chmod 600 {}", path.display())),
             Self::Interrupted
+            | Self::UnreadableKey(_)
             | Self::KeyFile { .. }
             | Self::File { .. }
             | Self::Process { .. }
             | Self::Demo { .. } => None,
         }
     }
+}
+
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+    names.join(", ")
 }
 
 /// The error and its causes, outermost first; a cause that the one before it

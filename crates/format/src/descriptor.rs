@@ -156,15 +156,10 @@ impl Descriptor {
         if Hash::of(covered.as_bytes()).to_string() != hash {
             return Err(FormatError::damaged(0, Damage::Hash));
         }
-        let descriptor: Self =
-            serde_json::from_str(&format!("{}}}", covered.trim_end_matches(",\n")))
-                .map_err(|error| FormatError::damaged(0, Damage::Json(error)))?;
-        if descriptor.version > FORMAT_VERSION {
-            return Err(FormatError::TooNew {
-                found: descriptor.version,
-                newest: FORMAT_VERSION,
-            });
-        }
+        let json = format!("{}}}", covered.trim_end_matches(",\n"));
+        check_version(&json)?;
+        let descriptor: Self = serde_json::from_str(&json)
+            .map_err(|error| FormatError::damaged(0, Damage::Json(error)))?;
         let signature = decode_hex(signature).ok_or(at(Damage::Signature))?;
         let signed = message(&Hash::of(covered.as_bytes()));
         if !descriptor.root.verifies(&signed, &signature) {
@@ -172,6 +167,27 @@ impl Descriptor {
         }
         Ok(descriptor)
     }
+}
+
+/// Looks at the version before anything that a version may change.
+fn check_version(json: &str) -> Result<(), FormatError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        format: String,
+        version: u16,
+    }
+    let found: Versioned =
+        serde_json::from_str(json).map_err(|error| FormatError::damaged(0, Damage::Json(error)))?;
+    if found.format != "pgkeep" || found.version == 0 {
+        return Err(FormatError::damaged(0, Damage::Text("format or version")));
+    }
+    if found.version > FORMAT_VERSION {
+        return Err(FormatError::TooNew {
+            found: found.version,
+            newest: FORMAT_VERSION,
+        });
+    }
+    Ok(())
 }
 
 fn message(hash: &Hash) -> Vec<u8> {

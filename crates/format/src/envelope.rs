@@ -134,6 +134,9 @@ impl Envelope<'_> {
             return Err(FormatError::damaged(0, Damage::Hash));
         }
         let header = Header::read(content)?;
+        if header.version == 0 {
+            return Err(FormatError::damaged(8, Damage::Range("version")));
+        }
         if header.version > FORMAT_VERSION {
             return Err(FormatError::TooNew {
                 found: header.version,
@@ -198,10 +201,13 @@ impl Verified {
     /// The clear part.
     ///
     /// # Errors
-    /// `Damaged` where the JSON is not that of a `T`.
+    /// `NotUnderstood` where the JSON is not that of a `T`: its writer signed it,
+    /// so it is a newer one's.
     pub fn clear<T: DeserializeOwned>(&self) -> Result<T, FormatError> {
-        serde_json::from_slice(&self.clear)
-            .map_err(|error| FormatError::damaged(HEADER as u64, Damage::Json(error)))
+        serde_json::from_slice(&self.clear).map_err(|problem| FormatError::NotUnderstood {
+            offset: HEADER as u64,
+            problem,
+        })
     }
 
     /// Opens the sealed part with `identities`; with `None` in an unencrypted
@@ -257,16 +263,21 @@ impl Header {
 }
 
 fn compress(plain: &[u8]) -> Result<Vec<u8>, FormatError> {
-    zstd::bulk::compress(plain, COMPRESSION).map_err(|source| FormatError::Write {
+    let failed = |source| FormatError::Write {
         what: "compress",
         source,
-    })
+    };
+    let mut compressor = zstd::bulk::Compressor::new(COMPRESSION).map_err(failed)?;
+    let checksum = zstd::zstd_safe::CParameter::ChecksumFlag(true);
+    compressor.set_parameter(checksum).map_err(failed)?;
+    compressor.compress(plain).map_err(failed)
 }
 
 fn decompress(stored: &[u8], base: u64) -> Result<Vec<u8>, FormatError> {
     let refused = |e: std::io::Error| FormatError::damaged(base, Damage::Compressed(e.to_string()));
     let mut plain = Vec::new();
     zstd::stream::read::Decoder::new(stored)
+        .map(zstd::stream::read::Decoder::single_frame)
         .and_then(|decoder| decoder.take(SEALED_LIMIT + 1).read_to_end(&mut plain))
         .map_err(refused)?;
     if plain.len() as u64 > SEALED_LIMIT {

@@ -69,12 +69,24 @@ pub enum FormatError {
         newest: u16,
     },
     /// The writer of a record is none that this repository vouches for.
-    #[error("at offset {offset}: signed by {writer}, whom this repository does not vouch for")]
+    #[error(
+        "at offset {offset}: it names {writer} as its writer, whom this repository does not vouch for"
+    )]
     UnknownWriter {
         /// The writer's public key.
         writer: String,
         /// Where in the object the key stands.
         offset: u64,
+    },
+    /// The record is whole and true, and says what this pgkeep does not
+    /// understand.
+    #[error("at offset {offset}: this pgkeep does not understand it: {problem}")]
+    NotUnderstood {
+        /// Where in the object the part begins.
+        offset: u64,
+        /// What is not understood.
+        #[source]
+        problem: serde_json::Error,
     },
     /// The bytes are sealed to keys that are not at hand.
     #[error("sealed to keys that are not at hand")]

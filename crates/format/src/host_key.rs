@@ -10,15 +10,19 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::descriptor::RepositoryId;
 use crate::hash::{decode_hex, encode_hex};
 use crate::signing::{Signer, VerifyingKey};
-use crate::{FormatError, RecoveryIdentity};
+use crate::{FormatError, Recipient, RecoveryIdentity};
 
-/// A repository's root key, as it was when the repository was made or joined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is known of a repository from when it was made or joined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trust {
     /// The repository.
     pub repository: RepositoryId,
     /// Its root key.
     pub root: VerifyingKey,
+    /// The recovery keys that a host seals to; a recovery key's own file does not
+    /// say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipients: Option<Vec<Recipient>>,
 }
 
 /// A host's private keys.
@@ -35,7 +39,6 @@ pub struct HostKey {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Text {
     note: String,
     pgkeep_host_key: u16,
@@ -67,11 +70,12 @@ impl HostKey {
         }
     }
 
-    /// The root key that this host trusts for `repository`.
+    /// What this host knows of `repository`.
     #[must_use]
-    pub fn trusted_root(&self, repository: RepositoryId) -> Option<VerifyingKey> {
-        let trust = self.trust.iter().find(|t| t.repository == repository)?;
-        Some(trust.root)
+    pub fn trust_in(&self, repository: RepositoryId) -> Option<&Trust> {
+        self.trust
+            .iter()
+            .find(|trust| trust.repository == repository)
     }
 
     /// The content of the key file.
@@ -125,16 +129,17 @@ mod tests {
         key.trust.push(Trust {
             repository: RepositoryId::new([9; 16]),
             root: Signer::from_seed(&[1; 32]).verifying_key(),
+            recipients: Some(vec![RecoveryIdentity::generate().recipient()]),
         });
         let text = key.to_secret_text().unwrap();
         let back = HostKey::from_secret_text(&text).unwrap();
         assert_eq!(back.signer.seed(), [7; 32]);
         assert_eq!(back.identity.recipient(), key.identity.recipient());
         assert_eq!(
-            back.trusted_root(RepositoryId::new([9; 16])),
-            Some(key.trust[0].root)
+            back.trust_in(RepositoryId::new([9; 16])),
+            Some(&key.trust[0])
         );
-        assert_eq!(back.trusted_root(RepositoryId::new([8; 16])), None);
+        assert_eq!(back.trust_in(RepositoryId::new([8; 16])), None);
         let shown = format!("{key:?}");
         assert!(!shown.contains("SECRET") && !shown.contains(&encode_hex(&[7; 32])));
     }

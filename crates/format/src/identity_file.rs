@@ -28,7 +28,7 @@ impl RecoveryKeyFile {
     #[must_use]
     pub fn to_secret_text(
         identity: &RecoveryIdentity,
-        trust: Trust,
+        trust: &Trust,
         created: &str,
     ) -> Zeroizing<String> {
         let recipient = identity.recipient();
@@ -78,6 +78,7 @@ fn parse_trust(text: &str) -> Result<Trust, FormatError> {
     Ok(Trust {
         repository: RepositoryId::try_from(repository.to_owned()).map_err(|_| malformed)?,
         root: root.trim().to_owned().try_into()?,
+        recipients: None,
     })
 }
 
@@ -92,8 +93,9 @@ mod tests {
         let trust = Trust {
             repository: RepositoryId::new([3; 16]),
             root: Signer::from_seed(&[5; 32]).verifying_key(),
+            recipients: None,
         };
-        let text = RecoveryKeyFile::to_secret_text(&identity, trust, "2026-11-20");
+        let text = RecoveryKeyFile::to_secret_text(&identity, &trust, "2026-11-20");
         let file = RecoveryKeyFile::from_secret_text(&text).unwrap();
         assert_eq!(file.identities[0].recipient(), identity.recipient());
         assert_eq!(file.trust, [trust]);

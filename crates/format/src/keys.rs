@@ -2,8 +2,9 @@
 //! secret that its hashes are keyed with.
 //!
 //! Invariants: the root key signs every key record and the descriptor; its
-//! seed exists only sealed to the recovery keys. A private key is never in a
-//! repository. A record of role `open` exists in unencrypted repositories only.
+//! seed exists only sealed to the recovery keys, and in an unencrypted
+//! repository nowhere. A private key is never in a repository. A record of role
+//! `open` exists in unencrypted repositories only.
 
 use std::fmt;
 
@@ -25,7 +26,7 @@ pub enum KeyRole {
     /// Writes backups, and opens what the next backup must read.
     Host,
     /// Stands for the recovery key in an unencrypted repository: there is
-    /// nothing to open, and its secrets are in the clear.
+    /// nothing to open, and the repository's secret is in the clear.
     Open,
 }
 
@@ -59,7 +60,9 @@ impl KeyRecord {
     }
 }
 
-/// The sealed part of a key record, sealed to that key alone.
+/// The sealed part of a key record, sealed to that key and to every recovery key:
+/// any one record that is left gives the repository's secret to whoever may have
+/// it.
 #[derive(Clone, Serialize, Deserialize, ZeroizeOnDrop)]
 pub struct KeySecrets {
     /// The repository's secret.
@@ -70,15 +73,15 @@ pub struct KeySecrets {
 }
 
 impl KeySecrets {
-    /// The secrets for a host.
+    /// The secrets for a host, or for everybody.
     #[must_use]
-    pub fn for_host(secret: RepositorySecret) -> Self {
+    pub fn to_write(secret: RepositorySecret) -> Self {
         Self { secret, root: None }
     }
 
     /// The secrets for whoever may vouch for more keys.
     #[must_use]
-    pub fn for_recovery(secret: RepositorySecret, root: &Signer) -> Self {
+    pub fn to_vouch(secret: RepositorySecret, root: &Signer) -> Self {
         Self {
             secret,
             root: Some(encode_hex(&root.seed())),

@@ -5,9 +5,12 @@
 //! size. All numbers are little-endian; every count is checked against the bytes
 //! that are left before anything is allocated.
 
+use std::collections::BTreeSet;
+
 use pgkeep_types::BackupId;
 
 use crate::error::{Damage, FormatError};
+use crate::frame::STORED_LIMIT;
 use crate::{FRAME_LIMIT, Hash};
 
 /// A pack of this backup or of an ancestor.
@@ -30,7 +33,7 @@ pub struct FrameEntry {
     pub stored_length: u32,
     /// How many bytes it expands to.
     pub plain_length: u32,
-    /// The keyed hash of its plaintext.
+    /// The keyed hash of its stored bytes.
     pub hash: Hash,
 }
 
@@ -149,11 +152,17 @@ impl Manifest {
             if frame.pack as usize >= self.packs.len() {
                 return Err(range("frame's pack"));
             }
-            if frame.plain_length as usize > FRAME_LIMIT {
+            if frame.plain_length as usize > FRAME_LIMIT
+                || frame.stored_length as usize > STORED_LIMIT
+            {
                 return Err(range("frame's length"));
             }
         }
+        let mut paths = BTreeSet::new();
         for file in &self.files {
+            if !paths.insert(file.path.as_str()) {
+                return Err(range("path, which is there twice,"));
+            }
             let mut size = 0_u64;
             for extent in &file.extents {
                 let frame = self.frames.get(extent.frame as usize);
@@ -354,7 +363,9 @@ mod tests {
         packless.frames[0].pack = 2;
         let mut larger = example(2);
         larger.files[0].size += 1;
-        for manifest in [outside, longer, packless, larger] {
+        let mut twice = example(2);
+        twice.files.push(twice.files[0].clone());
+        for manifest in [outside, longer, packless, larger, twice] {
             assert!(Manifest::from_bytes(&manifest.to_bytes().unwrap()).is_err());
         }
     }

@@ -7,8 +7,9 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use crate::error::{Damage, FormatError};
+use crate::frame::STORED_LIMIT;
 use crate::seal::{SealWriter, refused};
-use crate::{FRAME_LIMIT, Frame, Identities, Seal};
+use crate::{Frame, Identities, Seal};
 
 /// Appends frames to one pack.
 pub struct PackWriter<W: Write> {
@@ -95,9 +96,7 @@ impl<R: Read + Seek> PackReader<R> {
     /// `Damaged` where age refuses a chunk or the pack ends too early, `Read`
     /// where the source fails.
     pub fn frame(&mut self, offset: u64, length: u32) -> Result<Vec<u8>, FormatError> {
-        // zstd's bound for a frame of the longest plaintext.
-        let limit = FRAME_LIMIT + (FRAME_LIMIT >> 8) + 64;
-        if length as usize > limit {
+        if length as usize > STORED_LIMIT {
             return Err(FormatError::damaged(
                 offset,
                 Damage::Range("frame's length"),

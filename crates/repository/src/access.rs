@@ -5,7 +5,8 @@
 //! Neither can be made without the key.
 
 use pgkeep_format::{
-    Encryption, HostKey, Identities, KeyRole, KeySecrets, RepositorySecret, Signer,
+    Encryption, FormatError, HostKey, Identities, KeyRole, KeySecrets, Recipient, RepositorySecret,
+    Signer,
 };
 
 use crate::open::VouchedKey;
@@ -17,6 +18,7 @@ pub struct WriteAccess {
     pub(crate) signer: Signer,
     pub(crate) secret: RepositorySecret,
     pub(crate) host: String,
+    pub(crate) recipient: Recipient,
 }
 
 /// The right to open backups: a recovery key's.
@@ -31,12 +33,20 @@ impl Repository {
     /// The right to write, for a host that the repository vouches for.
     ///
     /// # Errors
-    /// `NotAWriter` where it does not.
+    /// `NotAWriter` where it does not, `UnreadableKeys` or `Recipients` where it is
+    /// not certain to whom a backup would be sealed.
     pub fn write_access(&self, host: &HostKey) -> Result<WriteAccess, RepositoryError> {
+        if !self.keys.unreadable.is_empty() {
+            return Err(RepositoryError::UnreadableKeys {
+                location: self.location(),
+                keys: self.keys.unreadable.clone(),
+            });
+        }
+        self.check_recipients(host)?;
         let verifier = Some(host.signer.verifying_key());
         let is_host =
             |key: &&VouchedKey| key.record.role == KeyRole::Host && key.record.verifier == verifier;
-        let key = self.keys.iter().find(is_host);
+        let key = self.keys.vouched.iter().find(is_host);
         let key = key.ok_or_else(|| RepositoryError::NotAWriter {
             host: host.name.clone(),
             location: self.location(),
@@ -46,13 +56,34 @@ impl Repository {
                 let identities = Identities::new(vec![host.identity.clone()]);
                 self.secrets(key, Some(&identities))?
             }
-            Encryption::None => self.open_secrets()?,
+            Encryption::None => self.secrets(key, None)?,
         };
         Ok(WriteAccess {
             signer: host.signer.clone(),
             secret: secrets.secret.clone(),
             host: host.name.clone(),
+            recipient: host.identity.recipient(),
         })
+    }
+
+    /// Holds the recovery keys against those that the host has pinned.
+    fn check_recipients(&self, host: &HostKey) -> Result<(), RepositoryError> {
+        let pinned = host
+            .trust_in(self.id())
+            .and_then(|trust| trust.recipients.as_ref());
+        let sorted = |mut recipients: Vec<Recipient>| {
+            recipients.sort();
+            recipients
+        };
+        match pinned {
+            Some(known) if sorted(known.clone()) != sorted(self.recovery_recipients()) => {
+                Err(RepositoryError::Recipients {
+                    location: self.location(),
+                    host: host.name.clone(),
+                })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// The right to open backups, for whoever has a recovery key.
@@ -63,25 +94,23 @@ impl Repository {
         if self.encryption() == Encryption::None {
             return Ok(ReadAccess {
                 identities: None,
-                secret: self.open_secrets()?.secret.clone(),
+                secret: self.any_secrets(None)?.secret.clone(),
             });
         }
-        let opens = |key: &&VouchedKey| {
-            key.record.role == KeyRole::Recovery
-                && key
-                    .record
-                    .recipient
-                    .as_ref()
-                    .is_some_and(|r| identities.opens(r))
-        };
-        let key = self
-            .keys
+        // A host's key opens its own record too, and no pack.
+        let of_hosts = identities
             .iter()
-            .find(opens)
-            .ok_or_else(|| self.no_identity())?;
+            .filter(|key| !self.is_hosts(&key.recipient()));
+        let recovery = Identities::new(of_hosts.cloned().collect());
         Ok(ReadAccess {
-            secret: self.secrets(key, Some(identities))?.secret.clone(),
-            identities: Some(identities.clone()),
+            secret: self.any_secrets(Some(&recovery))?.secret.clone(),
+            identities: Some(recovery),
+        })
+    }
+
+    fn is_hosts(&self, recipient: &Recipient) -> bool {
+        self.keys.vouched.iter().any(|key| {
+            key.record.role == KeyRole::Host && key.record.recipient.as_ref() == Some(recipient)
         })
     }
 
@@ -93,15 +122,21 @@ impl Repository {
         }
     }
 
-    fn open_secrets(&self) -> Result<KeySecrets, RepositoryError> {
-        let open = self
-            .keys
-            .iter()
-            .find(|key| key.record.role == KeyRole::Open);
-        match open {
-            Some(key) => self.secrets(key, None),
-            None => Err(self.no_identity()),
+    /// The secrets in the first key record that opens: every recovery key opens
+    /// each of them.
+    fn any_secrets(&self, identities: Option<&Identities>) -> Result<KeySecrets, RepositoryError> {
+        let mut failed = self.no_identity();
+        for key in &self.keys.vouched {
+            match self.secrets(key, identities) {
+                Ok(secrets) => return Ok(secrets),
+                Err(RepositoryError::Object {
+                    source: FormatError::NoIdentity,
+                    ..
+                }) => {}
+                Err(error) => failed = error,
+            }
         }
+        Err(failed)
     }
 
     fn secrets(

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
-use pgkeep_format::records::{BackupRecord, Outcome, RunBegin, RunOutcome};
-use pgkeep_format::{RecordKind, Verified};
+use pgkeep_format::records::{BackupRecord, Outcome, RunBegin, RunErrors, RunOutcome};
+use pgkeep_format::{Encryption, FormatError, Identities, RecordKind, Verified};
 use pgkeep_storage::list_all;
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 use tokio::task::JoinSet;
@@ -89,15 +89,20 @@ impl Catalogue {
 enum Record {
     Backup(Box<BackupRecord>),
     Begin(RunBegin),
-    Outcome(RunOutcome),
+    Outcome(RunOutcome, RunErrors),
 }
 
 impl Repository {
-    /// Lists what there is of `cluster`. Needs no key.
+    /// Lists what there is of `cluster`. Needs no key; why backups failed is told
+    /// where one of `identities` opens it.
     ///
     /// # Errors
     /// Where the storage cannot be listed. What cannot be read is an entry.
-    pub async fn catalogue(&self, cluster: &ClusterName) -> Result<Catalogue, RepositoryError> {
+    pub async fn catalogue(
+        &self,
+        cluster: &ClusterName,
+        identities: &Identities,
+    ) -> Result<Catalogue, RepositoryError> {
         let storage = self.storage.as_ref();
         let mut objects = list_all(storage, &names::backups(cluster)).await?;
         objects.extend(list_all(storage, &names::runs(cluster)).await?);
@@ -116,9 +121,9 @@ impl Repository {
             if reading.len() >= PARALLEL {
                 found.take(reading.join_next().await);
             }
-            let repository = self.clone();
+            let (repository, identities) = (self.clone(), identities.clone());
             reading.spawn(async move {
-                let record = repository.record(&name, &place).await;
+                let record = repository.record(&name, &place, &identities).await;
                 (name, place, record)
             });
         }
@@ -146,20 +151,50 @@ impl Repository {
         Ok(clusters.into_iter().collect())
     }
 
-    async fn record(&self, name: &ObjectName, place: &Place) -> Result<Record, RepositoryError> {
-        let kind = match place {
-            Place::Run(_, _, RunRecord::Begin) => RecordKind::Begin,
-            Place::Run(_, _, RunRecord::Outcome) => RecordKind::Outcome,
-            Place::Backup(..) | Place::Pack(..) => RecordKind::Backup,
-        };
+    async fn record(
+        &self,
+        name: &ObjectName,
+        place: &Place,
+        identities: &Identities,
+    ) -> Result<Record, RepositoryError> {
         let storage = self.storage.as_ref();
-        let read = records::read(storage, self.id(), kind, name, &self.writers()).await?;
-        let parsed = match kind {
-            RecordKind::Begin => read.clear().map(Record::Begin),
-            RecordKind::Outcome => read.clear().map(Record::Outcome),
-            _ => read.clear().map(Record::Backup),
+        let wrong = |source| records::in_object(storage, name, source);
+        let (record, in_place) = match place {
+            Place::Run(cluster, run, RunRecord::Begin) => {
+                let read = self.verified(RecordKind::Begin, name).await?;
+                let begin: RunBegin = read.clear().map_err(wrong)?;
+                let in_place = begin.cluster == *cluster && begin.run == *run;
+                (Record::Begin(begin), in_place)
+            }
+            Place::Run(_, run, RunRecord::Outcome) => {
+                let read = self.verified(RecordKind::Outcome, name).await?;
+                let outcome: RunOutcome = read.clear().map_err(wrong)?;
+                let errors = self.errors(&read, identities).map_err(wrong)?;
+                let in_place = outcome.run == *run;
+                (Record::Outcome(outcome, errors), in_place)
+            }
+            Place::Backup(cluster, id, _) | Place::Pack(cluster, id, _) => {
+                let read = self.verified(RecordKind::Backup, name).await?;
+                let backup: BackupRecord = read.clear().map_err(wrong)?;
+                let in_place = backup.cluster == *cluster && backup.id == *id;
+                (Record::Backup(Box::new(backup)), in_place)
+            }
         };
-        parsed.map_err(|source| records::in_object(storage, name, source))
+        if in_place {
+            Ok(record)
+        } else {
+            Err(records::misplaced(storage, name))
+        }
+    }
+
+    /// Why backups failed; nothing where no key at hand opens it.
+    fn errors(&self, read: &Verified, identities: &Identities) -> Result<RunErrors, FormatError> {
+        let sealed = self.encryption() == Encryption::Age;
+        match read.hidden(sealed.then_some(identities)) {
+            Ok(plain) => RunErrors::from_json(&plain),
+            Err(FormatError::NoIdentity) => Ok(RunErrors::default()),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) async fn verified(
@@ -184,7 +219,7 @@ type Read = (ObjectName, Place, Result<Record, RepositoryError>);
 struct Found {
     backups: Vec<BackupRecord>,
     begins: Vec<RunBegin>,
-    outcomes: BTreeMap<RunId, RunOutcome>,
+    outcomes: BTreeMap<RunId, (RunOutcome, RunErrors)>,
     unreadable: Vec<Unreadable>,
 }
 
@@ -196,8 +231,8 @@ impl Found {
         match record {
             Ok(Record::Backup(record)) => self.backups.push(*record),
             Ok(Record::Begin(begin)) => self.begins.push(begin),
-            Ok(Record::Outcome(outcome)) => {
-                self.outcomes.insert(outcome.run.clone(), outcome);
+            Ok(Record::Outcome(outcome, errors)) => {
+                self.outcomes.insert(outcome.run.clone(), (outcome, errors));
             }
             // Deleted since the storage was listed.
             Err(RepositoryError::Storage(error)) if error.is_not_found() => {}
@@ -230,8 +265,6 @@ impl Found {
                 if committed.contains(&planned.id) || unreadable.contains(&planned.id) {
                     continue;
                 }
-                let ended =
-                    outcome.and_then(|o| o.backups.iter().find(|backup| backup.id == planned.id));
                 entries.push(Entry::Attempt(Attempt {
                     id: planned.id.clone(),
                     begin: begin.clone(),
@@ -239,7 +272,7 @@ impl Found {
                     // A run that says complete of a backup that is not there has
                     // not made it.
                     outcome: outcome.map(|_| Outcome::Failed),
-                    error: ended.and_then(|backup| backup.error.clone()),
+                    error: outcome.and_then(|(_, errors)| errors.errors.get(&planned.id).cloned()),
                 }));
             }
         }

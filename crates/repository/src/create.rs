@@ -9,7 +9,7 @@ use pgkeep_format::{
     Capabilities, Descriptor, Encryption, Envelope, HostKey, KeyRecord, KeyRole, KeySecrets,
     Recipient, RecordKind, RepositoryId, RepositorySecret, Seal, Signer, Trust, names,
 };
-use pgkeep_storage::{Storage, StorageErrorKind};
+use pgkeep_storage::{Storage, StorageErrorKind, list_all};
 use pgkeep_types::{Clock, ObjectName, Random};
 
 use crate::RepositoryError;
@@ -47,13 +47,15 @@ impl<'a> NewRepository<'a> {
         Trust {
             repository: self.id,
             root: self.root.verifying_key(),
+            recipients: Some(self.recovery.to_vec()),
         }
     }
 
     /// Makes the repository in a storage that has none.
     ///
     /// # Errors
-    /// `Exists` where there is one already; what was there is left as it was.
+    /// `Exists` where there is one already, `Remains` where there are keys of one;
+    /// what was there is left as it was.
     pub async fn create(
         &self,
         storage: &dyn Storage,
@@ -63,7 +65,7 @@ impl<'a> NewRepository<'a> {
         refuse_existing(storage).await?;
         let capabilities = probe(storage, random).await?;
         for (record, secrets) in self.keys(clock) {
-            write_key(storage, self.id, &record, &secrets, &self.root).await?;
+            self.write_key(storage, &record, &secrets).await?;
         }
 
         let encryption = match self.recovery {
@@ -104,25 +106,72 @@ impl<'a> NewRepository<'a> {
             verifier: Some(self.host.signer.verifying_key()),
             created,
         };
-        let vouching = match self.recovery {
-            [] => vec![open()],
-            recipients => recipients.iter().map(recovery).collect(),
+        let to_write = || KeySecrets::to_write(secret.clone());
+        let mut keys = vec![(host, to_write())];
+        if self.recovery.is_empty() {
+            // Whoever reads the storage reads this: the root's seed is in none.
+            keys.push((open(), to_write()));
+        }
+        keys.extend(self.recovery.iter().map(|recipient| {
+            let secrets = KeySecrets::to_vouch(secret.clone(), root);
+            (recovery(recipient), secrets)
+        }));
+        keys
+    }
+
+    async fn write_key(
+        &self,
+        storage: &dyn Storage,
+        record: &KeyRecord,
+        secrets: &KeySecrets,
+    ) -> Result<(), RepositoryError> {
+        let name = names::key(&record.fingerprint())?;
+        let seal = match &record.recipient {
+            Some(recipient) => {
+                let mut recipients = self.recovery.to_vec();
+                recipients.push(recipient.clone());
+                recipients.sort();
+                recipients.dedup();
+                Seal::To(recipients)
+            }
+            None => Seal::Open,
         };
-        let vouching = vouching
-            .into_iter()
-            .map(|record| (record, KeySecrets::for_recovery(secret.clone(), root)));
-        let host = (host, KeySecrets::for_host(secret.clone()));
-        vouching.chain([host]).collect()
+        let plain = secrets.to_bytes().map_err(|source| RepositoryError::Make {
+            what: "the key record",
+            source,
+        })?;
+        let envelope = Envelope {
+            repository: self.id,
+            name: &name,
+            kind: RecordKind::Key,
+        };
+        let hidden = Some((plain.as_slice(), &seal));
+        records::write(storage, envelope, record, hidden, &self.root).await?;
+        Ok(())
     }
 }
 
 async fn refuse_existing(storage: &dyn Storage) -> Result<(), RepositoryError> {
+    let location = || storage.location();
     match storage.head(&names::descriptor()?).await {
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error.into()),
+        Ok(_) => {
+            return Err(RepositoryError::Exists {
+                location: location(),
+            });
+        }
+    }
+    // Keys without a descriptor are those of a creation that was cut off: under
+    // another root they would be strangers.
+    match list_all(storage, names::KEYS).await {
+        Ok(keys) if keys.is_empty() => Ok(()),
+        Ok(_) => Err(RepositoryError::Remains {
+            location: location(),
+        }),
+        // A directory that does not exist yet has no keys.
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(error.into()),
-        Ok(_) => Err(RepositoryError::Exists {
-            location: storage.location(),
-        }),
     }
 }
 
@@ -151,36 +200,6 @@ async fn probe(
     Ok(Capabilities {
         create_only: refused,
     })
-}
-
-async fn write_key(
-    storage: &dyn Storage,
-    repository: RepositoryId,
-    record: &KeyRecord,
-    secrets: &KeySecrets,
-    root: &Signer,
-) -> Result<(), RepositoryError> {
-    let name = names::key(&record.fingerprint())?;
-    let seal = match &record.recipient {
-        Some(recipient) => Seal::To(vec![recipient.clone()]),
-        None => Seal::Open,
-    };
-    // In an unencrypted repository a host finds the secret in the open record.
-    let plain = match (record.role, &record.recipient) {
-        (KeyRole::Host, None) => None,
-        _ => Some(secrets.to_bytes().map_err(|source| RepositoryError::Make {
-            what: "the key record",
-            source,
-        })?),
-    };
-    let envelope = Envelope {
-        repository,
-        name: &name,
-        kind: RecordKind::Key,
-    };
-    let hidden = plain.as_ref().map(|plain| (plain.as_slice(), &seal));
-    records::write(storage, envelope, record, hidden, root).await?;
-    Ok(())
 }
 
 fn drawn<const N: usize>(random: &dyn Random) -> [u8; N] {

@@ -24,6 +24,30 @@ pub enum RepositoryError {
         /// Where it is.
         location: String,
     },
+    /// There are keys of a repository that was never finished.
+    #[error("{location} holds keys/ of a repository that was never finished")]
+    Remains {
+        /// Where they are.
+        location: String,
+    },
+    /// Key records cannot be read: whom they vouch for is not known.
+    #[error("cannot write to the repository in {location} while it has keys that cannot be read: {}", .keys.join("; "))]
+    UnreadableKeys {
+        /// Where the repository is.
+        location: String,
+        /// Each key record, and what is wrong with it.
+        keys: Vec<String>,
+    },
+    /// The recovery keys are others than when this host joined.
+    #[error(
+        "the recovery keys of the repository in {location} are not those that host {host} knows"
+    )]
+    Recipients {
+        /// Where the repository is.
+        location: String,
+        /// The host's name.
+        host: String,
+    },
     /// An object is not what was written, or cannot be used.
     #[error("{object} in {location}: {source}")]
     Object {
@@ -118,6 +142,19 @@ impl RepositoryError {
                     .to_owned(),
             ),
             Self::Exists { .. } => Some("choose another place for a new repository".to_owned()),
+            Self::Remains { .. } => Some(
+                "nothing was ever sealed to these keys: remove keys/, or choose another place"
+                    .to_owned(),
+            ),
+            Self::UnreadableKeys { .. } => Some(
+                "bring the objects back from another copy, or remove those that are foreign; \
+                 backups can be restored meanwhile"
+                    .to_owned(),
+            ),
+            Self::Recipients { .. } => Some(
+                "a key was added or taken away behind this host's back; nothing was written"
+                    .to_owned(),
+            ),
             Self::Object {
                 source: FormatError::Damaged { .. },
                 ..
@@ -128,7 +165,7 @@ impl RepositoryError {
                     .to_owned(),
             ),
             Self::Object {
-                source: FormatError::TooNew { .. },
+                source: FormatError::TooNew { .. } | FormatError::NotUnderstood { .. },
                 ..
             } => Some("use a newer pgkeep".to_owned()),
             Self::Foreign { .. } => Some(

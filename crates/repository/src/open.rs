@@ -1,7 +1,9 @@
 //! Opening a repository: the descriptor and the keys that it vouches for.
 //!
 //! Invariants: an open repository's root key is the pinned one, where one is
-//! pinned; every key in it is signed by that root. Opening writes nothing.
+//! pinned; every key in it is signed by that root. A key record that cannot be
+//! read grants nothing: it keeps nobody from restoring, and everybody from
+//! writing. Opening writes nothing.
 
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use pgkeep_format::{
     Verified, VerifyingKey, names,
 };
 use pgkeep_storage::{Storage, list_all};
+use pgkeep_types::ObjectName;
 
 use crate::{RepositoryError, records};
 
@@ -18,7 +21,15 @@ use crate::{RepositoryError, records};
 pub struct Repository {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) descriptor: Descriptor,
-    pub(crate) keys: Arc<Vec<VouchedKey>>,
+    pub(crate) keys: Arc<Keys>,
+}
+
+/// What is below `keys/`.
+#[derive(Debug, Default)]
+pub(crate) struct Keys {
+    pub(crate) vouched: Vec<VouchedKey>,
+    /// Each record that cannot be read, and what is wrong with it.
+    pub(crate) unreadable: Vec<String>,
 }
 
 /// A key record that the root key has signed.
@@ -37,8 +48,9 @@ impl Repository {
     /// `Missing` where there is none, `Foreign` where it is another one.
     pub async fn open(storage: Arc<dyn Storage>, pins: &[Trust]) -> Result<Self, RepositoryError> {
         let descriptor = read_descriptor(storage.as_ref()).await?;
-        let pinned = pins.iter().find(|pin| pin.repository == descriptor.id);
-        if !pins.is_empty() && pinned.is_none_or(|pin| pin.root != descriptor.root) {
+        let mut known = pins.iter().filter(|pin| pin.repository == descriptor.id);
+        let is_known = known.clone().next().is_some() || pins.is_empty();
+        if !is_known || known.any(|pin| pin.root != descriptor.root) {
             return Err(RepositoryError::Foreign {
                 location: storage.location(),
                 id: descriptor.id,
@@ -73,22 +85,24 @@ impl Repository {
     /// The recovery keys: whoever has one of them can read everything.
     #[must_use]
     pub fn recovery_recipients(&self) -> Vec<Recipient> {
-        self.recipients(KeyRole::Recovery)
+        let keys = self.keys.vouched.iter().map(|key| &key.record);
+        keys.filter(|record| record.role == KeyRole::Recovery)
+            .filter_map(|record| record.recipient.clone())
+            .collect()
     }
 
-    fn recipients(&self, role: KeyRole) -> Vec<Recipient> {
-        let keys = self.keys.iter().filter(|key| key.record.role == role);
-        keys.filter_map(|key| key.record.recipient.clone())
-            .collect()
+    /// Key records that cannot be read, and what is wrong with each.
+    #[must_use]
+    pub fn unreadable_keys(&self) -> &[String] {
+        &self.keys.unreadable
     }
 
     /// The signing keys of those who may write backups.
     pub(crate) fn writers(&self) -> Vec<VerifyingKey> {
-        let hosts = self
-            .keys
-            .iter()
-            .filter(|key| key.record.role == KeyRole::Host);
-        hosts.filter_map(|key| key.record.verifier).collect()
+        let keys = self.keys.vouched.iter().map(|key| &key.record);
+        keys.filter(|record| record.role == KeyRole::Host)
+            .filter_map(|record| record.verifier)
+            .collect()
     }
 
     /// The seal of packs: the recovery keys alone.
@@ -100,13 +114,14 @@ impl Repository {
     }
 
     /// The seal of what the next backup must read: the recovery keys and the
-    /// hosts.
-    pub(crate) fn host_seal(&self) -> Seal {
+    /// host that writes.
+    pub(crate) fn host_seal(&self, host: &Recipient) -> Seal {
         match self.descriptor.encryption {
             Encryption::None => Seal::Open,
             Encryption::Age => {
-                let hosts = self.recipients(KeyRole::Host);
-                Seal::To([self.recovery_recipients(), hosts].concat())
+                let mut recipients = self.recovery_recipients();
+                recipients.push(host.clone());
+                Seal::To(recipients)
             }
         }
     }
@@ -128,21 +143,34 @@ async fn read_descriptor(storage: &dyn Storage) -> Result<Descriptor, Repository
 async fn read_keys(
     storage: &dyn Storage,
     descriptor: &Descriptor,
-) -> Result<Vec<VouchedKey>, RepositoryError> {
-    let mut keys = Vec::new();
+) -> Result<Keys, RepositoryError> {
+    let mut keys = Keys::default();
     for object in list_all(storage, names::KEYS).await? {
-        let name = object.name;
-        let vouched = [descriptor.root];
-        let sealed =
-            records::read(storage, descriptor.id, RecordKind::Key, &name, &vouched).await?;
-        let record = sealed
-            .clear()
-            .map_err(|source| records::in_object(storage, &name, source))?;
-        keys.push(VouchedKey {
-            record,
-            sealed,
-            object: name.to_string(),
-        });
+        match read_key(storage, descriptor, &object.name).await {
+            Ok(key) => keys.vouched.push(key),
+            Err(error @ RepositoryError::Storage(_)) => return Err(error),
+            Err(error) => keys.unreadable.push(error.to_string()),
+        }
     }
     Ok(keys)
+}
+
+async fn read_key(
+    storage: &dyn Storage,
+    descriptor: &Descriptor,
+    name: &ObjectName,
+) -> Result<VouchedKey, RepositoryError> {
+    let vouched = [descriptor.root];
+    let sealed = records::read(storage, descriptor.id, RecordKind::Key, name, &vouched).await?;
+    let record: KeyRecord = sealed
+        .clear()
+        .map_err(|source| records::in_object(storage, name, source))?;
+    if names::key(&record.fingerprint())? != *name {
+        return Err(records::misplaced(storage, name));
+    }
+    Ok(VouchedKey {
+        record,
+        sealed,
+        object: name.to_string(),
+    })
 }

@@ -45,8 +45,18 @@ impl Repository {
         let identities = access.identities.as_ref();
         let part = BackupPart::Manifest;
         let (name, plain) = self.hidden(record, part, identities).await?;
-        let manifest = Manifest::from_bytes(&plain)
-            .map_err(|source| records::in_object(self.storage.as_ref(), &name, source))?;
+        let wrong = |source| records::in_object(self.storage.as_ref(), &name, source);
+        let manifest = Manifest::from_bytes(&plain).map_err(wrong)?;
+        let size: u64 = manifest.files.iter().map(|file| file.size).sum();
+        if size != record.raw_bytes {
+            return Err(wrong(FormatError::Damaged {
+                offset: 0,
+                damage: Damage::Length {
+                    expected: record.raw_bytes,
+                    found: size,
+                },
+            }));
+        }
         Ok(OpenBackup {
             repository: self.clone(),
             access: access.clone(),
@@ -171,8 +181,9 @@ impl OpenBackup {
     fn pack_name(&self, pack: u32) -> Result<(ObjectName, u64), FormatError> {
         let cites = || {
             let pack = self.manifest.packs.get(pack as usize)?;
-            let need = self.record.needs.iter().find(|n| n.backup == pack.backup)?;
-            let summary = need.packs.iter().find(|p| p.number == pack.number)?;
+            let needs = self.record.needs.iter().filter(|n| n.backup == pack.backup);
+            let mut packs = needs.flat_map(|need| &need.packs);
+            let summary = packs.find(|p| p.number == pack.number)?;
             let name = names::pack(&self.record.cluster, &pack.backup, pack.number);
             Some((name.ok()?, summary.length))
         };
@@ -277,6 +288,7 @@ impl Fetcher {
                     Err(error) => error.into(),
                 }
             })?;
+            self.check_length(&name, length)?;
             let object = ObjectReader::new(
                 Arc::clone(&backup.repository.storage),
                 self.runtime.clone(),
@@ -297,6 +309,23 @@ impl Fetcher {
                 Err(self.failed(&name, source))
             }
         }
+    }
+
+    /// Holds a pack's length against what the backup cites: bytes that nobody
+    /// reads could have been added or cut off.
+    fn check_length(&self, name: &ObjectName, expected: u64) -> Result<(), RepositoryError> {
+        let storage = &self.backup.repository.storage;
+        let found = self.runtime.block_on(storage.head(name))?.size;
+        if found == expected {
+            return Ok(());
+        }
+        Err(self.failed(
+            name,
+            FormatError::Damaged {
+                offset: found.min(expected),
+                damage: Damage::Length { expected, found },
+            },
+        ))
     }
 
     fn failed(&self, name: &ObjectName, source: FormatError) -> RepositoryError {

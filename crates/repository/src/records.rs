@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use pgkeep_format::{
-    Envelope, FormatError, RecordKind, RepositoryId, Seal, Signer, Verified, VerifyingKey,
+    Damage, Envelope, FormatError, RecordKind, RepositoryId, Seal, Signer, Verified, VerifyingKey,
 };
 use pgkeep_storage::Storage;
 use pgkeep_types::ObjectName;
@@ -46,6 +46,12 @@ pub(crate) async fn write(
     let bytes = Bytes::from(bytes);
     storage.put(envelope.name, bytes.clone()).await?;
     Ok(bytes)
+}
+
+/// A record that is whole, and says that it is another one.
+pub(crate) fn misplaced(storage: &dyn Storage, name: &ObjectName) -> RepositoryError {
+    let damage = Damage::Text("name, which is another object's,");
+    in_object(storage, name, FormatError::Damaged { offset: 0, damage })
 }
 
 /// Adds the object's name to what is wrong with its bytes.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use pgkeep_format::names::{self, BackupPart, RunRecord};
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Need, Outcome, PackSummary, PlannedBackup,
-    RecordHashes, RunBegin, RunOutcome,
+    RecordHashes, RunBegin, RunErrors, RunOutcome,
 };
 use pgkeep_format::{Envelope, Hash, Manifest, RecordKind};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId, SystemId};
@@ -82,7 +82,7 @@ impl Repository {
             name,
             kind,
         };
-        let seal = self.host_seal();
+        let seal = self.host_seal(&access.recipient);
         let hidden = hidden.map(|plain| (plain, &seal));
         let bytes = records::write(
             self.storage.as_ref(),
@@ -131,7 +131,7 @@ impl Run {
         })
     }
 
-    /// Writes down how the run ended.
+    /// Writes down how the run ended; `errors` say why backups failed.
     ///
     /// # Errors
     /// Where the storage fails; the backups are what they are all the same.
@@ -139,6 +139,7 @@ impl Run {
         self,
         finished: Timestamp,
         backups: Vec<BackupOutcome>,
+        errors: RunErrors,
     ) -> Result<Outcome, RepositoryError> {
         let good = backups.iter().filter(|b| b.outcome == Outcome::Complete);
         let outcome = match good.count() {
@@ -153,8 +154,13 @@ impl Run {
             backups,
         };
         let name = names::run(&self.plan.cluster, &self.plan.id, RunRecord::Outcome)?;
+        let errors = errors.to_json().map_err(|source| RepositoryError::Make {
+            what: "the outcome",
+            source,
+        })?;
+        let kind = RecordKind::Outcome;
         self.repository
-            .write(&self.access, RecordKind::Outcome, &name, &record, None)
+            .write(&self.access, kind, &name, &record, Some(&errors))
             .await?;
         Ok(outcome)
     }

@@ -109,13 +109,16 @@ struct Stored {
 impl Stored {
     async fn open(&self) -> Result<Repository, RepositoryError> {
         let storage: Arc<dyn Storage> = Arc::new(self.memory.clone());
-        Repository::open(storage, &[self.trust]).await
+        Repository::open(storage, std::slice::from_ref(&self.trust)).await
     }
 
     /// How many backups are listed as good; each is read back whole.
     async fn good(&self) -> usize {
         let repository = self.open().await.unwrap();
-        let catalogue = repository.catalogue(&main()).await.unwrap();
+        let catalogue = repository
+            .catalogue(&main(), &self.identities)
+            .await
+            .unwrap();
         let access = repository.read_access(&self.identities).unwrap();
         let mut good = 0;
         for record in catalogue.complete() {

@@ -5,7 +5,10 @@
 //! its turn; exit code 0 only where every backup is complete.
 
 use pgkeep_capture::{CaptureError, Dump};
-use pgkeep_format::records::{BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup};
+use pgkeep_config::{ClusterSettings, Settings};
+use pgkeep_format::records::{
+    BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
+};
 use pgkeep_repository::{Limits, Run, RunPlan};
 use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 use serde::Serialize;
@@ -30,20 +33,19 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     let settings = context.settings()?;
     let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
     let connection = context.connection(&cluster, &cluster_settings)?;
-    let repository = context
-        .repository(&settings, &cluster_settings, None)
-        .await?;
-    let access = context.write_access(&settings, &repository)?;
-    let tools = context.tools(&settings).await;
-
     let databases = match arguments.databases.as_slice() {
         [] => vec![connection.database().to_owned()],
         named => named.to_vec(),
     };
     let plan = plan(context, &cluster, arguments.kind, &databases);
     let planned = plan.backups.clone();
-    let run = repository.begin(&access, plan).await?;
+    let begun = begin(context, &settings, &cluster_settings, plan).await;
+    let run = begun.map_err(|source| CliError::NotBegun {
+        databases,
+        source: Box::new(source),
+    })?;
 
+    let tools = context.tools(&settings).await;
     let dump = Dump {
         connection: &connection,
         tools: &tools,
@@ -61,6 +63,18 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         }
     }
     finish(context, &cluster, run, &planned, ended).await
+}
+
+/// Opens the repository and writes down what is about to be done.
+async fn begin(
+    context: &Context,
+    settings: &Settings,
+    cluster: &ClusterSettings,
+    plan: RunPlan,
+) -> Result<Run, CliError> {
+    let repository = context.repository(settings, cluster, None).await?;
+    let access = context.write_access(settings, &repository)?;
+    Ok(repository.begin(&access, plan).await?)
 }
 
 fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[String]) -> RunPlan {
@@ -133,17 +147,23 @@ async fn finish(
                 Some(Ok(_)) => Outcome::Complete,
                 Some(Err(_)) | None => Outcome::Failed,
             },
-            error: match made {
-                Some(Ok(_)) => None,
-                Some(Err(error)) => Some(sentence(error)),
-                None => Some("interrupted before its turn".to_owned()),
-            },
         }
+    };
+    let error_of = |(at, backup): (usize, &PlannedBackup)| {
+        let error = match ended.get(at).map(|(_, made)| made) {
+            Some(Ok(_)) => return None,
+            Some(Err(error)) => sentence(error),
+            None => "interrupted before its turn".to_owned(),
+        };
+        Some((backup.id.clone(), error))
     };
     let outcomes = planned.iter().enumerate();
     let outcomes: Vec<BackupOutcome> = outcomes.map(|(at, b)| outcome_of(at, b)).collect();
+    let errors = RunErrors {
+        errors: planned.iter().enumerate().filter_map(error_of).collect(),
+    };
     let id = run.id().clone();
-    let written = run.finish(context.clock.now(), outcomes.clone()).await;
+    let written = run.finish(context.clock.now(), outcomes, errors).await;
 
     let mut exit = Exit::Done;
     let mut lines = Vec::new();

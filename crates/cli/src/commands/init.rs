@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     let mut files = Drafts::default();
     if let Some(key) = &recovery {
         let today = context.clock.now().strftime("%Y-%m-%d").to_string();
-        let text = RecoveryKeyFile::to_secret_text(key, new.trust(), &today);
+        let text = RecoveryKeyFile::to_secret_text(key, &new.trust(), &today);
         files.write(&plan.recovery_key, &text)?;
     }
     let text = host.to_secret_text().map_err(|source| CliError::KeyFile {

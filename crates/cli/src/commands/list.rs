@@ -163,10 +163,17 @@ impl BackupLine {
 /// Lists.
 pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, CliError> {
     let settings = context.settings()?;
+    let identities = context.identities(&settings, None)?;
     let mut lines = Vec::new();
     let mut exit = Exit::Done;
     for (cluster, repository) in wanted(arguments, context, &settings).await? {
-        let catalogue = repository.catalogue(&cluster).await?;
+        for key in repository.unreadable_keys() {
+            context
+                .output
+                .failure(&CliError::UnreadableKey(key.clone()));
+            exit = Exit::Failed;
+        }
+        let catalogue = repository.catalogue(&cluster, &identities).await?;
         lines.extend(describe(&catalogue, context));
         for entry in catalogue.entries {
             if let Entry::Unreadable(unreadable) = entry {

@@ -36,7 +36,9 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     let repository = context
         .repository(&settings, &cluster_settings, identity)
         .await?;
-    let catalogue = repository.catalogue(&cluster).await?;
+    context.warn_of_keys(&repository);
+    let identities = context.identities(&settings, identity)?;
+    let catalogue = repository.catalogue(&cluster, &identities).await?;
     let record = select(&catalogue, &selection(arguments))?;
     let access = context.read_access(&settings, &repository, identity)?;
     let backup = repository.open_backup(&access, record).await?;

@@ -41,7 +41,9 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
     let repository = context
         .repository(&settings, &cluster_settings, identity)
         .await?;
-    let catalogue = repository.catalogue(&cluster).await?;
+    context.warn_of_keys(&repository);
+    let identities = context.identities(&settings, identity)?;
+    let catalogue = repository.catalogue(&cluster, &identities).await?;
     let selected = select(&catalogue, &Selection::Id(arguments.backup.clone()));
     if let (Err(RestoreError::NothingFound { .. }), Some(attempt)) =
         (&selected, attempt(&catalogue, &arguments.backup))
@@ -49,7 +51,6 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
         return tell_attempt(context, &catalogue.cluster, attempt);
     }
     let record = selected?;
-    let identities = context.identities(&settings, identity)?;
     let facts = facts(&repository, record, &identities).await?;
 
     context

@@ -202,7 +202,7 @@ async fn a_repository_that_is_gone() {
     site.run(&["backup", "--database", "app"])
         .await
         .ended(1)
-        .says(&["no repository in"]);
+        .says(&["cannot back up database \"app\"", "no repository in"]);
     site.run(&["list"])
         .await
         .ended(1)

@@ -135,7 +135,7 @@ async fn unencrypted_is_only_by_name() {
     .unwrap();
     site.run(&["backup", "--database", "app"])
         .await
-        .ended(2)
+        .ended(1)
         .says(&["not encrypted"]);
     cluster.stop().await;
 }

@@ -13,4 +13,4 @@ pub use backup::{BackupKind, BackupRecord, Need, PackSummary, RecordHashes};
 pub use facts::{
     DatabaseFacts, DatabaseSetting, DumpFacts, Extension, Grant, LocaleProvider, SecurityLabel,
 };
-pub use run::{BackupOutcome, Outcome, PlannedBackup, RunBegin, RunOutcome};
+pub use run::{BackupOutcome, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome};

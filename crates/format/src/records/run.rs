@@ -4,11 +4,14 @@
 //! everything else. A begin without an outcome is a run that is still going or
 //! was cut off; it is never taken for a good one.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use pgkeep_types::{BackupId, ClusterName, RunId};
 use serde::{Deserialize, Serialize};
 
 use super::BackupKind;
+use crate::error::{Damage, FormatError};
 
 /// The clear part of a `begin` record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +75,30 @@ pub struct BackupOutcome {
     pub database: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// Why it failed, in a sentence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
+}
+
+/// The sealed part of an `outcome` record: why backups failed. A sentence can
+/// repeat what PostgreSQL said, and that names tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunErrors {
+    /// A sentence for each backup that failed.
+    pub errors: BTreeMap<BackupId, String>,
+}
+
+impl RunErrors {
+    /// The plaintext of the record's sealed part.
+    ///
+    /// # Errors
+    /// Never in practice: the fields are plain text.
+    pub fn to_json(&self) -> Result<Vec<u8>, FormatError> {
+        serde_json::to_vec(self).map_err(|error| FormatError::damaged(0, Damage::Json(error)))
+    }
+
+    /// Reads the plaintext of the record's sealed part.
+    ///
+    /// # Errors
+    /// `Damaged` where the JSON is not that of such errors.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, FormatError> {
+        serde_json::from_slice(bytes).map_err(|error| FormatError::damaged(0, Damage::Json(error)))
+    }
 }

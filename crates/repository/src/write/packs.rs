@@ -9,7 +9,7 @@ use std::sync::mpsc::Receiver;
 
 use bytes::Bytes;
 use pgkeep_format::records::PackSummary;
-use pgkeep_format::{FormatError, FrameEntry, Hasher, PackWriter, Seal};
+use pgkeep_format::{Damage, FormatError, FrameEntry, Hasher, PackWriter, Seal};
 use tokio::sync::mpsc;
 
 use super::frames::{Output, Summary};
@@ -101,10 +101,15 @@ impl Packer<'_> {
                 empty.insert(PackWriter::new(self.seal, sink)?)
             }
         };
+        let stored_length =
+            u32::try_from(frame.stored.len()).map_err(|_| FormatError::Damaged {
+                offset: pack.length(),
+                damage: Damage::Range("frame's length"),
+            })?;
         self.entries.push(FrameEntry {
             pack: self.next,
             offset: pack.append(frame)?,
-            stored_length: u32::try_from(frame.stored.len()).unwrap_or(u32::MAX),
+            stored_length,
             plain_length: frame.plain_length,
             hash: frame.hash,
         });

@@ -53,6 +53,78 @@ async fn a_stranger_neither_reads_nor_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_host_opens_neither_facts_nor_errors() {
+    let world = World::sealed().await;
+    let record = world.back_up(b"x").await.unwrap();
+    let repository = world.open().await.unwrap();
+    let other = Identities::new(vec![RecoveryIdentity::generate()]);
+    let error = repository.facts(&record, &other).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::NoIdentity { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_object_among_the_keys_keeps_nobody_from_restoring() {
+    let world = World::sealed().await;
+    let bytes = content(1000, 1);
+    let record = world.back_up(&bytes).await.unwrap();
+    let foreign = "keys/README".parse().unwrap();
+    world.memory.replace(&foreign, Some("not a key".into()));
+    assert!(world.read_back(&record).await.unwrap() == bytes);
+    let repository = world.open().await.unwrap();
+    assert!(repository.unreadable_keys()[0].contains("keys/README"));
+    let error = repository.write_access(&world.host).unwrap_err();
+    assert!(error.to_string().contains("keys/README"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recovery_key_that_was_taken_away_is_noticed_before_anything_is_written() {
+    let world = World::sealed().await;
+    let record = world.back_up(b"x").await.unwrap();
+    let is_recovery = |name: &pgkeep_types::ObjectName| {
+        let object = world.memory.object(name);
+        object.windows(10).any(|w| w == b"\"recovery\"")
+    };
+    let names = world.memory.names();
+    let key = names
+        .iter()
+        .find(|name| name.as_str().starts_with("keys/") && is_recovery(name));
+    world.memory.replace(key.unwrap(), None);
+    // Restores go on: the host's record opens with the recovery key too.
+    assert!(world.read_back(&record).await.unwrap() == b"x");
+    let error = world.back_up(b"x").await.unwrap_err();
+    assert!(
+        matches!(error, RepositoryError::Recipients { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_remains_of_a_creation_that_was_cut_off_are_not_built_upon() {
+    let memory = MemoryStorage::new();
+    memory.replace(&"keys/00".parse().unwrap(), Some("half".into()));
+    let host = HostKey::generate("db1".to_owned(), &[1; 32]);
+    let random = SeededRandom::new(2);
+    let clock = pgkeep_testkit::ScriptedClock::at("2026-11-20T03:00:00Z");
+    let new = NewRepository::draw(&[], &host, &random);
+    let error = new.create(&memory, &clock, &random).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Remains { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unencrypted_repository_does_not_hold_its_root_key() {
+    let world = World::unencrypted().await;
+    for name in world.memory.names() {
+        let object = world.memory.object(&name);
+        let text = String::from_utf8_lossy(&object);
+        let in_descriptor = name.as_str() == "pgkeep.json";
+        assert!(
+            in_descriptor || !text.contains("\"root\":"),
+            "{name}: {text}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repository_that_was_replaced_is_refused() {
     let world = World::sealed().await;
     let other = World::sealed().await;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use pgkeep_format::records::{BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup};
+use pgkeep_format::records::{
+    BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
+};
 use pgkeep_format::{HostKey, Identities, RecoveryIdentity, Trust};
 use pgkeep_repository::{
     Catalogue, DumpMeta, Limits, NewRepository, Repository, RepositoryError, RunPlan,
@@ -38,10 +40,12 @@ impl World {
         let clock = ScriptedClock::at("2026-11-20T03:00:00Z");
         static WORLDS: AtomicU64 = AtomicU64::new(1);
         let random = SeededRandom::new(WORLDS.fetch_add(1, Ordering::Relaxed));
-        let host = HostKey::generate("db1".to_owned(), &[1; 32]);
+        let mut host = HostKey::generate("db1".to_owned(), &[1; 32]);
         let recovery: Vec<_> = identities.iter().map(RecoveryIdentity::recipient).collect();
-        let new = NewRepository::draw(&recovery, &host, &random);
+        let guest = host.clone();
+        let new = NewRepository::draw(&recovery, &guest, &random);
         let trust = new.trust();
+        host.trust.push(trust.clone());
         new.create(&memory, &clock, &random).await.unwrap();
         Self {
             memory,
@@ -58,12 +62,15 @@ impl World {
     }
 
     pub(crate) async fn open(&self) -> Result<Repository, RepositoryError> {
-        Repository::open(self.storage(), &[self.trust]).await
+        Repository::open(self.storage(), std::slice::from_ref(&self.trust)).await
     }
 
     pub(crate) async fn catalogue(&self) -> Catalogue {
         let repository = self.open().await.unwrap();
-        repository.catalogue(&main()).await.unwrap()
+        repository
+            .catalogue(&main(), &self.identities)
+            .await
+            .unwrap()
     }
 
     /// Backs `content` up; small packs and parts, so that there are many.
@@ -109,9 +116,12 @@ impl World {
             id: planned.id,
             database: planned.database,
             outcome,
-            error: committed.as_ref().err().map(ToString::to_string),
         };
-        let finished = run.finish(self.clock.now(), vec![ended]).await;
+        let mut errors = RunErrors::default();
+        if let Err(error) = &committed {
+            errors.errors.insert(ended.id.clone(), error.to_string());
+        }
+        let finished = run.finish(self.clock.now(), vec![ended], errors).await;
         let record = committed?.0;
         finished?;
         Ok(record)
