@@ -114,7 +114,7 @@ pub(crate) struct List {
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// The backup's id, or the beginning of it
+    /// The backup: its id as 'pgkeep list' shows it, or whole, or the beginning of it
     pub(crate) backup: String,
 
     /// The cluster [default: the only one that is configured]
@@ -135,7 +135,7 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "NAME", required_unless_present = "backup")]
     pub(crate) database: Option<String>,
 
-    /// Restore this backup: its id, or the beginning of it
+    /// Restore this backup: its id as 'pgkeep list' shows it, or whole, or the beginning of it
     #[arg(long, value_name = "ID", conflicts_with = "database")]
     pub(crate) backup: Option<String>,
 

@@ -31,6 +31,12 @@ pub(crate) fn time(instant: Timestamp) -> String {
     local.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
+/// The same without the seconds, such as `2026-11-20 03:00 +01:00`.
+pub(crate) fn time_to_the_minute(instant: Timestamp) -> String {
+    let local = instant.to_zoned(TimeZone::system());
+    local.strftime("%Y-%m-%d %H:%M %:z").to_string()
+}
+
 /// How long it took from one instant to another, such as `2.1 s`.
 pub(crate) fn duration(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.duration_since(from).as_secs_f64();

@@ -18,7 +18,7 @@ pub enum Selection {
         /// The database.
         database: String,
     },
-    /// The backup whose id is this or begins so.
+    /// The backup whose id, or the random part of it, is this or begins so.
     Id(String),
 }
 
@@ -77,7 +77,7 @@ fn by_id<'a>(
     catalogue: &'a Catalogue,
     prefix: &str,
 ) -> Result<Option<&'a BackupRecord>, RestoreError> {
-    let begins = |id: &BackupId| id.as_str().starts_with(prefix);
+    let begins = |id: &BackupId| id.is_meant_by(prefix);
     for unreadable in catalogue.unreadable() {
         if let Some(id) = unreadable.id.as_ref().filter(|id| begins(id)) {
             return Err(refuse(id, unreadable));

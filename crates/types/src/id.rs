@@ -84,6 +84,18 @@ impl<K: Kind> Id<K> {
         &self.text
     }
 
+    /// The random part: short enough to be typed, and unlikely to be another's.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.text.rsplit('-').next().unwrap_or(&self.text)
+    }
+
+    /// Whether `text` is the beginning of the id or of its random part.
+    #[must_use]
+    pub fn is_meant_by(&self, text: &str) -> bool {
+        !text.is_empty() && (self.text.starts_with(text) || self.short().starts_with(text))
+    }
+
     /// The second in which the id was made, by the clock of who made it.
     #[must_use]
     pub fn time(&self) -> Timestamp {
@@ -171,6 +183,18 @@ mod tests {
         assert_eq!(id.as_str(), "20261120T030001Z-zzzzzzzz");
         assert_eq!(id.time(), "2026-11-20T03:00:01Z".parse().unwrap());
         assert_eq!(id.as_str().parse::<BackupId>().unwrap(), id);
+    }
+
+    #[test]
+    fn an_id_is_meant_by_its_beginning_or_by_that_of_its_random_part() {
+        let id: BackupId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
+        assert_eq!(id.short(), "7k3m9q2x");
+        for text in ["20261120T030000Z-7k3m9q2x", "2026112", "7k3m9q2x", "7k"] {
+            assert!(id.is_meant_by(text), "{text}");
+        }
+        for text in ["", "k3m", "0261120", "7k3m9q2xx"] {
+            assert!(!id.is_meant_by(text), "{text}");
+        }
     }
 
     #[test]

@@ -143,20 +143,60 @@ impl BackupLine {
         }
     }
 
-    fn cells(&self) -> Vec<String> {
+    fn cell(&self, column: Column) -> String {
         let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
         let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), words::size);
-        let id = self.id.as_ref().map(ToString::to_string);
-        vec![
-            text(&id),
-            self.cluster.to_string(),
-            text(&self.kind),
-            text(&self.database),
-            self.started.map_or_else(|| "-".to_owned(), words::time),
-            bytes(self.raw_bytes),
-            bytes(self.new_bytes),
-            self.status.word().to_owned(),
-        ]
+        match column {
+            Column::Id => self.id.as_ref().map_or("-", BackupId::short).to_owned(),
+            Column::Cluster => self.cluster.to_string(),
+            Column::Kind => text(&self.kind),
+            Column::Database => text(&self.database),
+            Column::Started => self
+                .started
+                .map_or_else(|| "-".to_owned(), words::time_to_the_minute),
+            Column::Size => bytes(self.raw_bytes),
+            Column::New => bytes(self.new_bytes),
+            Column::Status => self.status.word().to_owned(),
+        }
+    }
+}
+
+/// A column of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Id,
+    Cluster,
+    Kind,
+    Database,
+    Started,
+    Size,
+    New,
+    Status,
+}
+
+impl Column {
+    const ALL: [Self; 8] = [
+        Self::Id,
+        Self::Cluster,
+        Self::Kind,
+        Self::Database,
+        Self::Started,
+        Self::Size,
+        Self::New,
+        Self::Status,
+    ];
+
+    fn heading(self) -> (&'static str, Align) {
+        match self {
+            Self::Id => ("ID", Align::Left),
+            Self::Cluster => ("CLUSTER", Align::Left),
+            Self::Kind => ("KIND", Align::Left),
+            Self::Database => ("DATABASE", Align::Left),
+            Self::Started => ("STARTED", Align::Left),
+            Self::Size => ("SIZE", Align::Right),
+            Self::New => ("NEW", Align::Right),
+            Self::Status => ("STATUS", Align::Left),
+        }
     }
 }
 
@@ -237,21 +277,21 @@ fn tell(context: &Context, lines: Vec<BackupLine>) -> Result<(), CliError> {
             .output
             .say("no backups yet; 'pgkeep backup' makes one");
     } else {
-        let headings = [
-            ("ID", Align::Left),
-            ("CLUSTER", Align::Left),
-            ("KIND", Align::Left),
-            ("DATABASE", Align::Left),
-            ("STARTED", Align::Left),
-            ("SIZE", Align::Right),
-            ("NEW", Align::Right),
-            ("STATUS", Align::Left),
-        ];
-        let rows: Vec<Vec<String>> = lines.iter().map(BackupLine::cells).collect();
+        // One cluster needs no column.
+        let one = lines.iter().all(|line| line.cluster == lines[0].cluster);
+        let columns = Column::ALL.iter().copied();
+        let columns: Vec<Column> = columns
+            .filter(|c| !(one && *c == Column::Cluster))
+            .collect();
+        let headings: Vec<_> = columns.iter().map(|column| column.heading()).collect();
+        let row = |line: &BackupLine| columns.iter().map(|column| line.cell(*column)).collect();
+        let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
         context.output.data(words::table(&headings, &rows));
         for line in &lines {
             if let (Some(id), Some(error), Status::Failed) = (&line.id, &line.error, line.status) {
-                context.output.data(format_args!("{id}: {error}\n"));
+                context
+                    .output
+                    .data(format_args!("{}: {error}\n", id.short()));
             }
         }
     }

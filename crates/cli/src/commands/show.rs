@@ -68,7 +68,7 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
 /// The one attempt whose id begins so.
 fn attempt<'a>(catalogue: &'a Catalogue, prefix: &str) -> Option<&'a Attempt> {
     let mut found = catalogue.entries.iter().filter_map(|entry| match entry {
-        Entry::Attempt(attempt) if attempt.id.as_str().starts_with(prefix) => Some(attempt),
+        Entry::Attempt(attempt) if attempt.id.is_meant_by(prefix) => Some(attempt),
         Entry::Attempt(_) | Entry::Complete(_) | Entry::Unreadable(_) => None,
     });
     let first = found.next();

@@ -256,6 +256,15 @@ async fn show_tells_what_is_known_also_of_an_attempt_that_failed() {
     ] {
         assert!(shown.contains(word), "{word:?} is not in {shown}");
     }
+    // The list shows the random part, and that is enough.
+    let listed = site.run(&["list"]).await.ended(0).stdout;
+    let short = id.rsplit('-').next().unwrap();
+    assert!(listed.contains(short), "{listed}");
+    assert!(
+        listed.lines().all(|line| line.chars().count() <= 80),
+        "{listed}"
+    );
+    site.run(&["show", short]).await.ended(0);
     let json = site.run(&["show", &id, "--json"]).await.ended(0).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["version"], 1);
