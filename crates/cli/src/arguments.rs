@@ -45,7 +45,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// Leave the throwaway cluster and the repository where they are, to look around
+    /// Leave the repository, the keys and the configuration where they are, to look around
     #[arg(long)]
     pub(crate) keep: bool,
 }

@@ -15,6 +15,8 @@ use pgkeep_postgres::client::ConnectionStringError;
 use pgkeep_repository::RepositoryError;
 use pgkeep_restore::RestoreError;
 
+use crate::commands::DemoError;
+
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -144,14 +146,8 @@ pub(crate) enum CliError {
     #[error("interrupted")]
     Interrupted,
     /// The demo could not go on.
-    #[error("the demo failed: {problem}")]
-    Demo {
-        /// What did not hold.
-        problem: String,
-        /// Why, where something else failed.
-        #[source]
-        source: Option<Box<dyn Error + Send + Sync>>,
-    },
+    #[error("the demo failed")]
+    Demo(#[from] DemoError),
 }
 
 impl CliError {
@@ -162,6 +158,7 @@ impl CliError {
             Self::Interrupted
             | Self::Capture(CaptureError::Interrupted { .. })
             | Self::Restore(RestoreError::Interrupted { .. }) => Exit::Interrupted,
+            Self::Demo(DemoError::Interrupted) => Exit::Interrupted,
             Self::NotBegun { source, .. } => source.exit_code(),
             Self::Restore(error) if error.is_nothing_found() => Exit::NothingFound,
             _ => Exit::Failed,
@@ -178,6 +175,7 @@ impl CliError {
             Self::Capture(error) => error.hint(),
             Self::Restore(error) => error.hint(),
             Self::NotBegun { source, .. } => source.hint(),
+            Self::Demo(error) => error.hint(),
             Self::NoHostKey => Some(
                 "'pgkeep init' makes one; set host_key_file in [encryption], \
                  or PGKEEP_HOST_KEY_FILE"
@@ -191,8 +189,7 @@ impl CliError {
             | Self::UnreadableKey(_)
             | Self::KeyFile { .. }
             | Self::File { .. }
-            | Self::Process { .. }
-            | Self::Demo { .. } => None,
+            | Self::Process { .. } => None,
         }
     }
 }
@@ -234,9 +231,9 @@ mod tests {
             source: inner,
         };
         assert_eq!(sentence(&error), "cannot save: disk on fire");
-        let error = CliError::Demo {
-            problem: "disk on fire".to_owned(),
-            source: Some(Box::new(io::Error::other("disk on fire"))),
+        let error = CliError::Process {
+            what: "save: disk on fire",
+            source: io::Error::other("disk on fire"),
         };
         assert_eq!(chain(&error).len(), 1);
     }

@@ -31,10 +31,10 @@ pub(crate) fn time(instant: Timestamp) -> String {
     local.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }
 
-/// The same without the seconds, such as `2026-11-20 03:00 +01:00`.
+/// The same without the seconds, such as `2026-11-20 03:00 +01`.
 pub(crate) fn time_to_the_minute(instant: Timestamp) -> String {
     let local = instant.to_zoned(TimeZone::system());
-    local.strftime("%Y-%m-%d %H:%M %:z").to_string()
+    local.strftime("%Y-%m-%d %H:%M %:::z").to_string()
 }
 
 /// How long it took from one instant to another, such as `2.1 s`.

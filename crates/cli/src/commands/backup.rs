@@ -104,7 +104,7 @@ async fn one(
     let started = context.clock.now();
     let database = &planned.database;
     context.output.say(format_args!(
-        "{} START dump of database {database:?} as {}",
+        "{} START dump of {database:?} as {}",
         words::time(started),
         planned.id
     ));
@@ -116,14 +116,14 @@ async fn one(
         Ok(committed) => {
             let record = &committed.0;
             context.output.say(format_args!(
-                "{} END   dump of database {database:?}: complete, {} in {took}, {} newly stored",
+                "{} END   dump of {database:?}: complete, {} in {took}, {} new",
                 words::time(now),
                 words::size(record.raw_bytes),
                 words::size(record.new_bytes),
             ));
         }
         Err(_) => context.output.say(format_args!(
-            "{} END   dump of database {database:?}: FAILED after {took}",
+            "{} END   dump of {database:?}: FAILED after {took}",
             words::time(now)
         )),
     }

@@ -5,9 +5,9 @@
 //! repository that could not be made leaves no keys behind.
 
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use pgkeep_config::{ConfigError, EncryptionMode, FILE_NAME, Settings, storage_directory};
@@ -325,7 +325,11 @@ impl Drafts {
             },
         };
         let parent = path.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(parent).map_err(failed)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)
+            .map_err(failed)?;
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)

@@ -287,6 +287,10 @@ fn tell(context: &Context, lines: Vec<BackupLine>) -> Result<(), CliError> {
         let row = |line: &BackupLine| columns.iter().map(|column| line.cell(*column)).collect();
         let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
         context.output.data(words::table(&headings, &rows));
+        let failed = |line: &&BackupLine| line.status == Status::Failed && line.error.is_some();
+        if lines.iter().any(|line| failed(&line)) {
+            context.output.data("\n");
+        }
         for line in &lines {
             if let (Some(id), Some(error), Status::Failed) = (&line.id, &line.error, line.status) {
                 context

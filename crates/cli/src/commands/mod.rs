@@ -11,6 +11,8 @@ mod reference;
 mod restore;
 mod show;
 
+pub(crate) use demo::DemoError;
+
 use crate::arguments::Command;
 use crate::context::Context;
 use crate::error::{CliError, Exit};

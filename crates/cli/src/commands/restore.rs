@@ -77,7 +77,7 @@ async fn into_database(
     let started = context.clock.now();
     let record = backup.record();
     context.output.say(format_args!(
-        "{} START restore of database {:?} from {} into new database {:?}",
+        "{} START restore of {:?} from {} into new database {:?}",
         words::time(started),
         record.database,
         record.id,
@@ -87,7 +87,7 @@ async fn into_database(
     let restored: Restored = restore.apply(backup, stop.as_mut()).await?;
     let now = context.clock.now();
     context.output.say(format_args!(
-        "{} END   restore of database {:?}: {} in {}, {} tables",
+        "{} END   restore of {:?}: {} in {}, {} tables",
         words::time(now),
         record.database,
         words::size(restored.raw_bytes),

@@ -1,7 +1,7 @@
 //! Why the demo could not go on, or what did not hold.
 //!
 //! Invariant: every failure of the story, a check that was not met included,
-//! ends as `CliError::Demo`, and so with exit code 1.
+//! ends as `CliError::Demo`: exit code 1, or 130 where somebody asked to stop.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -11,16 +11,12 @@ use std::process::ExitStatus;
 use pgkeep_postgres::client::{ConnectError, QueryError};
 use pgkeep_postgres::server::ServerError;
 
-use crate::error::CliError;
-
 /// What keeps the story from its end.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DemoError {
+pub(crate) enum DemoError {
     /// Nothing to start a server with.
     #[error(
-        "found no PostgreSQL server on this machine (initdb, postgres and pg_dump in one \
-         directory); install the package postgresql (Debian, Ubuntu) or postgresql-server (Red \
-         Hat), or name the directory in PGKEEP_POSTGRES_BIN"
+        "found no PostgreSQL server on this machine (initdb, postgres and pg_dump in one directory)"
     )]
     NoServerPrograms,
     /// The temporary directory cannot be made, used or removed.
@@ -121,11 +117,19 @@ pub(super) enum DemoError {
     },
 }
 
-impl From<DemoError> for CliError {
-    fn from(error: DemoError) -> Self {
-        Self::Demo {
-            problem: error.to_string(),
-            source: Some(Box::new(error)),
+impl DemoError {
+    /// What the user can do about it.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoServerPrograms => Some(
+                "install the package postgresql (Debian, Ubuntu) or postgresql-server (Red Hat), \
+                 or name the directory in PGKEEP_POSTGRES_BIN"
+                    .to_owned(),
+            ),
+            Self::Server(error) => error.hint(),
+            Self::Connect(error) => error.hint(),
+            Self::Query(error) => error.hint(),
+            _ => None,
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::context::Context;
 use crate::error::{CliError, Exit};
 use chapters::Scene;
 use cluster::Cluster;
-use error::DemoError;
+pub(crate) use error::DemoError;
 use report::Facts;
 use stage::Stage;
 use teller::Teller;
