@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use pgkeep_format::records::PlannedBackup;
 use pgkeep_postgres::client::{ConnectionParameters, DatabaseFacts, ExportedSnapshot, connect};
 use pgkeep_postgres::tools::{Choice, PgDump, RunningDump, Tools};
-use pgkeep_repository::{BackupWriter, Committed, DumpMeta, Limits, Run};
+use pgkeep_repository::{BackupWriter, Committed, DumpMeta, Limits, RepositoryError, Run};
 use pgkeep_types::{Clock, Timestamp};
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
@@ -54,51 +54,45 @@ impl Dump<'_> {
         planned: &PlannedBackup,
         mut stop: StopSignal<'_>,
     ) -> Result<Committed, CaptureError> {
-        let database = planned.database.clone();
-        let prepared = tokio::select! {
-            prepared = self.prepare(&database) => prepared?,
-            () = &mut stop => return Err(CaptureError::Interrupted { database }),
+        let database = &planned.database;
+        let interrupted = || CaptureError::Interrupted {
+            database: database.clone(),
+        };
+        let mut prepared = tokio::select! {
+            prepared = self.prepare(database) => prepared?,
+            () = &mut stop => return Err(interrupted()),
         };
         let backup = run
             .backup(planned, self.limits)
-            .map_err(|source| store(&database, source))?;
-        let Prepared {
-            snapshot,
-            facts,
-            started,
-            choice,
-            mut dump,
-        } = prepared;
+            .map_err(|source| store(database, source))?;
 
-        let pumped = match dump.take_stdout() {
-            Some(output) => pump(&database, output, &backup, &mut stop).await,
-            None => Ok(Archive::default()),
+        // Where any of it fails or is to stop, pg_dump is killed by being dropped.
+        let pumped = tokio::select! {
+            pumped = pump(database, &mut prepared.dump, &backup) => pumped,
+            () = &mut stop => Err(Stopped::Source(interrupted())),
         };
-        let archive = match pumped {
-            Ok(archive) => archive,
-            // The storage gave up first: it knows why, and pg_dump is stopped.
-            Err(Stopped::Storage) => {
-                drop(dump);
-                let failed = backup.stream.finish().await.err();
-                let source = failed.unwrap_or(pgkeep_repository::RepositoryError::GivenUp);
-                return Err(store(&database, source));
-            }
-            Err(Stopped::Source(error)) => {
-                drop(dump);
-                backup.stream.abandon().await;
-                return Err(error);
-            }
+        let ended = match pumped {
+            Ok(archive) => tokio::select! {
+                ended = ended_well(database, prepared.dump, &archive) => ended,
+                () = &mut stop => Err(interrupted()),
+            },
+            // The storage gave up first, and knows why.
+            Err(Stopped::Storage) => return Err(store(database, backup.failure().await)),
+            Err(Stopped::Source(error)) => Err(error),
         };
-        if let Err(error) = ended_well(&database, dump, &archive).await {
-            backup.stream.abandon().await;
+        if let Err(error) = ended {
+            backup.abandon().await;
             return Err(error);
         }
-        // pg_dump has its snapshot; how this session ends changes nothing.
-        let _ = snapshot.close().await;
+        // pg_dump has had its snapshot; how this session ends changes nothing.
+        let _ = prepared.snapshot.close().await;
 
-        let meta = self.meta(&database, facts, started, &choice)?;
-        let committed = backup.commit(meta, || self.clock.now()).await;
-        committed.map_err(|source| store(&database, source))
+        tokio::select! {
+            committed = backup.commit(prepared.meta, || self.clock.now()) => {
+                committed.map_err(|source| store(database, source))
+            }
+            () = &mut stop => Err(interrupted()),
+        }
     }
 
     /// Connects, takes the snapshot, reads the facts and starts `pg_dump`.
@@ -142,45 +136,37 @@ impl Dump<'_> {
             })?;
         Ok(Prepared {
             snapshot,
-            facts,
-            started,
-            choice,
+            meta: meta(database, facts, started, &choice)?,
             dump,
-        })
-    }
-
-    fn meta(
-        &self,
-        database: &str,
-        facts: DatabaseFacts,
-        started: Timestamp,
-        choice: &Choice,
-    ) -> Result<DumpMeta, CaptureError> {
-        let system_id = facts.system_id;
-        let server_version = facts.server_version.to_string();
-        let record = facts::record(facts, choice.tools.version());
-        let facts = record
-            .to_json()
-            .map_err(|source| pgkeep_repository::RepositoryError::Make {
-                what: "the facts",
-                source,
-            })
-            .map_err(|source| store(database, source))?;
-        Ok(DumpMeta {
-            system_id,
-            server_version,
-            started,
-            facts,
         })
     }
 }
 
 struct Prepared {
     snapshot: ExportedSnapshot,
+    meta: DumpMeta,
+    dump: RunningDump,
+}
+
+fn meta(
+    database: &str,
     facts: DatabaseFacts,
     started: Timestamp,
-    choice: Choice,
-    dump: RunningDump,
+    choice: &Choice,
+) -> Result<DumpMeta, CaptureError> {
+    let system_id = facts.system_id;
+    let server_version = facts.server_version.to_string();
+    let record = facts::record(facts, choice.tools.version());
+    let facts = record.to_json().map_err(|source| {
+        let what = "the facts";
+        store(database, RepositoryError::Make { what, source })
+    })?;
+    Ok(DumpMeta {
+        system_id,
+        server_version,
+        started,
+        facts,
+    })
 }
 
 /// What came out of `pg_dump`.
@@ -199,20 +185,15 @@ enum Stopped {
 /// Hands everything that `pg_dump` writes to the repository.
 async fn pump(
     database: &str,
-    mut output: ChildStdout,
-    backup: &BackupWriter,
-    stop: &mut StopSignal<'_>,
+    dump: &mut RunningDump,
+    backup: &BackupWriter<'_>,
 ) -> Result<Archive, Stopped> {
     let mut archive = Archive::default();
+    let Some(mut output) = dump.take_stdout() else {
+        return Ok(archive);
+    };
     loop {
-        let next = tokio::select! {
-            next = read(&mut output) => next,
-            () = stop.as_mut() => {
-                let database = database.to_owned();
-                return Err(Stopped::Source(CaptureError::Interrupted { database }));
-            }
-        };
-        let bytes = next.map_err(|source| {
+        let bytes = read(&mut output).await.map_err(|source| {
             let database = database.to_owned();
             Stopped::Source(CaptureError::Read { database, source })
         })?;
@@ -222,7 +203,7 @@ async fn pump(
         archive.length += bytes.len() as u64;
         let missing = ARCHIVE_MAGIC.len().saturating_sub(archive.head.len());
         archive.head.extend(bytes.iter().take(missing));
-        if backup.stream.write(bytes).await.is_err() {
+        if backup.write(bytes).await.is_err() {
             return Err(Stopped::Storage);
         }
     }
@@ -259,7 +240,7 @@ async fn ended_well(
     Ok(())
 }
 
-fn store(database: &str, source: pgkeep_repository::RepositoryError) -> CaptureError {
+fn store(database: &str, source: RepositoryError) -> CaptureError {
     CaptureError::Store {
         database: database.to_owned(),
         source,

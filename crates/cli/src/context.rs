@@ -4,23 +4,21 @@
 //! Invariant: settings are read when a command first needs them, so that a
 //! command that needs none works without.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pgkeep_config::{ClusterSettings, ConfigError, ConnectionText, EncryptionMode, Settings};
-use pgkeep_format::{Encryption, FormatError, HostKey, Identities, RecoveryKeyFile, Trust};
+use pgkeep_format::Encryption;
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::Tools;
-use pgkeep_repository::{ReadAccess, Repository, WriteAccess};
+use pgkeep_repository::{Catalogue, Repository, WriteAccess};
 use pgkeep_storage::{LocalStorage, Storage};
 use pgkeep_types::{ClusterName, Environment};
-use zeroize::Zeroizing;
 
 use crate::arguments::Arguments;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
+use crate::keys::KeysAtHand;
 use crate::output::Output;
 use crate::process::{self, SystemClock, SystemRandom};
 
@@ -115,12 +113,24 @@ impl Context {
             })
     }
 
+    /// The private keys at hand; `identity` is the file that was named.
+    pub(crate) fn keys(
+        &self,
+        settings: &Settings,
+        identity: Option<&Path>,
+    ) -> Result<KeysAtHand, CliError> {
+        let named = identity.map(|path| self.path(path));
+        let identity = named.or_else(|| settings.encryption.identity_file.clone());
+        let host = settings.encryption.host_key_file.as_deref();
+        KeysAtHand::read(host, identity.as_deref(), self.output)
+    }
+
     /// Opens the repository that a cluster's backups are in.
     pub(crate) async fn repository(
         &self,
         settings: &Settings,
         cluster: &ClusterSettings,
-        identity: Option<&Path>,
+        keys: &KeysAtHand,
     ) -> Result<Repository, CliError> {
         let [name] = cluster.repositories.as_slice() else {
             return Err(CliError::Usage {
@@ -137,28 +147,40 @@ impl Context {
             .map(|r| r.directory.as_path());
         let directory = directory.unwrap_or(Path::new(""));
         let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(directory));
-        let pins = self.pins(settings, identity)?;
-        Ok(Repository::open(storage, &pins).await?)
+        Ok(Repository::open(storage, &keys.pins()).await?)
     }
 
-    /// Tells of key records that cannot be read; a restore goes on without them.
-    pub(crate) fn warn_of_keys(&self, repository: &Repository) {
+    /// Opens a cluster's repository for reading, and tells what there is to be
+    /// wary of.
+    pub(crate) async fn open_for_reading(
+        &self,
+        named: Option<&ClusterName>,
+        identity: Option<&Path>,
+    ) -> Result<Opened, CliError> {
+        let settings = self.settings()?;
+        let (cluster, cluster_settings) = self.cluster(&settings, named)?;
+        let keys = self.keys(&settings, identity)?;
+        let repository = self.repository(&settings, &cluster_settings, &keys).await?;
         for key in repository.unreadable_keys() {
             self.output
                 .warning(format_args!("this key grants nothing: {key}"));
         }
-    }
-
-    /// What this host and this key know of repositories.
-    fn pins(&self, settings: &Settings, identity: Option<&Path>) -> Result<Vec<Trust>, CliError> {
-        let mut pins = Vec::new();
-        if let Some(host) = self.host_key_if_there(settings)? {
-            pins.extend(host.trust);
+        if !repository.is_pinned() {
+            self.output.warning(format_args!(
+                "no key file at hand knows the repository in {}; \
+                 whoever can write there may have made it",
+                repository.location()
+            ));
         }
-        if let Some(file) = self.identity_file(settings, identity)? {
-            pins.extend(file.trust);
-        }
-        Ok(pins)
+        let catalogue = repository.catalogue(&cluster, &keys.all()).await?;
+        Ok(Opened {
+            settings,
+            cluster,
+            cluster_settings,
+            keys,
+            repository,
+            catalogue,
+        })
     }
 
     /// The right to write backups.
@@ -166,63 +188,32 @@ impl Context {
         &self,
         settings: &Settings,
         repository: &Repository,
+        keys: KeysAtHand,
     ) -> Result<WriteAccess, CliError> {
         agree(settings, repository)?;
-        let host = self
-            .host_key_if_there(settings)?
-            .ok_or(CliError::NoHostKey)?;
-        Ok(repository.write_access(&host)?)
+        Ok(repository.write_access(&keys.into_host()?)?)
     }
 
-    /// The right to read backups.
-    pub(crate) fn read_access(
+    /// What `work` comes to, unless somebody asks to stop first.
+    pub(crate) async fn unless_interrupted<T>(
         &self,
-        settings: &Settings,
-        repository: &Repository,
-        identity: Option<&Path>,
-    ) -> Result<ReadAccess, CliError> {
-        let file = self.identity_file(settings, identity)?.unwrap_or_default();
-        Ok(repository.read_access(&Identities::new(file.identities))?)
-    }
-
-    /// Every private key at hand: the recovery key's and the host's.
-    pub(crate) fn identities(
-        &self,
-        settings: &Settings,
-        identity: Option<&Path>,
-    ) -> Result<Identities, CliError> {
-        let file = self.identity_file(settings, identity)?.unwrap_or_default();
-        let mut identities = Identities::new(file.identities);
-        if let Some(host) = self.host_key_if_there(settings)? {
-            identities.push(host.identity);
+        work: impl Future<Output = Result<T, CliError>>,
+    ) -> Result<T, CliError> {
+        tokio::select! {
+            done = work => done,
+            () = self.interrupt.requested() => Err(CliError::Interrupted),
         }
-        Ok(identities)
     }
+}
 
-    fn host_key_if_there(&self, settings: &Settings) -> Result<Option<HostKey>, CliError> {
-        let Some(path) = &settings.encryption.host_key_file else {
-            return Ok(None);
-        };
-        let text = read_private(path)?;
-        HostKey::from_secret_text(&text)
-            .map(Some)
-            .map_err(|source| key_file(path, source))
-    }
-
-    fn identity_file(
-        &self,
-        settings: &Settings,
-        identity: Option<&Path>,
-    ) -> Result<Option<RecoveryKeyFile>, CliError> {
-        let given = identity.map(|path| self.path(path));
-        let Some(path) = given.or_else(|| settings.encryption.identity_file.clone()) else {
-            return Ok(None);
-        };
-        let text = read_private(&path)?;
-        RecoveryKeyFile::from_secret_text(&text)
-            .map(Some)
-            .map_err(|source| key_file(&path, source))
-    }
+/// A cluster's repository, open for reading.
+pub(crate) struct Opened {
+    pub(crate) settings: Settings,
+    pub(crate) cluster: ClusterName,
+    pub(crate) cluster_settings: ClusterSettings,
+    pub(crate) keys: KeysAtHand,
+    pub(crate) repository: Repository,
+    pub(crate) catalogue: Catalogue,
 }
 
 /// A cluster of which nothing is configured: libpq's variables say where it is.
@@ -273,28 +264,5 @@ fn agree(settings: &Settings, repository: &Repository) -> Result<(), CliError> {
             hint: "set 'recipients' in [encryption] to the keys that you hold".to_owned(),
         }),
         _ => Ok(()),
-    }
-}
-
-/// Reads a file that holds a private key and that nobody else can read.
-fn read_private(path: &Path) -> Result<Zeroizing<String>, CliError> {
-    let failed = |source| CliError::File {
-        what: "read",
-        path: path.to_owned(),
-        source,
-    };
-    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(CliError::Exposed {
-            path: path.to_owned(),
-        });
-    }
-    fs::read_to_string(path).map(Zeroizing::new).map_err(failed)
-}
-
-fn key_file(path: &Path, source: FormatError) -> CliError {
-    CliError::KeyFile {
-        path: path.to_owned(),
-        source,
     }
 }

@@ -10,6 +10,7 @@ mod commands;
 mod context;
 mod error;
 mod interrupt;
+mod keys;
 mod output;
 mod process;
 mod words;
@@ -27,6 +28,14 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(arguments.json);
     match run(&arguments, &output) {
+        // What was asked for was printed in part: nobody may take it for all.
+        Ok(_) if output::data_was_lost() => {
+            output.failure(&CliError::Process {
+                what: "write to stdout",
+                source: std::io::ErrorKind::WriteZero.into(),
+            });
+            error::Exit::Failed.into()
+        }
         Ok(code) => code.into(),
         Err(error) => {
             output.failure(&error);

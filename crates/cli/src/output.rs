@@ -6,6 +6,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -33,7 +34,7 @@ impl Output {
     /// Data for people; nothing where JSON is wanted.
     pub(crate) fn data(self, words: impl Display) {
         if !self.json {
-            quietly(write!(anstream::stdout(), "{words}"));
+            check(write!(anstream::stdout(), "{words}"));
         }
     }
 
@@ -46,7 +47,7 @@ impl Output {
             what: "print JSON",
             source: error.into(),
         })?;
-        quietly(writeln!(anstream::stdout(), "{text}"));
+        check(writeln!(anstream::stdout(), "{text}"));
         Ok(())
     }
 
@@ -96,6 +97,20 @@ impl Output {
         if let Some(hint) = error.hint() {
             quietly(writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {hint}"));
         }
+    }
+}
+
+/// Whether data could not be written where it should go.
+pub(crate) fn data_was_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+static LOST: AtomicBool = AtomicBool::new(false);
+
+fn check(printed: io::Result<()>) {
+    // A reader who has gone away wants no more.
+    if printed.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        LOST.store(true, Ordering::Relaxed);
     }
 }
 

@@ -25,6 +25,19 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
+/// Text from elsewhere, without what a terminal would take for orders.
+pub(crate) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            printable.extend(c.escape_default());
+        } else {
+            printable.push(c);
+        }
+    }
+    printable
+}
+
 /// An instant in the local zone, such as `2026-11-20 03:00:00 +01:00`.
 pub(crate) fn time(instant: Timestamp) -> String {
     let local = instant.to_zoned(TimeZone::system());
@@ -114,6 +127,12 @@ mod tests {
         ] {
             assert_eq!(size(bytes), expected);
         }
+    }
+
+    #[test]
+    fn nothing_from_elsewhere_gives_the_terminal_orders() {
+        assert_eq!(printable("ünï \"q\""), "ünï \"q\"");
+        assert_eq!(printable("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
     }
 
     #[test]

@@ -68,12 +68,18 @@ pub enum ConfigError {
         count: usize,
     },
     /// A repository's address is of a kind that cannot be used.
-    #[error("repository {repository:?}: {url:?} is no address of a directory")]
+    #[error("repository {repository:?}: {kind} is no address of a directory")]
     Address {
         /// The repository.
         repository: String,
-        /// The address.
-        url: String,
+        /// What kind of address it is; the whole could hold a password.
+        kind: String,
+    },
+    /// A variable's value is no text.
+    #[error("{name} is not UTF-8")]
+    NotText {
+        /// The variable.
+        name: &'static str,
     },
 }
 
@@ -101,7 +107,7 @@ impl ConfigError {
                 Some("unset it, or keep one repository in the file".to_owned())
             }
             Self::Address { .. } => Some("give an absolute path, or file:///a/path".to_owned()),
-            Self::Read { .. } | Self::Cluster { .. } => None,
+            Self::Read { .. } | Self::Cluster { .. } | Self::NotText { .. } => None,
         }
     }
 }

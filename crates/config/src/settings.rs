@@ -133,7 +133,11 @@ impl Settings {
         let clusters = clusters(file.cluster, path.as_deref(), &repositories, environment)?;
         let in_environment = environment.variable(variables::POSTGRES_BIN);
         let of_environment = in_environment
-            .map(|value| std::env::split_paths(value).collect::<Vec<_>>())
+            .map(|value| {
+                std::env::split_paths(value)
+                    .map(|path| here.join(path))
+                    .collect::<Vec<_>>()
+            })
             .unwrap_or_default();
         let of_file = file
             .postgres
@@ -189,7 +193,7 @@ fn repositories(
         let directory = storage_directory(name, &table.url, base)?;
         repositories.insert(name.clone(), RepositorySettings { directory });
     }
-    if let Some(url) = environment.text(variables::REPOSITORY) {
+    if let Some(url) = text(environment, variables::REPOSITORY)? {
         let name = match repositories.keys().next() {
             None => DEFAULT.to_owned(),
             Some(only) if repositories.len() == 1 => only.clone(),
@@ -216,7 +220,10 @@ fn repositories(
 pub fn storage_directory(repository: &str, url: &str, base: &Path) -> Result<PathBuf, ConfigError> {
     let refused = || ConfigError::Address {
         repository: repository.to_owned(),
-        url: url.to_owned(),
+        kind: match url.split_once("://") {
+            Some((scheme, _)) => format!("a {scheme}:// URL"),
+            None => "an empty text".to_owned(),
+        },
     };
     match url.split_once("://") {
         None if url.is_empty() => Err(refused()),
@@ -273,9 +280,23 @@ fn clusters(
     Ok(clusters)
 }
 
+/// A variable that has to be text.
+fn text<'a>(
+    environment: &'a Environment,
+    name: &'static str,
+) -> Result<Option<&'a str>, ConfigError> {
+    match environment.variable(name) {
+        None => Ok(None),
+        Some(value) => match value.to_str() {
+            Some(text) => Ok(Some(text)),
+            None => Err(ConfigError::NotText { name }),
+        },
+    }
+}
+
 fn connection_of(environment: &Environment) -> Result<Option<ConnectionText>, ConfigError> {
-    if let Some(text) = environment.text(variables::DATABASE_URL) {
-        return Ok(Some(ConnectionText(Zeroizing::new(text.to_owned()))));
+    if let Some(url) = text(environment, variables::DATABASE_URL)? {
+        return Ok(Some(ConnectionText(Zeroizing::new(url.to_owned()))));
     }
     let Some(file) = environment.variable(variables::DATABASE_URL_FILE) else {
         return Ok(None);
@@ -352,6 +373,22 @@ mod tests {
                 "{url}"
             );
         }
+    }
+
+    #[test]
+    fn an_address_that_is_refused_is_not_repeated() {
+        let error = storage_directory("r", "sftp://u:hunter2@h/x", Path::new("/")).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+        assert!(error.to_string().contains("sftp://"));
+    }
+
+    #[test]
+    fn a_variable_that_is_no_text_is_not_ignored() {
+        use std::os::unix::ffi::OsStrExt;
+        let value = std::ffi::OsStr::from_bytes(b"/b\xff");
+        let environment = environment().with_variable("PGKEEP_REPOSITORY", value);
+        let error = settings(FILE, &environment).unwrap_err();
+        assert!(error.to_string().contains("PGKEEP_REPOSITORY"));
     }
 
     #[test]

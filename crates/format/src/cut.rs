@@ -43,7 +43,7 @@ impl Cutter {
                 gear,
                 gear_shifted,
             },
-            pending: Vec::with_capacity(FRAME_TARGET + CHUNK_MAXIMUM),
+            pending: Vec::with_capacity(FRAME_TARGET + 2 * CHUNK_MAXIMUM),
             cut: 0,
         }
     }
@@ -93,7 +93,7 @@ impl Cutter {
     }
 
     fn take_frame(&mut self) -> Vec<u8> {
-        let mut rest = Vec::with_capacity(FRAME_TARGET + CHUNK_MAXIMUM);
+        let mut rest = Vec::with_capacity(FRAME_TARGET + 2 * CHUNK_MAXIMUM);
         rest.extend_from_slice(&self.pending[self.cut..]);
         self.pending.truncate(self.cut);
         self.cut = 0;

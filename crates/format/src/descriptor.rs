@@ -129,7 +129,7 @@ impl Descriptor {
     pub fn to_bytes(&self, root: &Signer) -> Result<Vec<u8>, FormatError> {
         let json = serde_json::to_string_pretty(self)
             .map_err(|error| FormatError::damaged(0, Damage::Json(error)))?;
-        let body = json.trim_end_matches("\n}");
+        let body = json.strip_suffix("\n}").unwrap_or(&json);
         let covered = format!("{body},\n");
         let hash = Hash::of(covered.as_bytes());
         let signature = encode_hex(&root.sign(&message(&hash)));
@@ -156,7 +156,7 @@ impl Descriptor {
         if Hash::of(covered.as_bytes()).to_string() != hash {
             return Err(FormatError::damaged(0, Damage::Hash));
         }
-        let json = format!("{}}}", covered.trim_end_matches(",\n"));
+        let json = format!("{}}}", covered.strip_suffix(",\n").unwrap_or(covered));
         check_version(&json)?;
         let descriptor: Self = serde_json::from_str(&json)
             .map_err(|error| FormatError::damaged(0, Damage::Json(error)))?;
@@ -174,16 +174,16 @@ fn check_version(json: &str) -> Result<(), FormatError> {
     #[derive(Deserialize)]
     struct Versioned {
         format: String,
-        version: u16,
+        version: u64,
     }
     let found: Versioned =
         serde_json::from_str(json).map_err(|error| FormatError::damaged(0, Damage::Json(error)))?;
     if found.format != "pgkeep" || found.version == 0 {
         return Err(FormatError::damaged(0, Damage::Text("format or version")));
     }
-    if found.version > FORMAT_VERSION {
+    if found.version > u64::from(FORMAT_VERSION) {
         return Err(FormatError::TooNew {
-            found: found.version,
+            found: u16::try_from(found.version).unwrap_or(u16::MAX),
             newest: FORMAT_VERSION,
         });
     }

@@ -23,8 +23,6 @@ const HEADER: usize = 24;
 const TRAILER: usize = 32 + 32 + 64;
 const CONTEXT: &[u8] = b"pgkeep record v1\0";
 const COMPRESSION: i32 = 3;
-/// No sealed part expands to more; the manifest of a 10 TB dump is half of it.
-const SEALED_LIMIT: u64 = 1 << 30;
 
 /// What a record holds; the number is written into its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +40,18 @@ pub enum RecordKind {
     Facts = 5,
     /// `<cluster>/backups/<backup>/backup`
     Backup = 6,
+}
+
+impl RecordKind {
+    /// The most bytes that a record of this kind has, and that its sealed part
+    /// expands to. The manifest of a 10 TB dump has 640 MB.
+    #[must_use]
+    pub fn limit(self) -> u64 {
+        match self {
+            Self::Manifest => 1 << 30,
+            Self::Key | Self::Begin | Self::Outcome | Self::Facts | Self::Backup => 64 << 20,
+        }
+    }
 }
 
 /// Where a record belongs: the same bytes are no record anywhere else.
@@ -65,6 +75,7 @@ pub struct Verified {
     pub writer: VerifyingKey,
     /// The hash of the whole object, as other records cite it.
     pub object_hash: Hash,
+    kind: RecordKind,
 }
 
 impl fmt::Debug for Verified {
@@ -88,6 +99,11 @@ impl Envelope<'_> {
         let json = |error| FormatError::damaged(HEADER as u64, Damage::Json(error));
         let clear = serde_json::to_vec(clear).map_err(json)?;
         let sealed = match hidden {
+            // What could not be read back is not written.
+            Some((plain, _)) if plain.len() as u64 > self.kind.limit() => {
+                let damage = Damage::Range("sealed part's length");
+                return Err(FormatError::damaged(HEADER as u64, damage));
+            }
             Some((plain, seal)) => seal.seal(compress(plain)?)?,
             None => Vec::new(),
         };
@@ -155,6 +171,7 @@ impl Envelope<'_> {
                     sealed: sealed.to_vec(),
                     writer,
                     object_hash: Hash::of(bytes),
+                    kind: self.kind,
                 })
             })
     }
@@ -220,7 +237,8 @@ impl Verified {
         let base = (HEADER + self.clear.len()) as u64;
         let opened = identities.map(|keys| keys.open(&self.sealed)).transpose();
         let opened = opened.map_err(|error| error.at(base))?;
-        decompress(opened.as_deref().unwrap_or(&self.sealed), base)
+        let limit = self.kind.limit();
+        decompress(opened.as_deref().unwrap_or(&self.sealed), limit, base)
     }
 }
 
@@ -273,14 +291,19 @@ fn compress(plain: &[u8]) -> Result<Vec<u8>, FormatError> {
     compressor.compress(plain).map_err(failed)
 }
 
-fn decompress(stored: &[u8], base: u64) -> Result<Vec<u8>, FormatError> {
+fn decompress(stored: &[u8], limit: u64, base: u64) -> Result<Vec<u8>, FormatError> {
     let refused = |e: std::io::Error| FormatError::damaged(base, Damage::Compressed(e.to_string()));
+    let frame = zstd::zstd_safe::find_frame_compressed_size(stored);
+    if frame.ok() != Some(stored.len()) {
+        let damage = Damage::Compressed("it is not exactly one frame".to_owned());
+        return Err(FormatError::damaged(base, damage));
+    }
     let mut plain = Vec::new();
     zstd::stream::read::Decoder::new(stored)
         .map(zstd::stream::read::Decoder::single_frame)
-        .and_then(|decoder| decoder.take(SEALED_LIMIT + 1).read_to_end(&mut plain))
+        .and_then(|decoder| decoder.take(limit + 1).read_to_end(&mut plain))
         .map_err(refused)?;
-    if plain.len() as u64 > SEALED_LIMIT {
+    if plain.len() as u64 > limit {
         return Err(FormatError::damaged(
             base,
             Damage::Range("sealed part's length"),
@@ -401,6 +424,20 @@ mod tests {
         let stranger = Identities::new(vec![RecoveryIdentity::generate()]);
         let error = record.hidden(Some(&stranger)).unwrap_err();
         assert!(matches!(error, FormatError::NoIdentity));
+    }
+
+    #[test]
+    fn what_could_not_be_read_back_is_not_written() {
+        let e = example();
+        let limit = usize::try_from(RecordKind::Facts.limit()).unwrap();
+        let plain = vec![0; limit + 1];
+        let written = place(&e.name).write(&(), Some((&plain, &Seal::Open)), &e.signer);
+        assert!(written.is_err());
+        let written = place(&e.name).write(&(), Some((&plain[1..], &Seal::Open)), &e.signer);
+        let record = place(&e.name)
+            .read(&written.unwrap(), &[e.signer.verifying_key()])
+            .unwrap();
+        assert_eq!(record.hidden(None).unwrap().len(), limit);
     }
 
     #[test]

@@ -126,6 +126,10 @@ impl FormatError {
                 offset: offset.saturating_add(base),
                 damage,
             },
+            Self::UnknownWriter { writer, offset } => Self::UnknownWriter {
+                writer,
+                offset: offset.saturating_add(base),
+            },
             other => other,
         }
     }

@@ -72,6 +72,8 @@ pub struct Manifest {
     pub files: Vec<FileEntry>,
 }
 
+/// No pack is longer; far from where sums of offsets would overflow.
+const OFFSET_LIMIT: u64 = 1 << 48;
 const PACK_MINIMUM: usize = 1 + 4;
 const FRAME_LENGTH: usize = 4 + 8 + 4 + 4 + 32;
 const FILE_MINIMUM: usize = 2 + 8 + 32 + 4;
@@ -156,6 +158,9 @@ impl Manifest {
                 || frame.stored_length as usize > STORED_LIMIT
             {
                 return Err(range("frame's length"));
+            }
+            if frame.offset > OFFSET_LIMIT {
+                return Err(range("frame's offset"));
             }
         }
         let mut paths = BTreeSet::new();
@@ -363,9 +368,11 @@ mod tests {
         packless.frames[0].pack = 2;
         let mut larger = example(2);
         larger.files[0].size += 1;
+        let mut far = example(2);
+        far.frames[0].offset = u64::MAX;
         let mut twice = example(2);
         twice.files.push(twice.files[0].clone());
-        for manifest in [outside, longer, packless, larger, twice] {
+        for manifest in [outside, longer, packless, larger, far, twice] {
             assert!(Manifest::from_bytes(&manifest.to_bytes().unwrap()).is_err());
         }
     }

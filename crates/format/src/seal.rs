@@ -213,12 +213,6 @@ impl Identities {
         self.0.push(key);
     }
 
-    /// Whether one of these keys opens what is sealed to `recipient`.
-    #[must_use]
-    pub fn opens(&self, recipient: &Recipient) -> bool {
-        self.0.iter().any(|key| key.recipient() == *recipient)
-    }
-
     /// Opens all of `sealed`, an age file.
     ///
     /// # Errors

@@ -17,9 +17,6 @@ use crate::hash::{decode_hex, encode_hex};
 pub struct VerifyingKey([u8; 32]);
 
 impl VerifyingKey {
-    /// The length of a signature, in bytes.
-    pub const SIGNATURE_LENGTH: usize = 64;
-
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

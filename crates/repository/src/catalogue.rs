@@ -119,7 +119,7 @@ impl Repository {
         let mut reading = JoinSet::new();
         for (name, place) in wanted {
             if reading.len() >= PARALLEL {
-                found.take(reading.join_next().await);
+                found.take(reading.join_next().await)?;
             }
             let (repository, identities) = (self.clone(), identities.clone());
             reading.spawn(async move {
@@ -128,7 +128,7 @@ impl Repository {
             });
         }
         while let Some(read) = reading.join_next().await {
-            found.take(Some(read));
+            found.take(Some(read))?;
         }
         Ok(found.into_catalogue(cluster))
     }
@@ -224,18 +224,19 @@ struct Found {
 }
 
 impl Found {
-    fn take(&mut self, read: Option<Result<Read, tokio::task::JoinError>>) {
-        let Some(Ok((object, place, record))) = read else {
-            return;
-        };
+    fn take(
+        &mut self,
+        read: Option<Result<Read, tokio::task::JoinError>>,
+    ) -> Result<(), RepositoryError> {
+        let Some(read) = read else { return Ok(()) };
+        // A record whose reading has died is missing: nothing is told then.
+        let (object, place, record) = read.map_err(|_| RepositoryError::GivenUp)?;
         match record {
             Ok(Record::Backup(record)) => self.backups.push(*record),
             Ok(Record::Begin(begin)) => self.begins.push(begin),
             Ok(Record::Outcome(outcome, errors)) => {
                 self.outcomes.insert(outcome.run.clone(), (outcome, errors));
             }
-            // Deleted since the storage was listed.
-            Err(RepositoryError::Storage(error)) if error.is_not_found() => {}
             Err(error) => {
                 let id = match place {
                     Place::Backup(_, id, _) | Place::Pack(_, id, _) => Some(id),
@@ -249,6 +250,7 @@ impl Found {
                 });
             }
         }
+        Ok(())
     }
 
     fn into_catalogue(self, cluster: &ClusterName) -> Catalogue {

@@ -6,14 +6,14 @@
 
 use bytes::Bytes;
 use pgkeep_format::{
-    Capabilities, Descriptor, Encryption, Envelope, HostKey, KeyRecord, KeyRole, KeySecrets,
-    Recipient, RecordKind, RepositoryId, RepositorySecret, Seal, Signer, Trust, names,
+    Capabilities, Descriptor, Encryption, HostKey, KeyRecord, KeyRole, KeySecrets, Recipient,
+    RecordKind, RepositoryId, RepositorySecret, Seal, Signer, Trust, names,
 };
 use pgkeep_storage::{Storage, StorageErrorKind, list_all};
 use pgkeep_types::{Clock, ObjectName, Random};
 
 use crate::RepositoryError;
-use crate::records;
+use crate::records::{self, Draft};
 
 /// A repository that is about to be made.
 #[derive(Debug)]
@@ -64,8 +64,25 @@ impl<'a> NewRepository<'a> {
     ) -> Result<Capabilities, RepositoryError> {
         refuse_existing(storage).await?;
         let capabilities = probe(storage, random).await?;
-        for (record, secrets) in self.keys(clock) {
-            self.write_key(storage, &record, &secrets).await?;
+        let keys = self.keys(clock);
+        let made = self.write_all(storage, &keys, clock, capabilities).await;
+        if made.is_err() {
+            // Keys without a descriptor would be in the way of the next attempt.
+            // Where there is a descriptor after all, they are needed.
+            self.remove_keys(storage, &keys).await;
+        }
+        made.map(|()| capabilities)
+    }
+
+    async fn write_all(
+        &self,
+        storage: &dyn Storage,
+        keys: &[(KeyRecord, KeySecrets)],
+        clock: &dyn Clock,
+        capabilities: Capabilities,
+    ) -> Result<(), RepositoryError> {
+        for (record, secrets) in keys {
+            self.write_key(storage, record, secrets).await?;
         }
 
         let encryption = match self.recovery {
@@ -78,8 +95,25 @@ impl<'a> NewRepository<'a> {
         let bytes = descriptor
             .to_bytes(&self.root)
             .map_err(|source| records::in_object(storage, &name, source))?;
-        storage.put(&name, bytes.into()).await?;
-        Ok(capabilities)
+        Ok(storage.put(&name, bytes.into()).await?)
+    }
+
+    /// Removes what was written of the keys, unless the descriptor is there or
+    /// might be.
+    async fn remove_keys(&self, storage: &dyn Storage, keys: &[(KeyRecord, KeySecrets)]) {
+        let Ok(descriptor) = names::descriptor() else {
+            return;
+        };
+        let there = storage.head(&descriptor).await;
+        if !there.is_err_and(|error| error.is_not_found()) {
+            return;
+        }
+        for (record, _) in keys {
+            if let Ok(name) = names::key(&record.fingerprint()) {
+                // Best effort: what stays is told when it is tried again.
+                let _ = storage.delete(&name).await;
+            }
+        }
     }
 
     fn keys(&self, clock: &dyn Clock) -> Vec<(KeyRecord, KeySecrets)> {
@@ -140,13 +174,14 @@ impl<'a> NewRepository<'a> {
             what: "the key record",
             source,
         })?;
-        let envelope = Envelope {
+        let draft = Draft {
             repository: self.id,
             name: &name,
             kind: RecordKind::Key,
+            clear: record.clone(),
+            hidden: Some((plain, seal)),
         };
-        let hidden = Some((plain.as_slice(), &seal));
-        records::write(storage, envelope, record, hidden, &self.root).await?;
+        draft.write(storage, &self.root).await?;
         Ok(())
     }
 }

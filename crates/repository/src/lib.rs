@@ -14,6 +14,7 @@ mod open;
 mod read;
 mod records;
 mod run;
+mod threads;
 mod write;
 
 pub use access::{ReadAccess, WriteAccess};
@@ -23,4 +24,4 @@ pub use error::RepositoryError;
 pub use open::Repository;
 pub use read::{FileReader, OpenBackup};
 pub use run::{BackupWriter, Committed, DumpMeta, Run, RunPlan};
-pub use write::{Limits, StreamWriter, Written};
+pub use write::Limits;

@@ -22,6 +22,7 @@ pub struct Repository {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) descriptor: Descriptor,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) pinned: bool,
 }
 
 /// What is below `keys/`.
@@ -61,6 +62,7 @@ impl Repository {
             storage,
             descriptor,
             keys: Arc::new(keys),
+            pinned: !pins.is_empty(),
         })
     }
 
@@ -89,6 +91,13 @@ impl Repository {
         keys.filter(|record| record.role == KeyRole::Recovery)
             .filter_map(|record| record.recipient.clone())
             .collect()
+    }
+
+    /// Whether it was held against anything that was known of it before. If not,
+    /// whoever can write to the storage may have made it.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.pinned
     }
 
     /// Key records that cannot be read, and what is wrong with each.
@@ -148,7 +157,6 @@ async fn read_keys(
     for object in list_all(storage, names::KEYS).await? {
         match read_key(storage, descriptor, &object.name).await {
             Ok(key) => keys.vouched.push(key),
-            Err(error @ RepositoryError::Storage(_)) => return Err(error),
             Err(error) => keys.unreadable.push(error.to_string()),
         }
     }

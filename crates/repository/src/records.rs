@@ -5,7 +5,8 @@
 
 use bytes::Bytes;
 use pgkeep_format::{
-    Damage, Envelope, FormatError, RecordKind, RepositoryId, Seal, Signer, Verified, VerifyingKey,
+    Damage, Envelope, FormatError, Hash, RecordKind, RepositoryId, Seal, Signer, Verified,
+    VerifyingKey,
 };
 use pgkeep_storage::Storage;
 use pgkeep_types::ObjectName;
@@ -21,31 +22,82 @@ pub(crate) async fn read(
     name: &ObjectName,
     writers: &[VerifyingKey],
 ) -> Result<Verified, RepositoryError> {
-    let bytes = storage.get(name, None).await?;
-    let envelope = Envelope {
-        repository,
-        name,
-        kind,
-    };
-    envelope
-        .read(&bytes, writers)
+    // A byte more than it may have: then it is refused for its length, unread.
+    let most = kind.limit().saturating_add(1);
+    let bytes = storage.get(name, Some(0..most)).await?;
+    let (place, writers) = (name.clone(), writers.to_vec());
+    let verified = blocking(move || {
+        let found = bytes.len() as u64;
+        if found == most {
+            let expected = kind.limit();
+            let damage = Damage::Length { expected, found };
+            return Err(FormatError::Damaged { offset: 0, damage });
+        }
+        let envelope = Envelope {
+            repository,
+            name: &place,
+            kind,
+        };
+        envelope.read(&bytes, &writers)
+    });
+    verified
+        .await?
         .map_err(|source| in_object(storage, name, source))
 }
 
-/// Writes one record and hands back its bytes.
-pub(crate) async fn write(
-    storage: &dyn Storage,
-    envelope: Envelope<'_>,
-    clear: &impl Serialize,
-    hidden: Option<(&[u8], &Seal)>,
-    signer: &Signer,
-) -> Result<Bytes, RepositoryError> {
-    let bytes = envelope
-        .write(clear, hidden, signer)
-        .map_err(|source| in_object(storage, envelope.name, source))?;
-    let bytes = Bytes::from(bytes);
-    storage.put(envelope.name, bytes.clone()).await?;
-    Ok(bytes)
+/// A record that is about to be written.
+pub(crate) struct Draft<'a, T> {
+    pub(crate) repository: RepositoryId,
+    pub(crate) name: &'a ObjectName,
+    pub(crate) kind: RecordKind,
+    /// What everybody may read.
+    pub(crate) clear: T,
+    /// What is compressed and sealed.
+    pub(crate) hidden: Option<(Vec<u8>, Seal)>,
+}
+
+impl<T: Serialize + Send + 'static> Draft<'_, T> {
+    /// Signs and writes the record, and tells the hash of the object.
+    pub(crate) async fn write(
+        self,
+        storage: &dyn Storage,
+        signer: &Signer,
+    ) -> Result<Hash, RepositoryError> {
+        let Self {
+            repository,
+            name,
+            kind,
+            clear,
+            hidden,
+        } = self;
+        let (place, signer) = (name.clone(), signer.clone());
+        let bytes = blocking(move || {
+            let envelope = Envelope {
+                repository,
+                name: &place,
+                kind,
+            };
+            let hidden = hidden
+                .as_ref()
+                .map(|(plain, seal)| (plain.as_slice(), seal));
+            envelope.write(&clear, hidden, &signer)
+        });
+        let bytes = bytes
+            .await?
+            .map_err(|source| in_object(storage, name, source))?;
+        let hash = Hash::of(&bytes);
+        storage.put(name, Bytes::from(bytes)).await?;
+        Ok(hash)
+    }
+}
+
+/// Runs work on the processor off the runtime's own threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, RepositoryError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| RepositoryError::GivenUp)
 }
 
 /// A record that is whole, and says that it is another one.

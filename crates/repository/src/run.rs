@@ -4,19 +4,19 @@
 //! but begin, packs, manifest and facts, `backup`, outcome can be written down.
 //! [`Committed`] exists only once the `backup` record is durable.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use jiff::Timestamp;
 use pgkeep_format::names::{self, BackupPart, RunRecord};
 use pgkeep_format::records::{
-    BackupKind, BackupOutcome, BackupRecord, Need, Outcome, PackSummary, PlannedBackup,
+    BackupKind, BackupOutcome, BackupRecord, DUMP_FILE, Need, Outcome, PackSummary, PlannedBackup,
     RecordHashes, RunBegin, RunErrors, RunOutcome,
 };
-use pgkeep_format::{Envelope, Hash, Manifest, RecordKind};
+use pgkeep_format::{Hash, Manifest, RecordKind};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId, SystemId};
 use serde::Serialize;
 
-use crate::write::{Limits, StreamWriter, Written};
+use crate::records::Draft;
+use crate::write::{Limits, StreamWriter};
 use crate::{Repository, RepositoryError, WriteAccess, records};
 
 /// What a run sets out to do.
@@ -40,7 +40,7 @@ pub struct RunPlan {
 #[derive(Debug)]
 pub struct Run {
     repository: Repository,
-    access: Arc<WriteAccess>,
+    access: WriteAccess,
     plan: RunPlan,
 }
 
@@ -60,11 +60,11 @@ impl Repository {
             backups: plan.backups.clone(),
         };
         let name = names::run(&plan.cluster, &plan.id, RunRecord::Begin)?;
-        self.write(access, RecordKind::Begin, &name, &begin, None)
+        self.write(access, RecordKind::Begin, &name, begin, None)
             .await?;
         Ok(Run {
             repository: self.clone(),
-            access: Arc::new(access.clone()),
+            access: access.clone(),
             plan,
         })
     }
@@ -74,25 +74,17 @@ impl Repository {
         access: &WriteAccess,
         kind: RecordKind,
         name: &ObjectName,
-        clear: &impl Serialize,
-        hidden: Option<&[u8]>,
+        clear: impl Serialize + Send + 'static,
+        hidden: Option<Vec<u8>>,
     ) -> Result<Hash, RepositoryError> {
-        let envelope = Envelope {
+        let draft = Draft {
             repository: self.id(),
             name,
             kind,
-        };
-        let seal = self.host_seal(&access.recipient);
-        let hidden = hidden.map(|plain| (plain, &seal));
-        let bytes = records::write(
-            self.storage.as_ref(),
-            envelope,
             clear,
-            hidden,
-            &access.signer,
-        )
-        .await?;
-        Ok(Hash::of(&bytes))
+            hidden: hidden.map(|plain| (plain, self.host_seal(&access.recipient))),
+        };
+        draft.write(self.storage.as_ref(), &access.signer).await
     }
 }
 
@@ -111,21 +103,12 @@ impl Run {
         &self,
         planned: &PlannedBackup,
         limits: Limits,
-    ) -> Result<BackupWriter, RepositoryError> {
-        let (repository, access) = (self.repository.clone(), Arc::clone(&self.access));
-        let stream = StreamWriter::start(
-            &repository,
-            &access,
-            &self.plan.cluster,
-            &planned.id,
-            limits,
-        )?;
+    ) -> Result<BackupWriter<'_>, RepositoryError> {
+        let cluster = &self.plan.cluster;
+        let stream =
+            StreamWriter::start(&self.repository, &self.access, cluster, &planned.id, limits)?;
         Ok(BackupWriter {
-            repository,
-            access,
-            run: self.plan.id.clone(),
-            cluster: self.plan.cluster.clone(),
-            kind: self.plan.kind,
+            run: self,
             planned: planned.clone(),
             stream,
         })
@@ -160,23 +143,18 @@ impl Run {
         })?;
         let kind = RecordKind::Outcome;
         self.repository
-            .write(&self.access, kind, &name, &record, Some(&errors))
+            .write(&self.access, kind, &name, record, Some(errors))
             .await?;
         Ok(outcome)
     }
 }
 
-/// A backup in the making: takes the dump's bytes.
+/// A backup in the making: takes the dump's bytes. Dropped, it comes to nothing.
 #[derive(Debug)]
-pub struct BackupWriter {
-    repository: Repository,
-    access: Arc<WriteAccess>,
-    run: RunId,
-    cluster: ClusterName,
-    kind: BackupKind,
+pub struct BackupWriter<'a> {
+    run: &'a Run,
     planned: PlannedBackup,
-    /// Where the dump's bytes go. Dropping it gives the backup up.
-    pub stream: StreamWriter,
+    stream: StreamWriter,
 }
 
 /// What else a dump's `backup` record says.
@@ -194,11 +172,42 @@ pub struct DumpMeta {
 
 /// A backup whose every byte is durable.
 #[derive(Clone, Debug)]
-pub struct Committed(pub BackupRecord);
+pub struct Committed(BackupRecord);
 
-impl BackupWriter {
-    /// The name of a dump's one file.
-    pub const DUMP: &'static str = "dump";
+impl Committed {
+    /// The backup's record.
+    #[must_use]
+    pub fn record(&self) -> &BackupRecord {
+        &self.0
+    }
+
+    /// The backup's record.
+    #[must_use]
+    pub fn into_record(self) -> BackupRecord {
+        self.0
+    }
+}
+
+impl BackupWriter<'_> {
+    /// Takes the dump's next bytes; waits while the stages behind are busy.
+    ///
+    /// # Errors
+    /// `GivenUp` where a later stage has failed; [`failure`](Self::failure) tells
+    /// why.
+    pub async fn write(&self, bytes: Bytes) -> Result<(), RepositoryError> {
+        self.stream.write(bytes).await
+    }
+
+    /// Gives the backup up, and waits until nothing more is stored for it.
+    pub async fn abandon(self) {
+        self.stream.abandon().await;
+    }
+
+    /// Why a later stage has failed.
+    pub async fn failure(self) -> RepositoryError {
+        let failed = self.stream.finish().await.err();
+        failed.unwrap_or(RepositoryError::GivenUp)
+    }
 
     /// Ends the stream, writes manifest and facts, and commits.
     ///
@@ -211,55 +220,49 @@ impl BackupWriter {
         now: impl FnOnce() -> Timestamp,
     ) -> Result<Committed, RepositoryError> {
         let Self {
-            repository,
-            access,
-            run,
-            cluster,
-            kind,
+            run:
+                Run {
+                    repository,
+                    access,
+                    plan,
+                },
             planned,
             stream,
         } = self;
         let written = stream.finish().await?;
-        let place = |part| names::backup(&cluster, &planned.id, part);
+        let place = |part| names::backup(&plan.cluster, &planned.id, part);
 
-        let manifest = written.manifest(&planned.id, Self::DUMP);
-        let manifest_bytes = encode(&manifest)?;
+        let (raw_bytes, packs) = (written.raw_bytes, written.packs.clone());
+        let manifest = written.into_manifest(&planned.id, DUMP_FILE);
+        let stored_bytes = stored(&manifest);
+        let manifest = records::blocking(move || encode(&manifest)).await??;
         let name = place(BackupPart::Manifest)?;
-        let manifest_hash = repository
-            .write(
-                &access,
-                RecordKind::Manifest,
-                &name,
-                &(),
-                Some(&manifest_bytes),
-            )
+        let manifest = repository
+            .write(access, RecordKind::Manifest, &name, (), Some(manifest))
             .await?;
         let name = place(BackupPart::Facts)?;
-        let facts_hash = repository
-            .write(&access, RecordKind::Facts, &name, &(), Some(&meta.facts))
+        let facts = repository
+            .write(access, RecordKind::Facts, &name, (), Some(meta.facts))
             .await?;
 
         let record = BackupRecord {
             id: planned.id.clone(),
-            run,
-            cluster: cluster.clone(),
-            kind,
+            run: plan.id.clone(),
+            cluster: plan.cluster.clone(),
+            kind: plan.kind,
             database: planned.database.clone(),
             system_id: meta.system_id,
             server_version: meta.server_version,
             started: meta.started,
             finished: now(),
-            raw_bytes: written.raw_bytes,
-            stored_bytes: stored(&manifest),
-            new_bytes: written.packs.iter().map(|pack| pack.length).sum(),
-            needs: needs(&planned.id, &written),
-            records: RecordHashes {
-                manifest: manifest_hash,
-                facts: facts_hash,
-            },
+            raw_bytes,
+            stored_bytes,
+            new_bytes: packs.iter().map(|pack| pack.length).sum(),
+            needs: needs(&planned.id, packs),
+            records: RecordHashes { manifest, facts },
         };
         let name = place(BackupPart::Backup)?;
-        commit(&repository, &access, &name, &record).await?;
+        commit(repository, access, &name, &record).await?;
         Ok(Committed(record))
     }
 }
@@ -273,7 +276,7 @@ async fn commit(
     record: &BackupRecord,
 ) -> Result<(), RepositoryError> {
     let written = repository
-        .write(access, RecordKind::Backup, name, record, None)
+        .write(access, RecordKind::Backup, name, record.clone(), None)
         .await;
     match written {
         Ok(_) => Ok(()),
@@ -304,13 +307,10 @@ fn stored(manifest: &Manifest) -> u64 {
     frames.map(|frame| u64::from(frame.stored_length)).sum()
 }
 
-fn needs(id: &BackupId, written: &Written) -> Vec<Need> {
-    let packs: Vec<PackSummary> = written.packs.clone();
-    match packs.is_empty() {
-        true => Vec::new(),
-        false => vec![Need {
-            backup: id.clone(),
-            packs,
-        }],
+fn needs(id: &BackupId, packs: Vec<PackSummary>) -> Vec<Need> {
+    if packs.is_empty() {
+        return Vec::new();
     }
+    let backup = id.clone();
+    vec![Need { backup, packs }]
 }

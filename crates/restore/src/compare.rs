@@ -1,50 +1,112 @@
 //! Holding a restored database against the facts of its backup.
 //!
-//! Invariant: what is compared is what a restore has to bring back; what belongs
-//! to the place (name, size, server) is not.
+//! Invariants: every fact is compared or named here with the reason why it is
+//! not; a new one does not compile until it has its place.
 
-use pgkeep_postgres::client::DatabaseFacts;
+use std::fmt::Debug;
+
+use pgkeep_postgres::client::{DatabaseFacts, Extension, Locale};
 
 /// In what `found` differs from `expected`, in words; nothing where it does not.
 pub(crate) fn differences(expected: &DatabaseFacts, found: &DatabaseFacts) -> Vec<String> {
-    let mut differences = Vec::new();
-    let mut compare = |what: &str, expected: String, found: String| {
+    let DatabaseFacts {
+        owner,
+        encoding,
+        locale,
+        tablespace,
+        comment,
+        security_labels,
+        privileges,
+        settings,
+        roles,
+        extensions,
+        tables,
+        // Of the place, not of the database.
+        name: _,
+        size_bytes: _,
+        server_version: _,
+        system_id: _,
+        // Set after the comparison, by statements that fail if they cannot.
+        connection_limit: _,
+        is_template: _,
+        allow_connections: _,
+    } = expected;
+    let mut differences = Differences(Vec::new());
+    differences.of("the owner", owner, &found.owner);
+    differences.of("the encoding", encoding, &found.encoding);
+    differences.of("the locale", &sorting(locale), &sorting(&found.locale));
+    differences.of("the tablespace", tablespace, &found.tablespace);
+    differences.of("the comment", comment, &found.comment);
+    // The catalogs keep lists in the order in which things were done.
+    differences.of_lists("security labels", security_labels, &found.security_labels);
+    differences.of(
+        "whether privileges are set",
+        &privileges.is_some(),
+        &found.privileges.is_some(),
+    );
+    let none = Vec::new();
+    differences.of_lists(
+        "privileges",
+        privileges.as_ref().unwrap_or(&none),
+        found.privileges.as_ref().unwrap_or(&none),
+    );
+    differences.of_lists("settings", settings, &found.settings);
+    differences.of_lists("roles", roles, &found.roles);
+    // An archive does not say which version of an extension it wants.
+    differences.of_lists("extensions", &named(extensions), &named(&found.extensions));
+    differences.of("the number of tables", tables, &found.tables);
+    differences.0
+}
+
+/// What decides how a database sorts; the version of the rules is the server's.
+fn sorting(locale: &Locale) -> impl Debug + PartialEq {
+    let Locale {
+        provider,
+        collate,
+        ctype,
+        locale,
+        icu_rules,
+        collation_version: _,
+    } = locale.clone();
+    (provider, collate, ctype, locale, icu_rules)
+}
+
+fn named(extensions: &[Extension]) -> Vec<(&str, &str)> {
+    let extensions = extensions.iter();
+    extensions
+        .map(|e| (e.name.as_str(), e.schema.as_str()))
+        .collect()
+}
+
+struct Differences(Vec<String>);
+
+impl Differences {
+    fn of<T: Debug + PartialEq>(&mut self, what: &str, expected: &T, found: &T) {
         if expected != found {
-            differences.push(format!("{what} is {found}, not {expected}"));
+            self.0
+                .push(format!("{what} is {found:?}, not {expected:?}"));
         }
-    };
-    let names = |facts: &DatabaseFacts| {
-        let names: Vec<&str> = facts.extensions.iter().map(|e| e.name.as_str()).collect();
-        format!("{names:?}")
-    };
-    compare("the owner", expected.owner.clone(), found.owner.clone());
-    compare(
-        "the encoding",
-        expected.encoding.clone(),
-        found.encoding.clone(),
-    );
-    let locale = |facts: &DatabaseFacts| {
-        let locale = &facts.locale;
-        let (collate, ctype) = (&locale.collate, &locale.ctype);
-        format!(
-            "{} {collate} {ctype} {:?}",
-            locale.provider.as_str(),
-            locale.locale
-        )
-    };
-    compare("the locale", locale(expected), locale(found));
-    compare(
-        "the comment",
-        format!("{:?}", expected.comment),
-        format!("{:?}", found.comment),
-    );
-    let settings = |facts: &DatabaseFacts| format!("{:?}", facts.settings);
-    compare("the list of settings", settings(expected), settings(found));
-    compare("the list of extensions", names(expected), names(found));
-    compare(
-        "the number of tables",
-        expected.tables.to_string(),
-        found.tables.to_string(),
-    );
-    differences
+    }
+
+    fn of_lists<T: Debug>(&mut self, what: &str, expected: &[T], found: &[T]) {
+        let sorted = |list: &[T]| {
+            let mut texts: Vec<String> = list.iter().map(|item| format!("{item:?}")).collect();
+            texts.sort();
+            texts
+        };
+        let (expected, found) = (sorted(expected), sorted(found));
+        let lost: Vec<&String> = expected
+            .iter()
+            .filter(|item| !found.contains(item))
+            .collect();
+        let gained: Vec<&String> = found
+            .iter()
+            .filter(|item| !expected.contains(item))
+            .collect();
+        if expected != found {
+            self.0.push(format!(
+                "of the {what} it lacks {lost:?} and has {gained:?} besides"
+            ));
+        }
+    }
 }

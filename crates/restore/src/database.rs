@@ -1,19 +1,22 @@
 //! A dump into a new database.
 //!
 //! Invariants: the database is made by this restore, under a name that nobody
-//! has; when anything fails it is dropped again; it is opened to others
-//! (connection limit, template) only when all else is done.
+//! has; when it cannot be filled it is dropped again, and where even that fails it
+//! is named; it is compared with the backup's facts before anything that would
+//! keep one from looking (connection limit, no connections) is set.
 
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 
-use pgkeep_format::records::DumpFacts;
+use pgkeep_format::records::{DUMP_FILE, DumpFacts};
 use pgkeep_postgres::client::{
     self, ConnectError, Connection, ConnectionParameters, DatabaseFacts, ExportedSnapshot, connect,
 };
-use pgkeep_postgres::tools::{PgRestore, RunningRestore, ToolDirectory, Tools};
-use pgkeep_repository::{BackupWriter, OpenBackup, RepositoryError};
+use pgkeep_postgres::tools::{PgRestore, ToolDirectory, Tools};
+use pgkeep_repository::{OpenBackup, RepositoryError};
 use tokio::io::AsyncWriteExt;
+use tokio::process::ChildStdin;
 
 use crate::{RestoreError, compare, facts};
 
@@ -50,8 +53,8 @@ impl DumpRestore<'_> {
     /// facts.
     ///
     /// # Errors
-    /// Whatever fails; then the new database is dropped, but for a comparison
-    /// that finds a difference.
+    /// Whatever fails; then the new database is dropped, but where it was filled
+    /// and then differs or cannot be compared.
     pub async fn apply(
         &self,
         backup: &OpenBackup,
@@ -73,16 +76,19 @@ impl DumpRestore<'_> {
                 Err(RestoreError::Interrupted { what })
             }
         };
-        let finished = match filled {
-            Ok(raw_bytes) => client::finish(&admin, self.name, &expected)
-                .await
-                .map(|()| raw_bytes)
-                .map_err(|source| RestoreError::Create { source }),
-            Err(error) => Err(error),
+        let raw_bytes = match filled {
+            Ok(raw_bytes) => raw_bytes,
+            Err(failure) => return Err(self.undo(failure).await),
         };
-        match finished {
-            Ok(raw_bytes) => self.compare(&expected, raw_bytes).await,
-            Err(failure) => Err(self.undo(failure).await),
+        // While it still takes connections: what would keep them out comes last.
+        self.compare(&expected).await?;
+        match client::finish(&admin, self.name, &expected).await {
+            Ok(()) => Ok(Restored {
+                database: self.name.to_owned(),
+                raw_bytes,
+                tables: expected.tables,
+            }),
+            Err(source) => Err(self.undo(RestoreError::Create { source }).await),
         }
     }
 
@@ -128,57 +134,58 @@ impl DumpRestore<'_> {
 
     async fn fill(&self, backup: &OpenBackup, tools: &ToolDirectory) -> Result<u64, RestoreError> {
         let target = self.connection.with_database(self.name);
-        let mut running = PgRestore::new(tools, &target)
+        let mut started = PgRestore::new(tools, &target)
             .spawn()
             .map_err(|source| self.tool(source))?;
-        match self.feed(backup, &mut running).await {
+        let mut input = started
+            .take_stdin()
+            .ok_or_else(|| self.feeding(std::io::ErrorKind::BrokenPipe.into()))?;
+        // Bound after its input, so that it is dropped, and killed, before it: it
+        // never takes the end of its input for the end of the data.
+        let mut running = started;
+        match self.feed(backup, &mut input).await {
             Ok(raw_bytes) => {
+                drop(input);
                 running.wait().await.map_err(|source| self.tool(source))?;
                 Ok(raw_bytes)
             }
             // pg_restore closed its input: why, it says itself.
-            Err(error @ RestoreError::Feed { .. }) => match running.wait().await {
-                Err(source) => Err(self.tool(source)),
-                Ok(()) => Err(error),
-            },
-            // Dropped, it is killed before it could take the end of its input for
-            // the end of the data.
-            Err(error) => Err(error),
+            Err(error @ RestoreError::Feed { .. }) => {
+                drop(input);
+                match running.wait().await {
+                    Err(source) => Err(self.tool(source)),
+                    Ok(()) => Err(error),
+                }
+            }
+            Err(error) => {
+                running.kill().await;
+                Err(error)
+            }
         }
     }
 
-    async fn feed(
-        &self,
-        backup: &OpenBackup,
-        running: &mut RunningRestore,
-    ) -> Result<u64, RestoreError> {
+    async fn feed(&self, backup: &OpenBackup, input: &mut ChildStdin) -> Result<u64, RestoreError> {
         let read = |source: RepositoryError| RestoreError::Read {
             backup: backup.record().id.clone(),
             source,
         };
-        let feed = |source| RestoreError::Feed {
-            database: self.name.to_owned(),
-            source,
-        };
-        let closed = || std::io::ErrorKind::BrokenPipe.into();
-        let mut input = running.take_stdin().ok_or_else(|| feed(closed()))?;
-        let mut reader = backup.read(BackupWriter::DUMP).map_err(read)?;
+        let mut reader = backup.read(DUMP_FILE).map_err(read)?;
         let mut raw_bytes = 0;
-        loop {
-            let next = match reader.next().await {
-                Ok(next) => next,
-                Err(error) => {
-                    // Killed first, so that it never sees its input end.
-                    running.kill().await;
-                    return Err(read(error));
-                }
-            };
-            let Some(bytes) = next else { break };
-            input.write_all(&bytes).await.map_err(feed)?;
+        while let Some(bytes) = reader.next().await.map_err(read)? {
+            let fed = input.write_all(&bytes).await;
+            fed.map_err(|source| self.feeding(source))?;
             raw_bytes += bytes.len() as u64;
         }
-        input.shutdown().await.map_err(feed)?;
+        let flushed = input.shutdown().await;
+        flushed.map_err(|source| self.feeding(source))?;
         Ok(raw_bytes)
+    }
+
+    fn feeding(&self, source: std::io::Error) -> RestoreError {
+        RestoreError::Feed {
+            database: self.name.to_owned(),
+            source,
+        }
     }
 
     fn tool(&self, source: pgkeep_postgres::tools::ToolFailed) -> RestoreError {
@@ -191,49 +198,38 @@ impl DumpRestore<'_> {
     /// Drops the unfinished database. The session may have died with the
     /// restore, so it is done in a new one.
     async fn undo(&self, failure: RestoreError) -> RestoreError {
-        let Ok(admin) = self.connect_somewhere().await else {
-            // Where there is no server to ask, the failure itself says so.
-            return failure;
+        let leftover = |failure, source: Box<dyn Error + Send + Sync>| RestoreError::Leftover {
+            database: self.name.to_owned(),
+            failure: Box::new(failure),
+            source,
+        };
+        let admin = match self.connect_somewhere().await {
+            Ok(admin) => admin,
+            Err(error) => return leftover(failure, Box::new(error)),
         };
         match client::drop_database(&admin, self.name).await {
             Ok(()) => failure,
-            Err(source) => RestoreError::Leftover {
-                database: self.name.to_owned(),
-                failure: Box::new(failure),
-                source,
-            },
+            Err(error) => leftover(failure, Box::new(error)),
         }
     }
 
-    async fn compare(
-        &self,
-        expected: &DatabaseFacts,
-        raw_bytes: u64,
-    ) -> Result<Restored, RestoreError> {
-        let restored = |tables| Restored {
-            database: self.name.to_owned(),
-            raw_bytes,
-            tables,
-        };
-        if !expected.allow_connections {
-            // Nobody can look into it; that it takes no connections was restored.
-            return Ok(restored(expected.tables));
-        }
-        let question = |source| RestoreError::Question {
+    async fn compare(&self, expected: &DatabaseFacts) -> Result<(), RestoreError> {
+        let question = |source: Box<dyn Error + Send + Sync>| RestoreError::Question {
             database: self.name.to_owned(),
             source,
         };
         let connection = connect(&self.connection.with_database(self.name))
             .await
-            .map_err(|source| RestoreError::Connect {
-                database: self.name.to_owned(),
-                source,
-            })?;
-        let snapshot = ExportedSnapshot::open(connection).await.map_err(question)?;
-        let found = DatabaseFacts::read(&snapshot).await.map_err(question)?;
+            .map_err(|error| question(Box::new(error)))?;
+        let snapshot = ExportedSnapshot::open(connection)
+            .await
+            .map_err(|error| question(Box::new(error)))?;
+        let found = DatabaseFacts::read(&snapshot)
+            .await
+            .map_err(|error| question(Box::new(error)))?;
         let differences = compare::differences(expected, &found);
         if differences.is_empty() {
-            return Ok(restored(found.tables));
+            return Ok(());
         }
         Err(RestoreError::Differs {
             database: self.name.to_owned(),

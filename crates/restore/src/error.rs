@@ -2,10 +2,11 @@
 //!
 //! Invariant: every error names the backup, the database or the file.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use pgkeep_format::FormatError;
-use pgkeep_postgres::client::{ConnectError, CreateDatabaseError, QueryError};
+use pgkeep_postgres::client::{ConnectError, CreateDatabaseError};
 use pgkeep_postgres::tools::{ToolError, ToolFailed};
 use pgkeep_repository::RepositoryError;
 use pgkeep_types::{BackupId, ClusterName};
@@ -108,8 +109,7 @@ pub enum RestoreError {
         /// The new database, which stays.
         database: String,
         /// Why not.
-        #[source]
-        source: QueryError,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// What was restored is not what was backed up.
     #[error("database {database:?} was restored and differs from its backup: {}", .differences.join("; "))]
@@ -148,8 +148,7 @@ pub enum RestoreError {
         /// What failed first.
         failure: Box<RestoreError>,
         /// Why it could not be dropped.
-        #[source]
-        source: QueryError,
+        source: Box<dyn Error + Send + Sync>,
     },
 }
 
@@ -175,7 +174,9 @@ impl RestoreError {
             Self::Tools { source, .. } => source.hint(),
             Self::Create { source } => source.hint(),
             Self::Restore { source, .. } => source.hint(),
-            Self::Question { source, .. } => source.hint(),
+            Self::Question { .. } => {
+                Some("the restored database was left as it is; look at it yourself".to_owned())
+            }
             Self::FileExists { .. } => Some("give another name; nothing is replaced".to_owned()),
             Self::Leftover { database, .. } => Some(format!(
                 "drop database {database:?} by hand; it is not whole"

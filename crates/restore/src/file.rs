@@ -9,7 +9,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use pgkeep_repository::{BackupWriter, OpenBackup};
+use pgkeep_format::records::DUMP_FILE;
+use pgkeep_repository::OpenBackup;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
@@ -52,7 +53,7 @@ async fn fill(backup: &OpenBackup, path: &Path, draft: &Path) -> Result<u64, Res
         .open(draft)
         .await
         .map_err(failed)?;
-    let mut reader = backup.read(BackupWriter::DUMP).map_err(read)?;
+    let mut reader = backup.read(DUMP_FILE).map_err(read)?;
     let mut written = 0;
     while let Some(bytes) = reader.next().await.map_err(read)? {
         file.write_all(&bytes).await.map_err(failed)?;
@@ -87,22 +88,35 @@ impl Draft {
     }
 
     fn publish(self, path: &Path) -> Result<(), RestoreError> {
-        let renamed = renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE);
-        renamed
-            .map_err(io::Error::from)
-            .and_then(|()| match path.parent() {
-                Some(directory) if directory != Path::new("") => {
-                    std::fs::File::open(directory)?.sync_all()
-                }
-                _ => std::fs::File::open(".")?.sync_all(),
-            })
-            .map_err(|source| file_error(path, source))
+        // A link refuses what exists. Where there are none (exFAT, some network
+        // mounts), a rename that refuses to replace does the same.
+        let named = std::fs::hard_link(&self.path, path).or_else(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(renameat_with(
+                CWD,
+                &self.path,
+                CWD,
+                path,
+                RenameFlags::NOREPLACE,
+            )?),
+        });
+        named.map_err(|source| file_error(path, source))?;
+        let directory = match path.parent() {
+            Some(directory) if directory != Path::new("") => directory,
+            _ => Path::new("."),
+        };
+        let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|source| {
+            // What may not last is not left for somebody to rely on.
+            let _ = std::fs::remove_file(path);
+            file_error(path, source)
+        })
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // After publishing there is nothing under this name.
+        // Best effort: after a rename there is nothing under this name.
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -8,7 +8,8 @@
 //! - **`put`** makes one small object. When it returns, the object is durable. A
 //!   name that exists already is refused with `AlreadyExists` where the
 //!   capability `create_only` is proved; elsewhere writers use names that are
-//!   unique. After an error nothing is promised: the object may exist, whole.
+//!   unique. After an error nothing is promised: the object may exist, whole; one
+//!   that is found then is durable.
 //!   The same `put` may be called again; an `AlreadyExists` then has to be
 //!   compared with what was to be written.
 //! - **`upload`** makes one large object from parts that come in order. The

@@ -106,15 +106,13 @@ impl Storage for LocalStorage {
         let path = self.path(name);
         self.blocking(Operation::Get, name.as_str(), move || {
             let mut file = File::open(path)?;
-            let mut bytes = Vec::new();
-            match range {
-                None => file.read_to_end(&mut bytes)?,
-                Some(range) => {
-                    file.seek(SeekFrom::Start(range.start))?;
-                    let length = range.end.saturating_sub(range.start);
-                    file.take(length).read_to_end(&mut bytes)?
-                }
-            };
+            let whole = file.metadata()?.len();
+            let range = range.unwrap_or(0..whole);
+            let end = range.end.min(whole);
+            let length = end.saturating_sub(range.start);
+            file.seek(SeekFrom::Start(range.start))?;
+            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+            file.take(length).read_to_end(&mut bytes)?;
             Ok(bytes.into())
         })
         .await
@@ -139,7 +137,12 @@ impl Storage for LocalStorage {
         let path = self.path(name);
         let size = self
             .blocking(Operation::Head, name.as_str(), move || {
-                Ok(fs::metadata(path)?.len())
+                let meta = fs::metadata(path)?;
+                if meta.is_file() {
+                    Ok(meta.len())
+                } else {
+                    Err(io::ErrorKind::NotFound.into())
+                }
             })
             .await?;
         Ok(ObjectMeta {
@@ -307,6 +310,15 @@ impl Draft {
             }
             Err(error) => return Err(error),
         }
+        let synced = self.sync_directories();
+        if synced.is_err() {
+            // What is there and may not stay must not be found by who asks again.
+            let _ = fs::remove_file(&self.path);
+        }
+        synced
+    }
+
+    fn sync_directories(&self) -> io::Result<()> {
         let mut directory = parent(&self.path)?;
         loop {
             sync_directory(directory)?;
@@ -328,9 +340,15 @@ impl Drop for Draft {
 fn cannot_link(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let errno = error.raw_os_error();
-    [Errno::PERM, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::MLINK]
-        .iter()
-        .any(|cannot| errno == Some(cannot.raw_os_error()))
+    [
+        Errno::PERM,
+        Errno::NOTSUP,
+        Errno::OPNOTSUPP,
+        Errno::NOSYS,
+        Errno::MLINK,
+    ]
+    .iter()
+    .any(|cannot| errno == Some(cannot.raw_os_error()))
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {

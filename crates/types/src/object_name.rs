@@ -28,12 +28,6 @@ impl ObjectName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The last part of the name.
-    #[must_use]
-    pub fn last_part(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or(&self.0)
-    }
 }
 
 impl FromStr for ObjectName {

@@ -9,7 +9,7 @@ use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
 };
-use pgkeep_repository::{Limits, Run, RunPlan};
+use pgkeep_repository::{Committed, Limits, Run, RunPlan};
 use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 use serde::Serialize;
 
@@ -20,12 +20,47 @@ use crate::error::{CliError, Exit, sentence};
 use crate::output::JSON_VERSION;
 use crate::words;
 
+/// A backup that had its turn, and what it came to.
+type Ended = (PlannedBackup, Result<BackupRecord, CaptureError>);
+
 #[derive(Serialize)]
 struct Report {
     version: u32,
     run: RunId,
     outcome: Outcome,
     backups: Vec<BackupLine>,
+}
+
+impl Report {
+    fn new(cluster: &ClusterName, run: &Run, ended: &[Ended]) -> Self {
+        let line = |(planned, made): &Ended| match made {
+            Ok(record) => BackupLine::complete(record),
+            Err(error) => BackupLine::failed(cluster, planned, sentence(error)),
+        };
+        Self {
+            version: JSON_VERSION,
+            run: run.id().clone(),
+            outcome: Outcome::Failed,
+            backups: ended.iter().map(line).collect(),
+        }
+    }
+
+    fn outcomes(&self) -> Vec<BackupOutcome> {
+        self.backups
+            .iter()
+            .filter_map(BackupLine::outcome)
+            .collect()
+    }
+
+    fn errors(&self) -> RunErrors {
+        RunErrors {
+            errors: self
+                .backups
+                .iter()
+                .filter_map(BackupLine::failure)
+                .collect(),
+        }
+    }
 }
 
 /// Backs up, and tells how it ended.
@@ -39,7 +74,8 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     };
     let plan = plan(context, &cluster, arguments.kind, &databases);
     let planned = plan.backups.clone();
-    let begun = begin(context, &settings, &cluster_settings, plan).await;
+    let begun = begin(context, &settings, &cluster_settings, plan);
+    let begun = context.unless_interrupted(begun).await;
     let run = begun.map_err(|source| CliError::NotBegun {
         databases,
         source: Box::new(source),
@@ -54,15 +90,21 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         warn: &|words| context.output.warning(words),
     };
     let mut ended = Vec::new();
-    for backup in &planned {
-        let made = one(context, &run, &dump, backup).await;
-        let stop = matches!(made, Err(CaptureError::Interrupted { .. }));
+    let mut interrupted = false;
+    for backup in planned {
+        // Those that have not had their turn are told as failed too.
+        let made = match interrupted {
+            false => one(context, &run, &dump, &backup).await,
+            true => Err(CaptureError::Interrupted {
+                database: backup.database.clone(),
+            }),
+        };
+        interrupted |= matches!(made, Err(CaptureError::Interrupted { .. }));
         ended.push((backup, made));
-        if stop {
-            break;
-        }
     }
-    finish(context, &cluster, run, &planned, ended).await
+    let report = Report::new(&cluster, &run, &ended);
+    let exit = tell_failures(context, ended);
+    finish(context, run, report, exit).await
 }
 
 /// Opens the repository and writes down what is about to be done.
@@ -72,8 +114,9 @@ async fn begin(
     cluster: &ClusterSettings,
     plan: RunPlan,
 ) -> Result<Run, CliError> {
-    let repository = context.repository(settings, cluster, None).await?;
-    let access = context.write_access(settings, &repository)?;
+    let keys = context.keys(settings, None)?;
+    let repository = context.repository(settings, cluster, &keys).await?;
+    let access = context.write_access(settings, &repository, keys)?;
     Ok(repository.begin(&access, plan).await?)
 }
 
@@ -114,7 +157,7 @@ async fn one(
     let took = words::duration(started, now);
     match &made {
         Ok(committed) => {
-            let record = &committed.0;
+            let record = committed.record();
             context.output.say(format_args!(
                 "{} END   dump of {database:?}: complete, {} in {took}, {} new",
                 words::time(now),
@@ -127,83 +170,54 @@ async fn one(
             words::time(now)
         )),
     }
-    made.map(|committed| committed.0)
+    made.map(Committed::into_record)
 }
 
-/// Writes down how the run ended, and tells it.
+/// Tells why backups failed, and how the program is to end.
+fn tell_failures(context: &Context, ended: Vec<Ended>) -> Exit {
+    let count = ended.len();
+    let mut exits = Vec::new();
+    for (_, made) in ended {
+        if let Err(error) = made {
+            let error = CliError::Capture(error);
+            context.output.failure(&error);
+            exits.push(error.exit_code());
+        }
+    }
+    if exits.contains(&Exit::Interrupted) {
+        return Exit::Interrupted;
+    }
+    match exits.len() {
+        0 => Exit::Done,
+        failed if failed == count => Exit::Failed,
+        _ => Exit::Partial,
+    }
+}
+
+/// Writes down how the run ended. The backups are what they are; that their run
+/// could not be given its end is a failure of its own.
 async fn finish(
     context: &Context,
-    cluster: &ClusterName,
     run: Run,
-    planned: &[PlannedBackup],
-    ended: Vec<(&PlannedBackup, Result<BackupRecord, CaptureError>)>,
+    mut report: Report,
+    exit: Exit,
 ) -> Result<Exit, CliError> {
-    let outcome_of = |at: usize, backup: &PlannedBackup| {
-        let made = ended.get(at).map(|(_, made)| made);
-        BackupOutcome {
-            id: backup.id.clone(),
-            database: backup.database.clone(),
-            outcome: match made {
-                Some(Ok(_)) => Outcome::Complete,
-                Some(Err(_)) | None => Outcome::Failed,
-            },
+    let (outcomes, errors) = (report.outcomes(), report.errors());
+    let finished = run.finish(context.clock.now(), outcomes, errors).await;
+    let exit = match finished {
+        Ok(outcome) => {
+            report.outcome = outcome;
+            exit
         }
-    };
-    let error_of = |(at, backup): (usize, &PlannedBackup)| {
-        let error = match ended.get(at).map(|(_, made)| made) {
-            Some(Ok(_)) => return None,
-            Some(Err(error)) => sentence(error),
-            None => "interrupted before its turn".to_owned(),
-        };
-        Some((backup.id.clone(), error))
-    };
-    let outcomes = planned.iter().enumerate();
-    let outcomes: Vec<BackupOutcome> = outcomes.map(|(at, b)| outcome_of(at, b)).collect();
-    let errors = RunErrors {
-        errors: planned.iter().enumerate().filter_map(error_of).collect(),
-    };
-    let id = run.id().clone();
-    let written = run.finish(context.clock.now(), outcomes, errors).await;
-
-    let mut exit = Exit::Done;
-    let mut lines = Vec::new();
-    let mut good = 0;
-    for (backup, made) in ended {
-        match made {
-            Ok(record) => {
-                good += 1;
-                lines.push(BackupLine::complete(&record));
-            }
-            Err(error) => {
-                let told = sentence(&error);
-                let failed = CliError::Capture(error);
-                context.output.failure(&failed);
-                exit = failed.exit_code();
-                lines.push(BackupLine::failed(cluster, backup, told));
-            }
-        }
-    }
-    if exit == Exit::Failed && good > 0 {
-        exit = Exit::Partial;
-    }
-    // The backups are what they are; that their run has no end is told.
-    let outcome = match written {
-        Ok(outcome) => outcome,
         Err(error) => {
             context.output.failure(&CliError::Repository(error));
-            exit = if exit == Exit::Interrupted {
-                exit
-            } else {
-                Exit::Failed
-            };
-            Outcome::Failed
+            report.outcome = Outcome::Failed;
+            match exit {
+                Exit::Interrupted => exit,
+                _ => Exit::Failed,
+            }
         }
     };
-    context.output.json(&Report {
-        version: JSON_VERSION,
-        run: id,
-        outcome,
-        backups: lines,
-    })?;
+    context.output.json(&report)?;
     Ok(exit)
 }

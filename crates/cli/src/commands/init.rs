@@ -9,12 +9,13 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pgkeep_config::{ConfigError, EncryptionMode, FILE_NAME, Settings, storage_directory};
 use pgkeep_format::{HostKey, Recipient, RecoveryIdentity, RecoveryKeyFile};
 use pgkeep_postgres::client::ConnectionParameters;
-use pgkeep_repository::NewRepository;
-use pgkeep_storage::LocalStorage;
+use pgkeep_repository::{NewRepository, Repository};
+use pgkeep_storage::{LocalStorage, Storage};
 use pgkeep_types::{Clock, Random};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -82,8 +83,15 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
         files.write(&plan.config, &configuration(&plan, arguments, &recipients))?;
     }
     let storage = LocalStorage::new(&plan.repository);
-    new.create(&storage, &context.clock, &context.random)
-        .await?;
+    let created = new.create(&storage, &context.clock, &context.random).await;
+    if let Err(error) = created {
+        // An answer that was lost: where the repository is there and is ours, its
+        // keys must stay.
+        let storage: Arc<dyn Storage> = Arc::new(storage);
+        Repository::open(storage, &[new.trust()])
+            .await
+            .map_err(|_| error)?;
+    }
     files.keep();
 
     let recovery_key_file = recovery.is_some().then_some(plan.recovery_key.as_path());
@@ -146,7 +154,7 @@ fn plan(arguments: &Init, context: &Context) -> Result<Plan, CliError> {
         })
     };
     let host_key = configured.and_then(|e| e.host_key_file.clone());
-    let plan = Plan {
+    let mut plan = Plan {
         repository,
         repository_name,
         configured: settings.is_some(),
@@ -159,6 +167,8 @@ fn plan(arguments: &Init, context: &Context) -> Result<Plan, CliError> {
         encrypted,
         recipients: recipients.iter().map(parse).collect::<Result<_, _>>()?,
     };
+    plan.recipients.sort();
+    plan.recipients.dedup();
     Ok(plan)
 }
 

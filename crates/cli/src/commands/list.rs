@@ -4,7 +4,7 @@
 //! command fail, but hides nothing else.
 
 use pgkeep_config::Settings;
-use pgkeep_format::records::{BackupRecord, Outcome, PlannedBackup};
+use pgkeep_format::records::{BackupOutcome, BackupRecord, Outcome, PlannedBackup};
 use pgkeep_repository::{Attempt, Catalogue, Entry, Repository};
 use pgkeep_types::{BackupId, Clock, ClusterName, Timestamp};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::arguments::List;
 use crate::context::{Context, unconfigured};
 use crate::error::{CliError, Exit};
+use crate::keys::KeysAtHand;
 use crate::output::JSON_VERSION;
 use crate::words::{self, Align};
 
@@ -121,6 +122,23 @@ impl BackupLine {
         }
     }
 
+    /// How it ended, as the run's outcome says it.
+    pub(crate) fn outcome(&self) -> Option<BackupOutcome> {
+        Some(BackupOutcome {
+            id: self.id.clone()?,
+            database: self.database.clone()?,
+            outcome: match self.status {
+                Status::Complete => Outcome::Complete,
+                _ => Outcome::Failed,
+            },
+        })
+    }
+
+    /// Why it failed.
+    pub(crate) fn failure(&self) -> Option<(BackupId, String)> {
+        Some((self.id.clone()?, self.error.clone()?))
+    }
+
     /// What has become of it, in a word.
     pub(crate) fn status(&self) -> &'static str {
         self.status.word()
@@ -144,7 +162,7 @@ impl BackupLine {
     }
 
     fn cell(&self, column: Column) -> String {
-        let text = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), words::printable);
         let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), words::size);
         match column {
             Column::Id => self.id.as_ref().map_or("-", BackupId::short).to_owned(),
@@ -203,17 +221,17 @@ impl Column {
 /// Lists.
 pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, CliError> {
     let settings = context.settings()?;
-    let identities = context.identities(&settings, None)?;
+    let keys = context.keys(&settings, None)?;
     let mut lines = Vec::new();
     let mut exit = Exit::Done;
-    for (cluster, repository) in wanted(arguments, context, &settings).await? {
+    for (cluster, repository) in wanted(arguments, context, &settings, &keys).await? {
         for key in repository.unreadable_keys() {
             context
                 .output
                 .failure(&CliError::UnreadableKey(key.clone()));
             exit = Exit::Failed;
         }
-        let catalogue = repository.catalogue(&cluster, &identities).await?;
+        let catalogue = repository.catalogue(&cluster, &keys.all()).await?;
         lines.extend(describe(&catalogue, context));
         for entry in catalogue.entries {
             if let Entry::Unreadable(unreadable) = entry {
@@ -234,11 +252,12 @@ async fn wanted(
     arguments: &List,
     context: &Context,
     settings: &Settings,
+    keys: &KeysAtHand,
 ) -> Result<Vec<(ClusterName, Repository)>, CliError> {
     let mut wanted = Vec::new();
     if arguments.cluster.is_none() && settings.clusters.is_empty() {
         let any = unconfigured(settings);
-        let repository = context.repository(settings, &any, None).await?;
+        let repository = context.repository(settings, &any, keys).await?;
         for cluster in repository.clusters().await? {
             wanted.push((cluster, repository.clone()));
         }
@@ -250,7 +269,7 @@ async fn wanted(
     };
     for name in names {
         let (cluster, of_cluster) = context.cluster(settings, Some(name))?;
-        let repository = context.repository(settings, &of_cluster, None).await?;
+        let repository = context.repository(settings, &of_cluster, keys).await?;
         wanted.push((cluster, repository));
     }
     Ok(wanted)
@@ -293,9 +312,11 @@ fn tell(context: &Context, lines: Vec<BackupLine>) -> Result<(), CliError> {
         }
         for line in &lines {
             if let (Some(id), Some(error), Status::Failed) = (&line.id, &line.error, line.status) {
-                context
-                    .output
-                    .data(format_args!("{}: {error}\n", id.short()));
+                context.output.data(format_args!(
+                    "{}: {}\n",
+                    id.short(),
+                    words::printable(error)
+                ));
             }
         }
     }

@@ -44,10 +44,10 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
 /// is asked first, and dropped only when asked again.
 async fn give_up(command: &Command, context: &Context) {
     match command {
-        Command::Backup(_) | Command::Restore(_) | Command::Demo(_) => {
+        Command::Init(_) | Command::Backup(_) | Command::Restore(_) | Command::Demo(_) => {
             context.interrupt.insisted().await;
         }
-        Command::Init(_) | Command::List(_) | Command::Show(_) | Command::Reference(_) => {
+        Command::List(_) | Command::Show(_) | Command::Reference(_) => {
             context.interrupt.requested().await;
         }
     }

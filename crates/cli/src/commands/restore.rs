@@ -30,28 +30,28 @@ struct Report<'a> {
 
 /// Restores.
 pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, CliError> {
-    let settings = context.settings()?;
-    let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
     let identity = arguments.identity.as_deref();
-    let repository = context
-        .repository(&settings, &cluster_settings, identity)
-        .await?;
-    context.warn_of_keys(&repository);
-    let identities = context.identities(&settings, identity)?;
-    let catalogue = repository.catalogue(&cluster, &identities).await?;
-    let record = select(&catalogue, &selection(arguments))?;
-    let access = context.read_access(&settings, &repository, identity)?;
-    let backup = repository.open_backup(&access, record).await?;
+    let open = async {
+        let opened = context
+            .open_for_reading(arguments.cluster.as_ref(), identity)
+            .await?;
+        let record = select(&opened.catalogue, &selection(arguments)?)?;
+        let access = opened.repository.read_access(&opened.keys.recovery())?;
+        let backup = opened.repository.open_backup(&access, record).await?;
+        Ok((opened, backup))
+    };
+    let (opened, backup) = context.unless_interrupted(open).await?;
 
     if let Some(path) = &arguments.to_file {
         return into_file(context, &backup, &context.path(path)).await;
     }
+    let record = backup.record();
     let name = match &arguments.new_name {
         Some(name) => checked(name)?,
         None => default_name(&record.database, &record.id),
     };
-    let connection = context.connection(&cluster, &cluster_settings)?;
-    let tools = context.tools(&settings).await;
+    let connection = context.connection(&opened.cluster, &opened.cluster_settings)?;
+    let tools = context.tools(&opened.settings).await;
     let restore = DumpRestore {
         connection: &connection,
         tools: &tools,
@@ -60,12 +60,16 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     into_database(context, &backup, restore).await
 }
 
-fn selection(arguments: &Restore) -> Selection {
+fn selection(arguments: &Restore) -> Result<Selection, CliError> {
     match (&arguments.backup, &arguments.database) {
-        (Some(id), _) => Selection::Id(id.clone()),
-        (None, database) => Selection::Newest {
-            database: database.clone().unwrap_or_default(),
-        },
+        (Some(id), _) => Ok(Selection::Id(id.clone())),
+        (None, Some(database)) => Ok(Selection::Newest {
+            database: database.clone(),
+        }),
+        (None, None) => Err(CliError::Usage {
+            problem: "neither a database nor a backup is named".to_owned(),
+            hint: "give --database NAME or --backup ID".to_owned(),
+        }),
     }
 }
 

@@ -35,23 +35,19 @@ struct ShownAttempt {
 
 /// Shows.
 pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, CliError> {
-    let settings = context.settings()?;
-    let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
     let identity = arguments.identity.as_deref();
-    let repository = context
-        .repository(&settings, &cluster_settings, identity)
+    let opened = context
+        .open_for_reading(arguments.cluster.as_ref(), identity)
         .await?;
-    context.warn_of_keys(&repository);
-    let identities = context.identities(&settings, identity)?;
-    let catalogue = repository.catalogue(&cluster, &identities).await?;
-    let selected = select(&catalogue, &Selection::Id(arguments.backup.clone()));
+    let (repository, catalogue) = (&opened.repository, &opened.catalogue);
+    let selected = select(catalogue, &Selection::Id(arguments.backup.clone()));
     if let (Err(RestoreError::NothingFound { .. }), Some(attempt)) =
-        (&selected, attempt(&catalogue, &arguments.backup))
+        (&selected, attempt(catalogue, &arguments.backup))
     {
         return tell_attempt(context, &catalogue.cluster, attempt);
     }
     let record = selected?;
-    let facts = facts(&repository, record, &identities).await?;
+    let facts = facts(repository, record, &opened.keys.all()).await?;
 
     context
         .output
@@ -92,13 +88,13 @@ fn tell_attempt(
         text,
         "cluster       {cluster}\ndatabase      {}\nstarted       {}\nby            \
          pgkeep {} on {}\n",
-        attempt.database,
+        words::printable(&attempt.database),
         words::time(attempt.begin.started),
         attempt.begin.pgkeep,
         attempt.begin.host
     );
     if let Some(error) = &attempt.error {
-        let _ = writeln!(text, "error         {error}");
+        let _ = writeln!(text, "error         {}", words::printable(error));
     }
     context.output.data(text);
     context.output.json(&ShownAttempt {
@@ -130,7 +126,7 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, location: &str) ->
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // Writing into a string does not fail.
-        let _ = writeln!(text, "{name:<14}{value}");
+        let _ = writeln!(text, "{name:<14}{}", words::printable(&value));
     };
     line("backup", record.id.to_string());
     line("status", "complete".to_owned());

@@ -283,3 +283,48 @@ async fn show_tells_what_is_known_also_of_an_attempt_that_failed() {
     site.run(&["show", "1999"]).await.ended(4);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_lost_its_host_key_still_restores() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    site.back_up("postgres").await;
+    std::fs::remove_file(site.path("host.key")).unwrap();
+    assert_eq!(site.good().await.len(), 1);
+    let restore = [
+        "restore",
+        "--database",
+        "postgres",
+        "--as",
+        "new",
+        "--identity",
+        "recovery.key",
+    ];
+    site.run(&restore)
+        .await
+        .ended(0)
+        .says(&["warning:", "host.key"]);
+    site.run(&["backup", "--database", "postgres"])
+        .await
+        .ended(1)
+        .says(&["host.key"]);
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_printed_is_a_failure() {
+    let site = Site::empty();
+    site.run(&["init", "--repository", "backups"])
+        .await
+        .ended(0);
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let child = site
+        .command(&["list", "--json"])
+        .stdout(full)
+        .spawn()
+        .unwrap();
+    crate::site::ended(child)
+        .await
+        .ended(1)
+        .says(&["cannot write to stdout"]);
+}

@@ -5,6 +5,9 @@
 //! tells of a database's inside is in sealed ones. Fields are only ever added;
 //! a reader ignores those that it does not know.
 
+/// The name of the one file of a dump: `pg_dump`'s custom-format archive.
+pub const DUMP_FILE: &str = "dump";
+
 mod backup;
 mod facts;
 mod run;

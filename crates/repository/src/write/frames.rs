@@ -3,15 +3,15 @@
 //! Invariant: frames leave in the order of the stream: each goes through a slot
 //! that is queued in that order before the work on it begins.
 
-use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use pgkeep_format::cut::Cutter;
 use pgkeep_format::{FormatError, Frame, FrameEncoder, Hash, RepositorySecret};
 use tokio::sync::mpsc;
+
+use crate::{RepositoryError, threads};
 
 /// What the source sends: bytes, and in the end the word that it was the end.
 pub(super) enum Input {
@@ -46,35 +46,31 @@ pub(super) fn start(
     level: i32,
     workers: usize,
     input: mpsc::Receiver<Input>,
-) -> io::Result<(Receiver<Output>, Vec<JoinHandle<()>>)> {
+) -> Result<Receiver<Output>, RepositoryError> {
     let (jobs, queue) = sync_channel::<Job>(workers);
     let (output, frames) = sync_channel(workers * 2);
     let queue = Arc::new(Mutex::new(queue));
-    let mut threads = Vec::new();
     for _ in 0..workers {
-        let (queue, key) = (Arc::clone(&queue), secret.content_key());
-        threads.push(spawn("compress", move || {
-            // A compressor that cannot be made is reported in each slot.
-            let mut encoder = FrameEncoder::new(key, level);
+        let encoder = FrameEncoder::new(secret.content_key(), level);
+        let mut encoder = encoder.map_err(|source| RepositoryError::Make {
+            what: "a compressor",
+            source,
+        })?;
+        let queue = Arc::clone(&queue);
+        threads::spawn("compress", move || {
             while let Some(job) = next(&queue) {
-                let frame = match &mut encoder {
-                    Ok(encoder) => encoder.encode(&job.plain),
-                    Err(_) => Err(FormatError::Key {
-                        what: "compression level",
-                    }),
-                };
                 // Nobody waits for the slot any more: the work was given up.
-                let _ = job.slot.send(frame);
+                let _ = job.slot.send(encoder.encode(&job.plain));
             }
-        })?);
+        })?;
     }
     let cutter = Cutter::new(secret.cut_seed());
     let hasher = secret.content_key().hasher();
-    threads.push(spawn("cut", move || {
+    threads::spawn("cut", move || {
         // Whoever is gone has told why.
         let _ = cut(cutter, hasher, input, &jobs, &output);
-    })?);
-    Ok((frames, threads))
+    })?;
+    Ok(frames)
 }
 
 fn next(queue: &Mutex<Receiver<Job>>) -> Option<Job> {
@@ -113,14 +109,4 @@ fn cut(
     let hash = hasher.finish();
     let summary = Summary { size, hash };
     output.send(Output::End(summary)).map_err(|_| Gone)
-}
-
-/// Starts a thread of the engine.
-pub(super) fn spawn(
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new()
-        .name(format!("pgkeep-{name}"))
-        .spawn(work)
 }

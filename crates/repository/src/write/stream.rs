@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::frames::{self, Input};
 use super::packs::{self, Packed};
-use crate::{Repository, RepositoryError, WriteAccess};
+use crate::{Repository, RepositoryError, WriteAccess, threads};
 
 /// Sizes that a writer keeps to.
 #[derive(Clone, Copy, Debug)]
@@ -47,18 +47,18 @@ impl Default for Limits {
 
 /// Takes a stream's bytes and stores them.
 #[derive(Debug)]
-pub struct StreamWriter {
+pub(crate) struct StreamWriter {
     input: mpsc::Sender<Input>,
     upload: JoinHandle<Result<Written, RepositoryError>>,
 }
 
 /// A stream that is stored.
 #[derive(Debug)]
-pub struct Written {
+pub(crate) struct Written {
     /// How many bytes the stream had.
-    pub raw_bytes: u64,
+    pub(crate) raw_bytes: u64,
     /// The packs that were written.
-    pub packs: Vec<PackSummary>,
+    pub(crate) packs: Vec<PackSummary>,
     hash: Hash,
     frames: Vec<FrameEntry>,
 }
@@ -66,7 +66,7 @@ pub struct Written {
 impl Written {
     /// The manifest of a backup `id` that is this one stream, as file `path`.
     #[must_use]
-    pub(crate) fn manifest(&self, id: &BackupId, path: &str) -> Manifest {
+    pub(crate) fn into_manifest(self, id: &BackupId, path: &str) -> Manifest {
         let extent = |(frame, entry): (u32, &FrameEntry)| Extent {
             frame,
             offset: 0,
@@ -78,13 +78,13 @@ impl Written {
         };
         Manifest {
             packs: self.packs.iter().map(pack).collect(),
-            frames: self.frames.clone(),
             files: vec![FileEntry {
                 path: path.to_owned(),
                 size: self.raw_bytes,
                 hash: self.hash,
                 extents: (0..).zip(&self.frames).map(extent).collect(),
             }],
+            frames: self.frames,
         }
     }
 }
@@ -99,12 +99,10 @@ impl StreamWriter {
     ) -> Result<Self, RepositoryError> {
         let (input, source) = mpsc::channel(16);
         let workers = limits.workers.get();
-        let (output, mut threads) = frames::start(&access.secret, limits.level, workers, source)
-            .map_err(RepositoryError::Thread)?;
+        let output = frames::start(&access.secret, limits.level, workers, source)?;
         let (packed, queue) = mpsc::channel(2);
         let seal = repository.pack_seal();
-        let packer = frames::spawn("pack", move || packs::pack(&output, &seal, limits, &packed));
-        threads.push(packer.map_err(RepositoryError::Thread)?);
+        threads::spawn("pack", move || packs::pack(&output, &seal, limits, &packed))?;
         let target = Target {
             storage: Arc::clone(&repository.storage),
             cluster: cluster.clone(),
@@ -120,7 +118,7 @@ impl StreamWriter {
     ///
     /// # Errors
     /// `GivenUp` where a later stage has failed; `finish` tells why.
-    pub async fn write(&self, bytes: Bytes) -> Result<(), RepositoryError> {
+    pub(crate) async fn write(&self, bytes: Bytes) -> Result<(), RepositoryError> {
         self.input
             .send(Input::Bytes(bytes))
             .await
@@ -131,16 +129,16 @@ impl StreamWriter {
     ///
     /// # Errors
     /// The first failure of any stage.
-    pub async fn finish(self) -> Result<Written, RepositoryError> {
+    pub(crate) async fn finish(self) -> Result<Written, RepositoryError> {
         // Where the stages are gone, the upload knows why.
         let _ = self.input.send(Input::End).await;
         drop(self.input);
         self.upload.await.unwrap_or(Err(RepositoryError::GivenUp))
     }
 
-    /// Ends the stream as one that came to nothing, and waits until no stage
-    /// works on it any more.
-    pub async fn abandon(self) {
+    /// Ends the stream as one that came to nothing, and waits until nothing more is
+    /// stored.
+    pub(crate) async fn abandon(self) {
         drop(self.input);
         // It was given up: how that ended changes nothing.
         let _ = self.upload.await;

@@ -102,8 +102,14 @@ async fn a_restore_survives_no_failed_call_unnoticed() {
             takes_effect: false,
             error: io::ErrorKind::ConnectionReset,
         });
-        let error = world.read_back(&record).await.unwrap_err().to_string();
-        assert!(error.contains(object), "{error}: {object}");
+        match world.read_back(&record).await {
+            // One key record is enough to open; the host's own is needed to believe.
+            Ok(read) => assert!(object.starts_with("keys/") && read == bytes, "{object}"),
+            Err(error) => {
+                let told = error.to_string().contains(object);
+                assert!(told || object.starts_with("keys/"), "{error}: {object}");
+            }
+        }
     }
 }
 

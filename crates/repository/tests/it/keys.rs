@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pgkeep_format::{HostKey, Identities, RecoveryIdentity};
+use pgkeep_format::{Envelope, HostKey, Identities, KeySecrets, RecordKind, RecoveryIdentity};
 use pgkeep_repository::{NewRepository, Repository, RepositoryError};
 use pgkeep_storage::Storage;
 use pgkeep_testkit::{MemoryStorage, SeededRandom};
@@ -53,13 +53,37 @@ async fn a_stranger_neither_reads_nor_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_host_opens_neither_facts_nor_errors() {
+async fn another_host_does_not_open_the_facts() {
     let world = World::sealed().await;
     let record = world.back_up(b"x").await.unwrap();
     let repository = world.open().await.unwrap();
     let other = Identities::new(vec![RecoveryIdentity::generate()]);
     let error = repository.facts(&record, &other).await.unwrap_err();
     assert!(matches!(error, RepositoryError::NoIdentity { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creation_that_fails_leaves_nothing_in_the_way_of_the_next_one() {
+    let host = HostKey::generate("db1".to_owned(), &[1; 32]);
+    let recovery = [RecoveryIdentity::generate().recipient()];
+    let random = SeededRandom::new(2);
+    let clock = pgkeep_testkit::ScriptedClock::at("2026-11-20T03:00:00Z");
+    for call in 0..9 {
+        let memory = MemoryStorage::new();
+        memory.fail(pgkeep_testkit::Failure {
+            call,
+            takes_effect: false,
+            error: std::io::ErrorKind::StorageFull,
+        });
+        let new = NewRepository::draw(&recovery, &host, &random);
+        new.create(&memory, &clock, &random).await.unwrap_err();
+        memory.heal();
+        let new = NewRepository::draw(&recovery, &host, &random);
+        new.create(&memory, &clock, &random).await.unwrap();
+        let storage: Arc<dyn Storage> = Arc::new(memory);
+        let opened = Repository::open(storage, &[new.trust()]).await.unwrap();
+        assert!(opened.unreadable_keys().is_empty(), "call {call}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,16 +136,33 @@ async fn the_remains_of_a_creation_that_was_cut_off_are_not_built_upon() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unencrypted_repository_does_not_hold_its_root_key() {
-    let world = World::unencrypted().await;
+    let sealed = World::sealed().await;
+    assert_eq!(roots_in(&sealed).await, 1, "a recovery key holds it");
+    let open = World::unencrypted().await;
+    assert_eq!(roots_in(&open).await, 0);
+}
+
+/// How many key records hold the seed of the root key.
+async fn roots_in(world: &World) -> usize {
+    let mut roots = 0;
     for name in world.memory.names() {
-        let object = world.memory.object(&name);
-        let text = String::from_utf8_lossy(&object);
-        let in_descriptor = name.as_str() == "pgkeep.json";
-        assert!(
-            in_descriptor || !text.contains("\"root\":"),
-            "{name}: {text}"
-        );
+        if !name.as_str().starts_with("keys/") {
+            continue;
+        }
+        let envelope = Envelope {
+            repository: world.trust.repository,
+            name: &name,
+            kind: RecordKind::Key,
+        };
+        let record = envelope
+            .read(&world.memory.object(&name), &[world.trust.root])
+            .unwrap();
+        let sealed = world.identities.iter().next().is_some();
+        let plain = record.hidden(sealed.then_some(&world.identities)).unwrap();
+        let secrets = KeySecrets::from_bytes(&plain).unwrap();
+        roots += usize::from(secrets.root().is_some());
     }
+    roots
 }
 
 #[tokio::test(flavor = "multi_thread")]

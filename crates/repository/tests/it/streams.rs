@@ -63,12 +63,8 @@ async fn a_stream_that_is_dropped_is_no_backup() {
     };
     let run = repository.begin(&access, plan).await.unwrap();
     let backup = run.backup(&planned, limits()).unwrap();
-    backup
-        .stream
-        .write(content(3_000_000, 1).into())
-        .await
-        .unwrap();
-    backup.stream.abandon().await;
+    backup.write(content(3_000_000, 1).into()).await.unwrap();
+    backup.abandon().await;
     let catalogue = world.catalogue().await;
     assert_eq!(catalogue.complete().count(), 0);
     let [Entry::Attempt(attempt)] = catalogue.entries.as_slice() else {

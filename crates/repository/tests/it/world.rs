@@ -92,12 +92,7 @@ impl World {
         let run = repository.begin(&access, plan).await?;
         let backup = run.backup(&planned, limits())?;
         for piece in content.chunks(100_000) {
-            if backup
-                .stream
-                .write(Bytes::copy_from_slice(piece))
-                .await
-                .is_err()
-            {
+            if backup.write(Bytes::copy_from_slice(piece)).await.is_err() {
                 break;
             }
         }
@@ -122,7 +117,7 @@ impl World {
             errors.errors.insert(ended.id.clone(), error.to_string());
         }
         let finished = run.finish(self.clock.now(), vec![ended], errors).await;
-        let record = committed?.0;
+        let record = committed?.into_record();
         finished?;
         Ok(record)
     }

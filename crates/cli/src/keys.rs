@@ -1,0 +1,138 @@
+//! The private keys that are at hand: the host's, and a recovery key's.
+//!
+//! Invariants: a key file that others can read is refused; for reading, a host
+//! key that is gone is only missed (the machine that had it may be what was
+//! lost), for writing it is insisted on.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use pgkeep_format::{FormatError, HostKey, Identities, RecoveryKeyFile, Trust};
+use zeroize::Zeroizing;
+
+use crate::error::CliError;
+use crate::output::Output;
+
+/// Private keys, read once.
+pub(crate) struct KeysAtHand {
+    host: Host,
+    recovery: RecoveryKeyFile,
+}
+
+enum Host {
+    There(Box<HostKey>),
+    NotConfigured,
+    /// Configured, and cannot be had.
+    Gone(PathBuf, io::Error),
+}
+
+impl KeysAtHand {
+    /// Reads the key files that are named.
+    pub(crate) fn read(
+        host: Option<&Path>,
+        identity: Option<&Path>,
+        output: Output,
+    ) -> Result<Self, CliError> {
+        let host = match host {
+            None => Host::NotConfigured,
+            Some(path) => match read_private(path)? {
+                Ok(text) => {
+                    let key = HostKey::from_secret_text(&text);
+                    Host::There(Box::new(key.map_err(|source| unusable(path, source))?))
+                }
+                Err(source) => {
+                    output.warning(format_args!(
+                        "the host key file {} cannot be read: {source}",
+                        path.display()
+                    ));
+                    Host::Gone(path.to_owned(), source)
+                }
+            },
+        };
+        let recovery = match identity {
+            None => RecoveryKeyFile::default(),
+            Some(path) => {
+                let text = read_private(path)?.map_err(|source| cannot_read(path, source))?;
+                RecoveryKeyFile::from_secret_text(&text).map_err(|source| unusable(path, source))?
+            }
+        };
+        Ok(Self { host, recovery })
+    }
+
+    /// What these keys' files know of repositories.
+    pub(crate) fn pins(&self) -> Vec<Trust> {
+        let mut pins = self.recovery.trust.clone();
+        if let Host::There(host) = &self.host {
+            pins.extend(host.trust.iter().cloned());
+        }
+        pins
+    }
+
+    /// The host's key; for writing there has to be one.
+    pub(crate) fn into_host(self) -> Result<HostKey, CliError> {
+        match self.host {
+            Host::There(host) => Ok(*host),
+            Host::NotConfigured => Err(CliError::NoHostKey),
+            Host::Gone(path, source) => Err(cannot_read(&path, source)),
+        }
+    }
+
+    /// The recovery keys.
+    pub(crate) fn recovery(&self) -> Identities {
+        Identities::new(self.recovery.identities.clone())
+    }
+
+    /// Every key that opens anything.
+    pub(crate) fn all(&self) -> Identities {
+        let mut all = self.recovery();
+        if let Host::There(host) = &self.host {
+            all.push(host.identity.clone());
+        }
+        all
+    }
+}
+
+/// Reads a file that holds a private key; the inner error where it is not there or
+/// not for us.
+fn read_private(path: &Path) -> Result<io::Result<Zeroizing<String>>, CliError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => {
+            use io::ErrorKind::{NotFound, PermissionDenied};
+            return match error.kind() {
+                NotFound | PermissionDenied => Ok(Err(error)),
+                _ => Err(cannot_read(path, error)),
+            };
+        }
+    };
+    // Of the file that was opened, not of what the name may mean by now.
+    let meta = file
+        .metadata()
+        .map_err(|source| cannot_read(path, source))?;
+    if meta.permissions().mode() & 0o077 != 0 {
+        return Err(CliError::Exposed {
+            path: path.to_owned(),
+        });
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text)
+        .map_err(|source| cannot_read(path, source))?;
+    Ok(Ok(text))
+}
+
+fn cannot_read(path: &Path, source: io::Error) -> CliError {
+    CliError::File {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn unusable(path: &Path, source: FormatError) -> CliError {
+    CliError::KeyFile {
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,152 @@
+//! Opening a backup: its manifest and its facts.
+//!
+//! Invariant: a record that a backup cites is the very object that it cites, by
+//! hash; a second one under the same name is refused however well it is signed.
+
+use std::sync::Arc;
+
+use pgkeep_format::names::{self, BackupPart};
+use pgkeep_format::records::BackupRecord;
+use pgkeep_format::{Damage, Encryption, FileEntry, FormatError, Identities, Manifest, RecordKind};
+use pgkeep_types::ObjectName;
+
+use super::deliver::FileReader;
+use crate::{ReadAccess, Repository, RepositoryError, records};
+
+/// A backup that is open for reading.
+#[derive(Clone, Debug)]
+pub struct OpenBackup {
+    pub(super) repository: Repository,
+    pub(super) access: ReadAccess,
+    pub(super) record: BackupRecord,
+    pub(super) manifest: Arc<Manifest>,
+}
+
+/// A record with a sealed part that a backup cites.
+#[derive(Clone, Copy)]
+enum Cited {
+    Manifest,
+    Facts,
+}
+
+impl Repository {
+    /// Opens a backup's manifest.
+    ///
+    /// # Errors
+    /// Where it cannot be had, opened or verified.
+    pub async fn open_backup(
+        &self,
+        access: &ReadAccess,
+        record: &BackupRecord,
+    ) -> Result<OpenBackup, RepositoryError> {
+        let identities = access.identities.clone();
+        let (name, plain) = self.hidden(record, Cited::Manifest, identities).await?;
+        let parsed = records::blocking(move || Manifest::from_bytes(&plain)).await?;
+        let wrong = |source| records::in_object(self.storage.as_ref(), &name, source);
+        let manifest = parsed.map_err(wrong)?;
+        let size: u64 = manifest.files.iter().map(|file| file.size).sum();
+        if size != record.raw_bytes {
+            let (expected, found) = (record.raw_bytes, size);
+            let damage = Damage::Length { expected, found };
+            return Err(wrong(FormatError::Damaged { offset: 0, damage }));
+        }
+        Ok(OpenBackup {
+            repository: self.clone(),
+            access: access.clone(),
+            record: record.clone(),
+            manifest: Arc::new(manifest),
+        })
+    }
+
+    /// The facts of a backup, as JSON; opened with `identities`.
+    ///
+    /// # Errors
+    /// Where they cannot be had, opened or verified.
+    pub async fn facts(
+        &self,
+        record: &BackupRecord,
+        identities: &Identities,
+    ) -> Result<Vec<u8>, RepositoryError> {
+        let sealed = self.encryption() == Encryption::Age;
+        let identities = sealed.then(|| identities.clone());
+        let (_, plain) = self.hidden(record, Cited::Facts, identities).await?;
+        Ok(plain)
+    }
+
+    /// The sealed part of a record that `record` cites, opened.
+    async fn hidden(
+        &self,
+        record: &BackupRecord,
+        which: Cited,
+        identities: Option<Identities>,
+    ) -> Result<(ObjectName, Vec<u8>), RepositoryError> {
+        let (part, kind, cited) = match which {
+            Cited::Manifest => (
+                BackupPart::Manifest,
+                RecordKind::Manifest,
+                record.records.manifest,
+            ),
+            Cited::Facts => (BackupPart::Facts, RecordKind::Facts, record.records.facts),
+        };
+        let name = names::backup(&record.cluster, &record.id, part)?;
+        let read = self.verified(kind, &name).await?;
+        if read.object_hash != cited {
+            return Err(RepositoryError::Uncited {
+                object: name.to_string(),
+                location: self.location(),
+                backup: record.id.clone(),
+            });
+        }
+        let opened = records::blocking(move || read.hidden(identities.as_ref())).await?;
+        match opened {
+            Ok(plain) => Ok((name, plain)),
+            Err(FormatError::NoIdentity) => Err(self.no_identity()),
+            Err(source) => Err(records::in_object(self.storage.as_ref(), &name, source)),
+        }
+    }
+}
+
+impl OpenBackup {
+    /// The backup's record.
+    #[must_use]
+    pub fn record(&self) -> &BackupRecord {
+        &self.record
+    }
+
+    /// The backup's facts, as JSON.
+    ///
+    /// # Errors
+    /// Where they cannot be had, opened or verified.
+    pub async fn facts(&self) -> Result<Vec<u8>, RepositoryError> {
+        let none = Identities::default();
+        let identities = self.access.identities.as_ref().unwrap_or(&none);
+        self.repository.facts(&self.record, identities).await
+    }
+
+    /// Starts reading a file from its beginning.
+    ///
+    /// # Errors
+    /// `NoFile` where the backup has none of that name, `Thread` where a thread
+    /// cannot be started.
+    pub fn read(&self, path: &str) -> Result<FileReader, RepositoryError> {
+        FileReader::start(self, self.file(path)?)
+    }
+
+    fn file(&self, path: &str) -> Result<&FileEntry, RepositoryError> {
+        self.manifest
+            .file(path)
+            .ok_or_else(|| RepositoryError::NoFile {
+                backup: self.record.id.clone(),
+                path: path.to_owned(),
+            })
+    }
+
+    /// What is wrong with the manifest, though it could be read.
+    pub(super) fn wrong_manifest(&self, damage: Damage) -> RepositoryError {
+        let source = FormatError::Damaged { offset: 0, damage };
+        match names::backup(&self.record.cluster, &self.record.id, BackupPart::Manifest) {
+            Ok(name) => records::in_object(self.repository.storage.as_ref(), &name, source),
+            Err(error) => error.into(),
+        }
+    }
+}
