@@ -12,6 +12,7 @@
 pub mod cluster;
 mod memory_storage;
 mod seams;
+pub mod soak;
 pub mod storage_conformance;
 
 pub use memory_storage::{Failure, MemoryStorage};
