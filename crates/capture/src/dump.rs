@@ -87,12 +87,13 @@ impl Dump<'_> {
         // pg_dump has had its snapshot; how this session ends changes nothing.
         let _ = prepared.snapshot.close().await;
 
-        tokio::select! {
-            committed = backup.commit(prepared.meta, || self.clock.now()) => {
-                committed.map_err(|source| store(database, source))
-            }
-            () = &mut stop => Err(interrupted()),
-        }
+        let stored = tokio::select! {
+            stored = backup.finish() => stored.map_err(|source| store(database, source))?,
+            () = &mut stop => return Err(interrupted()),
+        };
+        // From here on it is waited for: a commit is made or not, never in doubt.
+        let committed = stored.commit(prepared.meta, || self.clock.now()).await;
+        committed.map_err(|source| store(database, source))
     }
 
     /// Connects, takes the snapshot, reads the facts and starts `pg_dump`.

@@ -150,6 +150,10 @@ pub(crate) struct Restore {
     /// The file with the recovery key [default: what the configuration says]
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
+
+    /// Believe the repository although no key file at hand knows it
+    #[arg(long)]
+    pub(crate) unpinned: bool,
 }
 
 #[derive(Debug, Args)]

@@ -105,7 +105,22 @@ impl Context {
         cluster: &ClusterName,
         settings: &ClusterSettings,
     ) -> Result<ConnectionParameters, CliError> {
+        self.connection_to(cluster, settings, None)
+    }
+
+    /// How to connect to one database of a cluster; to the connection's own where
+    /// none is named.
+    pub(crate) fn connection_to(
+        &self,
+        cluster: &ClusterName,
+        settings: &ClusterSettings,
+        database: Option<&str>,
+    ) -> Result<ConnectionParameters, CliError> {
         ConnectionParameters::parse(settings.connection.expose())
+            .map(|parsed| match database {
+                Some(database) => parsed.with_database(database),
+                None => parsed,
+            })
             .and_then(|parsed| parsed.with_defaults(&self.environment))
             .map_err(|source| CliError::Connection {
                 cluster: cluster.to_string(),
@@ -164,13 +179,6 @@ impl Context {
         for key in repository.unreadable_keys() {
             self.output
                 .warning(format_args!("this key grants nothing: {key}"));
-        }
-        if !repository.is_pinned() {
-            self.output.warning(format_args!(
-                "no key file at hand knows the repository in {}; \
-                 whoever can write there may have made it",
-                repository.location()
-            ));
         }
         let catalogue = repository.catalogue(&cluster, &keys.all()).await?;
         Ok(Opened {

@@ -104,6 +104,15 @@ pub(crate) enum CliError {
         #[source]
         source: FormatError,
     },
+    /// Nothing at hand says that the repository is the right one.
+    #[error(
+        "no key file at hand knows the repository in {location}: whoever can write there may have \
+         made it, and a restore would run what they put into it"
+    )]
+    Unpinned {
+        /// Where it is.
+        location: String,
+    },
     /// A key record cannot be read.
     #[error("a key grants nothing: {0}")]
     UnreadableKey(String),
@@ -155,9 +164,10 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
-            Self::Interrupted
-            | Self::Capture(CaptureError::Interrupted { .. })
-            | Self::Restore(RestoreError::Interrupted { .. }) => Exit::Interrupted,
+            Self::Interrupted | Self::Capture(CaptureError::Interrupted { .. }) => {
+                Exit::Interrupted
+            }
+            Self::Restore(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Demo(DemoError::Interrupted) => Exit::Interrupted,
             Self::NotBegun { source, .. } => source.exit_code(),
             Self::Restore(error) if error.is_nothing_found() => Exit::NothingFound,
@@ -185,8 +195,17 @@ impl CliError {
                 Some("nothing was changed; move it away or choose another place".to_owned())
             }
             Self::Exposed { path } => Some(format!("chmod 600 {}", path.display())),
-            Self::Interrupted
-            | Self::UnreadableKey(_)
+            Self::Interrupted => Some(
+                "asked twice, nothing is cleaned up: a database whose name has '_unfinished_' in it \
+                 may be left"
+                    .to_owned(),
+            ),
+            Self::Unpinned { .. } => Some(
+                "give the recovery key's own file, which names its repository; or, where you know \
+                 that nobody else can write there, --unpinned"
+                    .to_owned(),
+            ),
+            Self::UnreadableKey(_)
             | Self::KeyFile { .. }
             | Self::File { .. }
             | Self::Process { .. } => None,

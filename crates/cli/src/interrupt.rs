@@ -1,4 +1,4 @@
-//! Being asked to stop: SIGINT and SIGTERM.
+//! Being asked to stop: SIGINT, SIGTERM and SIGHUP.
 //!
 //! Invariant: the first signal asks the work to stop and clean up, a second one
 //! not to wait for that; none is lost, however late somebody waits for it.
@@ -7,6 +7,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::error::CliError;
+
+/// Its number on Linux, on x86-64 and Arm alike (signal(7)).
+const SIGXFSZ: i32 = 25;
 
 /// Tells when somebody has asked the process to stop.
 #[derive(Clone, Debug)]
@@ -21,6 +24,10 @@ impl Interrupt {
         };
         let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut hung_up = signal(SignalKind::hangup()).map_err(failed)?;
+        // A file that grows past the limit (setrlimit(2), RLIMIT_FSIZE) is an error of
+        // that write, not the end of the process.
+        let mut file_size = signal(SignalKind::from_raw(SIGXFSZ)).map_err(failed)?;
         let (sender, receiver) = watch::channel(0_u32);
         // Runs until the end, so that waiting never ends for another reason.
         tokio::spawn(async move {
@@ -28,6 +35,8 @@ impl Interrupt {
                 tokio::select! {
                     _ = interrupted.recv() => {}
                     _ = terminated.recv() => {}
+                    _ = hung_up.recv() => {}
+                    _ = file_size.recv() => continue,
                 }
                 sender.send_modify(|signals| *signals += 1);
             }

@@ -36,13 +36,18 @@ impl RecoveryKeyFile {
         Zeroizing::new(format!(
             "# pgkeep recovery key, made {created}. Whoever has it can read every backup of\n\
              # this repository; without it, nobody can. Keep it offline, in two places.\n\
-             {TRUST}{} {}\n\
+             {}\n\
              # public key: {recipient}\n\
              {}\n",
-            trust.repository,
-            trust.root,
+            Self::trust_line(trust),
             secret.as_str(),
         ))
+    }
+
+    /// The comment that makes an identity file vouch for a repository.
+    #[must_use]
+    pub fn trust_line(trust: &Trust) -> String {
+        format!("{TRUST}{} {}", trust.repository, trust.root)
     }
 
     /// Reads the content of an identity file; also one of `age-keygen`.

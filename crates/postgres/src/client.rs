@@ -28,7 +28,7 @@ pub use connection::{Connection, connect};
 pub use connection_string::ConnectionStringError;
 pub use create_database::{
     CreateDatabaseError, apply_properties, create_database, database_exists, drop_database, finish,
-    missing_roles,
+    missing_roles, rename_database,
 };
 pub use database_facts::{
     DatabaseFacts, Extension, Locale, LocaleProvider, Privilege, SecurityLabel, Setting,

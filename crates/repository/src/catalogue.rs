@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
-use pgkeep_format::records::{BackupRecord, Outcome, RunBegin, RunErrors, RunOutcome};
+use pgkeep_format::records::{
+    BackupRecord, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome,
+};
 use pgkeep_format::{Encryption, FormatError, Identities, RecordKind, Verified};
 use pgkeep_storage::list_all;
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
@@ -106,6 +108,10 @@ impl Repository {
         let storage = self.storage.as_ref();
         let mut objects = list_all(storage, &names::backups(cluster)).await?;
         objects.extend(list_all(storage, &names::runs(cluster)).await?);
+        let sizes: BTreeMap<ObjectName, u64> = objects
+            .iter()
+            .map(|object| (object.name.clone(), object.size))
+            .collect();
         let wanted = objects.into_iter().filter_map(|object| {
             let place = names::place(&object.name)?;
             let is_record = !matches!(
@@ -130,7 +136,8 @@ impl Repository {
         while let Some(read) = reading.join_next().await {
             found.take(Some(read))?;
         }
-        Ok(found.into_catalogue(cluster))
+        found.check_cited(&sizes, &self.location())?;
+        found.into_catalogue(cluster, &self.location())
     }
 
     /// The names of all clusters of which the repository holds anything.
@@ -253,7 +260,11 @@ impl Found {
         Ok(())
     }
 
-    fn into_catalogue(self, cluster: &ClusterName) -> Catalogue {
+    fn into_catalogue(
+        self,
+        cluster: &ClusterName,
+        location: &str,
+    ) -> Result<Catalogue, RepositoryError> {
         let committed: BTreeSet<&BackupId> = self.backups.iter().map(|b| &b.id).collect();
         let unreadable: BTreeSet<&BackupId> = self
             .unreadable
@@ -267,12 +278,15 @@ impl Found {
                 if committed.contains(&planned.id) || unreadable.contains(&planned.id) {
                     continue;
                 }
+                if outcome.is_some_and(|(outcome, _)| outcome.made(&planned.id)) {
+                    let lost = lost(cluster, planned, location)?;
+                    entries.push(Entry::Unreadable(lost));
+                    continue;
+                }
                 entries.push(Entry::Attempt(Attempt {
                     id: planned.id.clone(),
                     begin: begin.clone(),
                     database: planned.database.clone(),
-                    // A run that says complete of a backup that is not there has
-                    // not made it.
                     outcome: outcome.map(|_| Outcome::Failed),
                     error: outcome.and_then(|(_, errors)| errors.errors.get(&planned.id).cloned()),
                 }));
@@ -290,11 +304,86 @@ impl Found {
         let backups = self.backups.into_iter();
         entries.extend(backups.map(|record| Entry::Complete(Box::new(record))));
         entries.sort_by(|a, b| a.order().cmp(&b.order()));
-        Catalogue {
+        Ok(Catalogue {
             cluster: cluster.clone(),
             entries,
+        })
+    }
+}
+
+impl Found {
+    /// Takes backups whose objects the listing does not show as they are cited out
+    /// of the good ones.
+    fn check_cited(
+        &mut self,
+        sizes: &BTreeMap<ObjectName, u64>,
+        location: &str,
+    ) -> Result<(), RepositoryError> {
+        for backup in std::mem::take(&mut self.backups) {
+            match missing(&backup, sizes)? {
+                None => self.backups.push(backup),
+                Some((object, problem)) => self.unreadable.push(Unreadable {
+                    error: RepositoryError::Lost {
+                        object: object.to_string(),
+                        location: location.to_owned(),
+                        problem,
+                    },
+                    object,
+                    id: Some(backup.id),
+                    database: Some(backup.database),
+                }),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first object that a backup cites and that is not listed as it is cited.
+fn missing(
+    backup: &BackupRecord,
+    sizes: &BTreeMap<ObjectName, u64>,
+) -> Result<Option<(ObjectName, String)>, RepositoryError> {
+    for part in [BackupPart::Manifest, BackupPart::Facts] {
+        let name = names::backup(&backup.cluster, &backup.id, part)?;
+        if !sizes.contains_key(&name) {
+            return Ok(Some((name, "it is not there".to_owned())));
         }
     }
+    for need in &backup.needs {
+        for pack in &need.packs {
+            let name = names::pack(&backup.cluster, &need.backup, pack.number)?;
+            let problem = match sizes.get(&name) {
+                Some(found) if *found == pack.length => continue,
+                Some(found) => format!(
+                    "damaged at offset {}: {found} bytes where {} should be",
+                    pack.length.min(*found),
+                    pack.length
+                ),
+                None => "it is not there".to_owned(),
+            };
+            return Ok(Some((name, problem)));
+        }
+    }
+    Ok(None)
+}
+
+/// A backup of which a run says that it was committed, and that is not there.
+fn lost(
+    cluster: &ClusterName,
+    planned: &PlannedBackup,
+    location: &str,
+) -> Result<Unreadable, RepositoryError> {
+    let object = names::backup(cluster, &planned.id, BackupPart::Backup)?;
+    Ok(Unreadable {
+        error: RepositoryError::Lost {
+            object: object.to_string(),
+            location: location.to_owned(),
+            problem: "it is not there, though its run says that it was committed".to_owned(),
+        },
+        object,
+        id: Some(planned.id.clone()),
+        database: Some(planned.database.clone()),
+    })
 }
 
 impl Entry {

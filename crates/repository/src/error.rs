@@ -122,6 +122,22 @@ pub enum RepositoryError {
     /// A name could not be put together.
     #[error(transparent)]
     Name(#[from] ObjectNameError),
+    /// The host's clock cannot be right.
+    #[error("this host's clock says {time}, and no id can be made of that")]
+    Clock {
+        /// What it says.
+        time: String,
+    },
+    /// An object that a backup cites is not in the listing as it should be.
+    #[error("{object} in {location}: {problem}")]
+    Lost {
+        /// The object's name.
+        object: String,
+        /// Where the repository is.
+        location: String,
+        /// What was seen.
+        problem: String,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -159,7 +175,8 @@ impl RepositoryError {
                 source: FormatError::Damaged { .. },
                 ..
             }
-            | Self::Uncited { .. } => Some(
+            | Self::Uncited { .. }
+            | Self::Lost { .. } => Some(
                 "the storage has changed or lost bytes; use another backup, \
                  and look at the storage before it takes more"
                     .to_owned(),
@@ -173,6 +190,7 @@ impl RepositoryError {
                  nothing was read or written"
                     .to_owned(),
             ),
+            Self::Clock { .. } => Some("set the clock".to_owned()),
             Self::NotAWriter { .. } => {
                 Some("use the host key file that 'pgkeep init' made for this repository".to_owned())
             }

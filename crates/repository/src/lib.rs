@@ -23,5 +23,5 @@ pub use create::NewRepository;
 pub use error::RepositoryError;
 pub use open::Repository;
 pub use read::{FileReader, OpenBackup};
-pub use run::{BackupWriter, Committed, DumpMeta, Run, RunPlan};
+pub use run::{BackupWriter, Committed, DumpMeta, Run, RunPlan, StoredBackup};
 pub use write::Limits;

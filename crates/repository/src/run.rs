@@ -16,7 +16,7 @@ use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId, SystemId};
 use serde::Serialize;
 
 use crate::records::Draft;
-use crate::write::{Limits, StreamWriter};
+use crate::write::{Limits, StreamWriter, Written};
 use crate::{Repository, RepositoryError, WriteAccess, records};
 
 /// What a run sets out to do.
@@ -50,6 +50,7 @@ impl Repository {
     /// # Errors
     /// Where the storage fails; then nothing was begun.
     pub async fn begin(&self, access: &WriteAccess, plan: RunPlan) -> Result<Run, RepositoryError> {
+        check_clock(&plan)?;
         let begin = RunBegin {
             run: plan.id.clone(),
             cluster: plan.cluster.clone(),
@@ -86,6 +87,22 @@ impl Repository {
         };
         draft.write(self.storage.as_ref(), &access.signer).await
     }
+}
+
+/// Refuses ids that no reader would take for ones: those of a clock outside of the
+/// years that ids can tell.
+fn check_clock(plan: &RunPlan) -> Result<(), RepositoryError> {
+    let reads_back = plan.id.as_str().parse::<RunId>().is_ok()
+        && plan
+            .backups
+            .iter()
+            .all(|backup| backup.id.as_str().parse::<BackupId>().is_ok());
+    if reads_back {
+        return Ok(());
+    }
+    Err(RepositoryError::Clock {
+        time: plan.started.to_string(),
+    })
 }
 
 impl Run {
@@ -188,7 +205,7 @@ impl Committed {
     }
 }
 
-impl BackupWriter<'_> {
+impl<'a> BackupWriter<'a> {
     /// Takes the dump's next bytes; waits while the stages behind are busy.
     ///
     /// # Errors
@@ -209,7 +226,31 @@ impl BackupWriter<'_> {
         failed.unwrap_or(RepositoryError::GivenUp)
     }
 
-    /// Ends the stream, writes manifest and facts, and commits.
+    /// Ends the stream, and waits until every pack is durable. May be dropped
+    /// while it waits: then the backup comes to nothing.
+    ///
+    /// # Errors
+    /// Where any stage has failed.
+    pub async fn finish(self) -> Result<StoredBackup<'a>, RepositoryError> {
+        Ok(StoredBackup {
+            run: self.run,
+            planned: self.planned,
+            written: self.stream.finish().await?,
+        })
+    }
+}
+
+/// A backup whose packs are durable; nothing cites them yet.
+#[derive(Debug)]
+pub struct StoredBackup<'a> {
+    run: &'a Run,
+    planned: PlannedBackup,
+    written: Written,
+}
+
+impl StoredBackup<'_> {
+    /// Writes manifest and facts, and commits. To be waited for to its end: dropped,
+    /// it may have committed or not.
     ///
     /// # Errors
     /// Where any of it fails. The backup is then not listed as good, but for one
@@ -227,9 +268,8 @@ impl BackupWriter<'_> {
                     plan,
                 },
             planned,
-            stream,
+            written,
         } = self;
-        let written = stream.finish().await?;
         let place = |part| names::backup(&plan.cluster, &planned.id, part);
 
         let (raw_bytes, packs) = (written.raw_bytes, written.packs.clone());

@@ -1,9 +1,10 @@
 //! A dump into a new database.
 //!
-//! Invariants: the database is made by this restore, under a name that nobody
-//! has; when it cannot be filled it is dropped again, and where even that fails it
-//! is named; it is compared with the backup's facts before anything that would
-//! keep one from looking (connection limit, no connections) is set.
+//! Invariants: the database is made by this restore, under a name that says that it
+//! is unfinished, and gets the name that was asked for as the very last step; when
+//! it cannot be filled it is dropped again, and where even that fails it is named;
+//! it is compared with the backup's facts before anything that would keep one from
+//! looking (connection limit, no connections) is set.
 
 use std::error::Error;
 use std::future::Future;
@@ -11,7 +12,8 @@ use std::pin::Pin;
 
 use pgkeep_format::records::{DUMP_FILE, DumpFacts};
 use pgkeep_postgres::client::{
-    self, ConnectError, Connection, ConnectionParameters, DatabaseFacts, ExportedSnapshot, connect,
+    self, ConnectError, Connection, ConnectionParameters, CreateDatabaseError, DatabaseFacts,
+    ExportedSnapshot, connect,
 };
 use pgkeep_postgres::tools::{PgRestore, ToolDirectory, Tools};
 use pgkeep_repository::{OpenBackup, RepositoryError};
@@ -19,6 +21,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
 use crate::{RestoreError, compare, facts};
+
+/// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1), in bytes.
+const NAME_LIMIT: usize = 63;
 
 /// Databases that every cluster has, to connect to when the one that the
 /// connection names is gone.
@@ -66,11 +71,22 @@ impl DumpRestore<'_> {
         let admin = self.connect_somewhere().await?;
         let tools = self.choose_tools(&admin, &dumped_by)?;
 
-        client::create_database(&admin, self.name, &expected)
+        let create = |source| RestoreError::Create { source };
+        let looked = client::database_exists(&admin, self.name).await;
+        let exists = looked.map_err(|source| RestoreError::Look {
+            database: self.name.to_owned(),
+            source,
+        })?;
+        if exists {
+            let database = self.name.to_owned();
+            return Err(create(CreateDatabaseError::Exists { database }));
+        }
+        let draft = draft_name(self.name, backup);
+        client::create_database(&admin, &draft, &expected)
             .await
-            .map_err(|source| RestoreError::Create { source })?;
+            .map_err(create)?;
         let filled = tokio::select! {
-            filled = self.fill(backup, &tools) => filled,
+            filled = self.fill(&draft, backup, &tools) => filled,
             () = &mut stop => {
                 let what = format!("database {:?}", self.name);
                 Err(RestoreError::Interrupted { what })
@@ -78,17 +94,21 @@ impl DumpRestore<'_> {
         };
         let raw_bytes = match filled {
             Ok(raw_bytes) => raw_bytes,
-            Err(failure) => return Err(self.undo(failure).await),
+            Err(failure) => return Err(self.undo(&draft, failure).await),
         };
         // While it still takes connections: what would keep them out comes last.
-        self.compare(&expected).await?;
-        match client::finish(&admin, self.name, &expected).await {
+        self.compare(&draft, &expected).await?;
+        let finished = async {
+            client::finish(&admin, &draft, &expected).await?;
+            client::rename_database(&admin, &draft, self.name).await
+        };
+        match finished.await {
             Ok(()) => Ok(Restored {
                 database: self.name.to_owned(),
                 raw_bytes,
                 tables: expected.tables,
             }),
-            Err(source) => Err(self.undo(RestoreError::Create { source }).await),
+            Err(source) => Err(self.undo(&draft, create(source)).await),
         }
     }
 
@@ -132,8 +152,13 @@ impl DumpRestore<'_> {
         Ok(choice.tools)
     }
 
-    async fn fill(&self, backup: &OpenBackup, tools: &ToolDirectory) -> Result<u64, RestoreError> {
-        let target = self.connection.with_database(self.name);
+    async fn fill(
+        &self,
+        draft: &str,
+        backup: &OpenBackup,
+        tools: &ToolDirectory,
+    ) -> Result<u64, RestoreError> {
+        let target = self.connection.with_database(draft);
         let mut started = PgRestore::new(tools, &target)
             .spawn()
             .map_err(|source| self.tool(source))?;
@@ -197,28 +222,28 @@ impl DumpRestore<'_> {
 
     /// Drops the unfinished database. The session may have died with the
     /// restore, so it is done in a new one.
-    async fn undo(&self, failure: RestoreError) -> RestoreError {
-        let leftover = |failure, source: Box<dyn Error + Send + Sync>| RestoreError::Leftover {
-            database: self.name.to_owned(),
+    async fn undo(&self, draft: &str, failure: RestoreError) -> RestoreError {
+        let leftover = |failure, problem: &dyn Error| RestoreError::Leftover {
+            database: draft.to_owned(),
+            problem: problem.to_string(),
             failure: Box::new(failure),
-            source,
         };
         let admin = match self.connect_somewhere().await {
             Ok(admin) => admin,
-            Err(error) => return leftover(failure, Box::new(error)),
+            Err(error) => return leftover(failure, &error),
         };
-        match client::drop_database(&admin, self.name).await {
+        match client::drop_database(&admin, draft).await {
             Ok(()) => failure,
-            Err(error) => leftover(failure, Box::new(error)),
+            Err(error) => leftover(failure, &error),
         }
     }
 
-    async fn compare(&self, expected: &DatabaseFacts) -> Result<(), RestoreError> {
+    async fn compare(&self, draft: &str, expected: &DatabaseFacts) -> Result<(), RestoreError> {
         let question = |source: Box<dyn Error + Send + Sync>| RestoreError::Question {
-            database: self.name.to_owned(),
+            database: draft.to_owned(),
             source,
         };
-        let connection = connect(&self.connection.with_database(self.name))
+        let connection = connect(&self.connection.with_database(draft))
             .await
             .map_err(|error| question(Box::new(error)))?;
         let snapshot = ExportedSnapshot::open(connection)
@@ -227,15 +252,27 @@ impl DumpRestore<'_> {
         let found = DatabaseFacts::read(&snapshot)
             .await
             .map_err(|error| question(Box::new(error)))?;
+        // Its session would be in the way of the new name.
+        let _ = snapshot.close().await;
         let differences = compare::differences(expected, &found);
         if differences.is_empty() {
             return Ok(());
         }
         Err(RestoreError::Differs {
-            database: self.name.to_owned(),
+            database: draft.to_owned(),
             differences,
         })
     }
+}
+
+/// The name under which a database is filled: whoever finds it sees what it is.
+fn draft_name(name: &str, backup: &OpenBackup) -> String {
+    let suffix = format!("_unfinished_{}", backup.record().id.short());
+    let mut end = name.len().min(NAME_LIMIT - suffix.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{suffix}", &name[..end])
 }
 
 async fn read_facts(backup: &OpenBackup) -> Result<DumpFacts, RestoreError> {

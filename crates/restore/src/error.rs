@@ -6,10 +6,10 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use pgkeep_format::FormatError;
-use pgkeep_postgres::client::{ConnectError, CreateDatabaseError};
+use pgkeep_postgres::client::{ConnectError, CreateDatabaseError, QueryError};
 use pgkeep_postgres::tools::{ToolError, ToolFailed};
 use pgkeep_repository::RepositoryError;
-use pgkeep_types::{BackupId, ClusterName};
+use pgkeep_types::{BackupId, ClusterName, Timestamp};
 
 /// A restore that failed.
 #[derive(Debug, thiserror::Error)]
@@ -141,14 +141,32 @@ pub enum RestoreError {
         what: String,
     },
     /// A restore failed, and what it had begun could not be removed.
-    #[error("{failure}; the unfinished database {database:?} could not be dropped and stays")]
+    #[error("the unfinished database {database:?} could not be dropped and stays ({problem})")]
     Leftover {
         /// The unfinished database.
         database: String,
-        /// What failed first.
-        failure: Box<RestoreError>,
         /// Why it could not be dropped.
-        source: Box<dyn Error + Send + Sync>,
+        problem: String,
+        /// What failed first.
+        #[source]
+        failure: Box<RestoreError>,
+    },
+    /// The newest backup says that it is of a time that has not come.
+    #[error("the newest backup, {backup}, says that it was made at {started}, which has not come")]
+    FromTheFuture {
+        /// The backup.
+        backup: BackupId,
+        /// When it says that it was made.
+        started: Timestamp,
+    },
+    /// The server does not say whether the name is free.
+    #[error("cannot look for database {database:?}")]
+    Look {
+        /// The new database.
+        database: String,
+        /// Why not.
+        #[source]
+        source: QueryError,
     },
 }
 
@@ -184,10 +202,25 @@ impl RestoreError {
             Self::Differs { .. } => {
                 Some("look at both; the restored database was left as it is".to_owned())
             }
+            Self::FromTheFuture { .. } => Some(
+                "a clock was or is wrong; name the backup that you mean with --backup ID"
+                    .to_owned(),
+            ),
+            Self::Look { source, .. } => source.hint(),
             Self::Facts { .. }
             | Self::Feed { .. }
             | Self::File { .. }
             | Self::Interrupted { .. } => None,
+        }
+    }
+
+    /// Whether somebody asked to stop.
+    #[must_use]
+    pub fn is_interrupted(&self) -> bool {
+        match self {
+            Self::Interrupted { .. } => true,
+            Self::Leftover { failure, .. } => failure.is_interrupted(),
+            _ => false,
         }
     }
 

@@ -4,11 +4,15 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::{Catalogue, Unreadable};
-use pgkeep_types::BackupId;
+use pgkeep_types::{BackupId, Timestamp};
 
 use crate::RestoreError;
+
+/// By how much the clocks of two hosts may differ.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(10);
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +29,17 @@ pub enum Selection {
 /// Finds the backup that is meant.
 ///
 /// # Errors
-/// `NothingFound` or `Ambiguous`; `Unreadable` where what is meant may be a
+/// `NothingFound` or `Ambiguous`; `FromTheFuture` where the newest cannot be told;
+/// `Unreadable` where what is meant may be a
 /// backup whose record cannot be read: an older one is never taken in its place
 /// unasked.
 pub fn select<'a>(
     catalogue: &'a Catalogue,
     selection: &Selection,
+    now: Timestamp,
 ) -> Result<&'a BackupRecord, RestoreError> {
     let found = match selection {
-        Selection::Newest { database } => newest(catalogue, database)?,
+        Selection::Newest { database } => newest(catalogue, database, now)?,
         Selection::Id(prefix) => by_id(catalogue, prefix)?,
     };
     found.ok_or_else(|| {
@@ -55,6 +61,7 @@ pub fn select<'a>(
 fn newest<'a>(
     catalogue: &'a Catalogue,
     database: &str,
+    now: Timestamp,
 ) -> Result<Option<&'a BackupRecord>, RestoreError> {
     let found = catalogue
         .complete()
@@ -70,7 +77,21 @@ fn newest<'a>(
             return Err(refuse(id, unreadable));
         }
     }
-    Ok(found)
+    // By a clock that ran ahead one backup would be the newest for good.
+    match found {
+        Some(found) if is_ahead(found.started, now) => Err(RestoreError::FromTheFuture {
+            backup: found.id.clone(),
+            started: found.started,
+        }),
+        found => Ok(found),
+    }
+}
+
+/// Whether a backup says that it is of a time that has not come; clocks of two
+/// hosts may differ a little.
+#[must_use]
+pub fn is_ahead(started: Timestamp, now: Timestamp) -> bool {
+    started.duration_since(now) > CLOCKS_DIFFER
 }
 
 fn by_id<'a>(

@@ -14,6 +14,7 @@ use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 use serde::Serialize;
 
 use crate::arguments::{Backup, Kind};
+use crate::commands::database_name::check_name;
 use crate::commands::list::BackupLine;
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
@@ -72,6 +73,9 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         [] => vec![connection.database().to_owned()],
         named => named.to_vec(),
     };
+    for database in &databases {
+        check_name(database)?;
+    }
     let plan = plan(context, &cluster, arguments.kind, &databases);
     let planned = plan.backups.clone();
     let begun = begin(context, &settings, &cluster_settings, plan);
@@ -82,17 +86,20 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     })?;
 
     let tools = context.tools(&settings).await;
-    let dump = Dump {
-        connection: &connection,
-        tools: &tools,
-        clock: &context.clock,
-        limits: Limits::default(),
-        warn: &|words| context.output.warning(words),
-    };
     let mut ended = Vec::new();
     let mut interrupted = false;
     for backup in planned {
         // Those that have not had their turn are told as failed too.
+        // A password file can have another line for each database.
+        let database = &backup.database;
+        let connection = context.connection_to(&cluster, &cluster_settings, Some(database))?;
+        let dump = Dump {
+            connection: &connection,
+            tools: &tools,
+            clock: &context.clock,
+            limits: Limits::default(),
+            warn: &|words| context.output.warning(words),
+        };
         let made = match interrupted {
             false => one(context, &run, &dump, &backup).await,
             true => Err(CaptureError::Interrupted {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pgkeep_config::{ConfigError, EncryptionMode, FILE_NAME, Settings, storage_directory};
-use pgkeep_format::{HostKey, Recipient, RecoveryIdentity, RecoveryKeyFile};
+use pgkeep_format::{HostKey, Recipient, RecoveryIdentity, RecoveryKeyFile, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::{NewRepository, Repository};
 use pgkeep_storage::{LocalStorage, Storage};
@@ -95,7 +95,8 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     files.keep();
 
     let recovery_key_file = recovery.is_some().then_some(plan.recovery_key.as_path());
-    tell(context, &plan, arguments, recovery_key_file);
+    let trust = new.trust();
+    tell(context, &plan, arguments, recovery_key_file, &trust);
     context.output.json(&Report {
         version: JSON_VERSION,
         repository: &plan.repository,
@@ -276,7 +277,13 @@ fn toml_string(text: &str) -> String {
     quoted
 }
 
-fn tell(context: &Context, plan: &Plan, arguments: &Init, recovery_key: Option<&Path>) {
+fn tell(
+    context: &Context,
+    plan: &Plan,
+    arguments: &Init,
+    recovery_key: Option<&Path>,
+    trust: &Trust,
+) {
     let mut text = format!("Made a repository in {}", plan.repository.display());
     text.push_str(if plan.encrypted {
         ", sealed with age.\n"
@@ -294,6 +301,11 @@ fn tell(context: &Context, plan: &Plan, arguments: &Init, recovery_key: Option<&
         for recipient in &plan.recipients {
             let _ = writeln!(text, "  {recipient}");
         }
+        let _ = write!(
+            text,
+            "with this line in their files, by which a restore knows the repository again:\n  {}\n",
+            RecoveryKeyFile::trust_line(trust)
+        );
     }
     let _ = write!(
         text,

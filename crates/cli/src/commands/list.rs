@@ -6,6 +6,7 @@
 use pgkeep_config::Settings;
 use pgkeep_format::records::{BackupOutcome, BackupRecord, Outcome, PlannedBackup};
 use pgkeep_repository::{Attempt, Catalogue, Entry, Repository};
+use pgkeep_restore::is_ahead;
 use pgkeep_types::{BackupId, Clock, ClusterName, Timestamp};
 use serde::Serialize;
 
@@ -233,6 +234,15 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
         }
         let catalogue = repository.catalogue(&cluster, &keys.all()).await?;
         lines.extend(describe(&catalogue, context));
+        let now = context.clock.now();
+        for backup in catalogue.complete().filter(|b| is_ahead(b.started, now)) {
+            context.output.warning(format_args!(
+                "backup {} says that it was made at {}, which has not come; \
+                 a clock was or is wrong",
+                backup.id.short(),
+                words::time(backup.started)
+            ));
+        }
         for entry in catalogue.entries {
             if let Entry::Unreadable(unreadable) = entry {
                 context

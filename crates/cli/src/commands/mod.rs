@@ -4,6 +4,7 @@
 //! what it does in PostgreSQL or in a repository is another crate's.
 
 mod backup;
+mod database_name;
 mod demo;
 mod init;
 mod list;

@@ -5,19 +5,18 @@
 
 use std::path::Path;
 
+use pgkeep_format::Encryption;
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{DumpRestore, Restored, Selection, select, to_file};
 use pgkeep_types::{BackupId, Clock};
 use serde::Serialize;
 
 use crate::arguments::Restore;
+use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
 use crate::words;
-
-/// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1), in bytes.
-const NAME_LIMIT: usize = 63;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -30,12 +29,21 @@ struct Report<'a> {
 
 /// Restores.
 pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, CliError> {
+    for name in arguments.new_name.iter().chain(&arguments.database) {
+        check_name(name)?;
+    }
     let identity = arguments.identity.as_deref();
     let open = async {
         let opened = context
             .open_for_reading(arguments.cluster.as_ref(), identity)
             .await?;
-        let record = select(&opened.catalogue, &selection(arguments)?)?;
+        let sealed = opened.repository.encryption() == Encryption::Age;
+        if sealed && !opened.repository.is_pinned() && !arguments.unpinned {
+            let location = opened.repository.location();
+            return Err(CliError::Unpinned { location });
+        }
+        let now = context.clock.now();
+        let record = select(&opened.catalogue, &selection(arguments)?, now)?;
         let access = opened.repository.read_access(&opened.keys.recovery())?;
         let backup = opened.repository.open_backup(&access, record).await?;
         Ok((opened, backup))
@@ -47,7 +55,7 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     }
     let record = backup.record();
     let name = match &arguments.new_name {
-        Some(name) => checked(name)?,
+        Some(name) => name.clone(),
         None => default_name(&record.database, &record.id),
     };
     let connection = context.connection(&opened.cluster, &opened.cluster_settings)?;
@@ -140,17 +148,6 @@ fn default_name(database: &str, backup: &BackupId) -> String {
     format!("{}{time}", &database[..end])
 }
 
-/// A name that PostgreSQL would keep whole; it cuts longer ones silently.
-fn checked(name: &str) -> Result<String, CliError> {
-    if name.is_empty() || name.len() > NAME_LIMIT || name.contains('\0') {
-        return Err(CliError::Usage {
-            problem: format!("{name:?} cannot be the name of a database"),
-            hint: format!("give 1 to {NAME_LIMIT} bytes"),
-        });
-    }
-    Ok(name.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,12 +163,5 @@ mod tests {
         let id: BackupId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
         let name = default_name(&"ü".repeat(31), &id);
         assert!(name.len() <= NAME_LIMIT && name.ends_with("ü_20261120_030000"));
-    }
-
-    #[test]
-    fn a_name_that_would_be_cut_is_refused() {
-        assert!(checked(&"x".repeat(63)).is_ok());
-        assert!(checked(&"x".repeat(64)).is_err());
-        assert!(checked("").is_err());
     }
 }

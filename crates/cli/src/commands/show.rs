@@ -40,7 +40,8 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
         .open_for_reading(arguments.cluster.as_ref(), identity)
         .await?;
     let (repository, catalogue) = (&opened.repository, &opened.catalogue);
-    let selected = select(catalogue, &Selection::Id(arguments.backup.clone()));
+    let meant = Selection::Id(arguments.backup.clone());
+    let selected = select(catalogue, &meant, context.clock.now());
     if let (Err(RestoreError::NothingFound { .. }), Some(attempt)) =
         (&selected, attempt(catalogue, &arguments.backup))
     {

@@ -272,7 +272,7 @@ async fn a_restore_without_a_role_names_it_and_makes_nothing() {
         .says(&["Owner", "\"new\""]);
     let there = cluster.psql(
         "postgres",
-        "SELECT count(*) FROM pg_database WHERE datname = 'new'",
+        "SELECT count(*) FROM pg_database WHERE datname LIKE 'new%'",
     );
     assert_eq!(there.await.trim(), "0");
     cluster.stop().await;
@@ -306,7 +306,7 @@ async fn a_restore_that_fails_half_way_leaves_nothing() {
     ran.says(&["pg_restore", "\"new\"", "division by zero"]);
     let there = cluster.psql(
         "postgres",
-        "SELECT count(*) FROM pg_database WHERE datname = 'new'",
+        "SELECT count(*) FROM pg_database WHERE datname LIKE 'new%'",
     );
     assert_eq!(there.await.trim(), "0");
     cluster.stop().await;

@@ -103,6 +103,11 @@ async fn a_recovery_key_can_stay_elsewhere_from_the_first() {
         .await
         .ended(0);
     assert!(ran.stdout.contains(recipient));
+    assert!(
+        ran.stdout.contains("# pgkeep repository: "),
+        "{}",
+        ran.stdout
+    );
     assert!(!site.path("recovery.key").exists());
 }
 
@@ -327,4 +332,73 @@ async fn a_list_that_cannot_be_printed_is_a_failure() {
         .await
         .ended(1)
         .says(&["cannot write to stdout"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_no_key_knows_is_restored_only_when_told_so() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let id = site.back_up("postgres").await;
+    // The key alone, as age-keygen writes it, on another machine.
+    let key = std::fs::read_to_string(site.path("recovery.key")).unwrap();
+    let bare: String = key.lines().filter(|l| !l.starts_with('#')).collect();
+    let mut elsewhere = Site::empty();
+    std::fs::write(elsewhere.path("bare.key"), bare).unwrap();
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(elsewhere.path("bare.key"), private).unwrap();
+    elsewhere.set("PGKEEP_REPOSITORY", site.path("backups"));
+    let restore = [
+        "restore",
+        "main",
+        "--backup",
+        &id,
+        "--to-file",
+        "x",
+        "--identity",
+        "bare.key",
+    ];
+    elsewhere
+        .run(&restore)
+        .await
+        .ended(1)
+        .says(&["no key file at hand knows", "--unpinned"]);
+    assert!(!elsewhere.path("x").exists());
+    elsewhere
+        .run(&[&restore[..], &["--unpinned"]].concat())
+        .await
+        .ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn an_empty_name_of_a_database_is_not_taken_for_another_one() {
+    let site = Site::empty();
+    site.run(&["init", "--repository", "backups"])
+        .await
+        .ended(0);
+    site.run(&["backup", "--database", ""])
+        .await
+        .ended(2)
+        .says(&["cannot be the name"]);
+    site.run(&["restore", "--database", ""])
+        .await
+        .ended(2)
+        .says(&["cannot be the name"]);
+    assert!(site.list().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_file_may_have_a_line_for_each_database() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let port = cluster.tcp_connection("app").port();
+    let connection = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres");
+    let site = Site::with(&connection, &[]).await;
+    let password = Cluster::PASSWORD.replace('\\', "\\\\").replace(':', "\\:");
+    let lines = format!("127.0.0.1:{port}:app:postgres:{password}\n*:*:*:*:wrong\n");
+    std::fs::write(site.path(".pgpass"), lines).unwrap();
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(site.path(".pgpass"), private).unwrap();
+    site.back_up("app").await;
+    cluster.stop().await;
 }

@@ -26,7 +26,7 @@ async fn a_flipped_bit_keeps_a_restore_from_ending_well() {
         "--identity",
         "recovery.key",
     ];
-    let databases = "SELECT count(*) FROM pg_database WHERE datname = 'new'";
+    let databases = "SELECT count(*) FROM pg_database WHERE datname LIKE 'new%'";
     for file in site.repository_files() {
         let name = file
             .strip_prefix(&repository)
@@ -116,5 +116,25 @@ async fn a_damaged_backup_hides_no_other() {
         .await
         .ended(1)
         .says(&["may be the one", "--backup"]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_lost_an_object_is_not_listed_as_good() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    for part in ["packs/0", "manifest", "facts", "backup"] {
+        let site = Site::of(&cluster).await;
+        let older = site.back_up("postgres").await;
+        let id = site.back_up("postgres").await;
+        std::fs::remove_file(site.path(&format!("backups/main/backups/{id}/{part}"))).unwrap();
+        site.run(&["list"]).await.ended(1).says(&[&id, part]);
+        assert_eq!(site.good().await, [older]);
+        // The older one is not taken in its place unasked.
+        let restore = ["restore", "--database", "postgres", "--to-file", "x"];
+        let ran = site
+            .run(&[&restore[..], &["--identity", "recovery.key"]].concat())
+            .await;
+        ran.ended(1).says(&[&id]);
+    }
     cluster.stop().await;
 }

@@ -126,7 +126,7 @@ async fn pgkeep_killed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interrupt_ends_cleanly() {
-    for told in ["-INT", "-TERM"] {
+    for told in ["-INT", "-TERM", "-HUP"] {
         let cluster = cluster_with_app(1000).await;
         let site = Site::of(&cluster).await;
         let lock = cluster.connect("app").await;
@@ -165,7 +165,7 @@ async fn an_interrupted_restore_leaves_no_database() {
     ];
     let running = site.start(&arguments);
     let deadline = Instant::now() + DEADLINE;
-    let restoring = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'new'";
+    let restoring = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'new%'";
     while cluster.psql("postgres", restoring).await.trim() == "0" {
         assert!(Instant::now() < deadline, "no restore");
     }
@@ -173,7 +173,7 @@ async fn an_interrupted_restore_leaves_no_database() {
     ended(running).await.ended(130).says(&["interrupted"]);
     let there = cluster.psql(
         "postgres",
-        "SELECT count(*) FROM pg_database WHERE datname = 'new'",
+        "SELECT count(*) FROM pg_database WHERE datname LIKE 'new%'",
     );
     assert_eq!(there.await.trim(), "0");
     cluster.stop().await;

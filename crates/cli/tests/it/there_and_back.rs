@@ -160,3 +160,86 @@ async fn several_databases_are_one_run_and_a_failed_one_makes_it_partial() {
     assert_eq!(site.good().await.len(), 2);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_the_database_do_not_change_what_is_restored() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster
+        .psql(
+            "postgres",
+            "CREATE DATABASE app; ALTER DATABASE app SET array_nulls = off",
+        )
+        .await;
+    let fill = "SET array_nulls = on; CREATE TABLE a AS SELECT ARRAY['a', NULL, 'b'] AS x";
+    cluster.psql("app", fill).await;
+    let site = Site::of(&cluster).await;
+    site.back_up("app").await;
+    let restore = [
+        "restore",
+        "--database",
+        "app",
+        "--as",
+        "new",
+        "--identity",
+        "recovery.key",
+    ];
+    site.run(&restore).await.ended(0);
+    let null = cluster.psql("new", "SELECT x[2] IS NULL FROM a").await;
+    assert_eq!(null.trim(), "t");
+    assert_eq!(cluster.psql("new", "SHOW array_nulls").await.trim(), "off");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_create_databases_restores_its_own() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster
+        .psql(
+            "postgres",
+            "CREATE ROLE own LOGIN CREATEDB; CREATE DATABASE app OWNER own",
+        )
+        .await;
+    cluster
+        .psql("app", "SET ROLE own; CREATE TABLE t AS SELECT 1 AS n")
+        .await;
+    let connection = crate::site::socket_of(&cluster).replace("user='postgres'", "user=own");
+    let site = Site::with(&connection, &[]).await;
+    site.back_up("app").await;
+    let restore = [
+        "restore",
+        "--database",
+        "app",
+        "--as",
+        "new",
+        "--identity",
+        "recovery.key",
+    ];
+    site.run(&restore).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_superuser_restores_a_database_with_extensions() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster
+        .psql(
+            "postgres",
+            "CREATE DATABASE app; CREATE ROLE u1 LOGIN SUPERUSER",
+        )
+        .await;
+    cluster.psql("app", "CREATE EXTENSION pgcrypto").await;
+    let connection = crate::site::socket_of(&cluster).replace("user='postgres'", "user=u1");
+    let site = Site::with(&connection, &[]).await;
+    site.back_up("app").await;
+    let restore = [
+        "restore",
+        "--database",
+        "app",
+        "--as",
+        "new",
+        "--identity",
+        "recovery.key",
+    ];
+    site.run(&restore).await.ended(0);
+    cluster.stop().await;
+}

@@ -66,6 +66,15 @@ pub struct RunOutcome {
     pub backups: Vec<BackupOutcome>,
 }
 
+impl RunOutcome {
+    /// Whether the run says that it committed the backup.
+    #[must_use]
+    pub fn made(&self, id: &BackupId) -> bool {
+        let mut backups = self.backups.iter();
+        backups.any(|backup| backup.id == *id && backup.outcome == Outcome::Complete)
+    }
+}
+
 /// How one backup of a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupOutcome {

@@ -191,14 +191,17 @@ fn create_statement(
     }
     let mut statement = format!(
         "CREATE DATABASE {} WITH TEMPLATE = template0 OWNER = {} ENCODING = {} \
-         LC_COLLATE = {} LC_CTYPE = {} TABLESPACE = {}",
+         LC_COLLATE = {} LC_CTYPE = {}",
         identifier(new_name),
         identifier(&facts.owner),
         literal(&facts.encoding),
         literal(&locale.collate),
         literal(&locale.ctype),
-        identifier(&facts.tablespace),
     );
+    // To name even the default one takes a right that few roles have.
+    if facts.tablespace != "pg_default" {
+        statement += &format!(" TABLESPACE = {}", identifier(&facts.tablespace));
+    }
     if server.major() >= 15 {
         statement += &format!(" LOCALE_PROVIDER = {}", locale.provider.as_str());
     }
@@ -321,6 +324,35 @@ pub async fn finish(
         database: name.to_owned(),
         property: "limits",
         source,
+    })
+}
+
+/// Gives the database `name` its own name, `new_name`. Waits a moment for sessions
+/// in it to end.
+///
+/// # Errors
+///
+/// `Exists` where the name is taken; where the server refuses.
+pub async fn rename_database(
+    admin: &Connection,
+    name: &str,
+    new_name: &str,
+) -> Result<(), CreateDatabaseError> {
+    let statement = format!(
+        "ALTER DATABASE {} RENAME TO {}",
+        identifier(name),
+        identifier(new_name)
+    );
+    let database = new_name.to_owned();
+    admin.batch(&statement).await.map_err(|source| {
+        if source.sqlstate() == Some("42P04") {
+            return CreateDatabaseError::Exists { database };
+        }
+        CreateDatabaseError::Property {
+            database,
+            property: "name",
+            source,
+        }
     })
 }
 

@@ -159,6 +159,19 @@ impl ConnectionParameters {
         }
     }
 
+    /// The same, with sessions that read an archive's text as it was written,
+    /// whatever the database's own settings say. `pg_restore` sets what `pg_dump`
+    /// knows of; these two decide what `NULL` means, in an array and beside `=`.
+    #[must_use]
+    pub fn literal_minded(&self) -> Self {
+        let mut options = self.options.clone().unwrap_or_default();
+        options.push_str(" -c array_nulls=on -c transform_null_equals=off");
+        Self {
+            options: Some(options.trim_start().to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// The user; `postgres` where nothing names one.
     #[must_use]
     pub fn user(&self) -> &str {

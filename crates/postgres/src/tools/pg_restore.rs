@@ -54,7 +54,7 @@ impl<'a> PgRestore<'a> {
     ///
     /// Where it cannot be started.
     pub fn spawn(self) -> Result<RunningRestore, ToolFailed> {
-        let connection = self.connection.writable();
+        let connection = self.connection.writable().literal_minded();
         let mut command = command(self.tools, NAME, &connection);
         command
             .args(["--format=custom", "--exit-on-error", "--no-password"])

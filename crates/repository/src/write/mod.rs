@@ -11,4 +11,4 @@ mod packs;
 mod stream;
 
 pub use stream::Limits;
-pub(crate) use stream::StreamWriter;
+pub(crate) use stream::{StreamWriter, Written};

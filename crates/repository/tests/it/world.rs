@@ -102,7 +102,10 @@ impl World {
             started: self.clock.now(),
             facts: b"{}".to_vec(),
         };
-        let committed = backup.commit(meta, || self.clock.now()).await;
+        let committed = match backup.finish().await {
+            Ok(stored) => stored.commit(meta, || self.clock.now()).await,
+            Err(error) => Err(error),
+        };
         let outcome = match &committed {
             Ok(_) => Outcome::Complete,
             Err(_) => Outcome::Failed,
