@@ -32,6 +32,13 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     for name in arguments.new_name.iter().chain(&arguments.database) {
         check_name(name)?;
     }
+    if arguments.to_file.as_deref() == Some(Path::new("-")) {
+        return Err(CliError::Usage {
+            problem: "an archive is not written to stdout, where its end would tell nothing"
+                .to_owned(),
+            hint: "name a file; ./- is one".to_owned(),
+        });
+    }
     let identity = arguments.identity.as_deref();
     let open = async {
         let opened = context

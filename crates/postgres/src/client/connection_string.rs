@@ -82,6 +82,13 @@ pub enum ConnectionStringError {
         "the connection address is not of the form postgres://user:password@host:port/database"
     )]
     BadAddress,
+    /// A variable of libpq's that says something of the connection that cannot be
+    /// done here yet. To leave it out could weaken what the user asked for.
+    #[error("the variable {variable} is set, and pgkeep does not know what it asks for yet")]
+    UnknownVariable {
+        /// The variable.
+        variable: &'static str,
+    },
     /// Several hosts or ports.
     #[error("connection parameter {key} names several servers; a backup has one source")]
     SeveralServers {
@@ -101,6 +108,9 @@ impl ConnectionStringError {
                  % as %25, @ as %40, / as %2F, : as %3A"
                     .to_owned(),
             ),
+            Self::UnknownVariable { .. } => {
+                Some("unset it, and say in the connection what it stands for".to_owned())
+            }
             Self::SeveralServers { .. } => {
                 Some("configure one cluster for each server to be backed up".to_owned())
             }

@@ -35,6 +35,18 @@ const VARIABLES: [(&str, &str); 16] = [
     ("PGCHANNELBINDING", "channel_binding"),
 ];
 
+/// libpq's variables that decide where or how safely one connects, and that are not
+/// honoured here.
+const UNKNOWN_VARIABLES: [&str; 7] = [
+    "PGSERVICE",
+    "PGREQUIREAUTH",
+    "PGREQUIRESSL",
+    "PGSSLCRL",
+    "PGSSLCRLDIR",
+    "PGSSLCERTMODE",
+    "PGSSLNEGOTIATION",
+];
+
 /// Where packages put a server's socket: Debian's and Red Hat's choice, then
 /// PostgreSQL's own (`DEFAULT_PGSOCKET_DIR`).
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
@@ -63,6 +75,11 @@ impl ConnectionParameters {
                         wanted,
                     }
                 })?;
+            }
+        }
+        for variable in UNKNOWN_VARIABLES {
+            if environment.variable(variable).is_some() {
+                return Err(ConnectionStringError::UnknownVariable { variable });
             }
         }
         self.fill_from(variables);
@@ -188,6 +205,14 @@ mod tests {
 
     fn environment() -> Environment {
         Environment::new("/").with_user("system")
+    }
+
+    #[test]
+    fn a_variable_that_cannot_be_honoured_is_refused_and_not_left_out() {
+        let environment = environment().with_variable("PGREQUIREAUTH", "scram-sha-256");
+        let parameters = ConnectionParameters::parse("host=h").unwrap();
+        let error = parameters.with_defaults(&environment).unwrap_err();
+        assert!(error.to_string().contains("PGREQUIREAUTH"), "{error}");
     }
 
     fn filled(text: &str, environment: &Environment) -> ConnectionParameters {
