@@ -202,14 +202,15 @@ impl Context {
         Ok(repository.write_access(&keys.into_host()?)?)
     }
 
-    /// What `work` comes to, unless somebody asks to stop first.
+    /// What `work` comes to, unless somebody asks to stop first; `what` is done then.
     pub(crate) async fn unless_interrupted<T>(
         &self,
+        what: &str,
         work: impl Future<Output = Result<T, CliError>>,
     ) -> Result<T, CliError> {
         tokio::select! {
             done = work => done,
-            () = self.interrupt.requested() => Err(CliError::Interrupted),
+            () = self.interrupt.requested() => Err(CliError::Interrupted { what: what.to_owned() }),
         }
     }
 }

@@ -152,8 +152,14 @@ pub(crate) enum CliError {
         source: io::Error,
     },
     /// Somebody asked to stop, and nothing had to be cleaned up.
-    #[error("interrupted")]
-    Interrupted,
+    #[error("{what} was interrupted")]
+    Interrupted {
+        /// What was being done.
+        what: String,
+    },
+    /// Somebody asked a second time, and nothing was cleaned up.
+    #[error("interrupted twice, and dropped where it stood")]
+    Insisted,
     /// The demo could not go on.
     #[error("the demo failed")]
     Demo(#[from] DemoError),
@@ -164,9 +170,9 @@ impl CliError {
     pub(crate) fn exit_code(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
-            Self::Interrupted | Self::Capture(CaptureError::Interrupted { .. }) => {
-                Exit::Interrupted
-            }
+            Self::Interrupted { .. }
+            | Self::Insisted
+            | Self::Capture(CaptureError::Interrupted { .. }) => Exit::Interrupted,
             Self::Restore(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Demo(DemoError::Interrupted) => Exit::Interrupted,
             Self::NotBegun { source, .. } => source.exit_code(),
@@ -195,17 +201,16 @@ impl CliError {
                 Some("nothing was changed; move it away or choose another place".to_owned())
             }
             Self::Exposed { path } => Some(format!("chmod 600 {}", path.display())),
-            Self::Interrupted => Some(
-                "asked twice, nothing is cleaned up: a database whose name has '_unfinished_' in it \
-                 may be left"
-                    .to_owned(),
-            ),
+            Self::Insisted => {
+                Some("a database whose name has '_unfinished_' in it may be left".to_owned())
+            }
             Self::Unpinned { .. } => Some(
                 "give the recovery key's own file, which names its repository; or, where you know \
                  that nobody else can write there, --unpinned"
                     .to_owned(),
             ),
-            Self::UnreadableKey(_)
+            Self::Interrupted { .. }
+            | Self::UnreadableKey(_)
             | Self::KeyFile { .. }
             | Self::File { .. }
             | Self::Process { .. } => None,

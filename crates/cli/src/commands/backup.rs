@@ -79,7 +79,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     let plan = plan(context, &cluster, arguments.kind, &databases);
     let planned = plan.backups.clone();
     let begun = begin(context, &settings, &cluster_settings, plan);
-    let begun = context.unless_interrupted(begun).await;
+    let begun = context.unless_interrupted("the backup", begun).await;
     let run = begun.map_err(|source| CliError::NotBegun {
         databases,
         source: Box::new(source),

@@ -18,11 +18,20 @@ use crate::arguments::Command;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 
-/// Runs the command that was asked for, until it ends or somebody asks it to.
+/// Runs the command that was asked for, until it ends or somebody asks it to. What
+/// has to clean up is asked first, and dropped only when asked again.
 pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, CliError> {
-    tokio::select! {
-        done = dispatch(command, context) => done,
-        () = give_up(command, context) => Err(CliError::Interrupted),
+    match command {
+        Command::Init(_) | Command::Backup(_) | Command::Restore(_) | Command::Demo(_) => {
+            tokio::select! {
+                done = dispatch(command, context) => done,
+                () = context.interrupt.insisted() => Err(CliError::Insisted),
+            }
+        }
+        Command::List(_) | Command::Show(_) | Command::Reference(_) => {
+            let work = dispatch(command, context);
+            context.unless_interrupted("the listing", work).await
+        }
     }
 }
 
@@ -38,18 +47,5 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
             Ok(Exit::Done)
         }
         Command::Demo(arguments) => demo::run(arguments, context).await,
-    }
-}
-
-/// Waits until the command is to be dropped where it stands. What has to clean up
-/// is asked first, and dropped only when asked again.
-async fn give_up(command: &Command, context: &Context) {
-    match command {
-        Command::Init(_) | Command::Backup(_) | Command::Restore(_) | Command::Demo(_) => {
-            context.interrupt.insisted().await;
-        }
-        Command::List(_) | Command::Show(_) | Command::Reference(_) => {
-            context.interrupt.requested().await;
-        }
     }
 }

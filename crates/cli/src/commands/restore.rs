@@ -55,7 +55,12 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         let backup = opened.repository.open_backup(&access, record).await?;
         Ok((opened, backup))
     };
-    let (opened, backup) = context.unless_interrupted(open).await?;
+    let what = match (&arguments.backup, &arguments.database) {
+        (Some(id), _) => format!("the restore of backup {id}"),
+        (None, Some(database)) => format!("the restore of database {database:?}"),
+        (None, None) => "the restore".to_owned(),
+    };
+    let (opened, backup) = context.unless_interrupted(&what, open).await?;
 
     if let Some(path) = &arguments.to_file {
         return into_file(context, &backup, &context.path(path)).await;

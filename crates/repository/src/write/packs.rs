@@ -186,14 +186,19 @@ impl PartSink {
 }
 
 impl Write for PartSink {
+    /// Takes all of `bytes`: age takes a short write of its header for a failure.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(self.part - self.buffer.len());
-        self.buffer.extend_from_slice(&bytes[..taken]);
-        self.length += taken as u64;
-        if self.buffer.len() >= self.part {
-            self.send()?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(self.part - self.buffer.len()));
+            self.buffer.extend_from_slice(now);
+            self.length += now.len() as u64;
+            if self.buffer.len() >= self.part {
+                self.send()?;
+            }
+            rest = later;
         }
-        Ok(taken)
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -86,3 +86,13 @@ async fn a_file_that_is_not_there_is_named() {
     let error = backup.read("other").unwrap_err();
     assert!(matches!(error, RepositoryError::NoFile { path, .. } if path == "other"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_may_be_cut_anywhere_even_in_the_header_of_a_pack() {
+    let world = World::sealed().await;
+    let bytes = content(200_000, 12);
+    for part in [1, 7, 100, 4_099] {
+        let record = world.back_up_in_parts(&bytes, part).await.unwrap();
+        assert!(world.read_back(&record).await.unwrap() == bytes, "{part}");
+    }
+}

@@ -75,6 +75,15 @@ impl World {
 
     /// Backs `content` up; small packs and parts, so that there are many.
     pub(crate) async fn back_up(&self, content: &[u8]) -> Result<BackupRecord, RepositoryError> {
+        self.back_up_in_parts(content, limits().part).await
+    }
+
+    /// Backs `content` up in parts of so many bytes.
+    pub(crate) async fn back_up_in_parts(
+        &self,
+        content: &[u8],
+        part: usize,
+    ) -> Result<BackupRecord, RepositoryError> {
         let repository = self.open().await?;
         let access = repository.write_access(&self.host)?;
         let planned = PlannedBackup {
@@ -90,7 +99,7 @@ impl World {
             backups: vec![planned.clone()],
         };
         let run = repository.begin(&access, plan).await?;
-        let backup = run.backup(&planned, limits())?;
+        let backup = run.backup(&planned, Limits { part, ..limits() })?;
         for piece in content.chunks(100_000) {
             if backup.write(Bytes::copy_from_slice(piece)).await.is_err() {
                 break;
