@@ -10,4 +10,5 @@ mod kills;
 mod script;
 mod secrets;
 mod site;
+mod soak;
 mod there_and_back;

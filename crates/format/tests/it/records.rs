@@ -1,0 +1,363 @@
+//! Records: what is under a signature, and what a signature does not guard
+//! against.
+
+use pgkeep_format::records::{
+    BackupKind, BackupOutcome, BackupRecord, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
+    Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, RecordHashes, RunBegin,
+    RunErrors, RunOutcome, SecurityLabel,
+};
+use pgkeep_format::{
+    Envelope, FormatError, Hash, Identities, KeyRecord, KeyRole, KeySecrets, Manifest, RecordKind,
+    RepositoryId, RepositorySecret, Signer, Verified,
+};
+use pgkeep_testkit::SeededRandom;
+use pgkeep_types::{ObjectName, SystemId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::examples::{self, backup_id, cluster, hash, run_id, text, time};
+use crate::mutation::{below, mutated, one_of};
+
+const HEADER: usize = 24;
+const TRAILER: usize = 128;
+
+const KINDS: [RecordKind; 6] = [
+    RecordKind::Key,
+    RecordKind::Begin,
+    RecordKind::Outcome,
+    RecordKind::Manifest,
+    RecordKind::Facts,
+    RecordKind::Backup,
+];
+
+struct Example {
+    name: ObjectName,
+    kind: RecordKind,
+    identities: Option<Identities>,
+    bytes: Vec<u8>,
+}
+
+fn repository() -> RepositoryId {
+    RepositoryId::new([4; 16])
+}
+
+fn signer() -> Signer {
+    Signer::from_seed(&[6; 32])
+}
+
+impl Example {
+    fn drawn(random: &SeededRandom) -> Self {
+        let kind = *one_of(random, &KINDS);
+        let name = examples::name_of_any_object(random);
+        let (seal, identities) = examples::seal(random);
+        let envelope = Envelope {
+            repository: repository(),
+            name: &name,
+            kind,
+        };
+        let hidden = hidden_part(random, kind);
+        let hidden = hidden.as_deref().map(|plain| (plain, &seal));
+        let signer = signer();
+        let written = match kind {
+            RecordKind::Key => envelope.write(&key(random), hidden, &signer),
+            RecordKind::Begin => envelope.write(&begin(random), hidden, &signer),
+            RecordKind::Outcome => envelope.write(&outcome(random), hidden, &signer),
+            RecordKind::Backup => envelope.write(&backup(random), hidden, &signer),
+            RecordKind::Manifest | RecordKind::Facts => envelope.write(&(), hidden, &signer),
+        };
+        Self {
+            bytes: written.unwrap(),
+            name,
+            kind,
+            identities,
+        }
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<Verified, FormatError> {
+        let envelope = Envelope {
+            repository: repository(),
+            name: &self.name,
+            kind: self.kind,
+        };
+        envelope.read(bytes, &[signer().verifying_key()])
+    }
+
+    /// Goes all the way that a reader goes.
+    fn use_up(&self, record: &Verified) {
+        match self.kind {
+            RecordKind::Key => drop(record.clear::<KeyRecord>()),
+            RecordKind::Begin => drop(record.clear::<RunBegin>()),
+            RecordKind::Outcome => drop(record.clear::<RunOutcome>()),
+            RecordKind::Backup => drop(record.clear::<BackupRecord>()),
+            RecordKind::Manifest | RecordKind::Facts => drop(record.clear::<()>()),
+        }
+        let Ok(plain) = record.hidden(self.identities.as_ref()) else {
+            return;
+        };
+        match self.kind {
+            RecordKind::Key => drop(KeySecrets::from_bytes(&plain)),
+            RecordKind::Manifest => drop(Manifest::from_bytes(&plain)),
+            RecordKind::Outcome => drop(RunErrors::from_json(&plain)),
+            _ => drop(DumpFacts::from_json(&plain)),
+        }
+    }
+
+    /// The bytes with a hash and a signature that hold.
+    fn signed_again(&self, content: &[u8]) -> Vec<u8> {
+        let hash = Hash::of(content);
+        let name = self.name.as_str().as_bytes();
+        let repository = repository();
+        let message = [
+            b"pgkeep record v1\0".as_slice(),
+            repository.as_bytes(),
+            &(name.len() as u64).to_le_bytes(),
+            name,
+            &hash.0,
+        ];
+        let signer = signer();
+        let signature = signer.sign(&message.concat());
+        let key = signer.verifying_key();
+        [content, &hash.0, key.as_bytes(), &signature].concat()
+    }
+}
+
+fn hidden_part(random: &SeededRandom, kind: RecordKind) -> Option<Vec<u8>> {
+    match kind {
+        RecordKind::Key => {
+            let secrets = KeySecrets::to_vouch(RepositorySecret::new([3; 32]), &signer());
+            Some(secrets.to_bytes().unwrap())
+        }
+        RecordKind::Manifest => Some(examples::manifest(random).to_bytes().unwrap()),
+        RecordKind::Facts => Some(facts(random).to_json().unwrap()),
+        RecordKind::Outcome => Some(errors(random).to_json().unwrap()),
+        RecordKind::Begin | RecordKind::Backup => None,
+    }
+}
+
+/// Not one byte of a record can be another one.
+pub(crate) fn changed(random: &SeededRandom) {
+    let example = Example::drawn(random);
+    example.use_up(&example.read(&example.bytes).unwrap());
+    let other = Example::drawn(random);
+    let changed = mutated(random, &example.bytes, &other.bytes);
+    assert!(example.read(&changed).is_err());
+}
+
+/// Whatever a writer signs is read or refused, without a panic.
+pub(crate) fn forged(random: &SeededRandom) {
+    let example = Example::drawn(random);
+    let content = &example.bytes[..example.bytes.len() - TRAILER];
+    let other = Example::drawn(random);
+    let mut changed = mutated(random, content, &other.bytes);
+    if below(random, 2) == 0 && changed.len() >= HEADER {
+        mend_lengths(random, &mut changed);
+    }
+    if let Ok(record) = example.read(&example.signed_again(&changed)) {
+        example.use_up(&record);
+    }
+}
+
+/// Makes the two lengths in the header fit the bytes again, so that what is
+/// behind them is looked at.
+fn mend_lengths(random: &SeededRandom, content: &mut [u8]) {
+    let parts = content.len() - HEADER;
+    let found = u32::from_le_bytes(content[12..16].try_into().unwrap()) as usize;
+    let clear = match found <= parts {
+        true => found,
+        false => below(random, parts + 1),
+    };
+    content[12..16].copy_from_slice(&u32::try_from(clear).unwrap().to_le_bytes());
+    content[16..24].copy_from_slice(&((parts - clear) as u64).to_le_bytes());
+}
+
+/// What is sealed opens to what was written, or not at all, whoever signed it.
+pub(crate) fn sealed_part_changed(random: &SeededRandom) {
+    let example = Example::drawn(random);
+    let Some(identities) = &example.identities else {
+        return;
+    };
+    let written = example.read(&example.bytes).unwrap();
+    let Ok(plain) = written.hidden(Some(identities)) else {
+        return;
+    };
+    let content = &example.bytes[..example.bytes.len() - TRAILER];
+    let clear = u32::from_le_bytes(content[12..16].try_into().unwrap()) as usize;
+    let (before, sealed) = content.split_at(HEADER + clear);
+    let mut changed = before.to_vec();
+    changed.extend(mutated(random, sealed, content));
+    let length = (changed.len() - before.len()) as u64;
+    changed[16..24].copy_from_slice(&length.to_le_bytes());
+    let record = example.read(&example.signed_again(&changed)).unwrap();
+    if let Ok(opened) = record.hidden(Some(identities)) {
+        assert!(opened == plain, "wrong data came out");
+    }
+}
+
+/// JSON that is read says the same when it is written and read again.
+pub(crate) fn json_changed(random: &SeededRandom) {
+    match random.below(6) {
+        0 => json_of(random, &key(random)),
+        1 => json_of(random, &begin(random)),
+        2 => json_of(random, &outcome(random)),
+        3 => json_of(random, &backup(random)),
+        4 => json_of(random, &errors(random)),
+        _ => json_of(random, &facts(random)),
+    }
+}
+
+fn json_of<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+    random: &SeededRandom,
+    value: &T,
+) {
+    let json = serde_json::to_vec(value).unwrap();
+    assert_eq!(&serde_json::from_slice::<T>(&json).unwrap(), value);
+    let changed = mutated(random, &json, &json);
+    if let Ok(read) = serde_json::from_slice::<T>(&changed) {
+        let again = serde_json::to_vec(&read).unwrap();
+        assert_eq!(serde_json::from_slice::<T>(&again).unwrap(), read);
+    }
+}
+
+fn key(random: &SeededRandom) -> KeyRecord {
+    let sealed = random.below(2) == 0;
+    KeyRecord {
+        role: *one_of(random, &[KeyRole::Recovery, KeyRole::Host, KeyRole::Open]),
+        name: text(random),
+        recipient: sealed.then(|| examples::identity().recipient()),
+        verifier: (random.below(2) == 0).then(|| signer().verifying_key()),
+        created: time(random),
+    }
+}
+
+fn begin(random: &SeededRandom) -> RunBegin {
+    RunBegin {
+        run: run_id(random),
+        cluster: cluster(random),
+        kind: BackupKind::Dump,
+        started: time(random),
+        host: text(random),
+        pgkeep: "0.0.0".to_owned(),
+        backups: (0..random.below(4))
+            .map(|_| PlannedBackup {
+                id: backup_id(random),
+                database: text(random),
+            })
+            .collect(),
+    }
+}
+
+fn outcome(random: &SeededRandom) -> RunOutcome {
+    const OUTCOMES: [Outcome; 3] = [Outcome::Complete, Outcome::Partial, Outcome::Failed];
+    RunOutcome {
+        run: run_id(random),
+        finished: time(random),
+        outcome: *one_of(random, &OUTCOMES),
+        backups: (0..random.below(4))
+            .map(|_| BackupOutcome {
+                id: backup_id(random),
+                database: text(random),
+                outcome: *one_of(random, &OUTCOMES),
+            })
+            .collect(),
+    }
+}
+
+fn errors(random: &SeededRandom) -> RunErrors {
+    let errors = (0..random.below(4)).map(|_| (backup_id(random), text(random)));
+    RunErrors {
+        errors: errors.collect(),
+    }
+}
+
+fn backup(random: &SeededRandom) -> BackupRecord {
+    let pack = |number| PackSummary {
+        number,
+        length: random.below(1 << 40),
+        blake3: hash(random),
+    };
+    BackupRecord {
+        id: backup_id(random),
+        run: run_id(random),
+        cluster: cluster(random),
+        kind: BackupKind::Dump,
+        database: text(random),
+        system_id: (random.below(2) == 0).then(|| SystemId(random.next())),
+        server_version: "18.4".to_owned(),
+        started: time(random),
+        finished: time(random),
+        raw_bytes: random.below(1 << 40),
+        stored_bytes: random.below(1 << 40),
+        new_bytes: random.below(1 << 40),
+        needs: (0..random.below(3))
+            .map(|_| Need {
+                backup: backup_id(random),
+                packs: (0..3).map(pack).collect(),
+            })
+            .collect(),
+        records: RecordHashes {
+            manifest: hash(random),
+            facts: hash(random),
+        },
+    }
+}
+
+fn facts(random: &SeededRandom) -> DumpFacts {
+    let perhaps = || (random.below(2) == 0).then(|| text(random));
+    let providers = [
+        LocaleProvider::Libc,
+        LocaleProvider::Icu,
+        LocaleProvider::Builtin,
+    ];
+    let grants = |count| {
+        (0..count).map(|_| Grant {
+            grantor: text(random),
+            grantee: perhaps(),
+            privilege: "CONNECT".to_owned(),
+            grantable: random.below(2) == 0,
+        })
+    };
+    DumpFacts {
+        server_version: "18.4".to_owned(),
+        pg_dump_version: "18.4".to_owned(),
+        database: DatabaseFacts {
+            name: text(random),
+            owner: text(random),
+            encoding: "UTF8".to_owned(),
+            locale_provider: *one_of(random, &providers),
+            collate: text(random),
+            ctype: text(random),
+            locale: perhaps(),
+            icu_rules: perhaps(),
+            collation_version: perhaps(),
+            tablespace: text(random),
+            connection_limit: -1,
+            is_template: random.below(2) == 0,
+            allows_connections: random.below(2) == 0,
+            comment: perhaps(),
+            security_labels: (0..random.below(2))
+                .map(|_| SecurityLabel {
+                    provider: text(random),
+                    label: text(random),
+                })
+                .collect(),
+            privileges: (random.below(2) == 0).then(|| grants(random.below(3)).collect()),
+            settings: (0..random.below(3))
+                .map(|_| DatabaseSetting {
+                    role: perhaps(),
+                    name: text(random),
+                    value: text(random),
+                })
+                .collect(),
+            roles: (0..random.below(3)).map(|_| text(random)).collect(),
+            extensions: (0..random.below(2))
+                .map(|_| Extension {
+                    name: text(random),
+                    version: text(random),
+                    schema: text(random),
+                })
+                .collect(),
+            tables: random.below(1000),
+            size: random.below(1 << 40),
+        },
+    }
+}
