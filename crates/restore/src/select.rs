@@ -122,3 +122,21 @@ fn refuse(id: &BackupId, unreadable: &Unreadable) -> RestoreError {
         problem: unreadable.error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_of_a_time_that_has_not_come_is_ahead_beyond_what_clocks_differ_by() {
+        let now: Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
+        for (started, ahead) in [
+            ("2026-11-20T02:00:00Z", false),
+            ("2026-11-20T03:09:00Z", false),
+            ("2026-11-20T03:11:00Z", true),
+            ("2036-11-20T03:00:00Z", true),
+        ] {
+            assert_eq!(is_ahead(started.parse().unwrap(), now), ahead, "{started}");
+        }
+    }
+}

@@ -96,3 +96,23 @@ async fn parts_may_be_cut_anywhere_even_in_the_header_of_a_pack() {
         assert!(world.read_back(&record).await.unwrap() == bytes, "{part}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_of_which_no_id_can_be_made_begins_nothing() {
+    let world = World::sealed().await;
+    let absurd = pgkeep_testkit::ScriptedClock::at("-005000-01-01T00:00:00Z");
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let plan = pgkeep_repository::RunPlan {
+        id: pgkeep_types::RunId::new(&absurd, &world.random),
+        cluster: main(),
+        kind: pgkeep_format::records::BackupKind::Dump,
+        started: pgkeep_types::Clock::now(&absurd),
+        pgkeep: "0.0.0".to_owned(),
+        backups: Vec::new(),
+    };
+    let before = world.memory.names();
+    let error = repository.begin(&access, plan).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Clock { .. }), "{error}");
+    assert_eq!(world.memory.names(), before);
+}
