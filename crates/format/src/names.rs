@@ -103,6 +103,18 @@ pub fn pack(
     format!("{}{backup}/packs/{number}", backups(cluster)).parse()
 }
 
+/// An index pack of a backup; they are numbered from 0.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn index(
+    cluster: &ClusterName,
+    backup: &BackupId,
+    number: u32,
+) -> Result<ObjectName, ObjectNameError> {
+    format!("{}{backup}/index/{number}", backups(cluster)).parse()
+}
+
 /// What the name of an object stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -110,8 +122,10 @@ pub enum Place {
     Run(ClusterName, RunId, RunRecord),
     /// A record of a backup.
     Backup(ClusterName, BackupId, BackupPart),
-    /// A pack.
+    /// A pack of data.
     Pack(ClusterName, BackupId, u32),
+    /// A pack of the manifest's leaves and of fingerprints.
+    Index(ClusterName, BackupId, u32),
 }
 
 /// Reads what a name of a cluster's object stands for; `None` for a foreign one.
@@ -136,10 +150,14 @@ pub fn place(name: &ObjectName) -> Option<Place> {
             };
             Some(Place::Backup(cluster.parse().ok()?, id.parse().ok()?, part))
         }
-        [cluster, "backups", id, "packs", number] => {
+        [cluster, "backups", id, kind @ ("packs" | "index"), number] => {
             let parsed: u32 = number.parse().ok()?;
+            let (cluster, id) = (cluster.parse().ok()?, id.parse().ok()?);
             let canonical = parsed.to_string() == number;
-            canonical.then_some(Place::Pack(cluster.parse().ok()?, id.parse().ok()?, parsed))
+            canonical.then_some(match kind {
+                "packs" => Place::Pack(cluster, id, parsed),
+                _ => Place::Index(cluster, id, parsed),
+            })
         }
         _ => None,
     }
@@ -173,7 +191,12 @@ mod tests {
             name.as_str(),
             "main/backups/20261120T030000Z-7k3m9q2x/packs/12"
         );
-        assert_eq!(place(&name), Some(Place::Pack(main, id, 12)));
+        assert_eq!(
+            place(&name),
+            Some(Place::Pack(main.clone(), id.clone(), 12))
+        );
+        let name = index(&main, &id, 3).unwrap();
+        assert_eq!(place(&name), Some(Place::Index(main, id, 3)));
     }
 
     #[test]

@@ -116,7 +116,9 @@ impl Repository {
             let place = names::place(&object.name)?;
             let is_record = !matches!(
                 place,
-                Place::Pack(..) | Place::Backup(_, _, BackupPart::Manifest | BackupPart::Facts)
+                Place::Pack(..)
+                    | Place::Index(..)
+                    | Place::Backup(_, _, BackupPart::Manifest | BackupPart::Facts)
             );
             is_record.then_some((object.name, place))
         });
@@ -150,9 +152,10 @@ impl Repository {
             .iter()
             .filter_map(|object| names::place(&object.name))
             .map(|place| match place {
-                Place::Run(cluster, ..) | Place::Backup(cluster, ..) | Place::Pack(cluster, ..) => {
-                    cluster
-                }
+                Place::Run(cluster, ..)
+                | Place::Backup(cluster, ..)
+                | Place::Pack(cluster, ..)
+                | Place::Index(cluster, ..) => cluster,
             })
             .collect();
         Ok(clusters.into_iter().collect())
@@ -180,7 +183,9 @@ impl Repository {
                 let in_place = outcome.run == *run;
                 (Record::Outcome(outcome, errors), in_place)
             }
-            Place::Backup(cluster, id, _) | Place::Pack(cluster, id, _) => {
+            Place::Backup(cluster, id, _)
+            | Place::Pack(cluster, id, _)
+            | Place::Index(cluster, id, _) => {
                 let read = self.verified(RecordKind::Backup, name).await?;
                 let backup: BackupRecord = read.clear().map_err(wrong)?;
                 let in_place = backup.cluster == *cluster && backup.id == *id;
@@ -246,7 +251,9 @@ impl Found {
             }
             Err(error) => {
                 let id = match place {
-                    Place::Backup(_, id, _) | Place::Pack(_, id, _) => Some(id),
+                    Place::Backup(_, id, _) | Place::Pack(_, id, _) | Place::Index(_, id, _) => {
+                        Some(id)
+                    }
                     Place::Run(..) => None,
                 };
                 self.unreadable.push(Unreadable {
@@ -350,8 +357,16 @@ fn missing(
         }
     }
     for need in &backup.needs {
-        for pack in &need.packs {
-            let name = names::pack(&backup.cluster, &need.backup, pack.number)?;
+        let packs = need.packs.iter().map(|pack| {
+            let name = names::pack(&backup.cluster, &need.backup, pack.number);
+            (name, pack)
+        });
+        let index = need.index.iter().map(|pack| {
+            let name = names::index(&backup.cluster, &need.backup, pack.number);
+            (name, pack)
+        });
+        for (name, pack) in packs.chain(index) {
+            let name = name?;
             let problem = match sizes.get(&name) {
                 Some(found) if *found == pack.length => continue,
                 Some(found) => format!(

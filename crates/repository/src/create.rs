@@ -4,15 +4,15 @@
 //! last: a repository that can be opened is whole. What the storage can be
 //! relied on for is tried out, not believed.
 
-use bytes::Bytes;
 use pgkeep_format::{
     Capabilities, Descriptor, Encryption, HostKey, KeyRecord, KeyRole, KeySecrets, Recipient,
     RecordKind, RepositoryId, RepositorySecret, Seal, Signer, Trust, names,
 };
-use pgkeep_storage::{Storage, StorageErrorKind, list_all};
-use pgkeep_types::{Clock, ObjectName, Random};
+use pgkeep_storage::{Storage, list_all};
+use pgkeep_types::{Clock, Random};
 
 use crate::RepositoryError;
+use crate::probe::probe;
 use crate::records::{self, Draft};
 
 /// A repository that is about to be made.
@@ -210,34 +210,7 @@ async fn refuse_existing(storage: &dyn Storage) -> Result<(), RepositoryError> {
     }
 }
 
-/// Tries out what the storage promises, with an object that is removed again.
-async fn probe(
-    storage: &dyn Storage,
-    random: &dyn Random,
-) -> Result<Capabilities, RepositoryError> {
-    let drawn = u64::from_le_bytes(drawn(random));
-    let name: ObjectName = format!("probe-{drawn:016x}").parse()?;
-    let (first, second) = (Bytes::from_static(b"first"), Bytes::from_static(b"second"));
-    storage.put(&name, first.clone()).await?;
-    let refused = match storage.put(&name, second).await {
-        Ok(()) => false,
-        Err(error) if error.kind == StorageErrorKind::AlreadyExists => true,
-        Err(error) => return Err(error.into()),
-    };
-    let kept = storage.get(&name, None).await?;
-    storage.delete(&name).await?;
-    if refused && kept != first {
-        return Err(RepositoryError::Unreliable {
-            location: storage.location(),
-            what: "a write that was refused changed the object",
-        });
-    }
-    Ok(Capabilities {
-        create_only: refused,
-    })
-}
-
-fn drawn<const N: usize>(random: &dyn Random) -> [u8; N] {
+pub(crate) fn drawn<const N: usize>(random: &dyn Random) -> [u8; N] {
     let mut bytes = [0; N];
     random.fill(&mut bytes);
     bytes

@@ -6,11 +6,13 @@
 //! and its signature held. This crate knows nothing of PostgreSQL.
 
 mod access;
+mod backup_writer;
 mod catalogue;
 mod create;
 mod error;
 mod object_reader;
 mod open;
+mod probe;
 mod read;
 mod records;
 mod run;
@@ -18,10 +20,11 @@ mod threads;
 mod write;
 
 pub use access::{ReadAccess, WriteAccess};
+pub use backup_writer::{BackupWriter, Committed, DumpMeta, StoredBackup};
 pub use catalogue::{Attempt, Catalogue, Entry, Unreadable};
 pub use create::NewRepository;
 pub use error::RepositoryError;
 pub use open::Repository;
 pub use read::{FileReader, OpenBackup};
-pub use run::{BackupWriter, Committed, DumpMeta, Run, RunPlan, StoredBackup};
+pub use run::{Run, RunPlan};
 pub use write::Limits;

@@ -1,23 +1,19 @@
-//! Writing: a run, its backups, and the commit.
+//! A run: what it set out to do is written down first, how it ended last.
 //!
-//! Invariants: each step takes the value of the step before it, so that no order
-//! but begin, packs, manifest and facts, `backup`, outcome can be written down.
-//! [`Committed`] exists only once the `backup` record is durable.
+//! Invariant: a backup is started through its run, whose `begin` is durable.
 
-use bytes::Bytes;
 use jiff::Timestamp;
-use pgkeep_format::names::{self, BackupPart, RunRecord};
+use pgkeep_format::names::{self, RunRecord};
 use pgkeep_format::records::{
-    BackupKind, BackupOutcome, BackupRecord, DUMP_FILE, Need, Outcome, PackSummary, PlannedBackup,
-    RecordHashes, RunBegin, RunErrors, RunOutcome,
+    BackupKind, BackupOutcome, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome,
 };
-use pgkeep_format::{Hash, Manifest, RecordKind};
-use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId, SystemId};
+use pgkeep_format::{Hash, RecordKind};
+use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 use serde::Serialize;
 
 use crate::records::Draft;
-use crate::write::{Limits, StreamWriter, Written};
-use crate::{Repository, RepositoryError, WriteAccess, records};
+use crate::write::{Limits, StreamWriter};
+use crate::{BackupWriter, Repository, RepositoryError, WriteAccess};
 
 /// What a run sets out to do.
 #[derive(Clone, Debug)]
@@ -39,9 +35,9 @@ pub struct RunPlan {
 /// A run whose `begin` is durable.
 #[derive(Debug)]
 pub struct Run {
-    repository: Repository,
-    access: WriteAccess,
-    plan: RunPlan,
+    pub(crate) repository: Repository,
+    pub(crate) access: WriteAccess,
+    pub(crate) plan: RunPlan,
 }
 
 impl Repository {
@@ -70,7 +66,7 @@ impl Repository {
         })
     }
 
-    async fn write(
+    pub(crate) async fn write(
         &self,
         access: &WriteAccess,
         kind: RecordKind,
@@ -124,11 +120,7 @@ impl Run {
         let cluster = &self.plan.cluster;
         let stream =
             StreamWriter::start(&self.repository, &self.access, cluster, &planned.id, limits)?;
-        Ok(BackupWriter {
-            run: self,
-            planned: planned.clone(),
-            stream,
-        })
+        Ok(BackupWriter::new(self, planned.clone(), stream))
     }
 
     /// Writes down how the run ended; `errors` say why backups failed.
@@ -164,193 +156,4 @@ impl Run {
             .await?;
         Ok(outcome)
     }
-}
-
-/// A backup in the making: takes the dump's bytes. Dropped, it comes to nothing.
-#[derive(Debug)]
-pub struct BackupWriter<'a> {
-    run: &'a Run,
-    planned: PlannedBackup,
-    stream: StreamWriter,
-}
-
-/// What else a dump's `backup` record says.
-#[derive(Clone, Debug)]
-pub struct DumpMeta {
-    /// The cluster's system identifier, where the server told it.
-    pub system_id: Option<SystemId>,
-    /// The server's version.
-    pub server_version: String,
-    /// When the snapshot was taken.
-    pub started: Timestamp,
-    /// The facts, as JSON.
-    pub facts: Vec<u8>,
-}
-
-/// A backup whose every byte is durable.
-#[derive(Clone, Debug)]
-pub struct Committed(BackupRecord);
-
-impl Committed {
-    /// The backup's record.
-    #[must_use]
-    pub fn record(&self) -> &BackupRecord {
-        &self.0
-    }
-
-    /// The backup's record.
-    #[must_use]
-    pub fn into_record(self) -> BackupRecord {
-        self.0
-    }
-}
-
-impl<'a> BackupWriter<'a> {
-    /// Takes the dump's next bytes; waits while the stages behind are busy.
-    ///
-    /// # Errors
-    /// `GivenUp` where a later stage has failed; [`failure`](Self::failure) tells
-    /// why.
-    pub async fn write(&self, bytes: Bytes) -> Result<(), RepositoryError> {
-        self.stream.write(bytes).await
-    }
-
-    /// Gives the backup up, and waits until nothing more is stored for it.
-    pub async fn abandon(self) {
-        self.stream.abandon().await;
-    }
-
-    /// Why a later stage has failed.
-    pub async fn failure(self) -> RepositoryError {
-        let failed = self.stream.finish().await.err();
-        failed.unwrap_or(RepositoryError::GivenUp)
-    }
-
-    /// Ends the stream, and waits until every pack is durable. May be dropped
-    /// while it waits: then the backup comes to nothing.
-    ///
-    /// # Errors
-    /// Where any stage has failed.
-    pub async fn finish(self) -> Result<StoredBackup<'a>, RepositoryError> {
-        Ok(StoredBackup {
-            run: self.run,
-            planned: self.planned,
-            written: self.stream.finish().await?,
-        })
-    }
-}
-
-/// A backup whose packs are durable; nothing cites them yet.
-#[derive(Debug)]
-pub struct StoredBackup<'a> {
-    run: &'a Run,
-    planned: PlannedBackup,
-    written: Written,
-}
-
-impl StoredBackup<'_> {
-    /// Writes manifest and facts, and commits. To be waited for to its end: dropped,
-    /// it may have committed or not.
-    ///
-    /// # Errors
-    /// Where any of it fails. The backup is then not listed as good, but for one
-    /// case: where the commit's own answer was lost and the record is there.
-    pub async fn commit(
-        self,
-        meta: DumpMeta,
-        now: impl FnOnce() -> Timestamp,
-    ) -> Result<Committed, RepositoryError> {
-        let Self {
-            run:
-                Run {
-                    repository,
-                    access,
-                    plan,
-                },
-            planned,
-            written,
-        } = self;
-        let place = |part| names::backup(&plan.cluster, &planned.id, part);
-
-        let (raw_bytes, packs) = (written.raw_bytes, written.packs.clone());
-        let manifest = written.into_manifest(&planned.id, DUMP_FILE);
-        let stored_bytes = stored(&manifest);
-        let manifest = records::blocking(move || encode(&manifest)).await??;
-        let name = place(BackupPart::Manifest)?;
-        let manifest = repository
-            .write(access, RecordKind::Manifest, &name, (), Some(manifest))
-            .await?;
-        let name = place(BackupPart::Facts)?;
-        let facts = repository
-            .write(access, RecordKind::Facts, &name, (), Some(meta.facts))
-            .await?;
-
-        let record = BackupRecord {
-            id: planned.id.clone(),
-            run: plan.id.clone(),
-            cluster: plan.cluster.clone(),
-            kind: plan.kind,
-            database: planned.database.clone(),
-            system_id: meta.system_id,
-            server_version: meta.server_version,
-            started: meta.started,
-            finished: now(),
-            raw_bytes,
-            stored_bytes,
-            new_bytes: packs.iter().map(|pack| pack.length).sum(),
-            needs: needs(&planned.id, packs),
-            records: RecordHashes { manifest, facts },
-        };
-        let name = place(BackupPart::Backup)?;
-        commit(repository, access, &name, &record).await?;
-        Ok(Committed(record))
-    }
-}
-
-/// Writes the `backup` record. An answer that is lost is asked for again: the
-/// name is this writer's alone, so what is there is what was written.
-async fn commit(
-    repository: &Repository,
-    access: &WriteAccess,
-    name: &ObjectName,
-    record: &BackupRecord,
-) -> Result<(), RepositoryError> {
-    let written = repository
-        .write(access, RecordKind::Backup, name, record.clone(), None)
-        .await;
-    match written {
-        Ok(_) => Ok(()),
-        Err(RepositoryError::Storage(error)) => {
-            let there = repository.verified(RecordKind::Backup, name).await;
-            let there = there
-                .ok()
-                .and_then(|read| read.clear::<BackupRecord>().ok());
-            if there.as_ref() == Some(record) {
-                Ok(())
-            } else {
-                Err(error.into())
-            }
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn encode(manifest: &Manifest) -> Result<Vec<u8>, RepositoryError> {
-    manifest.to_bytes().map_err(|source| RepositoryError::Make {
-        what: "the manifest",
-        source,
-    })
-}
-
-fn stored(manifest: &Manifest) -> u64 {
-    let frames = manifest.frames.iter();
-    frames.map(|frame| u64::from(frame.stored_length)).sum()
-}
-
-fn needs(id: &BackupId, packs: Vec<PackSummary>) -> Vec<Need> {
-    if packs.is_empty() {
-        return Vec::new();
-    }
-    let backup = id.clone();
-    vec![Need { backup, packs }]
 }

@@ -35,7 +35,7 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pgkeep_types::ObjectName;
+use pgkeep_types::{ObjectName, Timestamp};
 
 pub use error::{Operation, StorageError, StorageErrorKind};
 pub use local::LocalStorage;
@@ -83,13 +83,16 @@ pub trait Upload: Send {
     async fn abort(self: Box<Self>) -> Result<(), StorageError>;
 }
 
-/// What a storage says of an object without reading it.
+/// What a storage says of an object without reading it. Its clock may disagree
+/// with any host's; two of its own instants can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectMeta {
     /// The object.
     pub name: ObjectName,
     /// Its size in bytes.
     pub size: u64,
+    /// When it came to be, by the storage's own clock.
+    pub modified: Timestamp,
 }
 
 /// A part of a listing.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pgkeep_types::ObjectName;
+use pgkeep_types::{ObjectName, Timestamp};
 use rustix::fs::{RenameFlags, renameat_with};
 
 use crate::error::{Operation, StorageError, StorageErrorKind};
@@ -135,20 +135,16 @@ impl Storage for LocalStorage {
 
     async fn head(&self, name: &ObjectName) -> Result<ObjectMeta, StorageError> {
         let path = self.path(name);
-        let size = self
-            .blocking(Operation::Head, name.as_str(), move || {
-                let meta = fs::metadata(path)?;
-                if meta.is_file() {
-                    Ok(meta.len())
-                } else {
-                    Err(io::ErrorKind::NotFound.into())
-                }
-            })
-            .await?;
-        Ok(ObjectMeta {
-            name: name.clone(),
-            size,
+        let object = name.clone();
+        self.blocking(Operation::Head, name.as_str(), move || {
+            let meta = fs::metadata(path)?;
+            if meta.is_file() {
+                object_meta(object, &meta)
+            } else {
+                Err(io::ErrorKind::NotFound.into())
+            }
         })
+        .await
     }
 
     async fn delete(&self, name: &ObjectName) -> Result<(), StorageError> {
@@ -164,6 +160,15 @@ impl Storage for LocalStorage {
         )
         .await
     }
+}
+
+fn object_meta(name: ObjectName, meta: &fs::Metadata) -> io::Result<ObjectMeta> {
+    let modified = Timestamp::try_from(meta.modified()?).map_err(io::Error::other)?;
+    Ok(ObjectMeta {
+        name,
+        size: meta.len(),
+        modified,
+    })
 }
 
 /// Adds the objects below `folder` whose names begin with `prefix`. A folder
@@ -201,8 +206,7 @@ fn collect(
                 collect(root, &path, prefix, objects)?;
             }
         } else if path.starts_with(prefix) {
-            let size = meta.len();
-            objects.push(ObjectMeta { name, size });
+            objects.push(object_meta(name, &meta)?);
         }
     }
     Ok(())

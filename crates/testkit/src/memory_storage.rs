@@ -16,7 +16,9 @@ use bytes::Bytes;
 use pgkeep_storage::{
     Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Upload,
 };
-use pgkeep_types::ObjectName;
+use pgkeep_types::{Clock, ObjectName, Timestamp};
+
+use crate::ScriptedClock;
 
 const PAGE: usize = 3;
 
@@ -37,9 +39,26 @@ pub struct MemoryStorage {
     state: Arc<Mutex<State>>,
 }
 
+#[derive(Clone)]
+struct Object {
+    bytes: Bytes,
+    modified: Timestamp,
+}
+
+impl Object {
+    fn meta(&self, name: &ObjectName) -> ObjectMeta {
+        ObjectMeta {
+            name: name.clone(),
+            size: self.bytes.len() as u64,
+            modified: self.modified,
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
-    objects: BTreeMap<ObjectName, Bytes>,
+    objects: BTreeMap<ObjectName, Object>,
+    clock: Option<Arc<ScriptedClock>>,
     calls: Vec<(Operation, String)>,
     failure: Option<Failure>,
     /// From this call on everything fails, as if the storage were gone.
@@ -57,6 +76,15 @@ impl MemoryStorage {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty storage whose own clock is `clock`. Without one, its clock stands
+    /// still.
+    #[must_use]
+    pub fn with_clock(clock: Arc<ScriptedClock>) -> Self {
+        let memory = Self::default();
+        memory.state().clock = Some(clock);
+        memory
     }
 
     /// Starts counting calls again, with one failure among them.
@@ -102,6 +130,7 @@ impl MemoryStorage {
             .objects
             .get(name)
             .expect("the object is there")
+            .bytes
             .clone()
     }
 
@@ -109,16 +138,19 @@ impl MemoryStorage {
     pub fn replace(&self, name: &ObjectName, bytes: Option<Bytes>) {
         let mut state = self.state();
         match bytes {
-            Some(bytes) => state.objects.insert(name.clone(), bytes),
-            None => state.objects.remove(name),
-        };
+            Some(bytes) => state.insert(name, bytes),
+            None => drop(state.objects.remove(name)),
+        }
     }
 
     /// A storage with the same objects that shares nothing with this one.
     #[must_use]
     pub fn copy(&self) -> Self {
         let copy = Self::new();
-        copy.state().objects = self.state().objects.clone();
+        let state = self.state();
+        copy.state().objects = state.objects.clone();
+        copy.state().clock.clone_from(&state.clock);
+        drop(state);
         copy
     }
 
@@ -191,7 +223,8 @@ impl Storage for MemoryStorage {
         range: Option<Range<u64>>,
     ) -> Result<Bytes, StorageError> {
         self.call(Operation::Get, name.as_str(), |state| {
-            let bytes = state.objects.get(name).ok_or(io::ErrorKind::NotFound)?;
+            let object = state.objects.get(name).ok_or(io::ErrorKind::NotFound)?;
+            let bytes = &object.bytes;
             let length = bytes.len();
             let cut = |at: u64| usize::try_from(at).unwrap_or(length).min(length);
             Ok(match range {
@@ -214,10 +247,7 @@ impl Storage for MemoryStorage {
             let objects: Vec<ObjectMeta> = found
                 .by_ref()
                 .take(PAGE)
-                .map(|(name, bytes)| ObjectMeta {
-                    name: name.clone(),
-                    size: bytes.len() as u64,
-                })
+                .map(|(name, object)| object.meta(name))
                 .collect();
             let last = objects.last().map(|object| object.name.to_string());
             let next = found.next().and(last).map(Cursor);
@@ -227,11 +257,8 @@ impl Storage for MemoryStorage {
 
     async fn head(&self, name: &ObjectName) -> Result<ObjectMeta, StorageError> {
         self.call(Operation::Head, name.as_str(), |state| {
-            let bytes = state.objects.get(name).ok_or(io::ErrorKind::NotFound)?;
-            Ok(ObjectMeta {
-                name: name.clone(),
-                size: bytes.len() as u64,
-            })
+            let object = state.objects.get(name).ok_or(io::ErrorKind::NotFound)?;
+            Ok(object.meta(name))
         })
     }
 
@@ -248,8 +275,15 @@ impl State {
         if self.objects.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists);
         }
-        self.objects.insert(name.clone(), bytes);
+        self.insert(name, bytes);
         Ok(())
+    }
+
+    fn insert(&mut self, name: &ObjectName, bytes: Bytes) {
+        let clock = self.clock.as_ref();
+        let modified = clock.map_or(Timestamp::UNIX_EPOCH, |clock| clock.now());
+        self.objects
+            .insert(name.clone(), Object { bytes, modified });
     }
 }
 

@@ -69,6 +69,7 @@ impl Scene {
         let planned = PlannedBackup {
             id: BackupId::new(&self.clock, &self.random),
             database: "app".to_owned(),
+            parent: None,
         };
         let plan = RunPlan {
             id: RunId::new(&self.clock, &self.random),

@@ -131,6 +131,7 @@ fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[Strin
     let planned = databases.iter().map(|database| PlannedBackup {
         id: BackupId::new(&context.clock, &context.random),
         database: database.clone(),
+        parent: None,
     });
     RunPlan {
         id: RunId::new(&context.clock, &context.random),

@@ -41,6 +41,10 @@ pub struct BackupRecord {
     pub kind: BackupKind,
     /// The database of a dump.
     pub database: String,
+    /// The backup that it was compared with; it needs no more of it than `needs`
+    /// says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<BackupId>,
     /// The cluster's system identifier, where the server told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_id: Option<SystemId>,
@@ -67,8 +71,11 @@ pub struct BackupRecord {
 pub struct Need {
     /// The backup that holds them: this one, or an ancestor.
     pub backup: BackupId,
-    /// The packs.
+    /// The packs that hold its data.
     pub packs: Vec<PackSummary>,
+    /// The packs that hold its manifest's leaves and its fingerprints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub index: Vec<PackSummary>,
 }
 
 /// A pack, as the storage holds it.

@@ -39,6 +39,10 @@ pub struct PlannedBackup {
     pub id: BackupId,
     /// The database.
     pub database: String,
+    /// The backup whose frames it may refer to; whoever prunes spares what that
+    /// one needs for as long as the run lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<BackupId>,
 }
 
 /// How something ended.

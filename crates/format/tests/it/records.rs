@@ -241,6 +241,7 @@ fn begin(random: &SeededRandom) -> RunBegin {
             .map(|_| PlannedBackup {
                 id: backup_id(random),
                 database: text(random),
+                parent: (random.below(2) == 0).then(|| backup_id(random)),
             })
             .collect(),
     }
@@ -281,6 +282,7 @@ fn backup(random: &SeededRandom) -> BackupRecord {
         cluster: cluster(random),
         kind: BackupKind::Dump,
         database: text(random),
+        parent: (random.below(2) == 0).then(|| backup_id(random)),
         system_id: (random.below(2) == 0).then(|| SystemId(random.next())),
         server_version: "18.4".to_owned(),
         started: time(random),
@@ -292,6 +294,7 @@ fn backup(random: &SeededRandom) -> BackupRecord {
             .map(|_| Need {
                 backup: backup_id(random),
                 packs: (0..3).map(pack).collect(),
+                index: (0..random.below(2)).map(|n| pack(n as u32)).collect(),
             })
             .collect(),
         records: RecordHashes {

@@ -52,6 +52,7 @@ async fn a_stream_that_is_dropped_is_no_backup() {
     let planned = pgkeep_format::records::PlannedBackup {
         id: pgkeep_types::BackupId::new(&world.clock, &world.random),
         database: "app".to_owned(),
+        parent: None,
     };
     let plan = pgkeep_repository::RunPlan {
         id: pgkeep_types::RunId::new(&world.clock, &world.random),

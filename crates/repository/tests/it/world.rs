@@ -89,6 +89,7 @@ impl World {
         let planned = PlannedBackup {
             id: BackupId::new(&self.clock, &self.random),
             database: "app".to_owned(),
+            parent: None,
         };
         let plan = RunPlan {
             id: RunId::new(&self.clock, &self.random),

@@ -104,6 +104,7 @@ impl Store {
         let planned = PlannedBackup {
             id: order.id.clone(),
             database: "app".to_owned(),
+            parent: None,
         };
         let plan = RunPlan {
             id: order.run.clone(),
