@@ -19,6 +19,7 @@ pub(crate) fn changed(random: &SeededRandom) {
         Some(Place::Run(cluster, run, record)) => names::run(&cluster, &run, record),
         Some(Place::Backup(cluster, backup, part)) => names::backup(&cluster, &backup, part),
         Some(Place::Pack(cluster, backup, number)) => names::pack(&cluster, &backup, number),
+        Some(Place::Index(cluster, backup, number)) => names::index(&cluster, &backup, number),
         None => return,
     };
     assert_eq!(again.unwrap(), name);
