@@ -40,6 +40,10 @@ pub enum RecordKind {
     Facts = 5,
     /// `<cluster>/backups/<backup>/backup`
     Backup = 6,
+    /// `keys/<fingerprint>.retired`
+    Retirement = 7,
+    /// `keys/ring-<n>`
+    KeyRing = 8,
 }
 
 impl RecordKind {
@@ -49,7 +53,13 @@ impl RecordKind {
     pub fn limit(self) -> u64 {
         match self {
             Self::Manifest => 1 << 30,
-            Self::Key | Self::Begin | Self::Outcome | Self::Facts | Self::Backup => 64 << 20,
+            Self::Key
+            | Self::Begin
+            | Self::Outcome
+            | Self::Facts
+            | Self::Backup
+            | Self::Retirement
+            | Self::KeyRing => 64 << 20,
         }
     }
 }
@@ -212,6 +222,32 @@ impl Envelope<'_> {
         message.extend_from_slice(&hash.0);
         message
     }
+}
+
+/// Whose record the bytes of the object `name` are, and the hash by which others
+/// cite it; of whatever kind it is, and whether or not anybody vouches for the
+/// writer. None where it is no record that its writer signed for this place.
+#[must_use]
+pub fn signed_by(
+    repository: RepositoryId,
+    name: &ObjectName,
+    bytes: &[u8],
+) -> Option<(VerifyingKey, Hash)> {
+    let content = bytes.get(..bytes.len().checked_sub(TRAILER)?)?;
+    let trailer = bytes.get(content.len()..)?;
+    let hash = Hash::of(content);
+    if !content.starts_with(MAGIC) || trailer.first_chunk::<32>() != Some(&hash.0) {
+        return None;
+    }
+    let place = Envelope {
+        repository,
+        name,
+        // No signature covers the kind but by the hash.
+        kind: RecordKind::Key,
+    };
+    let writer = VerifyingKey::from_bytes(trailer.get(32..64)?.try_into().ok()?);
+    let checked = place.check_writer(trailer, &hash, &[writer], 0);
+    checked.ok().map(|writer| (writer, Hash::of(bytes)))
 }
 
 impl Verified {
@@ -412,6 +448,24 @@ mod tests {
             error
                 .to_string()
                 .contains(&e.signer.verifying_key().to_string())
+        );
+    }
+
+    #[test]
+    fn the_writer_of_any_record_is_known_and_of_nothing_else() {
+        let e = example();
+        let of = |bytes: &[u8]| signed_by(repository(), &e.name, bytes);
+        let expected = (e.signer.verifying_key(), Hash::of(&e.bytes));
+        assert_eq!(of(&e.bytes), Some(expected));
+        for at in (0..e.bytes.len()).step_by(7) {
+            let mut flipped = e.bytes.clone();
+            flipped[at] ^= 1;
+            assert_eq!(of(&flipped), None, "byte {at}");
+            assert_eq!(of(&e.bytes[..at]), None);
+        }
+        assert_eq!(
+            signed_by(RepositoryId::new([9; 16]), &e.name, &e.bytes),
+            None
         );
     }
 

@@ -9,6 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::descriptor::RepositoryId;
 use crate::hash::{decode_hex, encode_hex};
+use crate::keys::fingerprint;
 use crate::signing::{Signer, VerifyingKey};
 use crate::{FormatError, Recipient, RecoveryIdentity};
 
@@ -23,6 +24,31 @@ pub struct Trust {
     /// say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipients: Option<Vec<Recipient>>,
+    /// The provers' keys that a host seals to besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provers: Vec<Recipient>,
+    /// The newest key ring that was seen; 0 is none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ring: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Trust {
+    /// Knows a repository by its root key alone.
+    #[must_use]
+    pub fn in_root(repository: RepositoryId, root: VerifyingKey) -> Self {
+        Self {
+            repository,
+            root,
+            recipients: None,
+            provers: Vec::new(),
+            ring: 0,
+        }
+    }
 }
 
 /// A host's private keys.
@@ -68,6 +94,20 @@ impl HostKey {
             identity: RecoveryIdentity::generate(),
             trust: Vec::new(),
         }
+    }
+
+    /// The name of the host's key record in any repository.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let recipient = self.identity.recipient();
+        fingerprint(Some(&recipient), Some(&self.signer.verifying_key()))
+    }
+
+    /// Takes `trust` for what this host knows of a repository from now on.
+    pub fn pin(&mut self, trust: Trust) {
+        self.trust
+            .retain(|known| known.repository != trust.repository);
+        self.trust.push(trust);
     }
 
     /// What this host knows of `repository`.
@@ -126,10 +166,12 @@ mod tests {
     #[test]
     fn a_host_key_file_reads_back_and_never_prints_its_secrets() {
         let mut key = HostKey::generate("db1".into(), &[7; 32]);
-        key.trust.push(Trust {
-            repository: RepositoryId::new([9; 16]),
-            root: Signer::from_seed(&[1; 32]).verifying_key(),
+        let root = Signer::from_seed(&[1; 32]).verifying_key();
+        key.pin(Trust::in_root(RepositoryId::new([9; 16]), root));
+        key.pin(Trust {
             recipients: Some(vec![RecoveryIdentity::generate().recipient()]),
+            ring: 3,
+            ..key.trust[0].clone()
         });
         let text = key.to_secret_text().unwrap();
         let back = HostKey::from_secret_text(&text).unwrap();

@@ -80,11 +80,10 @@ fn parse_trust(text: &str) -> Result<Trust, FormatError> {
     let Some((repository, root)) = text.split_once(' ') else {
         return Err(malformed);
     };
-    Ok(Trust {
-        repository: RepositoryId::try_from(repository.to_owned()).map_err(|_| malformed)?,
-        root: root.trim().to_owned().try_into()?,
-        recipients: None,
-    })
+    Ok(Trust::in_root(
+        RepositoryId::try_from(repository.to_owned()).map_err(|_| malformed)?,
+        root.trim().to_owned().try_into()?,
+    ))
 }
 
 #[cfg(test)]
@@ -95,11 +94,8 @@ mod tests {
     #[test]
     fn a_recovery_key_file_reads_back_with_its_repository() {
         let identity = RecoveryIdentity::generate();
-        let trust = Trust {
-            repository: RepositoryId::new([3; 16]),
-            root: Signer::from_seed(&[5; 32]).verifying_key(),
-            recipients: None,
-        };
+        let root = Signer::from_seed(&[5; 32]).verifying_key();
+        let trust = Trust::in_root(RepositoryId::new([3; 16]), root);
         let text = RecoveryKeyFile::to_secret_text(&identity, &trust, "2026-11-20");
         let file = RecoveryKeyFile::from_secret_text(&text).unwrap();
         assert_eq!(file.identities[0].recipient(), identity.recipient());

@@ -2,9 +2,10 @@
 //! secret that its hashes are keyed with.
 //!
 //! Invariants: the root key signs every key record and the descriptor; its
-//! seed exists only sealed to the recovery keys, and in an unencrypted
-//! repository nowhere. A private key is never in a repository. A record of role
-//! `open` exists in unencrypted repositories only.
+//! seed exists only sealed to the recovery keys, or to the owner's key of an
+//! unencrypted repository. A private key is in a repository only under a
+//! passphrase. Records of the roles `owner` and `open` exist in unencrypted
+//! repositories only.
 
 use std::fmt;
 
@@ -25,9 +26,34 @@ pub enum KeyRole {
     Recovery,
     /// Writes backups, and opens what the next backup must read.
     Host,
+    /// Opens backups from when it was added on. It writes nothing and vouches
+    /// for nobody.
+    Prover,
+    /// Vouches for the hosts of an unencrypted repository.
+    Owner,
     /// Stands for the recovery key in an unencrypted repository: there is
     /// nothing to open, and the repository's secret is in the clear.
     Open,
+}
+
+impl KeyRole {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Recovery => "recovery",
+            Self::Host => "host",
+            Self::Prover => "prover",
+            Self::Owner => "owner",
+            Self::Open => "open",
+        }
+    }
+
+    /// Whether such a key's record holds the seed of the root key.
+    #[must_use]
+    pub fn vouches(self) -> bool {
+        matches!(self, Self::Recovery | Self::Owner)
+    }
 }
 
 /// The clear part of a key record, `keys/<fingerprint>`.
@@ -48,26 +74,30 @@ pub struct KeyRecord {
 }
 
 impl KeyRecord {
-    /// The name of the record: the first 16 bytes, in hex, of the BLAKE3 hash of
-    /// the recipient's text and the verifier's bytes.
+    /// The name of the record, see [`fingerprint`].
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let recipient = self.recipient.as_ref().map_or("", Recipient::as_str);
-        let verifier = self.verifier.as_ref().map(VerifyingKey::as_bytes);
-        let mut bytes = recipient.as_bytes().to_vec();
-        bytes.extend(verifier.into_iter().flatten());
-        encode_hex(&Hash::of(&bytes).0[..16])
+        fingerprint(self.recipient.as_ref(), self.verifier.as_ref())
     }
 }
 
-/// The sealed part of a key record, sealed to that key and to every recovery key:
-/// any one record that is left gives the repository's secret to whoever may have
-/// it.
+/// The first 16 bytes, in hex, of the BLAKE3 hash of the recipient's text and the
+/// verifier's bytes.
+#[must_use]
+pub fn fingerprint(recipient: Option<&Recipient>, verifier: Option<&VerifyingKey>) -> String {
+    let recipient = recipient.map_or("", Recipient::as_str);
+    let mut bytes = recipient.as_bytes().to_vec();
+    bytes.extend(verifier.map(VerifyingKey::as_bytes).into_iter().flatten());
+    encode_hex(&Hash::of(&bytes).0[..16])
+}
+
+/// The sealed part of a key record, sealed to that key and to the recovery keys of
+/// the moment: each of them finds the repository's secret in any such record.
 #[derive(Clone, Serialize, Deserialize, ZeroizeOnDrop)]
 pub struct KeySecrets {
     /// The repository's secret.
     pub secret: RepositorySecret,
-    /// The seed of the root key; recovery keys have it.
+    /// The seed of the root key; recovery keys and the owner's have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     root: Option<String>,
 }

@@ -9,6 +9,9 @@ use pgkeep_types::{BackupId, ClusterName, ObjectName, ObjectNameError, RunId};
 pub const DESCRIPTOR: &str = "pgkeep.json";
 /// Where key records are.
 pub const KEYS: &str = "keys/";
+const RETIRED: &str = ".retired";
+const WRAPPED: &str = ".age";
+const RING: &str = "ring-";
 
 /// The descriptor.
 ///
@@ -24,6 +27,73 @@ pub fn descriptor() -> Result<ObjectName, ObjectNameError> {
 /// Where `fingerprint` is no plain name.
 pub fn key(fingerprint: &str) -> Result<ObjectName, ObjectNameError> {
     format!("{KEYS}{fingerprint}").parse()
+}
+
+/// The record by which a key was retired.
+///
+/// # Errors
+/// Where `fingerprint` is no plain name.
+pub fn retirement(fingerprint: &str) -> Result<ObjectName, ObjectNameError> {
+    format!("{KEYS}{fingerprint}{RETIRED}").parse()
+}
+
+/// A private key under a passphrase; they are numbered from 1, the newest is the
+/// one that holds.
+///
+/// # Errors
+/// Where `fingerprint` is no plain name.
+pub fn wrapped_key(fingerprint: &str, number: u32) -> Result<ObjectName, ObjectNameError> {
+    format!("{KEYS}{fingerprint}.{number}{WRAPPED}").parse()
+}
+
+/// A key ring; they are numbered from 1, the newest is the one that holds.
+///
+/// # Errors
+/// Never: the name is plain.
+pub fn key_ring(number: u32) -> Result<ObjectName, ObjectNameError> {
+    format!("{KEYS}{RING}{number}").parse()
+}
+
+/// What the name of an object below `keys/` stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyObject {
+    /// The record of the key with this fingerprint.
+    Record(String),
+    /// The end of that key.
+    Retirement(String),
+    /// That key's private half under a passphrase, by number.
+    Wrapped(String, u32),
+    /// A list of all that there is, by number.
+    Ring(u32),
+}
+
+/// Reads what a name below `keys/` stands for; `None` for a foreign one.
+#[must_use]
+pub fn key_object(name: &ObjectName) -> Option<KeyObject> {
+    let rest = name.as_str().strip_prefix(KEYS)?;
+    if let Some(digits) = rest.strip_prefix(RING) {
+        return Some(KeyObject::Ring(number(digits)?));
+    }
+    let (key, end) = rest.split_at_checked(32)?;
+    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if !key.bytes().all(is_hex) {
+        return None;
+    }
+    let key = key.to_owned();
+    match end {
+        "" => Some(KeyObject::Record(key)),
+        RETIRED => Some(KeyObject::Retirement(key)),
+        _ => {
+            let digits = end.strip_prefix('.')?.strip_suffix(WRAPPED)?;
+            Some(KeyObject::Wrapped(key, number(digits)?))
+        }
+    }
+}
+
+/// A number in its one spelling.
+fn number(digits: &str) -> Option<u32> {
+    let parsed: u32 = digits.parse().ok()?;
+    (parsed.to_string() == digits).then_some(parsed)
 }
 
 /// A record of a run.
@@ -197,6 +267,25 @@ mod tests {
         );
         let name = index(&main, &id, 3).unwrap();
         assert_eq!(place(&name), Some(Place::Index(main, id, 3)));
+    }
+
+    #[test]
+    fn every_name_below_keys_is_taken_apart_as_it_was_put_together() {
+        let print = "00112233445566778899aabbccddeeff".to_owned();
+        for (name, expected) in [
+            (key(&print), KeyObject::Record(print.clone())),
+            (retirement(&print), KeyObject::Retirement(print.clone())),
+            (wrapped_key(&print, 2), KeyObject::Wrapped(print.clone(), 2)),
+            (key_ring(12), KeyObject::Ring(12)),
+        ] {
+            assert_eq!(key_object(&name.unwrap()), Some(expected));
+        }
+        for foreign in ["README", "ring-01", "ring-", &print.to_uppercase(), "00"] {
+            let name = key(foreign).unwrap();
+            assert_eq!(key_object(&name), None, "{name}");
+        }
+        assert_eq!(key_object(&key(&format!("{print}.x")).unwrap()), None);
+        assert_eq!(key_object(&key(&format!("{print}.01.age")).unwrap()), None);
     }
 
     #[test]

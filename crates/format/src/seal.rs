@@ -156,7 +156,7 @@ impl Seal {
     }
 }
 
-fn writing(source: std::io::Error) -> FormatError {
+pub(crate) fn writing(source: std::io::Error) -> FormatError {
     FormatError::Write {
         what: "seal",
         source,

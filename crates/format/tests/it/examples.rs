@@ -67,7 +67,8 @@ pub(crate) fn name_of_any_object(random: &SeededRandom) -> ObjectName {
     let backup = |part| names::backup(&cluster, &backup_id(random), part);
     let run = |record| names::run(&cluster, &run_id(random), record);
     let number = u32::try_from(random.below(2000)).unwrap();
-    let name = match random.below(7) {
+    let name = match random.below(8) {
+        7 => names::retirement(&hash(random).to_string()[..32]),
         0 => names::key(&hash(random).to_string()[..32]),
         1 => run(RunRecord::Begin),
         2 => run(RunRecord::Outcome),

@@ -10,10 +10,10 @@ use crate::mutation::{mutated, noise};
 
 fn trust(random: &SeededRandom) -> Trust {
     let recipients = (random.below(2) == 0).then(|| vec![examples::identity().recipient()]);
+    let repository = RepositoryId::new(noise(random, 16).try_into().unwrap());
     Trust {
-        repository: RepositoryId::new(noise(random, 16).try_into().unwrap()),
-        root: Signer::from_seed(&[1; 32]).verifying_key(),
         recipients,
+        ..Trust::in_root(repository, Signer::from_seed(&[1; 32]).verifying_key())
     }
 }
 

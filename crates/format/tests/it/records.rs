@@ -1,14 +1,16 @@
 //! Records: what is under a signature, and what a signature does not guard
 //! against.
 
+use std::collections::BTreeMap;
+
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
     Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, RecordHashes, RunBegin,
     RunErrors, RunOutcome, SecurityLabel,
 };
 use pgkeep_format::{
-    Envelope, FormatError, Hash, Identities, KeyRecord, KeyRole, KeySecrets, Manifest, RecordKind,
-    RepositoryId, RepositorySecret, Signer, Verified,
+    Envelope, FormatError, Hash, Identities, KeyRecord, KeyRing, KeyRole, KeySecrets, Manifest,
+    RecordKind, RepositoryId, RepositorySecret, Retirement, Signer, Verified,
 };
 use pgkeep_testkit::SeededRandom;
 use pgkeep_types::{ObjectName, SystemId};
@@ -21,13 +23,15 @@ use crate::mutation::{below, mutated, one_of};
 const HEADER: usize = 24;
 const TRAILER: usize = 128;
 
-const KINDS: [RecordKind; 6] = [
+const KINDS: [RecordKind; 8] = [
     RecordKind::Key,
     RecordKind::Begin,
     RecordKind::Outcome,
     RecordKind::Manifest,
     RecordKind::Facts,
     RecordKind::Backup,
+    RecordKind::Retirement,
+    RecordKind::KeyRing,
 ];
 
 struct Example {
@@ -63,6 +67,8 @@ impl Example {
             RecordKind::Begin => envelope.write(&begin(random), hidden, &signer),
             RecordKind::Outcome => envelope.write(&outcome(random), hidden, &signer),
             RecordKind::Backup => envelope.write(&backup(random), hidden, &signer),
+            RecordKind::Retirement => envelope.write(&retirement(random), hidden, &signer),
+            RecordKind::KeyRing => envelope.write(&key_ring(random), hidden, &signer),
             RecordKind::Manifest | RecordKind::Facts => envelope.write(&(), hidden, &signer),
         };
         Self {
@@ -89,6 +95,8 @@ impl Example {
             RecordKind::Begin => drop(record.clear::<RunBegin>()),
             RecordKind::Outcome => drop(record.clear::<RunOutcome>()),
             RecordKind::Backup => drop(record.clear::<BackupRecord>()),
+            RecordKind::Retirement => drop(record.clear::<Retirement>()),
+            RecordKind::KeyRing => drop(record.clear::<KeyRing>()),
             RecordKind::Manifest | RecordKind::Facts => drop(record.clear::<()>()),
         }
         let Ok(plain) = record.hidden(self.identities.as_ref()) else {
@@ -130,7 +138,9 @@ fn hidden_part(random: &SeededRandom, kind: RecordKind) -> Option<Vec<u8>> {
         RecordKind::Manifest => Some(examples::manifest(random).to_bytes().unwrap()),
         RecordKind::Facts => Some(facts(random).to_json().unwrap()),
         RecordKind::Outcome => Some(errors(random).to_json().unwrap()),
-        RecordKind::Begin | RecordKind::Backup => None,
+        RecordKind::Begin | RecordKind::Backup | RecordKind::Retirement | RecordKind::KeyRing => {
+            None
+        }
     }
 }
 
@@ -195,7 +205,9 @@ pub(crate) fn sealed_part_changed(random: &SeededRandom) {
 
 /// JSON that is read says the same when it is written and read again.
 pub(crate) fn json_changed(random: &SeededRandom) {
-    match random.below(6) {
+    match random.below(8) {
+        6 => json_of(random, &retirement(random)),
+        7 => json_of(random, &key_ring(random)),
         0 => json_of(random, &key(random)),
         1 => json_of(random, &begin(random)),
         2 => json_of(random, &outcome(random)),
@@ -226,6 +238,27 @@ fn key(random: &SeededRandom) -> KeyRecord {
         recipient: sealed.then(|| examples::identity().recipient()),
         verifier: (random.below(2) == 0).then(|| signer().verifying_key()),
         created: time(random),
+    }
+}
+
+fn objects(random: &SeededRandom) -> BTreeMap<ObjectName, Hash> {
+    let drawn = (0..random.below(4)).map(|_| (examples::name_of_any_object(random), hash(random)));
+    drawn.collect()
+}
+
+fn retirement(random: &SeededRandom) -> Retirement {
+    Retirement {
+        key: key(random).fingerprint(),
+        retired: time(random),
+        records: objects(random),
+    }
+}
+
+fn key_ring(random: &SeededRandom) -> KeyRing {
+    KeyRing {
+        number: u32::try_from(random.below(9)).unwrap(),
+        created: time(random),
+        objects: objects(random),
     }
 }
 
