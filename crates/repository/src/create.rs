@@ -45,9 +45,8 @@ impl<'a> NewRepository<'a> {
     #[must_use]
     pub fn trust(&self) -> Trust {
         Trust {
-            repository: self.id,
-            root: self.root.verifying_key(),
             recipients: Some(self.recovery.to_vec()),
+            ..Trust::in_root(self.id, self.root.verifying_key())
         }
     }
 
