@@ -5,11 +5,15 @@
 //! blocks; only an exit status of zero is success; a program whose handle is
 //! dropped is killed.
 
+mod archive;
 mod child;
 mod find;
 mod pg_dump;
 mod pg_restore;
 
+pub use archive::{
+    ArchiveEvent, ArchiveScanner, ArchiveState, DataKind, GaveUp, NotUnderstood, TocEntry,
+};
 pub use child::ToolFailed;
 pub use find::{Choice, ToolDirectory, ToolError, Tools};
 pub use pg_dump::{PgDump, RunningDump};

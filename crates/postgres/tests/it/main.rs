@@ -1,6 +1,7 @@
 //! Against real servers: connections, facts, tools, throwaway servers.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod archive;
 mod connections;
 mod creating;
 mod facts;
