@@ -44,6 +44,12 @@ pub enum RecordKind {
     Retirement = 7,
     /// `keys/ring-<n>`
     KeyRing = 8,
+    /// `<cluster>/tombstones/<backup>`
+    Tombstone = 9,
+    /// `<cluster>/runs/<run>/dead`
+    Dead = 10,
+    /// `<cluster>/runs/<run>/alive/<n>`
+    Alive = 11,
 }
 
 impl RecordKind {
@@ -60,6 +66,7 @@ impl RecordKind {
             | Self::Backup
             | Self::Retirement
             | Self::KeyRing => 64 << 20,
+            Self::Tombstone | Self::Dead | Self::Alive => 1 << 20,
         }
     }
 }

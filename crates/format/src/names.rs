@@ -103,6 +103,8 @@ pub enum RunRecord {
     Begin,
     /// How it ended.
     Outcome,
+    /// That somebody has taken it for dead.
+    Dead,
 }
 
 /// A record of a backup.
@@ -128,6 +130,12 @@ pub fn backups(cluster: &ClusterName) -> String {
     format!("{cluster}/backups/")
 }
 
+/// The folder of a cluster's tombstones.
+#[must_use]
+pub fn tombstones(cluster: &ClusterName) -> String {
+    format!("{cluster}/tombstones/")
+}
+
 /// A record of a run.
 ///
 /// # Errors
@@ -140,8 +148,29 @@ pub fn run(
     let record = match record {
         RunRecord::Begin => "begin",
         RunRecord::Outcome => "outcome",
+        RunRecord::Dead => "dead",
     };
     format!("{}{run}/{record}", runs(cluster)).parse()
+}
+
+/// A sign of life of a run; they are numbered from 0.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn alive(
+    cluster: &ClusterName,
+    run: &RunId,
+    number: u32,
+) -> Result<ObjectName, ObjectNameError> {
+    format!("{}{run}/alive/{number}", runs(cluster)).parse()
+}
+
+/// The record that a backup is deleted.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn tombstone(cluster: &ClusterName, backup: &BackupId) -> Result<ObjectName, ObjectNameError> {
+    format!("{}{backup}", tombstones(cluster)).parse()
 }
 
 /// A record of a backup.
@@ -190,12 +219,31 @@ pub fn index(
 pub enum Place {
     /// A record of a run.
     Run(ClusterName, RunId, RunRecord),
+    /// A sign of life of a run.
+    Alive(ClusterName, RunId, u32),
     /// A record of a backup.
     Backup(ClusterName, BackupId, BackupPart),
     /// A pack of data.
     Pack(ClusterName, BackupId, u32),
     /// A pack of the manifest's leaves and of fingerprints.
     Index(ClusterName, BackupId, u32),
+    /// The record that a backup is deleted.
+    Tombstone(ClusterName, BackupId),
+}
+
+impl Place {
+    /// Whose object it is.
+    #[must_use]
+    pub fn cluster(&self) -> &ClusterName {
+        match self {
+            Self::Run(cluster, ..)
+            | Self::Alive(cluster, ..)
+            | Self::Backup(cluster, ..)
+            | Self::Pack(cluster, ..)
+            | Self::Index(cluster, ..)
+            | Self::Tombstone(cluster, _) => cluster,
+        }
+    }
 }
 
 /// Reads what a name of a cluster's object stands for; `None` for a foreign one.
@@ -207,9 +255,18 @@ pub fn place(name: &ObjectName) -> Option<Place> {
             let record = match record {
                 "begin" => RunRecord::Begin,
                 "outcome" => RunRecord::Outcome,
+                "dead" => RunRecord::Dead,
                 _ => return None,
             };
             Some(Place::Run(cluster.parse().ok()?, id.parse().ok()?, record))
+        }
+        [cluster, "runs", id, "alive", number] => Some(Place::Alive(
+            cluster.parse().ok()?,
+            id.parse().ok()?,
+            canonical(number)?,
+        )),
+        [cluster, "tombstones", id] => {
+            Some(Place::Tombstone(cluster.parse().ok()?, id.parse().ok()?))
         }
         [cluster, "backups", id, part] => {
             let part = match part {
@@ -221,16 +278,21 @@ pub fn place(name: &ObjectName) -> Option<Place> {
             Some(Place::Backup(cluster.parse().ok()?, id.parse().ok()?, part))
         }
         [cluster, "backups", id, kind @ ("packs" | "index"), number] => {
-            let parsed: u32 = number.parse().ok()?;
+            let number = canonical(number)?;
             let (cluster, id) = (cluster.parse().ok()?, id.parse().ok()?);
-            let canonical = parsed.to_string() == number;
-            canonical.then_some(match kind {
-                "packs" => Place::Pack(cluster, id, parsed),
-                _ => Place::Index(cluster, id, parsed),
+            Some(match kind {
+                "packs" => Place::Pack(cluster, id, number),
+                _ => Place::Index(cluster, id, number),
             })
         }
         _ => None,
     }
+}
+
+/// A number in the one spelling that it has.
+fn canonical(text: &str) -> Option<u32> {
+    let number: u32 = text.parse().ok()?;
+    (number.to_string() == text).then_some(number)
 }
 
 #[cfg(test)]
@@ -242,7 +304,7 @@ mod tests {
         let main: ClusterName = "main".parse().unwrap();
         let id: BackupId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
         let run_id: RunId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
-        for record in [RunRecord::Begin, RunRecord::Outcome] {
+        for record in [RunRecord::Begin, RunRecord::Outcome, RunRecord::Dead] {
             let name = run(&main, &run_id, record).unwrap();
             assert_eq!(
                 place(&name),
@@ -266,7 +328,14 @@ mod tests {
             Some(Place::Pack(main.clone(), id.clone(), 12))
         );
         let name = index(&main, &id, 3).unwrap();
-        assert_eq!(place(&name), Some(Place::Index(main, id, 3)));
+        assert_eq!(
+            place(&name),
+            Some(Place::Index(main.clone(), id.clone(), 3))
+        );
+        let name = alive(&main, &run_id, 7).unwrap();
+        assert_eq!(place(&name), Some(Place::Alive(main.clone(), run_id, 7)));
+        let name = tombstone(&main, &id).unwrap();
+        assert_eq!(place(&name), Some(Place::Tombstone(main, id)));
     }
 
     #[test]
@@ -296,6 +365,8 @@ mod tests {
             "main/backups/x/backup",
             "main/runs/20261120T030000Z-7k3m9q2x/end",
             "main/backups/20261120T030000Z-7k3m9q2x/packs/01",
+            "main/runs/20261120T030000Z-7k3m9q2x/alive/01",
+            "main/tombstones/x",
         ] {
             assert_eq!(place(&name.parse().unwrap()), None, "{name}");
         }

@@ -107,12 +107,13 @@ pub struct StoredBackup<'a> {
 }
 
 impl StoredBackup<'_> {
-    /// Writes manifest and facts, and commits. To be waited for to its end: dropped,
-    /// it may have committed or not.
+    /// Writes manifest and facts, commits, and looks whether anybody has given the run
+    /// up before that. To be waited for to its end: dropped, it may have committed or
+    /// not.
     ///
     /// # Errors
-    /// Where any of it fails. The backup is then not listed as good, but for one
-    /// case: where the commit's own answer was lost and the record is there.
+    /// Where any of it fails. The `backup` record may be there all the same; the run
+    /// has to say that the backup failed, which is what counts then.
     pub async fn commit(
         self,
         meta: DumpMeta,
@@ -124,6 +125,7 @@ impl StoredBackup<'_> {
                     repository,
                     access,
                     plan,
+                    ..
                 },
             planned,
             written,
@@ -162,6 +164,9 @@ impl StoredBackup<'_> {
         };
         let name = place(BackupPart::Backup)?;
         commit(repository, access, &name, &record).await?;
+        repository
+            .confirm(access, plan, &record, record.finished)
+            .await?;
         Ok(Committed(record))
     }
 }

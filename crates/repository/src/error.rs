@@ -6,6 +6,8 @@ use pgkeep_format::{FormatError, RepositoryId};
 use pgkeep_storage::StorageError;
 use pgkeep_types::{BackupId, ObjectNameError};
 
+use crate::deletion::PlanError;
+
 /// Why something could not be done with a repository.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
@@ -138,6 +140,30 @@ pub enum RepositoryError {
         /// What was seen.
         problem: String,
     },
+    /// A backup was committed, and others had deleted or given up what it needs.
+    #[error("backup {backup} came to nothing: {problem}")]
+    Overtaken {
+        /// The backup.
+        backup: BackupId,
+        /// By what.
+        problem: String,
+    },
+    /// Somebody has deleted the backup.
+    #[error("backup {backup} was deleted{}", .how.as_ref().map(|how| format!(" {how}")).unwrap_or_default())]
+    Deleted {
+        /// The backup.
+        backup: BackupId,
+        /// When, by whom and why, where that is known.
+        how: Option<String>,
+    },
+    /// What to delete could not be told, so nothing was.
+    #[error("nothing was deleted in {location}: {source}")]
+    NotDeleted {
+        /// Where the repository is.
+        location: String,
+        /// Why not.
+        source: PlanError,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),
@@ -191,6 +217,13 @@ impl RepositoryError {
                     .to_owned(),
             ),
             Self::Clock { .. } => Some("set the clock".to_owned()),
+            Self::Overtaken { .. } => Some(
+                "make the backup again; a run that goes on needs to reach the repository \
+                 at least once a day"
+                    .to_owned(),
+            ),
+            Self::Deleted { .. } => Some("use another backup".to_owned()),
+            Self::NotDeleted { source, .. } => source.hint(),
             Self::NotAWriter { .. } => {
                 Some("use the host key file that 'pgkeep init' made for this repository".to_owned())
             }

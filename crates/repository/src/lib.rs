@@ -8,7 +8,10 @@
 mod access;
 mod backup_writer;
 mod catalogue;
+mod cited;
+mod cluster_records;
 mod create;
+pub mod deletion;
 mod error;
 mod object_reader;
 mod open;
@@ -21,7 +24,7 @@ mod write;
 
 pub use access::{ReadAccess, WriteAccess};
 pub use backup_writer::{BackupWriter, Committed, DumpMeta, StoredBackup};
-pub use catalogue::{Attempt, Catalogue, Entry, Unreadable};
+pub use catalogue::{Attempt, Catalogue, Deleted, Entry, Unreadable};
 pub use create::NewRepository;
 pub use error::RepositoryError;
 pub use open::Repository;

@@ -1,6 +1,9 @@
 //! A run: what it set out to do is written down first, how it ended last.
 //!
-//! Invariant: a backup is started through its run, whose `begin` is durable.
+//! Invariants: a backup is started through its run, whose `begin` is durable; as
+//! long as the run is there, it shows that it lives.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use pgkeep_format::names::{self, RunRecord};
@@ -11,6 +14,7 @@ use pgkeep_format::{Hash, RecordKind};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 use serde::Serialize;
 
+use crate::deletion::Signs;
 use crate::records::Draft;
 use crate::write::{Limits, StreamWriter};
 use crate::{BackupWriter, Repository, RepositoryError, WriteAccess};
@@ -37,15 +41,32 @@ pub struct RunPlan {
 pub struct Run {
     pub(crate) repository: Repository,
     pub(crate) access: WriteAccess,
+    /// As it was written down, but for parents that must not be used.
     pub(crate) plan: RunPlan,
+    signs: Signs,
 }
 
 impl Repository {
-    /// Writes down what is about to be done.
+    /// Writes down what is about to be done, and starts to show that the run lives.
+    /// A planned parent that was deleted meanwhile is left out: see
+    /// [`Run::planned`]. Must be called inside of a runtime.
     ///
     /// # Errors
     /// Where the storage fails; then nothing was begun.
     pub async fn begin(&self, access: &WriteAccess, plan: RunPlan) -> Result<Run, RepositoryError> {
+        self.begin_with_signs(access, plan, Run::SIGN_EVERY).await
+    }
+
+    /// The same, with a sign of life every so often.
+    ///
+    /// # Errors
+    /// As for [`begin`](Self::begin).
+    pub async fn begin_with_signs(
+        &self,
+        access: &WriteAccess,
+        mut plan: RunPlan,
+        every: Duration,
+    ) -> Result<Run, RepositoryError> {
         check_clock(&plan)?;
         let begin = RunBegin {
             run: plan.id.clone(),
@@ -59,10 +80,19 @@ impl Repository {
         let name = names::run(&plan.cluster, &plan.id, RunRecord::Begin)?;
         self.write(access, RecordKind::Begin, &name, begin, None)
             .await?;
+        let signs = Signs::start(self, access, &plan, every);
+        for planned in &mut plan.backups {
+            // What cannot be told is not relied on.
+            let is_good = self.is_good_parent(&plan.cluster, planned).await;
+            if !is_good.unwrap_or(false) {
+                planned.parent = None;
+            }
+        }
         Ok(Run {
             repository: self.clone(),
             access: access.clone(),
             plan,
+            signs,
         })
     }
 
@@ -102,6 +132,16 @@ fn check_clock(plan: &RunPlan) -> Result<(), RepositoryError> {
 }
 
 impl Run {
+    /// How often a run shows that it lives.
+    pub const SIGN_EVERY: Duration = Duration::from_mins(10);
+
+    /// The backups that it sets out to make, each with the parent that it may refer
+    /// to.
+    #[must_use]
+    pub fn planned(&self) -> &[PlannedBackup] {
+        &self.plan.backups
+    }
+
     /// The run's id.
     #[must_use]
     pub fn id(&self) -> &RunId {
@@ -111,13 +151,16 @@ impl Run {
     /// Starts one of the backups that the run set out to make.
     ///
     /// # Errors
-    /// Where a thread cannot be started.
+    /// `GivenUp` where it is none of those; where a thread cannot be started.
     pub fn backup(
         &self,
         planned: &PlannedBackup,
         limits: Limits,
     ) -> Result<BackupWriter<'_>, RepositoryError> {
         let cluster = &self.plan.cluster;
+        // With the parent that may be used.
+        let planned = self.planned().iter().find(|p| p.id == planned.id);
+        let planned = planned.ok_or(RepositoryError::GivenUp)?;
         let stream =
             StreamWriter::start(&self.repository, &self.access, cluster, &planned.id, limits)?;
         Ok(BackupWriter::new(self, planned.clone(), stream))
@@ -133,6 +176,7 @@ impl Run {
         backups: Vec<BackupOutcome>,
         errors: RunErrors,
     ) -> Result<Outcome, RepositoryError> {
+        drop(self.signs);
         let good = backups.iter().filter(|b| b.outcome == Outcome::Complete);
         let outcome = match good.count() {
             0 => Outcome::Failed,

@@ -24,6 +24,14 @@ pub enum RestoreError {
         /// The databases that there are good backups of.
         available: Vec<String>,
     },
+    /// The backup that is meant was deleted.
+    #[error("backup {backup} was deleted{}", .how.as_ref().map(|how| format!(" {how}")).unwrap_or_default())]
+    Deleted {
+        /// The backup.
+        backup: BackupId,
+        /// When, by whom and why, where that is known.
+        how: Option<String>,
+    },
     /// Several backups could be meant.
     #[error("{prefix:?} is the beginning of {count} backups of cluster {cluster}")]
     Ambiguous {
@@ -187,6 +195,7 @@ impl RestoreError {
                     .to_owned(),
             ),
             Self::Ambiguous { .. } => Some("give more of the id".to_owned()),
+            Self::Deleted { .. } => Some("'pgkeep list' shows what there is".to_owned()),
             Self::Read { source, .. } => source.hint(),
             Self::Connect { source, .. } => source.hint(),
             Self::Tools { source, .. } => source.hint(),
@@ -227,6 +236,9 @@ impl RestoreError {
     /// Whether there was nothing suitable to restore.
     #[must_use]
     pub fn is_nothing_found(&self) -> bool {
-        matches!(self, Self::NothingFound { .. } | Self::Ambiguous { .. })
+        matches!(
+            self,
+            Self::NothingFound { .. } | Self::Ambiguous { .. } | Self::Deleted { .. }
+        )
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::{Catalogue, Unreadable};
+use pgkeep_repository::{Catalogue, Deleted, Unreadable};
 use pgkeep_types::{BackupId, Timestamp};
 
 use crate::RestoreError;
@@ -29,7 +29,7 @@ pub enum Selection {
 /// Finds the backup that is meant.
 ///
 /// # Errors
-/// `NothingFound` or `Ambiguous`; `FromTheFuture` where the newest cannot be told;
+/// `NothingFound`, `Deleted` or `Ambiguous`; `FromTheFuture` where the newest cannot be told;
 /// `Unreadable` where what is meant may be a
 /// backup whose record cannot be read: an older one is never taken in its place
 /// unasked.
@@ -107,13 +107,27 @@ fn by_id<'a>(
     let mut matches = catalogue.complete().filter(|backup| begins(&backup.id));
     let first = matches.next();
     match matches.count() {
-        0 => Ok(first),
+        0 => match deleted(catalogue, prefix) {
+            Some(deleted) if first.is_none() => Err(RestoreError::Deleted {
+                backup: deleted.id.clone(),
+                how: deleted.how(),
+            }),
+            _ => Ok(first),
+        },
         more => Err(RestoreError::Ambiguous {
             prefix: prefix.to_owned(),
             count: more + 1,
             cluster: catalogue.cluster.clone(),
         }),
     }
+}
+
+/// The one deleted backup whose id begins so.
+fn deleted<'a>(catalogue: &'a Catalogue, prefix: &str) -> Option<&'a Deleted> {
+    let mut matches = catalogue.deleted.iter();
+    let first = matches.find(|deleted| deleted.id.is_meant_by(prefix));
+    let another = matches.any(|deleted| deleted.id.is_meant_by(prefix));
+    first.filter(|_| !another)
 }
 
 fn refuse(id: &BackupId, unreadable: &Unreadable) -> RestoreError {

@@ -17,10 +17,6 @@ use crate::keys::KeysAtHand;
 use crate::output::JSON_VERSION;
 use crate::words::{self, Align};
 
-/// An attempt without an outcome is taken for one that still runs until so many
-/// hours have passed.
-const GRACE_HOURS: i64 = 24;
-
 #[derive(Serialize)]
 struct Listing {
     version: u32,
@@ -53,9 +49,9 @@ pub(crate) enum Status {
     Complete,
     /// It failed.
     Failed,
-    /// Nothing was recorded of how it ended; it may be running.
-    Unfinished,
-    /// Nothing was recorded of how it ended, and it began long ago.
+    /// Nothing was recorded of how it ended, and it has shown of late that it goes on.
+    Running,
+    /// Nothing was recorded of how it ended, and it shows no sign of life.
     Abandoned,
     /// Its record cannot be read.
     Damaged,
@@ -66,7 +62,7 @@ impl Status {
         match self {
             Self::Complete => "complete",
             Self::Failed => "FAILED",
-            Self::Unfinished => "unfinished",
+            Self::Running => "running",
             Self::Abandoned => "ABANDONED",
             Self::Damaged => "DAMAGED",
         }
@@ -106,20 +102,19 @@ impl BackupLine {
     }
 
     /// A backup that was begun and not committed.
-    pub(crate) fn attempt(cluster: &ClusterName, attempt: &Attempt, now: Timestamp) -> Self {
-        let age = now.duration_since(attempt.begin.started);
+    pub(crate) fn attempt(catalogue: &Catalogue, attempt: &Attempt, now: Timestamp) -> Self {
         Self {
             id: Some(attempt.id.clone()),
             kind: Some(attempt.begin.kind.as_str().to_owned()),
             database: Some(attempt.database.clone()),
             status: match attempt.outcome {
                 Some(Outcome::Complete | Outcome::Partial | Outcome::Failed) => Status::Failed,
-                None if age.as_hours() >= GRACE_HOURS => Status::Abandoned,
-                None => Status::Unfinished,
+                None if catalogue.is_running(attempt, now) => Status::Running,
+                None => Status::Abandoned,
             },
             started: Some(attempt.begin.started),
             error: attempt.error.clone(),
-            ..Self::empty(cluster)
+            ..Self::empty(&catalogue.cluster)
         }
     }
 
@@ -289,7 +284,7 @@ fn describe(catalogue: &Catalogue, context: &Context) -> Vec<BackupLine> {
     let now = context.clock.now();
     let line = |entry: &Entry| match entry {
         Entry::Complete(record) => BackupLine::complete(record),
-        Entry::Attempt(attempt) => BackupLine::attempt(&catalogue.cluster, attempt, now),
+        Entry::Attempt(attempt) => BackupLine::attempt(catalogue, attempt, now),
         Entry::Unreadable(unreadable) => BackupLine {
             id: unreadable.id.clone(),
             started: unreadable.id.as_ref().map(BackupId::time),

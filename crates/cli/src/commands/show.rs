@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use pgkeep_format::records::{BackupRecord, DumpFacts};
 use pgkeep_repository::{Attempt, Catalogue, Entry, Repository, RepositoryError};
 use pgkeep_restore::{RestoreError, Selection, select};
-use pgkeep_types::{Clock, ClusterName};
+use pgkeep_types::Clock;
 use serde::Serialize;
 
 use crate::arguments::Show;
@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
     if let (Err(RestoreError::NothingFound { .. }), Some(attempt)) =
         (&selected, attempt(catalogue, &arguments.backup))
     {
-        return tell_attempt(context, &catalogue.cluster, attempt);
+        return tell_attempt(context, catalogue, attempt);
     }
     let record = selected?;
     let facts = facts(repository, record, &opened.keys.all()).await?;
@@ -75,10 +75,11 @@ fn attempt<'a>(catalogue: &'a Catalogue, prefix: &str) -> Option<&'a Attempt> {
 /// Tells of an attempt that came to nothing what is known of it.
 fn tell_attempt(
     context: &Context,
-    cluster: &ClusterName,
+    catalogue: &Catalogue,
     attempt: &Attempt,
 ) -> Result<Exit, CliError> {
-    let line = BackupLine::attempt(cluster, attempt, context.clock.now());
+    let cluster = &catalogue.cluster;
+    let line = BackupLine::attempt(catalogue, attempt, context.clock.now());
     let mut text = format!(
         "backup        {}\nstatus        {}\n",
         attempt.id,

@@ -117,7 +117,7 @@ async fn pgkeep_killed() {
     assert_eq!(ended(running).await.status.signal(), Some(9));
     let listed = site.list().await;
     assert_eq!(listed.len(), 1);
-    assert_eq!(listed[0]["status"], "unfinished");
+    assert_eq!(listed[0]["status"], "running");
     lock.batch("ROLLBACK").await.unwrap();
     site.back_up("app").await;
     assert_eq!(site.good().await.len(), 1);

@@ -9,10 +9,12 @@
 pub const DUMP_FILE: &str = "dump";
 
 mod backup;
+mod deletion;
 mod facts;
 mod run;
 
 pub use backup::{BackupKind, BackupRecord, Need, PackSummary, RecordHashes};
+pub use deletion::{RunAlive, RunDead, Tombstone};
 pub use facts::{
     DatabaseFacts, DatabaseSetting, DumpFacts, Extension, Grant, LocaleProvider, SecurityLabel,
 };

@@ -71,6 +71,13 @@ pub struct RunOutcome {
 }
 
 impl RunOutcome {
+    /// Whether the run says that the backup came to nothing.
+    #[must_use]
+    pub fn failed(&self, id: &BackupId) -> bool {
+        let mut backups = self.backups.iter();
+        backups.any(|backup| backup.id == *id && backup.outcome != Outcome::Complete)
+    }
+
     /// Whether the run says that it committed the backup.
     #[must_use]
     pub fn made(&self, id: &BackupId) -> bool {

@@ -67,14 +67,18 @@ pub(crate) fn name_of_any_object(random: &SeededRandom) -> ObjectName {
     let backup = |part| names::backup(&cluster, &backup_id(random), part);
     let run = |record| names::run(&cluster, &run_id(random), record);
     let number = u32::try_from(random.below(2000)).unwrap();
-    let name = match random.below(8) {
-        7 => names::retirement(&hash(random).to_string()[..32]),
+    let name = match random.below(12) {
+        11 => names::retirement(&hash(random).to_string()[..32]),
         0 => names::key(&hash(random).to_string()[..32]),
         1 => run(RunRecord::Begin),
         2 => run(RunRecord::Outcome),
         3 => backup(BackupPart::Manifest),
         4 => backup(BackupPart::Facts),
         5 => backup(BackupPart::Backup),
+        6 => run(RunRecord::Dead),
+        7 => names::alive(&cluster, &run_id(random), number),
+        8 => names::tombstone(&cluster, &backup_id(random)),
+        9 => names::index(&cluster, &backup_id(random), number),
         _ => names::pack(&cluster, &backup_id(random), number),
     };
     name.unwrap()

@@ -20,6 +20,8 @@ pub(crate) fn changed(random: &SeededRandom) {
         Some(Place::Backup(cluster, backup, part)) => names::backup(&cluster, &backup, part),
         Some(Place::Pack(cluster, backup, number)) => names::pack(&cluster, &backup, number),
         Some(Place::Index(cluster, backup, number)) => names::index(&cluster, &backup, number),
+        Some(Place::Alive(cluster, run, number)) => names::alive(&cluster, &run, number),
+        Some(Place::Tombstone(cluster, backup)) => names::tombstone(&cluster, &backup),
         None => return,
     };
     assert_eq!(again.unwrap(), name);

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
-    Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, RecordHashes, RunBegin,
-    RunErrors, RunOutcome, SecurityLabel,
+    Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, RecordHashes, RunAlive,
+    RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, Tombstone,
 };
 use pgkeep_format::{
     Envelope, FormatError, Hash, Identities, KeyRecord, KeyRing, KeyRole, KeySecrets, Manifest,
@@ -23,7 +23,7 @@ use crate::mutation::{below, mutated, one_of};
 const HEADER: usize = 24;
 const TRAILER: usize = 128;
 
-const KINDS: [RecordKind; 8] = [
+const KINDS: [RecordKind; 11] = [
     RecordKind::Key,
     RecordKind::Begin,
     RecordKind::Outcome,
@@ -32,6 +32,9 @@ const KINDS: [RecordKind; 8] = [
     RecordKind::Backup,
     RecordKind::Retirement,
     RecordKind::KeyRing,
+    RecordKind::Tombstone,
+    RecordKind::Dead,
+    RecordKind::Alive,
 ];
 
 struct Example {
@@ -70,6 +73,9 @@ impl Example {
             RecordKind::Retirement => envelope.write(&retirement(random), hidden, &signer),
             RecordKind::KeyRing => envelope.write(&key_ring(random), hidden, &signer),
             RecordKind::Manifest | RecordKind::Facts => envelope.write(&(), hidden, &signer),
+            RecordKind::Tombstone => envelope.write(&tombstone(random), hidden, &signer),
+            RecordKind::Dead => envelope.write(&dead(random), hidden, &signer),
+            RecordKind::Alive => envelope.write(&alive(random), hidden, &signer),
         };
         Self {
             bytes: written.unwrap(),
@@ -98,6 +104,9 @@ impl Example {
             RecordKind::Retirement => drop(record.clear::<Retirement>()),
             RecordKind::KeyRing => drop(record.clear::<KeyRing>()),
             RecordKind::Manifest | RecordKind::Facts => drop(record.clear::<()>()),
+            RecordKind::Tombstone => drop(record.clear::<Tombstone>()),
+            RecordKind::Dead => drop(record.clear::<RunDead>()),
+            RecordKind::Alive => drop(record.clear::<RunAlive>()),
         }
         let Ok(plain) = record.hidden(self.identities.as_ref()) else {
             return;
@@ -138,9 +147,13 @@ fn hidden_part(random: &SeededRandom, kind: RecordKind) -> Option<Vec<u8>> {
         RecordKind::Manifest => Some(examples::manifest(random).to_bytes().unwrap()),
         RecordKind::Facts => Some(facts(random).to_json().unwrap()),
         RecordKind::Outcome => Some(errors(random).to_json().unwrap()),
-        RecordKind::Begin | RecordKind::Backup | RecordKind::Retirement | RecordKind::KeyRing => {
-            None
-        }
+        RecordKind::Begin
+        | RecordKind::Backup
+        | RecordKind::Retirement
+        | RecordKind::KeyRing
+        | RecordKind::Tombstone
+        | RecordKind::Dead
+        | RecordKind::Alive => None,
     }
 }
 
@@ -277,6 +290,36 @@ fn begin(random: &SeededRandom) -> RunBegin {
                 parent: (random.below(2) == 0).then(|| backup_id(random)),
             })
             .collect(),
+    }
+}
+
+fn tombstone(random: &SeededRandom) -> Tombstone {
+    Tombstone {
+        backup: backup_id(random),
+        cluster: cluster(random),
+        deleted: time(random),
+        host: text(random),
+        pgkeep: "0.0.0".to_owned(),
+        reason: text(random),
+    }
+}
+
+fn dead(random: &SeededRandom) -> RunDead {
+    RunDead {
+        run: run_id(random),
+        cluster: cluster(random),
+        declared: time(random),
+        host: text(random),
+        pgkeep: "0.0.0".to_owned(),
+        last_sign: time(random),
+    }
+}
+
+fn alive(random: &SeededRandom) -> RunAlive {
+    RunAlive {
+        run: run_id(random),
+        cluster: cluster(random),
+        number: u32::try_from(random.below(2000)).unwrap(),
     }
 }
 

@@ -1,0 +1,276 @@
+//! What was listed and read, put together to a catalogue.
+//!
+//! Invariant: a record that went away between being listed and being read was
+//! deleted by somebody; it is no damage.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
+use pgkeep_format::records::{
+    BackupRecord, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome, Tombstone,
+};
+use pgkeep_storage::ObjectMeta;
+use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
+
+use super::{Attempt, Catalogue, Deleted, Entry, Unreadable};
+use crate::cited::cited;
+use crate::cluster_records::ClusterRecord;
+use crate::{Repository, RepositoryError};
+
+/// What was listed and read.
+#[derive(Default)]
+pub(super) struct Found {
+    sizes: BTreeMap<ObjectName, u64>,
+    newest: Timestamp,
+    /// The last signs of life of runs, and of backups.
+    signs: BTreeMap<RunId, Timestamp>,
+    grown: BTreeMap<BackupId, Timestamp>,
+    dead: BTreeSet<RunId>,
+    tombstones: BTreeMap<BackupId, Option<Tombstone>>,
+    backups: Vec<BackupRecord>,
+    begins: Vec<RunBegin>,
+    outcomes: BTreeMap<RunId, (RunOutcome, RunErrors)>,
+    unreadable: Vec<Unreadable>,
+}
+
+fn latest<K: Ord>(instants: &mut BTreeMap<K, Timestamp>, key: K, instant: Timestamp) {
+    let known = instants.entry(key).or_insert(instant);
+    *known = instant.max(*known);
+}
+
+impl Found {
+    pub(super) fn new(objects: Vec<ObjectMeta>) -> Self {
+        let mut found = Self::default();
+        for object in objects {
+            found.newest = found.newest.max(object.modified);
+            match names::place(&object.name) {
+                Some(Place::Run(_, run, record)) => {
+                    if record == RunRecord::Dead {
+                        found.dead.insert(run.clone());
+                    }
+                    latest(&mut found.signs, run, object.modified);
+                }
+                Some(Place::Alive(_, run, _)) => latest(&mut found.signs, run, object.modified),
+                Some(Place::Backup(_, id, _) | Place::Pack(_, id, _) | Place::Index(_, id, _)) => {
+                    latest(&mut found.grown, id, object.modified);
+                }
+                Some(Place::Tombstone(_, id)) => {
+                    found.tombstones.insert(id, None);
+                }
+                None => {}
+            }
+            found.sizes.insert(object.name, object.size);
+        }
+        found
+    }
+
+    pub(super) fn take(
+        &mut self,
+        object: ObjectName,
+        place: Place,
+        record: Result<ClusterRecord, RepositoryError>,
+    ) {
+        match record {
+            Ok(ClusterRecord::Backup(record)) => self.backups.push(*record),
+            Ok(ClusterRecord::Begin(begin)) => self.begins.push(begin),
+            Ok(ClusterRecord::Outcome(outcome, errors)) => {
+                self.outcomes.insert(outcome.run.clone(), (outcome, errors));
+            }
+            Ok(ClusterRecord::Tombstone(tombstone)) => {
+                let id = tombstone.backup.clone();
+                self.tombstones.insert(id, Some(tombstone));
+            }
+            Err(error) => {
+                let id = match place {
+                    Place::Backup(_, id, _) | Place::Pack(_, id, _) | Place::Index(_, id, _) => {
+                        Some(id)
+                    }
+                    // Of a run's record that went away nothing is left to tell.
+                    Place::Run(..) if is_not_found(&error) => return,
+                    Place::Run(..) | Place::Alive(..) => None,
+                    Place::Tombstone(..) => return,
+                };
+                self.unreadable.push(Unreadable {
+                    object,
+                    id,
+                    database: None,
+                    error,
+                });
+            }
+        }
+    }
+
+    /// Looks for the tombstones of records that went away while they were read.
+    pub(super) async fn forget_deleted_meanwhile(
+        &mut self,
+        repository: &Repository,
+        cluster: &ClusterName,
+    ) -> Result<(), RepositoryError> {
+        let gone = self.unreadable.iter().filter(|u| is_not_found(&u.error));
+        let gone: Vec<BackupId> = gone.filter_map(|u| u.id.clone()).collect();
+        for id in gone {
+            if !self.tombstones.contains_key(&id)
+                && let Some(deleted) = repository.tombstone(cluster, &id).await?
+            {
+                self.tombstones.insert(id, deleted.tombstone);
+            }
+        }
+        Ok(())
+    }
+
+    fn said(&self, run: &RunId) -> Option<&RunOutcome> {
+        self.outcomes.get(run).map(|(outcome, _)| outcome)
+    }
+
+    /// Sorts backups of which an object is missing or has another size out of the
+    /// good ones.
+    fn check_cited(&mut self, location: &str) -> Result<(), RepositoryError> {
+        for backup in std::mem::take(&mut self.backups) {
+            let outcome = self.said(&backup.run);
+            if outcome.is_some_and(|outcome| outcome.failed(&backup.id)) {
+                continue;
+            }
+            let given_up = outcome.is_none() && self.dead.contains(&backup.run);
+            match missing(&backup, &self.sizes)? {
+                None => self.backups.push(backup),
+                // It was given up before it was whole: an attempt.
+                Some(_) if given_up => {}
+                Some((object, problem)) => self.unreadable.push(Unreadable {
+                    error: RepositoryError::Lost {
+                        object: object.to_string(),
+                        location: location.to_owned(),
+                        problem,
+                    },
+                    object,
+                    id: Some(backup.id),
+                    database: Some(backup.database),
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    /// What has become of a backup that was planned and that is not there.
+    fn unmade(
+        &self,
+        begin: &RunBegin,
+        planned: &PlannedBackup,
+        location: &str,
+    ) -> Result<Entry, RepositoryError> {
+        let outcome = self.outcomes.get(&begin.run);
+        if outcome.is_some_and(|(outcome, _)| outcome.made(&planned.id)) {
+            let lost = lost(&begin.cluster, planned, location)?;
+            return Ok(Entry::Unreadable(lost));
+        }
+        let signs = [self.signs.get(&begin.run), self.grown.get(&planned.id)];
+        let last_sign = signs.into_iter().flatten().copied().max();
+        Ok(Entry::Attempt(Attempt {
+            id: planned.id.clone(),
+            begin: begin.clone(),
+            database: planned.database.clone(),
+            outcome: outcome.map(|_| Outcome::Failed),
+            error: outcome.and_then(|(_, errors)| errors.errors.get(&planned.id).cloned()),
+            last_sign: last_sign.filter(|_| !self.dead.contains(&begin.run)),
+        }))
+    }
+
+    pub(super) fn into_catalogue(
+        mut self,
+        cluster: &ClusterName,
+        location: &str,
+    ) -> Result<Catalogue, RepositoryError> {
+        let mut deleted = std::mem::take(&mut self.tombstones);
+        // A writer that gave its own backup up has said so in the outcome.
+        let failed = |id: &BackupId| self.outcomes.values().any(|(o, _)| o.failed(id));
+        deleted.retain(|id, _| !failed(id));
+        self.backups.retain(|b| !deleted.contains_key(&b.id));
+        self.unreadable
+            .retain(|u| u.id.as_ref().is_none_or(|id| !deleted.contains_key(id)));
+        self.check_cited(location)?;
+
+        let committed = self.backups.iter().map(|b| &b.id);
+        let unreadable = self.unreadable.iter().filter_map(|u| u.id.as_ref());
+        let told: BTreeSet<&BackupId> = committed.chain(unreadable).chain(deleted.keys()).collect();
+        let mut entries = Vec::new();
+        for begin in &self.begins {
+            for planned in begin.backups.iter().filter(|p| !told.contains(&p.id)) {
+                entries.push(self.unmade(begin, planned, location)?);
+            }
+        }
+        let database = |id: Option<&BackupId>| {
+            let mut planned = self.begins.iter().flat_map(|begin| &begin.backups);
+            let planned = planned.find(|planned| Some(&planned.id) == id)?;
+            Some(planned.database.clone())
+        };
+        entries.extend(self.unreadable.into_iter().map(|mut unreadable| {
+            let known = unreadable.database.take();
+            unreadable.database = known.or_else(|| database(unreadable.id.as_ref()));
+            Entry::Unreadable(unreadable)
+        }));
+        let backups = self.backups.into_iter();
+        entries.extend(backups.map(|record| Entry::Complete(Box::new(record))));
+        entries.sort_by(|a, b| a.order().cmp(&b.order()));
+        let ended = self.outcomes.into_values().flat_map(|(o, _)| o.backups);
+        let whole = ended.filter(|b| b.outcome == Outcome::Complete);
+        Ok(Catalogue {
+            cluster: cluster.clone(),
+            entries,
+            deleted: deleted
+                .into_iter()
+                .map(|(id, tombstone)| Deleted { id, tombstone })
+                .collect(),
+            confirmed: whole.map(|backup| backup.id).collect(),
+            newest: self.newest,
+        })
+    }
+}
+
+fn is_not_found(error: &RepositoryError) -> bool {
+    matches!(error, RepositoryError::Storage(error) if error.is_not_found())
+}
+
+/// The first object that a backup cites and that is not listed as it is cited.
+fn missing(
+    backup: &BackupRecord,
+    sizes: &BTreeMap<ObjectName, u64>,
+) -> Result<Option<(ObjectName, String)>, RepositoryError> {
+    for part in [BackupPart::Manifest, BackupPart::Facts] {
+        let name = names::backup(&backup.cluster, &backup.id, part)?;
+        if !sizes.contains_key(&name) {
+            return Ok(Some((name, "it is not there".to_owned())));
+        }
+    }
+    for (name, pack) in cited(backup)? {
+        let problem = match sizes.get(&name) {
+            Some(found) if *found == pack.length => continue,
+            Some(found) => format!(
+                "damaged at offset {}: {found} bytes where {} should be",
+                pack.length.min(*found),
+                pack.length
+            ),
+            None => "it is not there".to_owned(),
+        };
+        return Ok(Some((name, problem)));
+    }
+    Ok(None)
+}
+
+/// A backup of which a run says that it was committed, and that is not there.
+fn lost(
+    cluster: &ClusterName,
+    planned: &PlannedBackup,
+    location: &str,
+) -> Result<Unreadable, RepositoryError> {
+    let object = names::backup(cluster, &planned.id, BackupPart::Backup)?;
+    Ok(Unreadable {
+        error: RepositoryError::Lost {
+            object: object.to_string(),
+            location: location.to_owned(),
+            problem: "it is not there, though its run says that it was committed".to_owned(),
+        },
+        object,
+        id: Some(planned.id.clone()),
+        database: Some(planned.database.clone()),
+    })
+}

@@ -1,0 +1,199 @@
+//! What a repository holds of a cluster: its backups, and the attempts that
+//! came to nothing.
+//!
+//! Invariants: a backup is listed as good only by its own `backup` record, and
+//! never where it has a tombstone or its run says that it failed; a run without an
+//! outcome is never taken for anything but unfinished. A record that cannot be read
+//! hides no other: it is an entry of its own.
+
+mod found;
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use pgkeep_format::Identities;
+use pgkeep_format::names::{self, Place};
+use pgkeep_format::records::{BackupKind, BackupRecord, Outcome, RunBegin, Tombstone};
+use pgkeep_storage::list_all;
+use pgkeep_types::{BackupId, ClusterName, ObjectName};
+
+use self::found::Found;
+use crate::{Repository, RepositoryError};
+
+/// A run that has given no sign of life for longer is taken for one that was cut
+/// off. It gives one every ten minutes.
+const SILENCE: SignedDuration = SignedDuration::from_hours(1);
+
+/// A cluster's backups and attempts, oldest first.
+#[derive(Debug)]
+pub struct Catalogue {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// What there is.
+    pub entries: Vec<Entry>,
+    /// Backups that were deleted, as long as it is known.
+    pub deleted: Vec<Deleted>,
+    /// Backups of which a run says that they are whole.
+    confirmed: BTreeSet<BackupId>,
+    /// When the newest of all objects came to be, by the storage's clock.
+    newest: Timestamp,
+}
+
+/// Something that was begun.
+#[derive(Debug)]
+pub enum Entry {
+    /// A backup that was committed.
+    Complete(Box<BackupRecord>),
+    /// A backup that failed, or whose run has no outcome.
+    Attempt(Attempt),
+    /// A record that is there and cannot be read.
+    Unreadable(Unreadable),
+}
+
+/// A backup that was begun and not committed.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The id that it had.
+    pub id: BackupId,
+    /// The run.
+    pub begin: RunBegin,
+    /// The database.
+    pub database: String,
+    /// How the run ended; none where nothing was recorded.
+    pub outcome: Option<Outcome>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// The run's last sign of life, by the storage's clock; none where somebody has
+    /// taken it for dead.
+    last_sign: Option<Timestamp>,
+}
+
+/// A backup that was deleted.
+#[derive(Clone, Debug)]
+pub struct Deleted {
+    /// The backup.
+    pub id: BackupId,
+    /// When, by whom and why; none where that cannot be read.
+    pub tombstone: Option<Tombstone>,
+}
+
+/// A record that cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// The object's name.
+    pub object: ObjectName,
+    /// The backup, where it is a backup's record.
+    pub id: Option<BackupId>,
+    /// The backup's database, where its run's begin tells it.
+    pub database: Option<String>,
+    /// Why not.
+    pub error: RepositoryError,
+}
+
+impl Catalogue {
+    /// The backups that were committed and can be read, oldest first.
+    pub fn complete(&self) -> impl DoubleEndedIterator<Item = &BackupRecord> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Complete(record) => Some(record.as_ref()),
+            Entry::Attempt(_) | Entry::Unreadable(_) => None,
+        })
+    }
+
+    /// Records that cannot be read.
+    pub fn unreadable(&self) -> impl Iterator<Item = &Unreadable> {
+        self.entries.iter().filter_map(|entry| match entry {
+            Entry::Unreadable(unreadable) => Some(unreadable),
+            Entry::Complete(_) | Entry::Attempt(_) => None,
+        })
+    }
+
+    /// The backup that the next one of this database may refer to: the newest one of
+    /// which its run says that it is whole. One that was committed and of which
+    /// nothing was said may have been given up meanwhile.
+    #[must_use]
+    pub fn parent(&self, kind: BackupKind, database: &str) -> Option<&BackupRecord> {
+        self.complete().rfind(|backup| {
+            backup.kind == kind
+                && backup.database == database
+                && self.confirmed.contains(&backup.id)
+        })
+    }
+
+    /// Whether the run of `attempt` may still go on. `now` is the time of day here;
+    /// it matters only where the storage's own clock has not been seen to be later.
+    #[must_use]
+    pub fn is_running(&self, attempt: &Attempt, now: Timestamp) -> bool {
+        let now = now.max(self.newest);
+        let recent = |sign: Timestamp| now.duration_since(sign) < SILENCE;
+        attempt.outcome.is_none() && attempt.last_sign.is_some_and(recent)
+    }
+}
+
+impl Repository {
+    /// Lists what there is of `cluster`. Needs no key; why backups failed is told
+    /// where one of `identities` opens it.
+    ///
+    /// # Errors
+    /// Where the storage cannot be listed. What cannot be read is an entry.
+    pub async fn catalogue(
+        &self,
+        cluster: &ClusterName,
+        identities: &Identities,
+    ) -> Result<Catalogue, RepositoryError> {
+        let storage = self.storage.as_ref();
+        // In this order: what a run says that it committed is there to be listed
+        // afterwards, and what is not there then has its tombstone by then.
+        let mut objects = list_all(storage, &names::runs(cluster)).await?;
+        objects.extend(list_all(storage, &names::backups(cluster)).await?);
+        objects.extend(list_all(storage, &names::tombstones(cluster)).await?);
+        let wanted = objects
+            .iter()
+            .filter_map(|object| Some((object.name.clone(), names::place(&object.name)?)));
+        let read = self.cluster_records(wanted.collect(), identities).await?;
+        let mut found = Found::new(objects);
+        for (object, place, record) in read {
+            found.take(object, place, record);
+        }
+        found.forget_deleted_meanwhile(self, cluster).await?;
+        found.into_catalogue(cluster, &self.location())
+    }
+
+    /// The names of all clusters of which the repository holds anything.
+    ///
+    /// # Errors
+    /// Where the storage cannot be listed.
+    pub async fn clusters(&self) -> Result<Vec<ClusterName>, RepositoryError> {
+        let objects = list_all(self.storage.as_ref(), "").await?;
+        let clusters: BTreeSet<ClusterName> = objects
+            .iter()
+            .filter_map(|object| names::place(&object.name))
+            .map(|place: Place| place.cluster().clone())
+            .collect();
+        Ok(clusters.into_iter().collect())
+    }
+}
+
+impl Deleted {
+    /// When, by whom and why, in words.
+    #[must_use]
+    pub fn how(&self) -> Option<String> {
+        let tombstone = self.tombstone.as_ref()?;
+        let (deleted, host) = (tombstone.deleted, &tombstone.host);
+        let reason = &tombstone.reason;
+        Some(format!("at {deleted:.0} by host {host}: {reason}"))
+    }
+}
+
+impl Entry {
+    /// Oldest first. Ids tell the second only; what can be read tells more.
+    fn order(&self) -> (Timestamp, &str) {
+        match self {
+            Self::Complete(record) => (record.started, record.id.as_str()),
+            Self::Attempt(attempt) => (attempt.begin.started, attempt.id.as_str()),
+            Self::Unreadable(unreadable) => {
+                let time = unreadable.id.as_ref().map(BackupId::time);
+                (time.unwrap_or_default(), unreadable.object.as_str())
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The writer's side: looking, after `begin` and after the commit, whether somebody
+//! has deleted or given up what it relies on.
+//!
+//! Invariants: what is looked for here was written by others before they looked, so
+//! that one of the two sees the other. `dead` is looked for before `begin`, and
+//! deleted after it: who finds `begin` after having found no `dead` had not been
+//! given up when it committed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use pgkeep_format::RecordKind;
+use pgkeep_format::names::{self, BackupPart, RunRecord};
+use pgkeep_format::records::{BackupRecord, PlannedBackup, RunDead, Tombstone};
+use pgkeep_storage::list_all;
+use pgkeep_types::{BackupId, ClusterName, ObjectName};
+
+use crate::catalogue::Deleted;
+use crate::cited::cited;
+use crate::{Repository, RepositoryError, RunPlan, WriteAccess};
+
+impl Repository {
+    /// Whether the backup was deleted, and what is known of that.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub async fn tombstone(
+        &self,
+        cluster: &ClusterName,
+        id: &BackupId,
+    ) -> Result<Option<Deleted>, RepositoryError> {
+        let name = names::tombstone(cluster, id)?;
+        if !self.is_there(&name).await? {
+            return Ok(None);
+        }
+        let read = self.verified(RecordKind::Tombstone, &name).await;
+        Ok(Some(Deleted {
+            id: id.clone(),
+            tombstone: read.ok().and_then(|read| read.clear().ok()),
+        }))
+    }
+
+    /// Whether the parent that a run's `begin` names may be used: nobody has deleted
+    /// it before that could be seen.
+    pub(crate) async fn is_good_parent(
+        &self,
+        cluster: &ClusterName,
+        planned: &PlannedBackup,
+    ) -> Result<bool, RepositoryError> {
+        let Some(parent) = &planned.parent else {
+            return Ok(false);
+        };
+        // In this order: a tombstone goes only after the record that it is about.
+        if self.is_there(&names::tombstone(cluster, parent)?).await? {
+            return Ok(false);
+        }
+        let record = names::backup(cluster, parent, BackupPart::Backup)?;
+        self.is_there(&record).await
+    }
+
+    /// Whether a backup that was just committed is good: it was not deleted, nobody
+    /// took its run for dead before it was committed, and all that it cites is there.
+    ///
+    /// # Errors
+    /// `Overtaken` where it is not; then its tombstone was written if that could be.
+    pub(crate) async fn confirm(
+        &self,
+        access: &WriteAccess,
+        plan: &RunPlan,
+        record: &BackupRecord,
+        now: Timestamp,
+    ) -> Result<(), RepositoryError> {
+        let Some(problem) = self.overtaken(plan, record).await? else {
+            return Ok(());
+        };
+        // The run's outcome will say the same: this only tells readers sooner.
+        let reason = format!("its own writer found that {problem}");
+        let tombstone = Tombstone {
+            backup: record.id.clone(),
+            cluster: record.cluster.clone(),
+            deleted: now,
+            host: access.host.clone(),
+            pgkeep: plan.pgkeep.clone(),
+            reason,
+        };
+        let name = names::tombstone(&record.cluster, &record.id)?;
+        let _ = self
+            .write(access, RecordKind::Tombstone, &name, tombstone, None)
+            .await;
+        Err(RepositoryError::Overtaken {
+            backup: record.id.clone(),
+            problem,
+        })
+    }
+
+    /// What has overtaken a backup that was just committed.
+    async fn overtaken(
+        &self,
+        plan: &RunPlan,
+        record: &BackupRecord,
+    ) -> Result<Option<String>, RepositoryError> {
+        let cluster = &record.cluster;
+        let tombstone = names::tombstone(cluster, &record.id)?;
+        if self.is_there(&tombstone).await? {
+            return Ok(Some("it was deleted before it was done".to_owned()));
+        }
+        let dead = names::run(cluster, &plan.id, RunRecord::Dead)?;
+        if self.is_there(&dead).await? {
+            return Ok(Some(self.who_gave_up(&dead).await));
+        }
+        let begin = names::run(cluster, &plan.id, RunRecord::Begin)?;
+        if !self.is_there(&begin).await? {
+            return Ok(Some("its run was taken for dead, and removed".to_owned()));
+        }
+        self.first_missing(record).await
+    }
+
+    async fn who_gave_up(&self, dead: &ObjectName) -> String {
+        let read = self.verified(RecordKind::Dead, dead).await;
+        match read.ok().and_then(|read| read.clear::<RunDead>().ok()) {
+            Some(dead) => format!(
+                "its run was taken for dead by host {} at {}; the last sign of life that \
+                 reached the repository was of {}",
+                dead.host, dead.declared, dead.last_sign
+            ),
+            None => "its run was taken for dead".to_owned(),
+        }
+    }
+
+    /// A pack that the backup cites and that is not there as it is cited.
+    async fn first_missing(
+        &self,
+        record: &BackupRecord,
+    ) -> Result<Option<String>, RepositoryError> {
+        let mut sizes = BTreeMap::new();
+        for need in &record.needs {
+            let folder = format!("{}{}/", names::backups(&record.cluster), need.backup);
+            let objects = list_all(self.storage.as_ref(), &folder).await?;
+            sizes.extend(objects.into_iter().map(|o| (o.name, o.size)));
+        }
+        let missing = cited(record)?
+            .into_iter()
+            .find(|(name, pack)| sizes.get(name) != Some(&pack.length));
+        Ok(missing.map(|(name, _)| format!("{name} is not there as it was stored")))
+    }
+
+    async fn is_there(&self, name: &ObjectName) -> Result<bool, RepositoryError> {
+        match self.storage.head(name).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What the runs and backups are that a pruner has seen.
+//!
+//! Invariants: a run has ended, or is dead, only by what the first listing of runs
+//! showed: what it committed is in the listing of backups then. A run that lives,
+//! or may live, is one that has begun by any of the two listings and is neither.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
+use pgkeep_format::records::{BackupRecord, PlannedBackup, RunBegin};
+use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId, Timestamp};
+
+use super::plan::PlanError;
+use super::seen::Seen;
+use crate::cited::cited;
+
+/// A run, by what was seen of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RunSeen {
+    /// Its `begin` is in either listing.
+    pub(super) begun: bool,
+    /// Its `outcome` is in the first listing, and can be read.
+    pub(super) ended: bool,
+    /// Its `dead` is in the first listing.
+    pub(super) dead: bool,
+    /// Its `outcome` or `dead` is in the second listing only.
+    pub(super) changed: bool,
+    /// When its newest object, or its backups' newest one, came to be.
+    pub(super) newest: Timestamp,
+}
+
+impl RunSeen {
+    /// Whether it may go on.
+    pub(super) fn lives(&self) -> bool {
+        self.begun && !self.ended && !self.dead
+    }
+}
+
+/// What there is, sorted out.
+pub(super) struct Outlook<'a> {
+    pub(super) seen: &'a Seen,
+    pub(super) runs: BTreeMap<RunId, RunSeen>,
+    /// Which run each backup is of.
+    pub(super) run_of: BTreeMap<BackupId, RunId>,
+    /// Sizes of the objects below `backups/`.
+    pub(super) sizes: BTreeMap<&'a ObjectName, u64>,
+    /// Which backups have any object.
+    pub(super) has_objects: BTreeSet<BackupId>,
+}
+
+impl<'a> Outlook<'a> {
+    pub(super) fn new(seen: &'a Seen) -> Self {
+        let mut outlook = Self {
+            seen,
+            runs: BTreeMap::new(),
+            run_of: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+            has_objects: BTreeSet::new(),
+        };
+        outlook.take_runs();
+        outlook.take_backups();
+        outlook
+    }
+
+    fn take_runs(&mut self) {
+        let Self { seen, runs, .. } = self;
+        let listing = &seen.listing;
+        let first = listing.runs.iter().map(|object| (true, object));
+        let second = listing.runs_again.iter().map(|object| (false, object));
+        for (is_first, object) in first.chain(second) {
+            let (run, record) = match names::place(&object.name) {
+                Some(Place::Run(_, run, record)) => (run, Some(record)),
+                Some(Place::Alive(_, run, _)) => (run, None),
+                _ => continue,
+            };
+            let readable = seen.records.outcomes.contains_key(&run);
+            let run = runs.entry(run).or_default();
+            run.newest = run.newest.max(object.modified);
+            match (record, is_first) {
+                (Some(RunRecord::Begin), _) => run.begun = true,
+                // What cannot be read says nothing: the run is waited for.
+                (Some(RunRecord::Outcome), true) => run.ended = readable,
+                (Some(RunRecord::Dead), true) => run.dead = true,
+                (Some(RunRecord::Outcome), false) => run.changed |= !run.ended,
+                (Some(RunRecord::Dead), false) => run.changed |= !run.dead,
+                (None, _) => {}
+            }
+        }
+    }
+
+    fn take_backups(&mut self) {
+        let records = &self.seen.records;
+        for begin in records.begins.values().flatten() {
+            for planned in &begin.backups {
+                self.run_of.insert(planned.id.clone(), begin.run.clone());
+            }
+        }
+        for outcome in records.outcomes.values() {
+            for backup in &outcome.backups {
+                self.run_of.insert(backup.id.clone(), outcome.run.clone());
+            }
+        }
+        for record in records.backups.values().flatten() {
+            self.run_of.insert(record.id.clone(), record.run.clone());
+        }
+        for object in &self.seen.listing.backups {
+            let Some((id, _)) = of_backup(&object.name) else {
+                continue;
+            };
+            self.sizes.insert(&object.name, object.size);
+            let run = self.run_of.get(&id).and_then(|run| self.runs.get_mut(run));
+            if let Some(run) = run {
+                run.newest = run.newest.max(object.modified);
+            }
+            self.has_objects.insert(id);
+        }
+    }
+
+    pub(super) fn run(&self, id: &BackupId) -> Option<&RunSeen> {
+        self.runs.get(self.run_of.get(id)?)
+    }
+
+    pub(super) fn begin(&self, run: &RunId) -> Option<&'a RunBegin> {
+        self.seen.records.begins.get(run)?.as_ref().ok()
+    }
+
+    /// The runs that may go on, each with its begin.
+    ///
+    /// # Errors
+    /// `Unreadable` where a begin cannot be read: what its run needs is not known.
+    pub(super) fn living(&self) -> Result<Vec<(&RunSeen, &'a RunBegin)>, PlanError> {
+        let living = self.runs.iter().filter(|(_, run)| run.lives());
+        let mut begins = Vec::new();
+        for (id, run) in living {
+            match self.seen.records.begins.get(id) {
+                Some(Ok(begin)) => begins.push((run, begin)),
+                Some(Err(problem)) => {
+                    return Err(PlanError::Unreadable {
+                        object: names::run(&self.seen.cluster, id, RunRecord::Begin)?,
+                        problem: problem.clone(),
+                    });
+                }
+                None => {
+                    return Err(PlanError::Changed { run: id.clone() });
+                }
+            }
+        }
+        Ok(begins)
+    }
+
+    /// Whether a pruner, or the backup's own writer, has deleted it.
+    pub(super) fn is_deleted(&self, id: &BackupId) -> bool {
+        self.seen.records.tombstones.get(id) == Some(&true)
+    }
+
+    /// Whether its run has said that it came to nothing.
+    pub(super) fn has_failed(&self, id: &BackupId) -> bool {
+        let outcome = self.outcome_says(id, false);
+        let ended = self.run(id).is_some_and(|run| run.ended);
+        ended && outcome
+    }
+
+    /// Whether its run has said that it is whole.
+    pub(super) fn is_confirmed(&self, id: &BackupId) -> bool {
+        let ended = self.run(id).is_some_and(|run| run.ended);
+        ended && self.outcome_says(id, true)
+    }
+
+    fn outcome_says(&self, id: &BackupId, made: bool) -> bool {
+        let run = self.run_of.get(id);
+        let outcome = run.and_then(|run| self.seen.records.outcomes.get(run));
+        outcome.is_some_and(|outcome| match made {
+            true => outcome.made(id),
+            false => outcome.failed(id),
+        })
+    }
+
+    /// Whether nobody will ever say that it is whole: its run was given up.
+    pub(super) fn is_given_up(&self, id: &BackupId) -> bool {
+        match self.run(id) {
+            None => true,
+            Some(run) => !run.ended && (run.dead || !run.begun),
+        }
+    }
+
+    /// Whether all that it needs was listed, as it is cited.
+    pub(super) fn is_whole(&self, record: &BackupRecord) -> Result<bool, ObjectNameError> {
+        for part in [BackupPart::Manifest, BackupPart::Facts] {
+            let name = names::backup(&record.cluster, &record.id, part)?;
+            if !self.sizes.contains_key(&name) {
+                return Ok(false);
+            }
+        }
+        let cited = cited(record)?;
+        Ok(cited
+            .iter()
+            .all(|(name, pack)| self.sizes.get(name) == Some(&pack.length)))
+    }
+}
+
+/// The backup of which an object below `backups/` is, and whether it is the commit.
+pub(super) fn of_backup(name: &ObjectName) -> Option<(BackupId, bool)> {
+    match names::place(name)? {
+        Place::Backup(_, id, part) => Some((id, part == BackupPart::Backup)),
+        Place::Pack(_, id, _) | Place::Index(_, id, _) => Some((id, false)),
+        Place::Run(..) | Place::Alive(..) | Place::Tombstone(..) => None,
+    }
+}
+
+/// The planned backups that have a parent, with it.
+pub(super) fn parents(begin: &RunBegin) -> impl Iterator<Item = &BackupId> {
+    let parent = |planned: &'_ PlannedBackup| planned.parent.is_some();
+    let with = begin.backups.iter().filter(move |planned| parent(planned));
+    with.filter_map(|planned| planned.parent.as_ref())
+}

@@ -1,0 +1,325 @@
+//! What to delete, and why: a pure function of what was seen.
+//!
+//! Invariants: nothing is planned to go that a backup needs which is committed and
+//! not deleted, or that a run may need which may still go on. Where that cannot be
+//! told, there is no plan.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
+use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId, Timestamp};
+
+use super::keep::Kept;
+use super::outlook::{Outlook, of_backup, parents};
+use super::seen::Seen;
+
+/// By what a pruner goes besides what it has seen.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The storage's own now.
+    pub now: Timestamp,
+    /// How long a run may give no sign of life before it is taken for dead, and how
+    /// old an object must be that belongs to no run.
+    pub grace: SignedDuration,
+    /// How long it stays known that a backup failed or was deleted.
+    pub history: SignedDuration,
+    /// The backups to delete.
+    pub chosen: BTreeSet<BackupId>,
+}
+
+impl Terms {
+    /// How long a run may give no sign of life.
+    pub const GRACE: SignedDuration = SignedDuration::from_hours(24);
+    /// How long failed attempts and deleted backups are known.
+    pub const HISTORY: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+    fn is_older(&self, instant: Timestamp, than: SignedDuration) -> bool {
+        self.now.duration_since(instant) > than
+    }
+}
+
+/// What to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Runs to take for dead. Where there is any of these, or of `tombstones`, they
+    /// are written, and everything is looked at again before anything is deleted.
+    pub dead: Vec<GivenUp>,
+    /// Backups that need a tombstone.
+    pub tombstones: Vec<BackupId>,
+    /// What to delete, in this order. Those of one stage may go at once.
+    pub deletions: Vec<Deletion>,
+    /// What is no object of a repository; it stays.
+    pub foreign: Vec<ObjectName>,
+}
+
+impl Plan {
+    /// Whether anything has to be written, and looked at again, before anything may
+    /// be deleted.
+    #[must_use]
+    pub fn declares(&self) -> bool {
+        !self.dead.is_empty() || !self.tombstones.is_empty()
+    }
+}
+
+/// A run that is taken for dead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The run.
+    pub run: RunId,
+    /// Its last sign of life, by the storage's clock.
+    pub last_sign: Timestamp,
+}
+
+/// An object that goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// The object.
+    pub name: ObjectName,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Objects of a later stage go only when those of all earlier ones have.
+    pub stage: u8,
+    /// Why it goes.
+    pub reason: Reason,
+}
+
+/// Why an object goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// This backup was deleted.
+    Deleted(BackupId),
+    /// This backup failed.
+    Failed(BackupId),
+    /// The run of this backup was cut off.
+    Abandoned(BackupId),
+    /// It belongs to nothing.
+    Orphan,
+    /// A sign of life of a run that has ended.
+    Sign,
+    /// It tells of something that is long over.
+    History,
+}
+
+/// Why it cannot be told what to delete.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// What a backup or a run needs is not known.
+    #[error("what {object} needs cannot be told: {problem}")]
+    Unreadable {
+        /// The object that cannot be read.
+        object: ObjectName,
+        /// Why not.
+        problem: String,
+    },
+    /// A run refers to a backup that should be deleted.
+    #[error("run {run}, which goes on, refers to backup {backup}")]
+    InUse {
+        /// The backup.
+        backup: BackupId,
+        /// The run.
+        run: RunId,
+    },
+    /// A backup that should be deleted is still being made.
+    #[error("run {run}, which goes on, makes backup {backup}")]
+    InTheMaking {
+        /// The backup.
+        backup: BackupId,
+        /// The run.
+        run: RunId,
+    },
+    /// Something changed between two listings: they have to be made again.
+    #[error("run {run} changed while it was looked at")]
+    Changed {
+        /// The run.
+        run: RunId,
+    },
+    /// A record went away between being listed and being read: as above.
+    #[error("{object} went away while it was looked at")]
+    Gone {
+        /// The record.
+        object: ObjectName,
+    },
+    /// A name could not be put together.
+    #[error(transparent)]
+    Name(#[from] ObjectNameError),
+}
+
+impl PlanError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unreadable { .. } => {
+                "use a newer pgkeep where it is a newer one's; where it is damaged for good, \
+                 delete that backup with 'pgkeep prune --id ID'"
+            }
+            Self::InUse { .. } | Self::InTheMaking { .. } => "wait until it has ended",
+            Self::Changed { .. } | Self::Gone { .. } => "try again",
+            Self::Name(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Decides what goes.
+///
+/// # Errors
+/// Where it cannot be told, or what was chosen cannot go.
+pub fn plan(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
+    let outlook = Outlook::new(seen);
+    let mut plan = Plan {
+        dead: given_up(&outlook, terms),
+        ..Plan::default()
+    };
+    check_chosen(&outlook, terms, &plan.dead)?;
+    let tombstones = terms.chosen.iter().filter(|id| !outlook.is_deleted(id));
+    plan.tombstones = tombstones.cloned().collect();
+
+    let kept = Kept::new(&outlook)?;
+    for object in &seen.listing.backups {
+        let Some((id, is_commit)) = of_backup(&object.name) else {
+            plan.foreign.push(object.name.clone());
+            continue;
+        };
+        if kept.backups.contains(&id) || kept.cited.contains(&object.name) {
+            continue;
+        }
+        let reason = reason(&outlook, &id);
+        if reason == Reason::Orphan && !terms.is_older(object.modified, terms.grace) {
+            continue;
+        }
+        plan.deletions.push(Deletion {
+            name: object.name.clone(),
+            size: object.size,
+            stage: if is_commit { 0 } else { 1 },
+            reason,
+        });
+    }
+    let listing = &seen.listing;
+    for object in &listing.runs {
+        let (stage, reason) = match names::place(&object.name) {
+            Some(Place::Run(_, run, record)) if is_over(&outlook, terms, &run) => {
+                let stage = match record {
+                    RunRecord::Begin => 3,
+                    RunRecord::Outcome => 4,
+                    RunRecord::Dead => 5,
+                };
+                (stage, Reason::History)
+            }
+            Some(Place::Alive(_, run, _)) => match outlook.runs.get(&run) {
+                Some(seen) if seen.lives() => continue,
+                Some(seen) if !seen.begun && !terms.is_older(object.modified, terms.grace) => {
+                    continue;
+                }
+                _ => (2, Reason::Sign),
+            },
+            Some(_) => continue,
+            None => {
+                plan.foreign.push(object.name.clone());
+                continue;
+            }
+        };
+        plan.deletions.push(Deletion {
+            name: object.name.clone(),
+            size: object.size,
+            stage,
+            reason,
+        });
+    }
+    let named = named(&outlook);
+    for object in &listing.tombstones {
+        let Some(Place::Tombstone(_, id)) = names::place(&object.name) else {
+            plan.foreign.push(object.name.clone());
+            continue;
+        };
+        let forgotten = !outlook.has_objects.contains(&id) && !named.contains(&id);
+        if forgotten && terms.is_older(object.modified, terms.history) {
+            plan.deletions.push(Deletion {
+                name: object.name.clone(),
+                size: object.size,
+                stage: 6,
+                reason: Reason::History,
+            });
+        }
+    }
+    plan.deletions.sort_by(|a, b| {
+        let order = |deletion: &Deletion| (deletion.stage, deletion.name.clone());
+        order(a).cmp(&order(b))
+    });
+    Ok(plan)
+}
+
+/// The runs that have given no sign of life for too long.
+fn given_up(outlook: &Outlook<'_>, terms: &Terms) -> Vec<GivenUp> {
+    let silent = outlook
+        .runs
+        .iter()
+        .filter(|(_, run)| run.lives() && terms.is_older(run.newest, terms.grace));
+    let given_up = silent.map(|(id, run)| GivenUp {
+        run: id.clone(),
+        last_sign: run.newest,
+    });
+    given_up.collect()
+}
+
+/// Refuses to delete what a run makes or refers to that may still go on.
+fn check_chosen(outlook: &Outlook<'_>, terms: &Terms, dead: &[GivenUp]) -> Result<(), PlanError> {
+    for (id, run) in outlook.runs.iter().filter(|(_, run)| run.lives()) {
+        let Some(begin) = outlook.begin(id) else {
+            continue;
+        };
+        if run.changed || dead.iter().any(|dead| dead.run == *id) {
+            continue;
+        }
+        for backup in terms.chosen.iter().filter(|id| !outlook.is_deleted(id)) {
+            let (backup, run) = (backup.clone(), id.clone());
+            if begin.backups.iter().any(|planned| planned.id == backup) {
+                return Err(PlanError::InTheMaking { backup, run });
+            }
+            if parents(begin).any(|parent| *parent == backup) {
+                return Err(PlanError::InUse { backup, run });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why an object of a backup goes that nothing keeps.
+fn reason(outlook: &Outlook<'_>, id: &BackupId) -> Reason {
+    if outlook.is_deleted(id) {
+        return Reason::Deleted(id.clone());
+    }
+    match outlook.run(id) {
+        Some(run) if run.ended => Reason::Failed(id.clone()),
+        Some(run) if run.dead => Reason::Abandoned(id.clone()),
+        Some(_) | None => Reason::Orphan,
+    }
+}
+
+/// Whether nothing is left of a run but its own records, and these are old.
+fn is_over(outlook: &Outlook<'_>, terms: &Terms, id: &RunId) -> bool {
+    let Some(run) = outlook.runs.get(id) else {
+        return false;
+    };
+    let mut of_run = outlook.run_of.iter().filter(|(_, run)| *run == id);
+    !run.lives()
+        && terms.is_older(run.newest, terms.history)
+        && of_run.all(|(backup, _)| !outlook.has_objects.contains(backup))
+}
+
+/// The backups that any run names, as its own or as a parent.
+fn named<'a>(outlook: &Outlook<'a>) -> BTreeSet<&'a BackupId> {
+    let records = &outlook.seen.records;
+    let begins = records.begins.values().flatten();
+    let planned = begins.clone().flat_map(|begin| &begin.backups);
+    let outcomes = records.outcomes.values();
+    let ended = outcomes.flat_map(|outcome| &outcome.backups);
+    let own = planned.map(|b| &b.id).chain(ended.map(|b| &b.id));
+    own.chain(begins.flat_map(parents)).collect()
+}
+
+/// The name of a backup's commit.
+pub(super) fn commit(seen: &Seen, id: &BackupId) -> Result<ObjectName, ObjectNameError> {
+    names::backup(&seen.cluster, id, BackupPart::Backup)
+}

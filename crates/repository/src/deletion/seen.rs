@@ -1,0 +1,96 @@
+//! What a pruner has seen: four listings, one after the other, and the records that
+//! they name.
+//!
+//! Invariants: each listing was begun after the one before it had ended, and the
+//! first one after everything had returned that the pruner itself had written. A
+//! listing is no snapshot. Every record that was listed was read, or is told to be
+//! unreadable; where one had gone away, there is nothing seen at all.
+
+use std::collections::BTreeMap;
+
+use pgkeep_format::names::{self, Place, RunRecord};
+use pgkeep_format::records::{BackupRecord, RunBegin, RunOutcome};
+use pgkeep_storage::ObjectMeta;
+use pgkeep_types::{BackupId, ClusterName, ObjectName, ObjectNameError, RunId, Timestamp};
+
+use super::plan::Plan;
+
+/// What listings showed of a cluster, in the order in which they were made.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Below `runs/`. What is seen to have ended or to be dead here has committed
+    /// before `backups` was listed, if ever.
+    pub runs: Vec<ObjectMeta>,
+    /// Below `tombstones/`. Who begins after `runs_again` sees them too.
+    pub tombstones: Vec<ObjectMeta>,
+    /// Below `backups/`.
+    pub backups: Vec<ObjectMeta>,
+    /// Below `runs/` again. Whatever had an object in `backups` had begun before.
+    pub runs_again: Vec<ObjectMeta>,
+}
+
+/// What the listed records say; the error where one cannot be read.
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// Of both listings of runs.
+    pub begins: BTreeMap<RunId, Result<RunBegin, String>>,
+    /// Of the first listing of runs; those that can be read.
+    pub outcomes: BTreeMap<RunId, RunOutcome>,
+    /// Each `backup` record.
+    pub backups: BTreeMap<BackupId, Result<BackupRecord, String>>,
+    /// Tombstones: whether a host of the repository has signed it.
+    pub tombstones: BTreeMap<BackupId, bool>,
+}
+
+/// What a pruner goes by.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// What is listed.
+    pub listing: Listing,
+    /// What that says.
+    pub records: Records,
+}
+
+impl Listing {
+    /// The records that have to be read: outcomes of the first listing only, begins
+    /// of both.
+    pub(super) fn records(&self) -> Vec<(ObjectName, Place)> {
+        let placed = |object: &ObjectMeta| {
+            let place = names::place(&object.name)?;
+            Some((object.name.clone(), place))
+        };
+        let first = self
+            .runs
+            .iter()
+            .chain(&self.tombstones)
+            .chain(&self.backups);
+        let mut wanted: BTreeMap<ObjectName, Place> = first.filter_map(placed).collect();
+        let again = self.runs_again.iter().filter_map(placed);
+        wanted.extend(again.filter(|(_, p)| matches!(p, Place::Run(_, _, RunRecord::Begin))));
+        wanted.into_iter().collect()
+    }
+}
+
+impl Seen {
+    /// What will be seen once `plan` has declared what it declares.
+    pub(super) fn after(&self, plan: &Plan, now: Timestamp) -> Result<Self, ObjectNameError> {
+        let mut after = self.clone();
+        let object = |name: ObjectName| ObjectMeta {
+            name,
+            size: 0,
+            modified: now,
+        };
+        for dead in &plan.dead {
+            let name = names::run(&self.cluster, &dead.run, RunRecord::Dead)?;
+            after.listing.runs.push(object(name));
+        }
+        for backup in &plan.tombstones {
+            let name = names::tombstone(&self.cluster, backup)?;
+            after.listing.tombstones.push(object(name));
+            after.records.tombstones.insert(backup.clone(), true);
+        }
+        Ok(after)
+    }
+}

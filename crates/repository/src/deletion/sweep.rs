@@ -1,0 +1,313 @@
+//! The pruner's side: look, declare, look again, delete.
+//!
+//! Invariants: what was declared is durable before anything is looked at again; may
+//! be ended anywhere, and the next one finishes what was left.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pgkeep_format::names::{self, RunRecord};
+use pgkeep_format::records::{RunDead, Tombstone};
+use pgkeep_format::{Identities, RecordKind};
+use pgkeep_storage::{Storage, StorageError, StorageErrorKind, list_all};
+use pgkeep_types::{ClusterName, ObjectName, Random, Timestamp};
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::plan::{Deletion, Plan, PlanError, Terms, plan};
+use super::seen::{Listing, Records, Seen};
+use crate::cluster_records::ClusterRecord;
+use crate::create::drawn;
+use crate::{Repository, RepositoryError, WriteAccess};
+
+/// How often it is looked again where something changed meanwhile.
+const LOOKS: usize = 8;
+/// How many objects are deleted at once.
+const PARALLEL: usize = 16;
+/// What the objects begin with that tell the storage's now.
+const PROBES: &str = "probe-";
+
+/// A prune that is about to be made: nothing was written yet.
+#[derive(Debug)]
+pub struct Prune {
+    repository: Repository,
+    cluster: ClusterName,
+    terms: Terms,
+    first: Plan,
+    preview: Plan,
+}
+
+/// Who prunes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pruner<'a> {
+    /// The right to write.
+    pub access: &'a WriteAccess,
+    /// The version of pgkeep.
+    pub pgkeep: &'a str,
+    /// The time of day, by the host's clock.
+    pub now: Timestamp,
+    /// Why the chosen backups go, for people.
+    pub reason: &'a str,
+}
+
+/// What came of a prune.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// How many objects went.
+    pub objects: usize,
+    /// How many bytes they had.
+    pub bytes: u64,
+}
+
+impl Repository {
+    /// The storage's own now: when an object that is written, and removed again, came
+    /// to be. Objects of the same use that others have left behind go too.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub async fn storage_now(&self, random: &dyn Random) -> Result<Timestamp, RepositoryError> {
+        let storage = self.storage.as_ref();
+        let drawn = u64::from_le_bytes(drawn(random));
+        let name: ObjectName = format!("{PROBES}{drawn:016x}").parse()?;
+        storage.put(&name, Bytes::from_static(b"now")).await?;
+        let now = storage.head(&name).await?.modified;
+        storage.delete(&name).await?;
+        for left in list_all(storage, PROBES).await? {
+            if now.duration_since(left.modified) > Terms::GRACE {
+                storage.delete(&left.name).await?;
+            }
+        }
+        Ok(now)
+    }
+
+    /// Looks what there is to delete of a cluster's objects, and why. Needs no key.
+    ///
+    /// # Errors
+    /// Where the storage fails, or it cannot be told what to delete.
+    pub async fn prune(
+        &self,
+        cluster: &ClusterName,
+        terms: Terms,
+    ) -> Result<Prune, RepositoryError> {
+        let (seen, first) = self.look_and_plan(cluster, &terms).await?;
+        let preview = match first.declares() {
+            false => first.clone(),
+            true => {
+                let after = seen.after(&first, terms.now)?;
+                plan(&after, &terms).map_err(|source| self.not_deleted(source))?
+            }
+        };
+        Ok(Prune {
+            repository: self.clone(),
+            cluster: cluster.clone(),
+            terms,
+            first,
+            preview,
+        })
+    }
+
+    async fn look_and_plan(
+        &self,
+        cluster: &ClusterName,
+        terms: &Terms,
+    ) -> Result<(Seen, Plan), RepositoryError> {
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let again = match self.look(cluster).await? {
+                Ok(seen) => match plan(&seen, terms) {
+                    Ok(plan) => return Ok((seen, plan)),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            let changed = matches!(again, PlanError::Changed { .. } | PlanError::Gone { .. });
+            if !changed || looks >= LOOKS {
+                return Err(self.not_deleted(again));
+            }
+        }
+    }
+
+    fn not_deleted(&self, source: PlanError) -> RepositoryError {
+        RepositoryError::NotDeleted {
+            location: self.location(),
+            source,
+        }
+    }
+
+    /// Makes the listings, and reads what they name; the inner error where a record
+    /// went away meanwhile.
+    async fn look(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Result<Seen, PlanError>, RepositoryError> {
+        let storage = self.storage.as_ref();
+        let listing = Listing {
+            runs: list_all(storage, &names::runs(cluster)).await?,
+            tombstones: list_all(storage, &names::tombstones(cluster)).await?,
+            backups: list_all(storage, &names::backups(cluster)).await?,
+            runs_again: list_all(storage, &names::runs(cluster)).await?,
+        };
+        let read = self
+            .cluster_records(listing.records(), &Identities::default())
+            .await?;
+        let mut records = Records::default();
+        for (object, place, record) in read {
+            use names::Place as P;
+            let problem = match record {
+                Ok(ClusterRecord::Begin(begin)) => {
+                    records.begins.insert(begin.run.clone(), Ok(begin));
+                    continue;
+                }
+                Ok(ClusterRecord::Outcome(outcome, _)) => {
+                    records.outcomes.insert(outcome.run.clone(), outcome);
+                    continue;
+                }
+                Ok(ClusterRecord::Backup(record)) => {
+                    records.backups.insert(record.id.clone(), Ok(*record));
+                    continue;
+                }
+                Ok(ClusterRecord::Tombstone(tombstone)) => {
+                    records.tombstones.insert(tombstone.backup, true);
+                    continue;
+                }
+                Err(RepositoryError::Storage(error)) if error.is_not_found() => {
+                    return Ok(Err(PlanError::Gone { object }));
+                }
+                Err(error @ RepositoryError::Object { .. }) => error.to_string(),
+                Err(error) => return Err(error),
+            };
+            match place {
+                P::Run(_, run, RunRecord::Begin) => {
+                    records.begins.insert(run, Err(problem));
+                }
+                P::Backup(_, id, _) => {
+                    records.backups.insert(id, Err(problem));
+                }
+                P::Tombstone(_, id) => {
+                    records.tombstones.insert(id, false);
+                }
+                P::Run(..) | P::Alive(..) | P::Pack(..) | P::Index(..) => {}
+            }
+        }
+        Ok(Ok(Seen {
+            cluster: cluster.clone(),
+            listing,
+            records,
+        }))
+    }
+}
+
+impl Prune {
+    /// What will go, if nothing changes meanwhile.
+    #[must_use]
+    pub fn preview(&self) -> &Plan {
+        &self.preview
+    }
+
+    /// What will be declared first: runs to be dead, backups to be deleted.
+    #[must_use]
+    pub fn declarations(&self) -> &Plan {
+        &self.first
+    }
+
+    /// Does it; `told` of each object that is gone. May be dropped anywhere.
+    ///
+    /// # Errors
+    /// Where the storage fails, or it can no longer be told what to delete.
+    pub async fn carry_out(
+        self,
+        pruner: Pruner<'_>,
+        mut told: impl FnMut(&Deletion),
+    ) -> Result<Swept, RepositoryError> {
+        let plan = if self.first.declares() {
+            self.declare(pruner).await?;
+            let (_, second) = self
+                .repository
+                .look_and_plan(&self.cluster, &self.terms)
+                .await?;
+            second
+        } else {
+            self.first
+        };
+        let mut swept = Swept::default();
+        for stage in plan.deletions.chunk_by(|a, b| a.stage == b.stage) {
+            let mut deleting = JoinSet::new();
+            let mut waiting = stage.iter();
+            loop {
+                while deleting.len() < PARALLEL
+                    && let Some(next) = waiting.next()
+                {
+                    let storage = Arc::clone(&self.repository.storage);
+                    deleting.spawn(delete(storage, next.clone()));
+                }
+                let Some(ended) = deleting.join_next().await else {
+                    break;
+                };
+                let gone = ended.map_err(|_| RepositoryError::GivenUp)??;
+                swept.objects += 1;
+                swept.bytes += gone.size;
+                told(&gone);
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Writes down what must be known before anything is looked at again.
+    async fn declare(&self, pruner: Pruner<'_>) -> Result<(), RepositoryError> {
+        for given_up in &self.first.dead {
+            let name = names::run(&self.cluster, &given_up.run, RunRecord::Dead)?;
+            let dead = RunDead {
+                run: given_up.run.clone(),
+                cluster: self.cluster.clone(),
+                declared: pruner.now,
+                host: pruner.access.host.clone(),
+                pgkeep: pruner.pgkeep.to_owned(),
+                last_sign: given_up.last_sign,
+            };
+            self.write(pruner, RecordKind::Dead, &name, dead).await?;
+        }
+        for backup in &self.first.tombstones {
+            let name = names::tombstone(&self.cluster, backup)?;
+            let tombstone = Tombstone {
+                backup: backup.clone(),
+                cluster: self.cluster.clone(),
+                deleted: pruner.now,
+                host: pruner.access.host.clone(),
+                pgkeep: pruner.pgkeep.to_owned(),
+                reason: pruner.reason.to_owned(),
+            };
+            self.write(pruner, RecordKind::Tombstone, &name, tombstone)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a record that somebody else may have written too: it says the same.
+    async fn write(
+        &self,
+        pruner: Pruner<'_>,
+        kind: RecordKind,
+        name: &ObjectName,
+        clear: impl Serialize + Send + 'static,
+    ) -> Result<(), RepositoryError> {
+        let written = self
+            .repository
+            .write(pruner.access, kind, name, clear, None)
+            .await;
+        match written {
+            Err(RepositoryError::Storage(error))
+                if error.kind == StorageErrorKind::AlreadyExists =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+async fn delete(storage: Arc<dyn Storage>, deletion: Deletion) -> Result<Deletion, StorageError> {
+    storage.delete(&deletion.name).await?;
+    Ok(deletion)
+}
