@@ -4,12 +4,13 @@
 //! backup must read, and nothing else; who has [`ReadAccess`] can open backups.
 //! Neither can be made without the key.
 
+use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{
     Encryption, FormatError, HostKey, Identities, KeyRole, KeySecrets, Recipient, RepositorySecret,
     Signer,
 };
 
-use crate::open::VouchedKey;
+use crate::keys::VouchedKey;
 use crate::{Repository, RepositoryError};
 
 /// The right to write backups: a host's.
@@ -21,7 +22,7 @@ pub struct WriteAccess {
     pub(crate) recipient: Recipient,
 }
 
-/// The right to open backups: a recovery key's.
+/// The right to open backups: a recovery key's, or a prover's.
 #[derive(Clone, Debug)]
 pub struct ReadAccess {
     /// None in an unencrypted repository.
@@ -30,63 +31,83 @@ pub struct ReadAccess {
 }
 
 impl Repository {
-    /// The right to write, for a host that the repository vouches for.
+    /// The right to write, for a host that the repository vouches for and that
+    /// knows whom it seals to.
     ///
     /// # Errors
-    /// `NotAWriter` where it does not, `UnreadableKeys` or `Recipients` where it is
-    /// not certain to whom a backup would be sealed.
+    /// `NotAWriter`, `Retired` where the repository does not vouch for it,
+    /// `NotTrusted`, `Recipients` or `UnreadableKeys` where it is not certain to
+    /// whom a backup would be sealed.
     pub fn write_access(&self, host: &HostKey) -> Result<WriteAccess, RepositoryError> {
-        if !self.keys.unreadable.is_empty() {
-            return Err(RepositoryError::UnreadableKeys {
-                location: self.location(),
-                keys: self.keys.unreadable.clone(),
-            });
-        }
-        self.check_recipients(host)?;
+        self.check_changeable()?;
         let verifier = Some(host.signer.verifying_key());
-        let is_host =
-            |key: &&VouchedKey| key.record.role == KeyRole::Host && key.record.verifier == verifier;
-        let key = self.keys.vouched.iter().find(is_host);
-        let key = key.ok_or_else(|| RepositoryError::NotAWriter {
-            host: host.name.clone(),
-            location: self.location(),
-        })?;
-        let secrets = match self.encryption() {
-            Encryption::Age => {
-                let identities = Identities::new(vec![host.identity.clone()]);
-                self.secrets(key, Some(&identities))?
+        let mut own = self
+            .keys
+            .hosts()
+            .filter(|key| key.record.verifier == verifier);
+        let (host_name, location) = (host.name.clone(), self.location());
+        let key = match (own.clone().find(|key| key.retirement.is_none()), own.next()) {
+            (Some(key), _) => key,
+            (None, Some(retired)) => {
+                return Err(RepositoryError::Retired {
+                    host: host_name,
+                    location,
+                    retired: retired.retirement.as_ref().map(|end| end.retired),
+                });
             }
-            Encryption::None => self.secrets(key, None)?,
+            (None, None) => {
+                return Err(RepositoryError::NotAWriter {
+                    host: host_name,
+                    location,
+                });
+            }
         };
+        self.check_recipients(host)?;
+        let identities = Identities::new(vec![host.identity.clone()]);
+        let secrets = self.secrets(key, Some(&identities))?;
         Ok(WriteAccess {
             signer: host.signer.clone(),
             secret: secrets.secret.clone(),
-            host: host.name.clone(),
+            host: host_name,
             recipient: host.identity.recipient(),
         })
     }
 
-    /// Holds the recovery keys against those that the host has pinned.
+    /// Holds the keys that a backup would be sealed to against those that the host
+    /// has pinned.
     fn check_recipients(&self, host: &HostKey) -> Result<(), RepositoryError> {
-        let pinned = host
-            .trust_in(self.id())
-            .and_then(|trust| trust.recipients.as_ref());
-        let sorted = |mut recipients: Vec<Recipient>| {
-            recipients.sort();
-            recipients
+        let pinned = host.trust_in(self.id());
+        let Some((pinned, recovery)) = pinned.and_then(|p| Some((p, p.recipients.as_ref()?)))
+        else {
+            return Err(RepositoryError::NotTrusted {
+                host: host.name.clone(),
+                location: self.location(),
+            });
         };
-        match pinned {
-            Some(known) if sorted(known.clone()) != sorted(self.recovery_recipients()) => {
-                Err(RepositoryError::Recipients {
-                    location: self.location(),
-                    host: host.name.clone(),
-                })
-            }
-            Some(_) | None => Ok(()),
+        let mut changed = Vec::new();
+        compare(
+            "recovery",
+            recovery,
+            &self.recovery_recipients(),
+            &mut changed,
+        );
+        compare(
+            "prover",
+            &pinned.provers,
+            &self.prover_recipients(),
+            &mut changed,
+        );
+        if changed.is_empty() {
+            return Ok(());
         }
+        Err(RepositoryError::Recipients {
+            location: self.location(),
+            host: host.name.clone(),
+            changed,
+        })
     }
 
-    /// The right to open backups, for whoever has a recovery key.
+    /// The right to open backups, for whoever has a recovery key or a prover's.
     ///
     /// # Errors
     /// `NoIdentity` where none of `identities` is one.
@@ -94,17 +115,17 @@ impl Repository {
         if self.encryption() == Encryption::None {
             return Ok(ReadAccess {
                 identities: None,
-                secret: self.any_secrets(None)?.secret.clone(),
+                secret: self.any_secrets(identities)?.secret.clone(),
             });
         }
         // A host's key opens its own record too, and no pack.
         let of_hosts = identities
             .iter()
             .filter(|key| !self.is_hosts(&key.recipient()));
-        let recovery = Identities::new(of_hosts.cloned().collect());
+        let readers = Identities::new(of_hosts.cloned().collect());
         Ok(ReadAccess {
-            secret: self.any_secrets(Some(&recovery))?.secret.clone(),
-            identities: Some(recovery),
+            secret: self.any_secrets(&readers)?.secret.clone(),
+            identities: Some(readers),
         })
     }
 
@@ -114,20 +135,51 @@ impl Repository {
         })
     }
 
+    /// Why none of `identities` opens a backup: one may be of a key that came
+    /// later, or that was retired before.
+    pub(crate) fn shut(&self, record: &BackupRecord, identities: &Identities) -> RepositoryError {
+        let ours = identities.iter().find_map(|identity| {
+            let recipient = Some(identity.recipient());
+            let mut keys = self.keys.vouched.iter();
+            keys.find(|key| key.record.recipient == recipient && key.record.role != KeyRole::Host)
+        });
+        let Some(key) = ours else {
+            return self.no_identity();
+        };
+        let retired = key.retirement.as_ref().map(|end| end.retired);
+        let why = match retired.filter(|retired| *retired < record.finished) {
+            Some(retired) => format!("that key was retired on {}", retired.strftime("%Y-%m-%d")),
+            None => format!(
+                "that key was added on {}, and opens what was written since",
+                key.record.created.strftime("%Y-%m-%d")
+            ),
+        };
+        RepositoryError::SealedToOthers {
+            backup: record.id.clone(),
+            key: format!("{} {:?}", key.record.role.as_str(), key.record.name),
+            why,
+            recipients: self
+                .recovery_recipients()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        }
+    }
+
     pub(crate) fn no_identity(&self) -> RepositoryError {
         let recipients = self.recovery_recipients();
         RepositoryError::NoIdentity {
             location: self.location(),
             recipients: recipients.iter().map(ToString::to_string).collect(),
+            passphrase: self.has_passphrase(),
         }
     }
 
-    /// The secrets in the first key record that opens: every recovery key opens
-    /// each of them.
-    fn any_secrets(&self, identities: Option<&Identities>) -> Result<KeySecrets, RepositoryError> {
+    /// The secrets in the first key record that opens.
+    fn any_secrets(&self, identities: &Identities) -> Result<KeySecrets, RepositoryError> {
         let mut failed = self.no_identity();
         for key in &self.keys.vouched {
-            match self.secrets(key, identities) {
+            match self.secrets(key, Some(identities)) {
                 Ok(secrets) => return Ok(secrets),
                 Err(RepositoryError::Object {
                     source: FormatError::NoIdentity,
@@ -139,12 +191,14 @@ impl Repository {
         Err(failed)
     }
 
-    fn secrets(
+    /// What a key record holds, sealed as FORMAT.md's table of roles says.
+    pub(crate) fn secrets(
         &self,
         key: &VouchedKey,
         identities: Option<&Identities>,
     ) -> Result<KeySecrets, RepositoryError> {
-        let plain = key.sealed.hidden(identities);
+        let is_sealed = self.encryption() == Encryption::Age || key.record.role == KeyRole::Owner;
+        let plain = key.sealed.hidden(identities.filter(|_| is_sealed));
         plain
             .and_then(|plain| KeySecrets::from_bytes(&plain))
             .map_err(|source| RepositoryError::Object {
@@ -153,4 +207,22 @@ impl Repository {
                 source,
             })
     }
+}
+
+/// Adds to `changed` what was added to `pinned` and what is gone from there.
+fn compare(role: &str, pinned: &[Recipient], found: &[Recipient], changed: &mut Vec<String>) {
+    let only = |these: &[Recipient], others: &[Recipient]| -> Vec<Recipient> {
+        let these = these.iter().filter(|key| !others.contains(key));
+        these.cloned().collect()
+    };
+    changed.extend(
+        only(found, pinned)
+            .iter()
+            .map(|key| format!("new {role} key {key}")),
+    );
+    changed.extend(
+        only(pinned, found)
+            .iter()
+            .map(|key| format!("{role} key {key} is gone")),
+    );
 }

@@ -161,6 +161,7 @@ impl StoredBackup<'_> {
             new_bytes: packs.iter().map(|pack| pack.length).sum(),
             needs: needs(&planned.id, packs),
             records: RecordHashes { manifest, facts },
+            sealed_to: repository.readers(),
         };
         let name = place(BackupPart::Backup)?;
         commit(repository, access, &name, &record).await?;

@@ -132,13 +132,9 @@ impl Repository {
         kind: RecordKind,
         name: &ObjectName,
     ) -> Result<Verified, RepositoryError> {
-        records::read(
-            self.storage.as_ref(),
-            self.id(),
-            kind,
-            name,
-            &self.writers(),
-        )
-        .await
+        let storage = self.storage.as_ref();
+        let read = records::read(storage, self.id(), kind, name, &self.writers()).await?;
+        self.check_believed(name, &read)?;
+        Ok(read)
     }
 }

@@ -4,16 +4,19 @@
 //! last: a repository that can be opened is whole. What the storage can be
 //! relied on for is tried out, not believed.
 
+use std::collections::BTreeMap;
+
 use pgkeep_format::{
-    Capabilities, Descriptor, Encryption, HostKey, KeyRecord, KeyRole, KeySecrets, Recipient,
-    RecordKind, RepositoryId, RepositorySecret, Seal, Signer, Trust, names,
+    Capabilities, Descriptor, Encryption, Hash, HostKey, KeyRecord, KeyRole, KeySecrets,
+    Passphrase, Recipient, RecoveryIdentity, RepositoryId, RepositorySecret, Signer, Trust,
+    fingerprint, names,
 };
 use pgkeep_storage::{Storage, list_all};
-use pgkeep_types::{Clock, Random};
+use pgkeep_types::{Clock, ObjectName, Random};
 
-use crate::RepositoryError;
+use crate::keys::{FIRST_RING, NewKeyRecord, ring_draft, wrap};
 use crate::probe::probe;
-use crate::records::{self, Draft};
+use crate::{RepositoryError, records};
 
 /// A repository that is about to be made.
 #[derive(Debug)]
@@ -22,10 +25,17 @@ pub struct NewRepository<'a> {
     recovery: &'a [Recipient],
     /// The first host that may write.
     host: &'a HostKey,
+    /// Who vouches for the hosts of an unencrypted repository.
+    owner: Option<Recipient>,
+    /// A private key under a passphrase.
+    wrapped: Option<(Recipient, Vec<u8>)>,
     id: RepositoryId,
     root: Signer,
     secret: RepositorySecret,
 }
+
+/// What was written of the keys.
+type Written = BTreeMap<ObjectName, Hash>;
 
 impl<'a> NewRepository<'a> {
     /// Draws the identity and the keys of a repository for `host`, sealed to
@@ -35,10 +45,35 @@ impl<'a> NewRepository<'a> {
         Self {
             recovery,
             host,
+            owner: None,
+            wrapped: None,
             id: RepositoryId::new(drawn(random)),
             root: Signer::from_seed(&drawn(random)),
             secret: RepositorySecret::new(drawn(random)),
         }
+    }
+
+    /// Gives the root key of an unencrypted repository to `owner`; without one
+    /// nobody has it.
+    #[must_use]
+    pub fn owned_by(mut self, owner: Option<Recipient>) -> Self {
+        self.owner = owner;
+        self
+    }
+
+    /// Stores one of the private keys under a passphrase. Takes about a second.
+    ///
+    /// # Errors
+    /// Where age fails.
+    pub async fn wrap(
+        &mut self,
+        identity: &RecoveryIdentity,
+        passphrase: &Passphrase,
+        clock: &dyn Clock,
+    ) -> Result<(), RepositoryError> {
+        let wrapped = wrap(identity, &self.trust(), passphrase, clock).await?;
+        self.wrapped = Some((identity.recipient(), wrapped));
+        Ok(())
     }
 
     /// What whoever knows the repository pins: it and its root key.
@@ -46,6 +81,7 @@ impl<'a> NewRepository<'a> {
     pub fn trust(&self) -> Trust {
         Trust {
             recipients: Some(self.recovery.to_vec()),
+            ring: FIRST_RING,
             ..Trust::in_root(self.id, self.root.verifying_key())
         }
     }
@@ -63,12 +99,11 @@ impl<'a> NewRepository<'a> {
     ) -> Result<Capabilities, RepositoryError> {
         refuse_existing(storage).await?;
         let capabilities = probe(storage, random).await?;
-        let keys = self.keys(clock);
-        let made = self.write_all(storage, &keys, clock, capabilities).await;
+        let made = self.write_all(storage, clock, capabilities).await;
         if made.is_err() {
             // Keys without a descriptor would be in the way of the next attempt.
             // Where there is a descriptor after all, they are needed.
-            self.remove_keys(storage, &keys).await;
+            self.remove_keys(storage, clock).await;
         }
         made.map(|()| capabilities)
     }
@@ -76,19 +111,27 @@ impl<'a> NewRepository<'a> {
     async fn write_all(
         &self,
         storage: &dyn Storage,
-        keys: &[(KeyRecord, KeySecrets)],
         clock: &dyn Clock,
         capabilities: Capabilities,
     ) -> Result<(), RepositoryError> {
-        for (record, secrets) in keys {
-            self.write_key(storage, record, secrets).await?;
+        let mut written = Written::new();
+        for key in self.keys(clock) {
+            let (recovery, encryption) = (self.recovery, self.encryption());
+            let (name, hash) = key
+                .write(storage, self.id, recovery, encryption, &self.root)
+                .await?;
+            written.insert(name, hash);
         }
+        if let Some((name, bytes)) = self.wrapped()? {
+            written.insert(name.clone(), Hash::of(&bytes));
+            storage.put(&name, bytes.into()).await?;
+        }
+        let ring = names::key_ring(FIRST_RING)?;
+        ring_draft(self.id, &ring, FIRST_RING, clock.now(), written)
+            .write(storage, &self.root)
+            .await?;
 
-        let encryption = match self.recovery {
-            [] => Encryption::None,
-            _ => Encryption::Age,
-        };
-        let root = self.root.verifying_key();
+        let (encryption, root) = (self.encryption(), self.root.verifying_key());
         let descriptor = Descriptor::new(self.id, clock.now(), encryption, root, capabilities);
         let name = names::descriptor()?;
         let bytes = descriptor
@@ -97,9 +140,24 @@ impl<'a> NewRepository<'a> {
         Ok(storage.put(&name, bytes.into()).await?)
     }
 
+    fn encryption(&self) -> Encryption {
+        match self.recovery {
+            [] => Encryption::None,
+            _ => Encryption::Age,
+        }
+    }
+
+    fn wrapped(&self) -> Result<Option<(ObjectName, Vec<u8>)>, RepositoryError> {
+        let Some((recipient, bytes)) = &self.wrapped else {
+            return Ok(None);
+        };
+        let name = names::wrapped_key(&fingerprint(Some(recipient), None), 1)?;
+        Ok(Some((name, bytes.clone())))
+    }
+
     /// Removes what was written of the keys, unless the descriptor is there or
     /// might be.
-    async fn remove_keys(&self, storage: &dyn Storage, keys: &[(KeyRecord, KeySecrets)]) {
+    async fn remove_keys(&self, storage: &dyn Storage, clock: &dyn Clock) {
         let Ok(descriptor) = names::descriptor() else {
             return;
         };
@@ -107,81 +165,45 @@ impl<'a> NewRepository<'a> {
         if !there.is_err_and(|error| error.is_not_found()) {
             return;
         }
-        for (record, _) in keys {
-            if let Ok(name) = names::key(&record.fingerprint()) {
-                // Best effort: what stays is told when it is tried again.
-                let _ = storage.delete(&name).await;
-            }
+        let records = self.keys(clock);
+        let records = records.iter().filter_map(|key| key.name().ok());
+        let wrapped = self.wrapped().ok().flatten().map(|(name, _)| name);
+        let ring = names::key_ring(FIRST_RING).ok();
+        for name in records.chain(wrapped).chain(ring) {
+            // Best effort: what stays is told when it is tried again.
+            let _ = storage.delete(&name).await;
         }
     }
 
-    fn keys(&self, clock: &dyn Clock) -> Vec<(KeyRecord, KeySecrets)> {
+    fn keys(&self, clock: &dyn Clock) -> Vec<NewKeyRecord> {
         let created = clock.now();
         let (secret, root) = (&self.secret, &self.root);
-        let recovery = |recipient: &Recipient| KeyRecord {
-            role: KeyRole::Recovery,
-            name: "recovery".to_owned(),
-            recipient: Some(recipient.clone()),
-            verifier: None,
-            created,
+        let key = |role: KeyRole, name: &str, recipient: Option<Recipient>| NewKeyRecord {
+            secrets: match role.vouches() {
+                true => KeySecrets::to_vouch(secret.clone(), root),
+                false => KeySecrets::to_write(secret.clone()),
+            },
+            record: KeyRecord {
+                role,
+                name: name.to_owned(),
+                recipient,
+                verifier: None,
+                created,
+            },
         };
-        let open = || KeyRecord {
-            role: KeyRole::Open,
-            name: "unencrypted".to_owned(),
-            recipient: None,
-            verifier: None,
-            created,
-        };
-        let host = KeyRecord {
-            role: KeyRole::Host,
-            name: self.host.name.clone(),
-            recipient: (!self.recovery.is_empty()).then(|| self.host.identity.recipient()),
-            verifier: Some(self.host.signer.verifying_key()),
-            created,
-        };
-        let to_write = || KeySecrets::to_write(secret.clone());
-        let mut keys = vec![(host, to_write())];
-        if self.recovery.is_empty() {
+        let identity = self.host.identity.recipient();
+        let mut host = key(KeyRole::Host, &self.host.name, Some(identity));
+        host.record.verifier = Some(self.host.signer.verifying_key());
+        let mut keys = vec![host];
+        if self.encryption() == Encryption::None {
             // Whoever reads the storage reads this: the root's seed is in none.
-            keys.push((open(), to_write()));
+            keys.push(key(KeyRole::Open, "unencrypted", None));
+            let owner = self.owner.iter().cloned();
+            keys.extend(owner.map(|owner| key(KeyRole::Owner, "owner", Some(owner))));
         }
-        keys.extend(self.recovery.iter().map(|recipient| {
-            let secrets = KeySecrets::to_vouch(secret.clone(), root);
-            (recovery(recipient), secrets)
-        }));
+        let recovery = self.recovery.iter().cloned();
+        keys.extend(recovery.map(|recipient| key(KeyRole::Recovery, "recovery", Some(recipient))));
         keys
-    }
-
-    async fn write_key(
-        &self,
-        storage: &dyn Storage,
-        record: &KeyRecord,
-        secrets: &KeySecrets,
-    ) -> Result<(), RepositoryError> {
-        let name = names::key(&record.fingerprint())?;
-        let seal = match &record.recipient {
-            Some(recipient) => {
-                let mut recipients = self.recovery.to_vec();
-                recipients.push(recipient.clone());
-                recipients.sort();
-                recipients.dedup();
-                Seal::To(recipients)
-            }
-            None => Seal::Open,
-        };
-        let plain = secrets.to_bytes().map_err(|source| RepositoryError::Make {
-            what: "the key record",
-            source,
-        })?;
-        let draft = Draft {
-            repository: self.id,
-            name: &name,
-            kind: RecordKind::Key,
-            clear: record.clone(),
-            hidden: Some((plain, seal)),
-        };
-        draft.write(storage, &self.root).await?;
-        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use pgkeep_format::{FormatError, RepositoryId};
 use pgkeep_storage::StorageError;
-use pgkeep_types::{BackupId, ObjectNameError};
+use pgkeep_types::{BackupId, ObjectNameError, Timestamp};
 
 use crate::deletion::PlanError;
 
@@ -42,13 +42,115 @@ pub enum RepositoryError {
     },
     /// The recovery keys are others than when this host joined.
     #[error(
-        "the recovery keys of the repository in {location} are not those that host {host} knows"
+        "the keys that open the repository in {location} are not those that host {host} knows: {}",
+        .changed.join(", ")
     )]
     Recipients {
         /// Where the repository is.
         location: String,
         /// The host's name.
         host: String,
+        /// What was added, and what is gone.
+        changed: Vec<String>,
+    },
+    /// This host has not been told yet that it is the right repository.
+    #[error("host {host} does not know the repository in {location} yet")]
+    NotTrusted {
+        /// The host's name.
+        host: String,
+        /// Where the repository is.
+        location: String,
+    },
+    /// This host may no longer write here.
+    #[error("the key of host {host} was retired from the repository in {location}{}",
+        .retired.map(|at| at.strftime(" on %Y-%m-%d").to_string()).unwrap_or_default())]
+    Retired {
+        /// The host's name.
+        host: String,
+        /// Where the repository is.
+        location: String,
+        /// When.
+        retired: Option<Timestamp>,
+    },
+    /// A retired key has signed what it had not when it was retired.
+    #[error(
+        "{object} in {location} is signed by host {host}, whose key was retired on {}, and is not \
+         among what it had written by then",
+        .retired.strftime("%Y-%m-%d")
+    )]
+    NotBelieved {
+        /// The object's name.
+        object: String,
+        /// Where the repository is.
+        location: String,
+        /// The host's name.
+        host: String,
+        /// When its key was retired.
+        retired: Timestamp,
+    },
+    /// No key at hand may change the keys.
+    #[error("no key at hand may change the keys of the repository in {location}")]
+    NotAnOwner {
+        /// Where the repository is.
+        location: String,
+        /// Those that may.
+        recipients: Vec<String>,
+    },
+    /// The key is one of the repository's already, or was one.
+    #[error("key {fingerprint} is one of the repository in {location} already, or was one")]
+    KeyExists {
+        /// The key's fingerprint.
+        fingerprint: String,
+        /// Where the repository is.
+        location: String,
+    },
+    /// There is no such key in use.
+    #[error("the repository in {location} has no key {fingerprint} in use")]
+    NoSuchKey {
+        /// The key's fingerprint.
+        fingerprint: String,
+        /// Where the repository is.
+        location: String,
+    },
+    /// Nobody would be left who can read, or vouch.
+    #[error("the last {role} key of the repository in {location} is not retired")]
+    LastKey {
+        /// What the key is for.
+        role: &'static str,
+        /// Where the repository is.
+        location: String,
+    },
+    /// An unencrypted repository has no use for such a key.
+    #[error("the repository in {location} is not encrypted, and has no {role} keys")]
+    Unsuitable {
+        /// What the key is for.
+        role: &'static str,
+        /// Where the repository is.
+        location: String,
+    },
+    /// No key of the repository is under a passphrase.
+    #[error("no key of the repository in {location} is under a passphrase")]
+    NoPassphrase {
+        /// Where the repository is.
+        location: String,
+    },
+    /// The passphrase opens no key.
+    #[error("the passphrase opens no key of the repository in {location}")]
+    WrongPassphrase {
+        /// Where the repository is.
+        location: String,
+    },
+    /// A key at hand is a reader's, and not of this backup.
+    #[error("backup {backup} is not sealed to the key at hand, {key}: {why}")]
+    SealedToOthers {
+        /// The backup.
+        backup: BackupId,
+        /// The key's role and name.
+        key: String,
+        /// Why not.
+        why: String,
+        /// The recovery keys.
+        recipients: Vec<String>,
     },
     /// An object is not what was written, or cannot be used.
     #[error("{object} in {location}: {source}")]
@@ -96,6 +198,8 @@ pub enum RepositoryError {
         location: String,
         /// The recovery keys that would.
         recipients: Vec<String>,
+        /// Whether a passphrase would.
+        passphrase: bool,
     },
     /// A backup has no such file.
     #[error("backup {backup} has no file {path:?}")]
@@ -190,13 +294,46 @@ impl RepositoryError {
             ),
             Self::UnreadableKeys { .. } => Some(
                 "bring the objects back from another copy, or remove those that are foreign; \
-                 backups can be restored meanwhile"
+                 backups can be restored meanwhile; 'pgkeep key repair' gives up what is lost"
                     .to_owned(),
             ),
             Self::Recipients { .. } => Some(
-                "a key was added or taken away behind this host's back; nothing was written"
+                "nothing was written; where this is meant, 'pgkeep key trust' on this host \
+                 accepts it"
                     .to_owned(),
             ),
+            Self::NotTrusted { .. } => Some(
+                "nothing was written; 'pgkeep key trust' shows what there is, and accepts it"
+                    .to_owned(),
+            ),
+            Self::Retired { .. } => Some(
+                "make a new key with 'pgkeep key new', and have it added with 'pgkeep key add'"
+                    .to_owned(),
+            ),
+            Self::NotBelieved { .. } => {
+                Some("whoever has the retired key may have made it; use another backup".to_owned())
+            }
+            Self::NotAnOwner { recipients, .. } => Some(match recipients.as_slice() {
+                [] => "nobody has its root key any more: its keys stay as they are".to_owned(),
+                keys => format!(
+                    "give the file of a key that may with --identity FILE; it belongs to {}",
+                    keys.join(" or ")
+                ),
+            }),
+            Self::KeyExists { .. } => Some(
+                "'pgkeep key list' shows it; a key that was retired never comes back, make \
+                      another one"
+                    .to_owned(),
+            ),
+            Self::NoSuchKey { .. } => {
+                Some("'pgkeep key list' shows those that there are".to_owned())
+            }
+            Self::LastKey { .. } => Some("add another one first".to_owned()),
+            Self::NoPassphrase { .. } => Some("give a key's file with --identity FILE".to_owned()),
+            Self::SealedToOthers { recipients, .. } => Some(format!(
+                "use a newer backup, or a recovery key of then; today's belong to {}",
+                recipients.join(" or ")
+            )),
             Self::Object {
                 source: FormatError::Damaged { .. },
                 ..
@@ -224,12 +361,23 @@ impl RepositoryError {
             ),
             Self::Deleted { .. } => Some("use another backup".to_owned()),
             Self::NotDeleted { source, .. } => source.hint(),
-            Self::NotAWriter { .. } => {
-                Some("use the host key file that 'pgkeep init' made for this repository".to_owned())
-            }
-            Self::NoIdentity { recipients, .. } => Some(format!(
-                "give the recovery key with --identity FILE; it belongs to {}",
-                recipients.join(" or ")
+            Self::NotAWriter { .. } => Some(
+                "use the host key file that 'pgkeep init' made for this repository, or have \
+                     this one added with 'pgkeep key add'"
+                    .to_owned(),
+            ),
+            Self::NoIdentity {
+                recipients,
+                passphrase,
+                ..
+            } => Some(format!(
+                "give the recovery key with --identity FILE; it belongs to {}{}",
+                recipients.join(" or "),
+                if *passphrase {
+                    "; or the passphrase, on a terminal or in PGKEEP_PASSPHRASE_FILE"
+                } else {
+                    ""
+                }
             )),
             _ => None,
         }

@@ -7,13 +7,14 @@
 
 use std::sync::Arc;
 
+use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{
-    Descriptor, Encryption, KeyRecord, KeyRole, Recipient, RecordKind, RepositoryId, Seal, Trust,
-    Verified, VerifyingKey, names,
+    Descriptor, Encryption, KeyRecord, KeyRole, Recipient, RepositoryId, Seal, Trust, VerifyingKey,
+    names,
 };
-use pgkeep_storage::{Storage, list_all};
-use pgkeep_types::ObjectName;
+use pgkeep_storage::Storage;
 
+use crate::keys::{Keys, read_keys};
 use crate::{RepositoryError, records};
 
 /// An open repository: can be listed; nothing of it is unsealed.
@@ -25,22 +26,6 @@ pub struct Repository {
     pub(crate) pinned: bool,
 }
 
-/// What is below `keys/`.
-#[derive(Debug, Default)]
-pub(crate) struct Keys {
-    pub(crate) vouched: Vec<VouchedKey>,
-    /// Each record that cannot be read, and what is wrong with it.
-    pub(crate) unreadable: Vec<String>,
-}
-
-/// A key record that the root key has signed.
-#[derive(Debug)]
-pub(crate) struct VouchedKey {
-    pub(crate) record: KeyRecord,
-    pub(crate) sealed: Verified,
-    pub(crate) object: String,
-}
-
 impl Repository {
     /// Opens the repository in `storage`, holding it against what is known of it
     /// already: `pins` of the host's key file or of a recovery key's file.
@@ -49,21 +34,47 @@ impl Repository {
     /// `Missing` where there is none, `Foreign` where it is another one.
     pub async fn open(storage: Arc<dyn Storage>, pins: &[Trust]) -> Result<Self, RepositoryError> {
         let descriptor = read_descriptor(storage.as_ref()).await?;
-        let mut known = pins.iter().filter(|pin| pin.repository == descriptor.id);
-        let is_known = known.clone().next().is_some() || pins.is_empty();
-        if !is_known || known.any(|pin| pin.root != descriptor.root) {
-            return Err(RepositoryError::Foreign {
+        hold_against(&descriptor, pins, storage.as_ref())?;
+        let mut keys = read_keys(&storage, &descriptor).await?;
+        let seen = pins.iter().filter(|pin| pin.repository == descriptor.id);
+        let seen = seen.map(|pin| pin.ring).max().unwrap_or(0);
+        if seen > keys.ring {
+            let lost = RepositoryError::Lost {
+                object: names::key_ring(seen)?.to_string(),
                 location: storage.location(),
-                id: descriptor.id,
-            });
+                problem: "it is not there, though this host has seen it: what was changed of the \
+                          keys may have been taken back"
+                    .to_owned(),
+            };
+            keys.unreadable.push(lost.to_string());
         }
-        let keys = read_keys(storage.as_ref(), &descriptor).await?;
         Ok(Self {
             storage,
             descriptor,
             keys: Arc::new(keys),
             pinned: !pins.is_empty(),
         })
+    }
+
+    /// The same repository, held against more that is known of it.
+    ///
+    /// # Errors
+    /// `Foreign` where it is another one.
+    pub fn held_against(self, pins: &[Trust]) -> Result<Self, RepositoryError> {
+        hold_against(&self.descriptor, pins, self.storage.as_ref())?;
+        let pinned = self.pinned || !pins.is_empty();
+        Ok(Self { pinned, ..self })
+    }
+
+    /// What a host knows of the repository from now on, if it trusts it as it is.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        Trust {
+            recipients: Some(self.recovery_recipients()),
+            provers: self.prover_recipients(),
+            ring: self.keys.ring,
+            ..Trust::in_root(self.descriptor.id, self.descriptor.root)
+        }
     }
 
     /// The repository's identity.
@@ -84,13 +95,17 @@ impl Repository {
         self.storage.location()
     }
 
-    /// The recovery keys: whoever has one of them can read everything.
+    /// The recovery keys in use: whoever has one of them can read everything that
+    /// was written since it was added.
     #[must_use]
     pub fn recovery_recipients(&self) -> Vec<Recipient> {
-        let keys = self.keys.vouched.iter().map(|key| &key.record);
-        keys.filter(|record| record.role == KeyRole::Recovery)
-            .filter_map(|record| record.recipient.clone())
-            .collect()
+        self.keys.recipients(KeyRole::Recovery)
+    }
+
+    /// The provers' keys in use.
+    #[must_use]
+    pub fn prover_recipients(&self) -> Vec<Recipient> {
+        self.keys.recipients(KeyRole::Prover)
     }
 
     /// Whether it was held against anything that was known of it before. If not,
@@ -100,40 +115,76 @@ impl Repository {
         self.pinned
     }
 
-    /// Key records that cannot be read, and what is wrong with each.
+    /// What is below `keys/` and cannot be used, or is missing there, and what is
+    /// wrong with each.
     #[must_use]
     pub fn unreadable_keys(&self) -> &[String] {
         &self.keys.unreadable
     }
 
-    /// The signing keys of those who may write backups.
+    /// The signing keys of all who may write backups, or once might.
     pub(crate) fn writers(&self) -> Vec<VerifyingKey> {
-        let keys = self.keys.vouched.iter().map(|key| &key.record);
-        keys.filter(|record| record.role == KeyRole::Host)
-            .filter_map(|record| record.verifier)
-            .collect()
+        self.keys.writers()
     }
 
-    /// The seal of packs: the recovery keys alone.
+    /// The seal of packs: the recovery keys and the provers'.
     pub(crate) fn pack_seal(&self) -> Seal {
         match self.descriptor.encryption {
             Encryption::None => Seal::Open,
-            Encryption::Age => Seal::To(self.recovery_recipients()),
+            Encryption::Age => Seal::To(self.reading_recipients()),
         }
     }
 
-    /// The seal of what the next backup must read: the recovery keys and the
-    /// host that writes.
+    /// The seal of what the next backup must read: the recovery keys, the provers'
+    /// and the host that writes.
     pub(crate) fn host_seal(&self, host: &Recipient) -> Seal {
         match self.descriptor.encryption {
             Encryption::None => Seal::Open,
             Encryption::Age => {
-                let mut recipients = self.recovery_recipients();
+                let mut recipients = self.reading_recipients();
                 recipients.push(host.clone());
                 Seal::To(recipients)
             }
         }
     }
+
+    /// The fingerprints of the keys that everything is sealed to: the recovery keys
+    /// and the provers'.
+    pub(crate) fn readers(&self) -> Vec<String> {
+        let keys = self.keys.in_use(KeyRole::Recovery);
+        let keys = keys.chain(self.keys.in_use(KeyRole::Prover));
+        keys.map(KeyRecord::fingerprint).collect()
+    }
+
+    /// Whether everybody who is to read what is written now opens that backup too.
+    /// Only then may a new one refer to its packs.
+    #[must_use]
+    pub fn opens_to_all(&self, backup: &BackupRecord) -> bool {
+        let mut readers = self.readers().into_iter();
+        readers.all(|key| backup.sealed_to.contains(&key))
+    }
+
+    fn reading_recipients(&self) -> Vec<Recipient> {
+        let mut readers = self.recovery_recipients();
+        readers.extend(self.prover_recipients());
+        readers
+    }
+}
+
+fn hold_against(
+    descriptor: &Descriptor,
+    pins: &[Trust],
+    storage: &dyn Storage,
+) -> Result<(), RepositoryError> {
+    let mut known = pins.iter().filter(|pin| pin.repository == descriptor.id);
+    let is_known = known.clone().next().is_some() || pins.is_empty();
+    if !is_known || known.any(|pin| pin.root != descriptor.root) {
+        return Err(RepositoryError::Foreign {
+            location: storage.location(),
+            id: descriptor.id,
+        });
+    }
+    Ok(())
 }
 
 async fn read_descriptor(storage: &dyn Storage) -> Result<Descriptor, RepositoryError> {
@@ -147,38 +198,4 @@ async fn read_descriptor(storage: &dyn Storage) -> Result<Descriptor, Repository
         other => other?,
     };
     Descriptor::from_bytes(&bytes).map_err(|source| records::in_object(storage, &name, source))
-}
-
-async fn read_keys(
-    storage: &dyn Storage,
-    descriptor: &Descriptor,
-) -> Result<Keys, RepositoryError> {
-    let mut keys = Keys::default();
-    for object in list_all(storage, names::KEYS).await? {
-        match read_key(storage, descriptor, &object.name).await {
-            Ok(key) => keys.vouched.push(key),
-            Err(error) => keys.unreadable.push(error.to_string()),
-        }
-    }
-    Ok(keys)
-}
-
-async fn read_key(
-    storage: &dyn Storage,
-    descriptor: &Descriptor,
-    name: &ObjectName,
-) -> Result<VouchedKey, RepositoryError> {
-    let vouched = [descriptor.root];
-    let sealed = records::read(storage, descriptor.id, RecordKind::Key, name, &vouched).await?;
-    let record: KeyRecord = sealed
-        .clear()
-        .map_err(|source| records::in_object(storage, name, source))?;
-    if names::key(&record.fingerprint())? != *name {
-        return Err(records::misplaced(storage, name));
-    }
-    Ok(VouchedKey {
-        record,
-        sealed,
-        object: name.to_string(),
-    })
 }

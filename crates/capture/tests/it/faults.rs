@@ -47,9 +47,11 @@ impl Scene {
         let memory = MemoryStorage::new();
         let identity = RecoveryIdentity::generate();
         let recovery = [identity.recipient()];
-        let host = HostKey::generate("db1".to_owned(), &[1; 32]);
-        let new = NewRepository::draw(&recovery, &host, &self.random);
+        let mut host = HostKey::generate("db1".to_owned(), &[1; 32]);
+        let guest = host.clone();
+        let new = NewRepository::draw(&recovery, &guest, &self.random);
         let trust = new.trust();
+        host.pin(trust.clone());
         new.create(&memory, &self.clock, &self.random)
             .await
             .unwrap();

@@ -64,6 +64,10 @@ pub struct BackupRecord {
     pub needs: Vec<Need>,
     /// Its other records.
     pub records: RecordHashes,
+    /// The fingerprints of the recovery keys and the provers' that open it; none in
+    /// an unencrypted repository.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed_to: Vec<String>,
 }
 
 /// Packs of one backup that are needed.

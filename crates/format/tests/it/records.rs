@@ -373,6 +373,7 @@ fn backup(random: &SeededRandom) -> BackupRecord {
                 index: (0..2).filter(|_| random.below(2) == 0).map(pack).collect(),
             })
             .collect(),
+        sealed_to: (0..random.below(3)).map(|_| text(random)).collect(),
         records: RecordHashes {
             manifest: hash(random),
             facts: hash(random),

@@ -97,10 +97,11 @@ impl Repository {
                 backup: record.id.clone(),
             });
         }
+        let keys = identities.clone().unwrap_or_default();
         let opened = records::blocking(move || read.hidden(identities.as_ref())).await?;
         match opened {
             Ok(plain) => Ok((name, plain)),
-            Err(FormatError::NoIdentity) => Err(self.no_identity()),
+            Err(FormatError::NoIdentity) => Err(self.shut(record, &keys)),
             Err(source) => Err(records::in_object(self.storage.as_ref(), &name, source)),
         }
     }

@@ -4,5 +4,7 @@
 mod faults;
 mod flips;
 mod keys;
+mod members;
+mod passphrases;
 mod streams;
 mod world;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
 };
-use pgkeep_format::{HostKey, Identities, RecoveryIdentity, Trust};
+use pgkeep_format::{HostKey, Identities, Passphrase, RecoveryIdentity, Trust};
 use pgkeep_repository::{
     Catalogue, DumpMeta, Limits, NewRepository, Repository, RepositoryError, RunPlan,
 };
@@ -27,15 +27,32 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn sealed() -> Self {
-        let identity = RecoveryIdentity::generate();
-        Self::new(vec![identity]).await
+        Self::sealed_to(vec![RecoveryIdentity::generate()]).await
+    }
+
+    pub(crate) async fn sealed_to(identities: Vec<RecoveryIdentity>) -> Self {
+        Self::new(identities, None, None).await
+    }
+
+    pub(crate) async fn under_passphrase(key: RecoveryIdentity, passphrase: &Passphrase) -> Self {
+        Self::new(vec![key], None, Some(passphrase)).await
     }
 
     pub(crate) async fn unencrypted() -> Self {
-        Self::new(Vec::new()).await
+        Self::new(Vec::new(), None, None).await
     }
 
-    async fn new(identities: Vec<RecoveryIdentity>) -> Self {
+    pub(crate) async fn unencrypted_of(owner: &RecoveryIdentity) -> Self {
+        let mut world = Self::new(Vec::new(), Some(owner), None).await;
+        world.identities = Identities::new(vec![owner.clone()]);
+        world
+    }
+
+    async fn new(
+        identities: Vec<RecoveryIdentity>,
+        owner: Option<&RecoveryIdentity>,
+        passphrase: Option<&Passphrase>,
+    ) -> Self {
         let memory = MemoryStorage::new();
         let clock = ScriptedClock::at("2026-11-20T03:00:00Z");
         static WORLDS: AtomicU64 = AtomicU64::new(1);
@@ -43,9 +60,13 @@ impl World {
         let mut host = HostKey::generate("db1".to_owned(), &[1; 32]);
         let recovery: Vec<_> = identities.iter().map(RecoveryIdentity::recipient).collect();
         let guest = host.clone();
-        let new = NewRepository::draw(&recovery, &guest, &random);
+        let owner = owner.map(RecoveryIdentity::recipient);
+        let mut new = NewRepository::draw(&recovery, &guest, &random).owned_by(owner);
+        if let Some(passphrase) = passphrase {
+            new.wrap(&identities[0], passphrase, &clock).await.unwrap();
+        }
         let trust = new.trust();
-        host.trust.push(trust.clone());
+        host.pin(trust.clone());
         new.create(&memory, &clock, &random).await.unwrap();
         Self {
             memory,
@@ -84,7 +105,24 @@ impl World {
         content: &[u8],
         part: usize,
     ) -> Result<BackupRecord, RepositoryError> {
-        let repository = self.open().await?;
+        self.back_up_into(&self.open().await?, content, part).await
+    }
+
+    /// Backs `content` up into a repository that was opened before.
+    pub(crate) async fn back_up_in(
+        &self,
+        repository: &Repository,
+        content: &[u8],
+    ) -> Result<BackupRecord, RepositoryError> {
+        self.back_up_into(repository, content, limits().part).await
+    }
+
+    async fn back_up_into(
+        &self,
+        repository: &Repository,
+        content: &[u8],
+        part: usize,
+    ) -> Result<BackupRecord, RepositoryError> {
         let access = repository.write_access(&self.host)?;
         let planned = PlannedBackup {
             id: BackupId::new(&self.clock, &self.random),
@@ -140,8 +178,17 @@ impl World {
         &self,
         record: &BackupRecord,
     ) -> Result<Vec<u8>, RepositoryError> {
+        self.read_back_with(record, &self.identities).await
+    }
+
+    /// Reads a backup's dump back, with these keys alone.
+    pub(crate) async fn read_back_with(
+        &self,
+        record: &BackupRecord,
+        identities: &Identities,
+    ) -> Result<Vec<u8>, RepositoryError> {
         let repository = self.open().await?;
-        let access = repository.read_access(&self.identities)?;
+        let access = repository.read_access(identities)?;
         let backup = repository.open_backup(&access, record).await?;
         let mut reader = backup.read("dump")?;
         let mut content = Vec::new();

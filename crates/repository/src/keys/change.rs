@@ -1,0 +1,158 @@
+//! Changing who may read and write: for whoever holds the root key.
+//!
+//! Invariants: nothing is changed while an object below `keys/` cannot be used,
+//! but for the repair that says so; every change ends with a new ring that lists
+//! all that there is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pgkeep_format::{
+    Encryption, Hash, Identities, KeyRecord, KeyRequest, KeyRole, KeySecrets, RepositorySecret,
+    Signer, names,
+};
+use pgkeep_types::{Clock, ObjectName};
+
+use super::NewKeyRecord;
+use crate::{Repository, RepositoryError};
+
+/// The right to change the keys: a recovery key's, or an owner's.
+#[derive(Clone, Debug)]
+pub struct OwnerAccess {
+    pub(super) root: Signer,
+    secret: RepositorySecret,
+}
+
+impl Repository {
+    /// The right to change the keys.
+    ///
+    /// # Errors
+    /// `NotAnOwner` where none of `identities` has it.
+    pub fn owner_access(&self, identities: &Identities) -> Result<OwnerAccess, RepositoryError> {
+        let owns = |record: &KeyRecord| {
+            let theirs = identities.iter().map(|key| Some(key.recipient()));
+            record.role.vouches() && theirs.into_iter().any(|key| key == record.recipient)
+        };
+        let keys = self.keys.vouched.iter();
+        let own = keys.filter(|key| key.retirement.is_none() && owns(&key.record));
+        for key in own {
+            let secrets = self.secrets(key, Some(identities))?;
+            let root = secrets.root();
+            let root = root.filter(|root| root.verifying_key() == self.descriptor.root);
+            if let Some(root) = root {
+                let secret = secrets.secret.clone();
+                return Ok(OwnerAccess { root, secret });
+            }
+        }
+        let owners = self.keys.vouched.iter();
+        let owners = owners.filter(|key| key.retirement.is_none() && key.record.role.vouches());
+        Err(RepositoryError::NotAnOwner {
+            location: self.location(),
+            recipients: owners
+                .filter_map(|key| key.record.recipient.as_ref().map(ToString::to_string))
+                .collect(),
+        })
+    }
+
+    /// Adds a key, and tells the repository as it is then.
+    ///
+    /// # Errors
+    /// `KeyExists` where it is one of its keys already or was one, `Unsuitable`
+    /// where an unencrypted repository has no such keys.
+    pub async fn add_key(
+        &self,
+        owner: &OwnerAccess,
+        new: &KeyRequest,
+        clock: &dyn Clock,
+    ) -> Result<Self, RepositoryError> {
+        self.check_changeable()?;
+        let is_known = self.keys.vouched.iter().any(|key| {
+            key.record.recipient.as_ref() == Some(&new.recipient)
+                || (new.verifier.is_some() && key.record.verifier == new.verifier)
+        });
+        if is_known {
+            return Err(RepositoryError::KeyExists {
+                fingerprint: new.fingerprint(),
+                location: self.location(),
+            });
+        }
+        if self.encryption() == Encryption::None && new.role != KeyRole::Host {
+            return Err(RepositoryError::Unsuitable {
+                role: new.role.as_str(),
+                location: self.location(),
+            });
+        }
+        let mut recovery = self.recovery_recipients();
+        let secrets = match new.role {
+            KeyRole::Recovery => {
+                recovery.push(new.recipient.clone());
+                KeySecrets::to_vouch(owner.secret.clone(), &owner.root)
+            }
+            _ => KeySecrets::to_write(owner.secret.clone()),
+        };
+        let record = NewKeyRecord {
+            record: KeyRecord {
+                role: new.role,
+                name: new.name.clone(),
+                recipient: Some(new.recipient.clone()),
+                verifier: new.verifier,
+                created: clock.now(),
+            },
+            secrets,
+        };
+        let (storage, id) = (self.storage.as_ref(), self.id());
+        let encryption = self.encryption();
+        let (name, hash) = record
+            .write(storage, id, &recovery, encryption, &owner.root)
+            .await?;
+        self.write_ring(owner, clock, |objects| {
+            objects.insert(name, hash);
+        })
+        .await
+    }
+
+    /// Takes what is there now for all that there is: what was lost stays lost.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub async fn repair_keys(
+        &self,
+        owner: &OwnerAccess,
+        clock: &dyn Clock,
+    ) -> Result<Self, RepositoryError> {
+        self.write_ring(owner, clock, |_| {}).await
+    }
+
+    /// Refuses to build on keys of which some cannot be used.
+    pub(crate) fn check_changeable(&self) -> Result<(), RepositoryError> {
+        if self.keys.unreadable.is_empty() {
+            return Ok(());
+        }
+        Err(RepositoryError::UnreadableKeys {
+            location: self.location(),
+            keys: self.keys.unreadable.clone(),
+        })
+    }
+
+    /// Writes the next ring, with what `change` makes of the list, and reads all
+    /// keys anew.
+    pub(super) async fn write_ring(
+        &self,
+        owner: &OwnerAccess,
+        clock: &dyn Clock,
+        change: impl FnOnce(&mut BTreeMap<ObjectName, Hash>),
+    ) -> Result<Self, RepositoryError> {
+        let mut objects = self.keys.objects.clone();
+        change(&mut objects);
+        let number = self.keys.newest_number.saturating_add(1);
+        let name = names::key_ring(number)?;
+        super::ring_draft(self.id(), &name, number, clock.now(), objects)
+            .write(self.storage.as_ref(), &owner.root)
+            .await?;
+        let keys = super::read_keys(&self.storage, &self.descriptor).await?;
+        Ok(Self {
+            keys: Arc::new(keys),
+            ..self.clone()
+        })
+    }
+}

@@ -1,0 +1,264 @@
+//! Reading what is below `keys/`.
+//!
+//! Invariants: an object that cannot be used grants nothing and is told. What the
+//! newest ring lists has to be there, as it is listed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use pgkeep_format::names::{self, KeyObject};
+use pgkeep_format::{Descriptor, Hash, KeyRecord, KeyRing, RecordKind, Retirement};
+use pgkeep_storage::{Storage, list_all};
+use pgkeep_types::ObjectName;
+use tokio::task::JoinSet;
+
+use super::{Keys, VouchedKey, Wrapped};
+use crate::{RepositoryError, records};
+
+/// How many records are read at once.
+const PARALLEL: usize = 32;
+
+enum Read {
+    Key(Box<VouchedKey>, Hash),
+    Retirement(Retirement, Hash),
+}
+
+/// Reads all keys and holds them against the newest ring.
+pub(crate) async fn read_keys(
+    storage: &Arc<dyn Storage>,
+    descriptor: &Descriptor,
+) -> Result<Keys, RepositoryError> {
+    let mut records = Vec::new();
+    let mut rings = Vec::new();
+    let mut there = BTreeSet::new();
+    for object in list_all(storage.as_ref(), names::KEYS).await? {
+        there.insert(object.name.clone());
+        match names::key_object(&object.name) {
+            Some(KeyObject::Ring(number)) => rings.push(number),
+            // A private key counts where a ring lists it, and is read when needed.
+            Some(KeyObject::Wrapped(..)) => {}
+            Some(KeyObject::Record(_) | KeyObject::Retirement(_)) | None => {
+                records.push(object.name);
+            }
+        }
+    }
+    rings.sort_unstable();
+
+    let mut found = Found::default();
+    let mut reading = JoinSet::new();
+    for name in records {
+        if reading.len() >= PARALLEL {
+            found.take(reading.join_next().await)?;
+        }
+        let (storage, descriptor) = (Arc::clone(storage), descriptor.clone());
+        reading.spawn(async move {
+            let read = read_record(storage.as_ref(), &descriptor, &name).await;
+            (name, read)
+        });
+    }
+    while let Some(read) = reading.join_next().await {
+        found.take(Some(read))?;
+    }
+    let ring = newest_ring(storage.as_ref(), descriptor, &rings, &mut found).await?;
+    let newest_number = rings.last().copied().unwrap_or(0);
+    let keys = found.into_keys(ring, &there, &storage.location())?;
+    Ok(Keys {
+        newest_number,
+        ..keys
+    })
+}
+
+async fn newest_ring(
+    storage: &dyn Storage,
+    descriptor: &Descriptor,
+    rings: &[u32],
+    found: &mut Found,
+) -> Result<Option<KeyRing>, RepositoryError> {
+    for number in rings.iter().rev() {
+        let name = names::key_ring(*number)?;
+        match read_ring(storage, descriptor, &name, *number).await {
+            Ok(ring) => return Ok(Some(ring)),
+            Err(error) => found.unreadable.push((name, error.to_string())),
+        }
+    }
+    Ok(None)
+}
+
+async fn read_ring(
+    storage: &dyn Storage,
+    descriptor: &Descriptor,
+    name: &ObjectName,
+    number: u32,
+) -> Result<KeyRing, RepositoryError> {
+    let root = [descriptor.root];
+    let read = records::read(storage, descriptor.id, RecordKind::KeyRing, name, &root).await?;
+    let ring: KeyRing = read
+        .clear()
+        .map_err(|source| records::in_object(storage, name, source))?;
+    if ring.number == number {
+        Ok(ring)
+    } else {
+        Err(records::misplaced(storage, name))
+    }
+}
+
+async fn read_record(
+    storage: &dyn Storage,
+    descriptor: &Descriptor,
+    name: &ObjectName,
+) -> Result<Read, RepositoryError> {
+    let (id, root) = (descriptor.id, [descriptor.root]);
+    let wrong = |source| records::in_object(storage, name, source);
+    if let Some(KeyObject::Retirement(key)) = names::key_object(name) {
+        let read = records::read(storage, id, RecordKind::Retirement, name, &root).await?;
+        let end: Retirement = read.clear().map_err(wrong)?;
+        if end.key != key {
+            return Err(records::misplaced(storage, name));
+        }
+        return Ok(Read::Retirement(end, read.object_hash));
+    }
+    let sealed = records::read(storage, id, RecordKind::Key, name, &root).await?;
+    let record: KeyRecord = sealed.clear().map_err(wrong)?;
+    if names::key(&record.fingerprint())? != *name {
+        return Err(records::misplaced(storage, name));
+    }
+    let hash = sealed.object_hash;
+    let key = VouchedKey {
+        record,
+        sealed,
+        object: name.to_string(),
+        retirement: None,
+    };
+    Ok(Read::Key(Box::new(key), hash))
+}
+
+#[derive(Default)]
+struct Found {
+    keys: BTreeMap<ObjectName, (VouchedKey, Hash)>,
+    retirements: BTreeMap<ObjectName, (Retirement, Hash)>,
+    unreadable: Vec<(ObjectName, String)>,
+}
+
+type Joined = Result<(ObjectName, Result<Read, RepositoryError>), tokio::task::JoinError>;
+
+impl Found {
+    fn take(&mut self, read: Option<Joined>) -> Result<(), RepositoryError> {
+        let Some(read) = read else { return Ok(()) };
+        let (name, read) = read.map_err(|_| RepositoryError::GivenUp)?;
+        match read {
+            Ok(Read::Key(key, hash)) => drop(self.keys.insert(name, (*key, hash))),
+            Ok(Read::Retirement(end, hash)) => drop(self.retirements.insert(name, (end, hash))),
+            Err(error) => self.unreadable.push((name, error.to_string())),
+        }
+        Ok(())
+    }
+
+    fn into_keys(
+        mut self,
+        ring: Option<KeyRing>,
+        there: &BTreeSet<ObjectName>,
+        location: &str,
+    ) -> Result<Keys, RepositoryError> {
+        let mut wrapped: BTreeMap<String, Wrapped> = BTreeMap::new();
+        let mut objects = BTreeMap::new();
+        match &ring {
+            Some(ring) => {
+                for (name, hash) in &ring.objects {
+                    self.check_listed(ring, name, hash, there, location)?;
+                    if let Some(KeyObject::Wrapped(key, number)) = names::key_object(name)
+                        && there.contains(name)
+                    {
+                        objects.insert(name.clone(), *hash);
+                        let entry = Wrapped {
+                            number,
+                            object: name.clone(),
+                            hash: *hash,
+                        };
+                        let newest = wrapped.entry(key).or_insert_with(|| entry.clone());
+                        if newest.number < number {
+                            *newest = entry;
+                        }
+                    }
+                }
+            }
+            None => {
+                let name = names::key_ring(super::FIRST_RING)?;
+                let problem = "it is not there, nor is any other key ring";
+                self.missing(name, problem.to_owned(), location);
+            }
+        }
+        let retirements = &self.retirements;
+        objects.extend(
+            self.keys
+                .iter()
+                .map(|(name, (_, hash))| (name.clone(), *hash)),
+        );
+        objects.extend(
+            retirements
+                .iter()
+                .map(|(name, (_, hash))| (name.clone(), *hash)),
+        );
+        let mut vouched = Vec::new();
+        for (_, (mut key, _)) in std::mem::take(&mut self.keys) {
+            let name = names::retirement(&key.record.fingerprint())?;
+            let listed = ring
+                .as_ref()
+                .filter(|ring| ring.objects.contains_key(&name));
+            key.retirement = match (self.retirements.remove(&name), listed) {
+                (Some((end, _)), _) => Some(end),
+                // It was retired, and what of it is believed cannot be known.
+                (None, Some(ring)) => Some(Retirement {
+                    key: key.record.fingerprint(),
+                    retired: ring.created,
+                    records: BTreeMap::new(),
+                }),
+                (None, None) => None,
+            };
+            vouched.push(key);
+        }
+        self.unreadable.sort();
+        Ok(Keys {
+            vouched,
+            unreadable: self.unreadable.into_iter().map(|(_, told)| told).collect(),
+            ring: ring.map_or(0, |ring| ring.number),
+            objects,
+            wrapped,
+            newest_number: 0,
+        })
+    }
+
+    /// Takes out what is not the object that the ring lists.
+    fn check_listed(
+        &mut self,
+        ring: &KeyRing,
+        name: &ObjectName,
+        hash: &Hash,
+        there: &BTreeSet<ObjectName>,
+        location: &str,
+    ) -> Result<(), RepositoryError> {
+        let lister = names::key_ring(ring.number)?;
+        if !there.contains(name) {
+            let problem = format!("it is not there, though {lister} lists it");
+            self.missing(name.clone(), problem, location);
+            return Ok(());
+        }
+        let of_key = self.keys.get(name).map(|(_, found)| found);
+        let of_end = self.retirements.get(name).map(|(_, found)| found);
+        if of_key.or(of_end).is_some_and(|found| found != hash) {
+            self.keys.remove(name);
+            self.retirements.remove(name);
+            let problem = format!("damaged at offset 0: it is not the object that {lister} lists");
+            self.missing(name.clone(), problem, location);
+        }
+        Ok(())
+    }
+
+    fn missing(&mut self, name: ObjectName, problem: String, location: &str) {
+        let error = RepositoryError::Lost {
+            object: name.to_string(),
+            location: location.to_owned(),
+            problem,
+        };
+        self.unreadable.push((name, error.to_string()));
+    }
+}
