@@ -6,6 +6,8 @@
 use std::fmt;
 use std::io;
 
+use crate::s3;
+
 /// What was asked of a storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
@@ -49,8 +51,24 @@ pub enum StorageErrorKind {
     Denied,
     /// The storage is full.
     NoSpace,
-    /// Anything else; trying again may help.
+    /// No answer, or no progress, in the time that was given: whether the call
+    /// had its effect is unknown.
+    TimedOut,
+    /// The storage asks to be left alone for a while; the call had no effect.
+    Throttled,
+    /// The storage could not be reached, broke off, or failed inside: whether the
+    /// call had its effect is unknown.
+    Unreachable,
+    /// Anything else; the same call would fail again.
     Other,
+}
+
+impl StorageErrorKind {
+    /// Whether the same call may succeed a moment later.
+    #[must_use]
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::TimedOut | Self::Throttled | Self::Unreachable)
+    }
 }
 
 /// A call to a storage that failed.
@@ -76,9 +94,18 @@ impl StorageError {
         self.kind == StorageErrorKind::NotFound
     }
 
+    /// Whether the same call may succeed a moment later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.kind.is_transient()
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        if let Some(hint) = s3::hint(self) {
+            return Some(hint.to_owned());
+        }
         match self.kind {
             StorageErrorKind::Denied => Some(format!(
                 "give the user that runs pgkeep access to {}",
@@ -98,6 +125,14 @@ impl From<&io::Error> for StorageErrorKind {
             E::AlreadyExists => Self::AlreadyExists,
             E::PermissionDenied | E::ReadOnlyFilesystem => Self::Denied,
             E::StorageFull | E::QuotaExceeded => Self::NoSpace,
+            E::TimedOut => Self::TimedOut,
+            E::ConnectionRefused
+            | E::ConnectionReset
+            | E::ConnectionAborted
+            | E::NotConnected
+            | E::BrokenPipe
+            | E::HostUnreachable
+            | E::NetworkUnreachable => Self::Unreachable,
             _ => Self::Other,
         }
     }

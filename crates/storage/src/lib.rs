@@ -29,6 +29,11 @@
 
 mod error;
 mod local;
+mod nearest;
+mod open;
+mod parts;
+mod retry;
+pub mod s3;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -39,6 +44,10 @@ use pgkeep_types::{ObjectName, Timestamp};
 
 pub use error::{Operation, StorageError, StorageErrorKind};
 pub use local::LocalStorage;
+pub use open::{OpenError, StorageAddress};
+pub use parts::{PartLimits, PartTag, Parts, UploadTicket};
+pub use retry::{Patience, Retrying};
+pub use s3::S3Storage;
 
 /// A place that holds objects, under the contract of this crate's front page.
 #[async_trait]
@@ -68,6 +77,12 @@ pub trait Storage: Debug + Send + Sync {
 
     /// Makes an object be gone.
     async fn delete(&self, name: &ObjectName) -> Result<(), StorageError>;
+
+    /// Uploads whose parts can be sent again one by one, where the storage has
+    /// them. `upload` is made of these then.
+    fn parts(&self) -> Option<&dyn Parts> {
+        None
+    }
 }
 
 /// A large object in the making.

@@ -9,8 +9,10 @@
     clippy::unwrap_used
 )]
 
+mod cache;
 pub mod cluster;
 mod memory_storage;
+pub mod s3;
 mod seams;
 pub mod soak;
 pub mod storage_conformance;

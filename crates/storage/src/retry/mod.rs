@@ -1,0 +1,341 @@
+//! The only retries of the house: a storage whose calls are tried again.
+//!
+//! Invariants: only what is transient is tried again, until the call's own
+//! deadline; a call that may have had its effect unseen is resolved as the
+//! contract says, never guessed; a call without an answer ends as `TimedOut`.
+
+mod patience;
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pgkeep_types::{ObjectName, Random};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::parts::{PartLimits, PartTag, PartUpload, Parts, UploadTicket};
+use crate::{
+    Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Upload, s3,
+};
+
+pub use patience::Patience;
+
+/// A storage whose calls are tried again.
+#[derive(Clone)]
+pub struct Retrying {
+    inner: Arc<dyn Storage>,
+    patience: Patience,
+    random: Arc<dyn Random>,
+    answered: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Retrying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Retrying").field(&self.inner).finish()
+    }
+}
+
+/// A call that was tried until its time was up.
+#[derive(Debug, thiserror::Error)]
+#[error("{last} (tried {attempts} times in {} s)", .within.as_secs())]
+struct GaveUp {
+    attempts: u32,
+    within: Duration,
+    #[source]
+    last: io::Error,
+}
+
+/// What a call is about, for its errors.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    operation: Operation,
+    object: &'a str,
+    /// How many bytes it moves, as far as is known beforehand.
+    bytes: u64,
+}
+
+/// How the attempts of a call ended.
+struct Tried<T> {
+    result: Result<T, StorageError>,
+    /// Whether an attempt that failed may have had its effect.
+    unclear: bool,
+}
+
+impl Retrying {
+    /// Tries the calls of `inner` again, with `patience`.
+    #[must_use]
+    pub fn new(inner: Arc<dyn Storage>, patience: Patience, random: Arc<dyn Random>) -> Self {
+        Self {
+            inner,
+            patience,
+            random,
+            answered: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    async fn call<'a, T, F>(
+        &'a self,
+        call: Call<'_>,
+        attempt: impl Fn() -> F + Send + Sync,
+    ) -> Tried<T>
+    where
+        F: Future<Output = Result<T, StorageError>> + Send + 'a,
+    {
+        let started = Instant::now();
+        let mut attempts = 0;
+        let mut unclear = false;
+        loop {
+            attempts += 1;
+            let left = self.total(call).saturating_sub(started.elapsed());
+            let time = self.patience.attempt_of(call.bytes).min(left);
+            let result = match timeout(time, attempt()).await {
+                Ok(result) => result,
+                Err(_) => Err(self.timed_out(call, time)),
+            };
+            if !result.as_ref().is_err_and(StorageError::is_transient) {
+                self.answered.store(true, Ordering::Relaxed);
+            }
+            let error = match result {
+                Err(error) if error.is_transient() => error,
+                result => return Tried { result, unclear },
+            };
+            if error.kind == StorageErrorKind::Throttled {
+                self.answered.store(true, Ordering::Relaxed);
+            }
+            let asked = s3::retry_after(&error);
+            let pause = self
+                .patience
+                .pause_after(attempts, asked, self.random.as_ref());
+            if started.elapsed() + pause >= self.total(call) {
+                let result = Err(gave_up(error, attempts, started.elapsed()));
+                return Tried {
+                    result,
+                    unclear: true,
+                };
+            }
+            unclear = true;
+            sleep(pause).await;
+        }
+    }
+
+    fn total(&self, call: Call<'_>) -> Duration {
+        let total = self.patience.total_of(call.bytes);
+        match self.answered.load(Ordering::Relaxed) {
+            true => total,
+            false => total.min(
+                self.patience
+                    .first
+                    .max(self.patience.attempt_of(call.bytes)),
+            ),
+        }
+    }
+
+    fn timed_out(&self, call: Call<'_>, time: Duration) -> StorageError {
+        let text = format!("no answer within {} s", time.as_secs());
+        StorageError {
+            operation: call.operation,
+            object: call.object.to_owned(),
+            location: self.inner.location(),
+            kind: StorageErrorKind::TimedOut,
+            source: io::Error::new(io::ErrorKind::TimedOut, text),
+        }
+    }
+
+    /// Whether the object is there and holds exactly these bytes.
+    async fn holds(&self, name: &ObjectName, bytes: &Bytes) -> Result<bool, StorageError> {
+        match self.head(name).await {
+            Ok(meta) if meta.size == bytes.len() as u64 => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.is_not_found() => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(self.get(name, None).await? == *bytes)
+    }
+
+    fn inner_parts(&self, name: &ObjectName) -> Result<&dyn Parts, StorageError> {
+        self.inner.parts().ok_or_else(|| StorageError {
+            operation: Operation::Upload,
+            object: name.to_string(),
+            location: self.inner.location(),
+            kind: StorageErrorKind::Other,
+            source: io::Error::other("the storage takes no parts"),
+        })
+    }
+}
+
+fn gave_up(error: StorageError, attempts: u32, within: Duration) -> StorageError {
+    let kind = error.source.kind();
+    let last = error.source;
+    StorageError {
+        source: io::Error::new(
+            kind,
+            GaveUp {
+                attempts,
+                within,
+                last,
+            },
+        ),
+        ..error
+    }
+}
+
+#[async_trait]
+impl Storage for Retrying {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
+        let call = Call {
+            operation: Operation::Put,
+            object: name.as_str(),
+            bytes: bytes.len() as u64,
+        };
+        let tried = self
+            .call(call, || self.inner.put(name, bytes.clone()))
+            .await;
+        match tried.result {
+            // What is there may be what an earlier attempt has written.
+            Err(error) if tried.unclear && error.kind == StorageErrorKind::AlreadyExists => {
+                match self.holds(name, &bytes).await? {
+                    true => Ok(()),
+                    false => Err(error),
+                }
+            }
+            result => result,
+        }
+    }
+
+    async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StorageError> {
+        match PartUpload::of(Arc::new(self.clone()), name) {
+            Some(upload) => Ok(Box::new(upload)),
+            // Nothing of it can be sent again.
+            None => self.inner.upload(name).await,
+        }
+    }
+
+    async fn get(
+        &self,
+        name: &ObjectName,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, StorageError> {
+        let range_bytes = |range: &Range<u64>| range.end.saturating_sub(range.start);
+        let call = Call {
+            operation: Operation::Get,
+            object: name.as_str(),
+            // Whole objects that are read at once are small, or a few parts.
+            bytes: range.as_ref().map_or(16 << 20, range_bytes),
+        };
+        self.call(call, || self.inner.get(name, range.clone()))
+            .await
+            .result
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<Cursor>) -> Result<Page, StorageError> {
+        let call = Call {
+            operation: Operation::List,
+            object: prefix,
+            bytes: 0,
+        };
+        self.call(call, || self.inner.list(prefix, cursor.clone()))
+            .await
+            .result
+    }
+
+    async fn head(&self, name: &ObjectName) -> Result<ObjectMeta, StorageError> {
+        let call = Call {
+            operation: Operation::Head,
+            object: name.as_str(),
+            bytes: 0,
+        };
+        self.call(call, || self.inner.head(name)).await.result
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<(), StorageError> {
+        let call = Call {
+            operation: Operation::Delete,
+            object: name.as_str(),
+            bytes: 0,
+        };
+        self.call(call, || self.inner.delete(name)).await.result
+    }
+
+    fn parts(&self) -> Option<&dyn Parts> {
+        self.inner.parts().map(|_| self as &dyn Parts)
+    }
+}
+
+#[async_trait]
+impl Parts for Retrying {
+    fn limits(&self) -> PartLimits {
+        let none = PartLimits {
+            smallest: 0,
+            most: 0,
+            at_once: 0,
+        };
+        self.inner.parts().map_or(none, Parts::limits)
+    }
+
+    async fn start(&self, name: &ObjectName) -> Result<UploadTicket, StorageError> {
+        let parts = self.inner_parts(name)?;
+        let call = Call {
+            operation: Operation::Upload,
+            object: name.as_str(),
+            bytes: 0,
+        };
+        self.call(call, || parts.start(name)).await.result
+    }
+
+    async fn send(
+        &self,
+        upload: &UploadTicket,
+        number: u32,
+        bytes: Bytes,
+    ) -> Result<PartTag, StorageError> {
+        let parts = self.inner_parts(&upload.name)?;
+        let call = Call {
+            operation: Operation::Upload,
+            object: upload.name.as_str(),
+            bytes: bytes.len() as u64,
+        };
+        self.call(call, || parts.send(upload, number, bytes.clone()))
+            .await
+            .result
+    }
+
+    async fn complete(&self, upload: &UploadTicket, tags: &[PartTag]) -> Result<(), StorageError> {
+        let parts = self.inner_parts(&upload.name)?;
+        let call = Call {
+            operation: Operation::Upload,
+            object: upload.name.as_str(),
+            bytes: 0,
+        };
+        let tried = self.call(call, || parts.complete(upload, tags)).await;
+        match tried.result {
+            // The upload may be gone because it was completed.
+            Err(error) if tried.unclear => {
+                let size = tags.iter().map(|tag| tag.size).sum::<u64>();
+                match self.head(&upload.name).await {
+                    Ok(meta) if meta.size == size => Ok(()),
+                    _ => Err(error),
+                }
+            }
+            result => result,
+        }
+    }
+
+    async fn discard(&self, upload: &UploadTicket) -> Result<(), StorageError> {
+        let parts = self.inner_parts(&upload.name)?;
+        let call = Call {
+            operation: Operation::Upload,
+            object: upload.name.as_str(),
+            bytes: 0,
+        };
+        self.call(call, || parts.discard(upload)).await.result
+    }
+}

@@ -1,0 +1,112 @@
+//! What went wrong with a request, out of the client's errors.
+//!
+//! Invariant: the cause is looked for by its type, never by its text; no error
+//! that leaves here has a URL, a header or a key in it.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use object_store::client::{HttpError, HttpErrorKind};
+
+use super::answer::Answer;
+use super::wire::NoCredentials;
+use crate::{StorageError, StorageErrorKind};
+
+/// The kind and the cause of a failed request.
+pub(super) fn of_request(error: &(dyn Error + 'static)) -> (StorageErrorKind, io::Error) {
+    if let Some(answer) = cause::<Answer>(error) {
+        let kind = answer.kind();
+        return (kind, io::Error::new(io_kind(kind), answer.clone()));
+    }
+    if let Some(nobody) = cause::<NoCredentials>(error) {
+        let kind = StorageErrorKind::Denied;
+        return (kind, io::Error::new(io_kind(kind), nobody.to_string()));
+    }
+    if let Some(http) = cause::<HttpError>(error) {
+        let kind = match http.kind() {
+            // Certificates and the like: the same every time.
+            _ if cause::<io::Error>(http)
+                .is_some_and(|io| io.kind() == io::ErrorKind::InvalidData) =>
+            {
+                StorageErrorKind::Other
+            }
+            HttpErrorKind::Timeout => StorageErrorKind::TimedOut,
+            _ => StorageErrorKind::Unreachable,
+        };
+        return (kind, io::Error::new(io_kind(kind), chain(http)));
+    }
+    let kind = StorageErrorKind::Other;
+    (kind, io::Error::other(chain(error)))
+}
+
+/// How long the storage asks to be left alone.
+pub(crate) fn retry_after(error: &StorageError) -> Option<Duration> {
+    answer(error)?.retry_after
+}
+
+/// What the user can do about a server's refusal.
+pub(crate) fn hint(error: &StorageError) -> Option<&'static str> {
+    answer(error)?.hint()
+}
+
+pub(super) fn answer(error: &StorageError) -> Option<&Answer> {
+    cause::<Answer>(error.source.get_ref()?)
+}
+
+/// The first cause of this type.
+fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut at = Some(error);
+    while let Some(error) = at {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        // An io::Error hides the one inside it from its chain.
+        let inside = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .and_then(|inside| inside.downcast_ref::<T>());
+        if inside.is_some() {
+            return inside;
+        }
+        at = error.source();
+    }
+    None
+}
+
+/// The innermost causes in one line, each once.
+fn chain(error: &dyn Error) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut at = Some(error);
+    while let Some(error) = at {
+        texts.push(error.to_string());
+        at = error.source();
+    }
+    // An outer text often ends with the inner one.
+    let mut told: Vec<String> = Vec::new();
+    for (n, text) in texts.iter().enumerate() {
+        let inner = texts.get(n + 1);
+        let own = inner.map_or(text.as_str(), |inner| {
+            text.strip_suffix(inner.as_str()).unwrap_or(text)
+        });
+        let own = own.trim_end_matches([':', ' ']);
+        if !own.is_empty() && !told.iter().any(|before| before == own) {
+            told.push(own.to_owned());
+        }
+    }
+    told.join(": ")
+}
+
+fn io_kind(kind: StorageErrorKind) -> io::ErrorKind {
+    use StorageErrorKind as K;
+    match kind {
+        K::NotFound => io::ErrorKind::NotFound,
+        K::AlreadyExists => io::ErrorKind::AlreadyExists,
+        K::Denied => io::ErrorKind::PermissionDenied,
+        K::NoSpace => io::ErrorKind::StorageFull,
+        K::TimedOut => io::ErrorKind::TimedOut,
+        K::Throttled => io::ErrorKind::ResourceBusy,
+        K::Unreachable => io::ErrorKind::ConnectionAborted,
+        K::Other => io::ErrorKind::Other,
+    }
+}

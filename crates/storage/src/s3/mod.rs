@@ -1,0 +1,337 @@
+//! A storage in a bucket, over the S3 protocol.
+//!
+//! Invariants: every write sets the condition that the name is free, for as long
+//! as the server does not say that it knows none; what was read has the length
+//! that was asked for; the client's own retries are off.
+
+mod address;
+mod answer;
+mod credentials;
+mod failure;
+mod multipart;
+mod profiles;
+mod settings;
+mod wire;
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum};
+use object_store::list::{PaginatedListOptions, PaginatedListStore};
+use object_store::path::Path;
+use object_store::{
+    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
+};
+use pgkeep_types::{ObjectName, Timestamp};
+
+use crate::parts::{PartUpload, Parts};
+use crate::{Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Upload};
+
+pub use address::{AddressError, S3Address};
+pub use credentials::{Credentials, CredentialsError, Secret};
+pub(crate) use failure::{hint, retry_after};
+pub use settings::{S3Settings, SettingsError};
+pub use wire::{ProxySettings, WireError};
+
+/// Names in a page of a listing; S3 allows no more.
+const PAGE: usize = 1000;
+
+/// A bucket, or what lies below a prefix in it.
+#[derive(Clone)]
+pub struct S3Storage {
+    client: Arc<AmazonS3>,
+    /// With a slash at its end, or empty.
+    prefix: String,
+    location: String,
+    /// Whether conditions are set: until the server says that it knows none.
+    conditions: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for S3Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("S3Storage").field(&self.location).finish()
+    }
+}
+
+/// A client that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The HTTP client.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// The S3 client.
+    #[error("cannot make an S3 client")]
+    Client(#[source] object_store::Error),
+}
+
+impl S3Storage {
+    /// The storage that `settings` describe. Nothing is asked of the server.
+    ///
+    /// # Errors
+    /// Where certificates cannot be read or a proxy's URL is none.
+    pub fn new(settings: &S3Settings) -> Result<Self, ClientError> {
+        let S3Settings { bucket, prefix, .. } = settings;
+        let endpoint = match (settings.path_style, settings.endpoint.split_once("://")) {
+            (false, Some((scheme, host))) => format!("{scheme}://{bucket}.{host}"),
+            _ => settings.endpoint.clone(),
+        };
+        let conditions = Arc::new(AtomicBool::new(true));
+        let connector = wire::Connector::new(
+            &endpoint,
+            settings.ca.as_deref(),
+            settings.proxy.as_ref(),
+            Arc::clone(&conditions),
+        )?;
+        let mut builder = AmazonS3Builder::new()
+            .with_bucket_name(bucket)
+            .with_region(&settings.region)
+            .with_endpoint(endpoint)
+            .with_virtual_hosted_style_request(!settings.path_style)
+            .with_http_connector(connector)
+            .with_disable_bulk_delete(true)
+            .with_retry(RetryConfig {
+                max_retries: 0,
+                ..RetryConfig::default()
+            });
+        if settings.checksum {
+            builder = builder.with_checksum_algorithm(Checksum::SHA256);
+        }
+        builder = with_credentials(builder, &settings.credentials);
+        let address = S3Address {
+            bucket: bucket.clone(),
+            prefix: prefix.clone(),
+            ..S3Address::default()
+        };
+        Ok(Self {
+            client: Arc::new(builder.build().map_err(ClientError::Client)?),
+            prefix: match prefix.as_str() {
+                "" => String::new(),
+                prefix => format!("{prefix}/"),
+            },
+            location: address.display(),
+            conditions,
+        })
+    }
+
+    fn path(&self, name: &ObjectName) -> Path {
+        Path::from(format!("{}{name}", self.prefix))
+    }
+
+    fn error(
+        &self,
+        operation: Operation,
+        object: &str,
+        error: &(dyn std::error::Error + 'static),
+    ) -> StorageError {
+        let (kind, source) = failure::of_request(error);
+        StorageError {
+            operation,
+            object: object.to_owned(),
+            location: self.location.clone(),
+            kind,
+            source,
+        }
+    }
+
+    /// Does it again without conditions where the server knows none.
+    fn without_conditions(&self, error: &StorageError) -> bool {
+        failure::answer(error).is_some_and(answer::Answer::knows_no_condition)
+            && self.conditions.swap(false, Ordering::Relaxed)
+    }
+
+    async fn put_once(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
+        let mode = match self.conditions.load(Ordering::Relaxed) {
+            true => PutMode::Create,
+            false => PutMode::Overwrite,
+        };
+        self.client
+            .put_opts(
+                &self.path(name),
+                PutPayload::from(bytes),
+                PutOptions::from(mode),
+            )
+            .await
+            .map(drop)
+            .map_err(|error| self.error(Operation::Put, name.as_str(), &error))
+    }
+
+    fn meta(
+        &self,
+        name: ObjectName,
+        meta: &object_store::ObjectMeta,
+    ) -> Result<ObjectMeta, StorageError> {
+        let modified = Timestamp::from_nanosecond(
+            i128::from(meta.last_modified.timestamp()) * 1_000_000_000
+                + i128::from(meta.last_modified.timestamp_subsec_nanos()),
+        );
+        let modified =
+            modified.map_err(|error| self.error(Operation::Head, name.as_str(), &error))?;
+        Ok(ObjectMeta {
+            name,
+            size: meta.size,
+            modified,
+        })
+    }
+}
+
+fn with_credentials(builder: AmazonS3Builder, credentials: &Credentials) -> AmazonS3Builder {
+    use AmazonS3ConfigKey as Key;
+    let path = |path: &std::path::Path| path.display().to_string();
+    match credentials {
+        Credentials::Static { id, secret, token } => {
+            let builder = builder
+                .with_access_key_id(id)
+                .with_secret_access_key(secret.expose());
+            match token {
+                Some(token) => builder.with_token(token.expose()),
+                None => builder,
+            }
+        }
+        Credentials::WebIdentity {
+            token_file,
+            role,
+            session,
+            endpoint,
+        } => {
+            let mut builder = builder
+                .with_config(Key::WebIdentityTokenFile, path(token_file))
+                .with_config(Key::RoleArn, role);
+            if let Some(session) = session {
+                builder = builder.with_config(Key::RoleSessionName, session);
+            }
+            match endpoint {
+                Some(endpoint) => builder.with_config(Key::StsEndpoint, endpoint),
+                None => builder,
+            }
+        }
+        Credentials::Task { relative_uri } => {
+            builder.with_config(Key::ContainerCredentialsRelativeUri, relative_uri)
+        }
+        Credentials::Pod { uri, token_file } => builder
+            .with_config(Key::ContainerCredentialsFullUri, uri)
+            .with_config(Key::ContainerAuthorizationTokenFile, path(token_file)),
+        Credentials::Instance { endpoint } => match endpoint {
+            Some(endpoint) => builder.with_metadata_endpoint(endpoint),
+            None => builder,
+        },
+    }
+}
+
+#[async_trait]
+impl Storage for S3Storage {
+    fn location(&self) -> String {
+        self.location.clone()
+    }
+
+    async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
+        match self.put_once(name, bytes.clone()).await {
+            Err(error) if self.without_conditions(&error) => self.put_once(name, bytes).await,
+            done => done,
+        }
+    }
+
+    async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StorageError> {
+        let upload = PartUpload::of(Arc::new(self.clone()), name);
+        let upload = upload.ok_or_else(|| {
+            let nothing = io::Error::other("the storage takes no parts");
+            self.error(Operation::Upload, name.as_str(), &nothing)
+        })?;
+        Ok(Box::new(upload))
+    }
+
+    async fn get(
+        &self,
+        name: &ObjectName,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, StorageError> {
+        let failed = |error: &(dyn std::error::Error + 'static)| {
+            self.error(Operation::Get, name.as_str(), error)
+        };
+        if range.as_ref().is_some_and(Range::is_empty) {
+            // There is no way to ask for nothing, but for whether it is there.
+            self.head(name).await?;
+            return Ok(Bytes::new());
+        }
+        let options = GetOptions {
+            range: range.map(GetRange::Bounded),
+            ..GetOptions::default()
+        };
+        let result = match self.client.get_opts(&self.path(name), options).await {
+            Ok(result) => result,
+            Err(error) => {
+                let error = failed(&error);
+                // A range past the end.
+                return match failure::answer(&error) {
+                    Some(answer) if answer.is_past_the_end() => Ok(Bytes::new()),
+                    _ => Err(error),
+                };
+            }
+        };
+        let length = result.range.end - result.range.start;
+        let bytes = result.bytes().await.map_err(|error| failed(&error))?;
+        if bytes.len() as u64 != length {
+            let text = format!("{} of {length} bytes came", bytes.len());
+            let mut error = failed(&io::Error::other(text));
+            error.kind = StorageErrorKind::Unreachable;
+            return Err(error);
+        }
+        Ok(bytes)
+    }
+
+    async fn list(&self, prefix: &str, cursor: Option<Cursor>) -> Result<Page, StorageError> {
+        let failed =
+            |error: &(dyn std::error::Error + 'static)| self.error(Operation::List, prefix, error);
+        let wanted = format!("{}{prefix}", self.prefix);
+        let options = PaginatedListOptions {
+            max_keys: Some(PAGE),
+            page_token: cursor.map(|cursor| cursor.0),
+            ..PaginatedListOptions::default()
+        };
+        let wanted = (!wanted.is_empty()).then_some(wanted.as_str());
+        let page = self.client.list_paginated(wanted, options).await;
+        let page = page.map_err(|error| failed(&error))?;
+        let mut objects = Vec::with_capacity(page.result.objects.len());
+        for found in &page.result.objects {
+            let name = found.location.as_ref().strip_prefix(&self.prefix);
+            // Somebody else's objects may stand beside ours.
+            let Some(name) = name.and_then(|name| name.parse::<ObjectName>().ok()) else {
+                continue;
+            };
+            if name.as_str().starts_with(prefix) {
+                objects.push(self.meta(name, found)?);
+            }
+        }
+        Ok(Page {
+            objects,
+            next: page.page_token.map(Cursor),
+        })
+    }
+
+    async fn head(&self, name: &ObjectName) -> Result<ObjectMeta, StorageError> {
+        let meta = self.client.head(&self.path(name)).await;
+        let meta = meta.map_err(|error| self.error(Operation::Head, name.as_str(), &error))?;
+        self.meta(name.clone(), &meta)
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<(), StorageError> {
+        match self.client.delete(&self.path(name)).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let error = self.error(Operation::Delete, name.as_str(), &error);
+                match error.is_not_found() {
+                    true => Ok(()),
+                    false => Err(error),
+                }
+            }
+        }
+    }
+
+    fn parts(&self) -> Option<&dyn Parts> {
+        Some(self)
+    }
+}
