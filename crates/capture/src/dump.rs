@@ -9,10 +9,13 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
-use pgkeep_format::records::PlannedBackup;
+use pgkeep_format::cut::Cutting;
+use pgkeep_format::records::{DUMP_FILE, PlannedBackup};
 use pgkeep_postgres::client::{ConnectionParameters, DatabaseFacts, ExportedSnapshot, connect};
-use pgkeep_postgres::tools::{Choice, PgDump, RunningDump, Tools};
-use pgkeep_repository::{BackupWriter, Committed, DumpMeta, Limits, RepositoryError, Run};
+use pgkeep_postgres::tools::{ArchiveEvent, ArchiveScanner, Choice, PgDump, RunningDump, Tools};
+use pgkeep_repository::{
+    BackupWriter, Committed, DumpMeta, FileWriter, Limits, Parent, RepositoryError, Run,
+};
 use pgkeep_types::{Clock, Timestamp};
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
@@ -62,13 +65,17 @@ impl Dump<'_> {
             prepared = self.prepare(database) => prepared?,
             () = &mut stop => return Err(interrupted()),
         };
-        let backup = run
-            .backup(planned, self.limits)
+        let parent = tokio::select! {
+            parent = self.parent(run, planned) => parent,
+            () = &mut stop => return Err(interrupted()),
+        };
+        let mut backup = run
+            .backup(planned, self.limits, parent)
             .map_err(|source| store(database, source))?;
 
         // Where any of it fails or is to stop, pg_dump is killed by being dropped.
         let pumped = tokio::select! {
-            pumped = pump(database, &mut prepared.dump, &backup) => pumped,
+            pumped = pump(database, &mut prepared.dump, &mut backup) => pumped,
             () = &mut stop => Err(Stopped::Source(interrupted())),
         };
         let ended = match pumped {
@@ -91,9 +98,31 @@ impl Dump<'_> {
             stored = backup.finish() => stored.map_err(|source| store(database, source))?,
             () = &mut stop => return Err(interrupted()),
         };
+        if let Some(error) = stored.parent_lost() {
+            (self.warn)(&format!(
+                "the last backup of database {database:?} could be compared with in part only, \
+                 and more is stored than has changed: {error}"
+            ));
+        }
         // From here on it is waited for: a commit is made or not, never in doubt.
         let committed = stored.commit(prepared.meta, || self.clock.now()).await;
         committed.map_err(|source| store(database, source))
+    }
+
+    /// The backup that this one is compared with. Without it more is stored, and
+    /// nothing is lost.
+    async fn parent(&self, run: &Run, planned: &PlannedBackup) -> Option<Parent> {
+        match run.parent(planned).await {
+            Ok(parent) => parent,
+            Err(error) => {
+                (self.warn)(&format!(
+                    "the last backup of database {:?} cannot be compared with, and all of it is \
+                     stored: {error}",
+                    planned.database
+                ));
+                None
+            }
+        }
     }
 
     /// Connects, takes the snapshot, reads the facts and starts `pg_dump`.
@@ -187,27 +216,61 @@ enum Stopped {
 async fn pump(
     database: &str,
     dump: &mut RunningDump,
-    backup: &BackupWriter<'_>,
+    backup: &mut BackupWriter<'_>,
 ) -> Result<Archive, Stopped> {
     let mut archive = Archive::default();
     let Some(mut output) = dump.take_stdout() else {
         return Ok(archive);
     };
+    let file = backup.file(DUMP_FILE, Cutting::Content).await;
+    let mut file = file.map_err(|_| Stopped::Storage)?;
+    let mut scanner = ArchiveScanner::new();
     loop {
         let bytes = read(&mut output).await.map_err(|source| {
             let database = database.to_owned();
             Stopped::Source(CaptureError::Read { database, source })
         })?;
         if bytes.is_empty() {
+            file.finish().await.map_err(|_| Stopped::Storage)?;
             return Ok(archive);
         }
-        archive.length += bytes.len() as u64;
         let missing = ARCHIVE_MAGIC.len().saturating_sub(archive.head.len());
         archive.head.extend(bytes.iter().take(missing));
-        if backup.write(bytes).await.is_err() {
-            return Err(Stopped::Storage);
-        }
+        let tables = tables_in(&mut scanner, archive.length, &bytes);
+        archive.length += bytes.len() as u64;
+        write(&mut file, bytes, tables)
+            .await
+            .map_err(|_| Stopped::Storage)?;
     }
+}
+
+/// Where in `bytes`, which come at `offset` of the archive, a table's data begins.
+fn tables_in(scanner: &mut ArchiveScanner, offset: u64, bytes: &Bytes) -> Vec<usize> {
+    let mut tables = Vec::new();
+    scanner.push(bytes, |event| {
+        if let ArchiveEvent::DataBegins { offset: at, .. } = event
+            && let Ok(at) = usize::try_from(at.saturating_sub(offset))
+        {
+            tables.push(at.min(bytes.len()));
+        }
+    });
+    tables
+}
+
+/// Hands bytes on, and says where in them a table's data begins.
+async fn write(
+    file: &mut FileWriter<'_>,
+    mut bytes: Bytes,
+    tables: Vec<usize>,
+) -> Result<(), RepositoryError> {
+    let mut written = 0;
+    for at in tables {
+        file.write(bytes.split_to(at.saturating_sub(written)))
+            .await?;
+        file.hint().await?;
+        written = at;
+    }
+    file.write(bytes).await
 }
 
 /// The next bytes; none at the end. Pipes give little at a time: it is gathered

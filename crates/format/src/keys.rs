@@ -16,7 +16,7 @@ use zeroize::ZeroizeOnDrop;
 use crate::error::Damage;
 use crate::hash::{HashKey, decode_hex, encode_hex};
 use crate::signing::{Signer, VerifyingKey};
-use crate::{FormatError, Hash, Recipient};
+use crate::{FingerprintKey, FormatError, Hash, Recipient};
 
 /// What a key is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -168,16 +168,26 @@ impl RepositorySecret {
         HashKey(blake3::derive_key("pgkeep v1 content hash", &self.0))
     }
 
+    /// The key of fingerprints.
+    #[must_use]
+    pub fn fingerprint_key(&self) -> FingerprintKey {
+        FingerprintKey {
+            page: first_number(&blake3::derive_key("pgkeep v1 page fingerprint", &self.0)),
+            chunk: blake3::derive_key("pgkeep v1 chunk fingerprint", &self.0),
+        }
+    }
+
     /// The seed of the cutter, so that sizes tell nobody what was cut.
     #[must_use]
     pub fn cut_seed(&self) -> u64 {
-        let bytes = blake3::derive_key("pgkeep v1 cut seed", &self.0);
-        bytes
-            .iter()
-            .take(8)
-            .rev()
-            .fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+        first_number(&blake3::derive_key("pgkeep v1 cut seed", &self.0))
     }
+}
+
+/// The first 8 bytes as a number.
+fn first_number(bytes: &[u8; 32]) -> u64 {
+    let first = bytes.iter().take(8).rev();
+    first.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 impl fmt::Debug for RepositorySecret {

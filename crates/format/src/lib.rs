@@ -10,6 +10,7 @@ pub mod cut;
 mod descriptor;
 mod envelope;
 mod error;
+mod fingerprint;
 mod frame;
 mod hash;
 mod host_key;
@@ -24,10 +25,12 @@ mod passphrase;
 pub mod records;
 mod seal;
 mod signing;
+mod wire;
 
 pub use descriptor::{Capabilities, Descriptor, Encryption, RepositoryId};
 pub use envelope::{Envelope, RecordKind, Verified, signed_by};
 pub use error::{Damage, FormatError};
+pub use fingerprint::{ChunkHash, FingerprintBlock, FingerprintKey, Fingerprints};
 pub use frame::{FRAME_LIMIT, Frame, FrameDecoder, FrameEncoder};
 pub use hash::{Hash, HashKey, Hasher};
 pub use host_key::{HostKey, Trust};
@@ -35,8 +38,11 @@ pub use identity_file::RecoveryKeyFile;
 pub use key_request::KeyRequest;
 pub use key_ring::{KeyRing, Retirement};
 pub use keys::{KeyRecord, KeyRole, KeySecrets, RepositorySecret, fingerprint};
-pub use manifest::{Extent, FileEntry, FrameEntry, Manifest, PackRef};
-pub use pack::{PackReader, PackWriter};
+pub use manifest::{
+    Extent, FileEnd, FilePart, FingerprintRef, FrameEntry, Leaf, LeafRef, Manifest, PackEntry,
+    PackRef,
+};
+pub use pack::{OpenPack, PackLayout, PackWriter};
 pub use passphrase::{Passphrase, WORK_FACTOR};
 pub use seal::{Identities, Recipient, RecoveryIdentity, Seal};
 pub use signing::{Signer, VerifyingKey};

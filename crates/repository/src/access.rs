@@ -20,6 +20,8 @@ pub struct WriteAccess {
     pub(crate) secret: RepositorySecret,
     pub(crate) host: String,
     pub(crate) recipient: Recipient,
+    /// Open what this host wrote.
+    pub(crate) identities: Identities,
 }
 
 /// The right to open backups: a recovery key's, or a prover's.
@@ -70,6 +72,7 @@ impl Repository {
             secret: secrets.secret.clone(),
             host: host_name,
             recipient: host.identity.recipient(),
+            identities: Identities::new(vec![host.identity.clone()]),
         })
     }
 

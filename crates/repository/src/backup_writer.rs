@@ -1,4 +1,4 @@
-//! Writing one backup: its packs, then manifest and facts, then the commit.
+//! Writing one backup: its files, then manifest and facts, then the commit.
 //!
 //! Invariants: each step takes the value of the step before it, so that no order
 //! but packs, manifest and facts, `backup` can be written down. [`Committed`]
@@ -6,22 +6,21 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use pgkeep_format::cut::Cutting;
 use pgkeep_format::names::{self, BackupPart};
-use pgkeep_format::records::{
-    BackupRecord, DUMP_FILE, Need, PackSummary, PlannedBackup, RecordHashes,
-};
+use pgkeep_format::records::{BackupRecord, PlannedBackup, RecordHashes};
 use pgkeep_format::{Manifest, RecordKind};
-use pgkeep_types::{BackupId, ObjectName, SystemId};
+use pgkeep_types::{ObjectName, SystemId};
 
-use crate::write::{StreamWriter, Written};
+use crate::write::{Engine, Written};
 use crate::{Repository, RepositoryError, Run, WriteAccess, records};
 
-/// A backup in the making: takes the dump's bytes. Dropped, it comes to nothing.
+/// A backup in the making: takes files. Dropped, it comes to nothing.
 #[derive(Debug)]
 pub struct BackupWriter<'a> {
     run: &'a Run,
     planned: PlannedBackup,
-    stream: StreamWriter,
+    engine: Engine,
 }
 
 /// What else a dump's `backup` record says.
@@ -56,35 +55,41 @@ impl Committed {
 }
 
 impl<'a> BackupWriter<'a> {
-    pub(crate) fn new(run: &'a Run, planned: PlannedBackup, stream: StreamWriter) -> Self {
+    pub(crate) fn new(run: &'a Run, planned: PlannedBackup, engine: Engine) -> Self {
         Self {
             run,
             planned,
-            stream,
+            engine,
         }
     }
 
-    /// Takes the dump's next bytes; waits while the stages behind are busy.
+    /// Begins a file. Files come in the order of their paths, as bytes; one that is
+    /// not finished makes the backup come to nothing.
     ///
     /// # Errors
     /// `GivenUp` where a later stage has failed; [`failure`](Self::failure) tells
     /// why.
-    pub async fn write(&self, bytes: Bytes) -> Result<(), RepositoryError> {
-        self.stream.write(bytes).await
+    pub async fn file(
+        &mut self,
+        path: &str,
+        cutting: Cutting,
+    ) -> Result<FileWriter<'_>, RepositoryError> {
+        self.engine.file(path, cutting).await?;
+        Ok(FileWriter(&self.engine))
     }
 
     /// Gives the backup up, and waits until nothing more is stored for it.
     pub async fn abandon(self) {
-        self.stream.abandon().await;
+        self.engine.abandon().await;
     }
 
     /// Why a later stage has failed.
     pub async fn failure(self) -> RepositoryError {
-        let failed = self.stream.finish().await.err();
+        let failed = self.engine.finish().await.err();
         failed.unwrap_or(RepositoryError::GivenUp)
     }
 
-    /// Ends the stream, and waits until every pack is durable. May be dropped
+    /// Ends the last file, and waits until every pack is durable. May be dropped
     /// while it waits: then the backup comes to nothing.
     ///
     /// # Errors
@@ -93,8 +98,39 @@ impl<'a> BackupWriter<'a> {
         Ok(StoredBackup {
             run: self.run,
             planned: self.planned,
-            written: self.stream.finish().await?,
+            written: self.engine.finish().await?,
         })
+    }
+}
+
+/// Takes a file's bytes.
+#[derive(Debug)]
+pub struct FileWriter<'a>(&'a Engine);
+
+impl FileWriter<'_> {
+    /// Takes the file's next bytes; waits while the stages behind are busy.
+    ///
+    /// # Errors
+    /// `GivenUp` where a later stage has failed.
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), RepositoryError> {
+        self.0.write(bytes).await
+    }
+
+    /// Says that something begins here, such as a table's data: it is found again in
+    /// the next backup, whatever has changed before it.
+    ///
+    /// # Errors
+    /// `GivenUp` where a later stage has failed.
+    pub async fn hint(&mut self) -> Result<(), RepositoryError> {
+        self.0.hint().await
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// `GivenUp` where a later stage has failed.
+    pub async fn finish(self) -> Result<(), RepositoryError> {
+        self.0.end_file().await
     }
 }
 
@@ -107,6 +143,13 @@ pub struct StoredBackup<'a> {
 }
 
 impl StoredBackup<'_> {
+    /// Why the parent was not compared with to the end, though there is one: what it
+    /// would have spared is stored anew.
+    #[must_use]
+    pub fn parent_lost(&self) -> Option<&RepositoryError> {
+        self.written.parent_lost.as_ref()
+    }
+
     /// Writes manifest and facts, commits, and looks whether anybody has given the run
     /// up before that. To be waited for to its end: dropped, it may have committed or
     /// not.
@@ -132,9 +175,14 @@ impl StoredBackup<'_> {
         } = self;
         let place = |part| names::backup(&plan.cluster, &planned.id, part);
 
-        let (raw_bytes, packs) = (written.raw_bytes, written.packs.clone());
-        let manifest = written.into_manifest(&planned.id, DUMP_FILE);
-        let stored_bytes = stored(&manifest);
+        let Written {
+            raw_bytes,
+            stored_bytes,
+            new_bytes,
+            needs,
+            manifest,
+            parent_lost: _,
+        } = written;
         let manifest = records::blocking(move || encode(&manifest)).await??;
         let name = place(BackupPart::Manifest)?;
         let manifest = repository
@@ -151,15 +199,15 @@ impl StoredBackup<'_> {
             cluster: plan.cluster.clone(),
             kind: plan.kind,
             database: planned.database.clone(),
-            parent: None,
+            parent: planned.parent.clone(),
             system_id: meta.system_id,
             server_version: meta.server_version,
             started: meta.started,
             finished: now(),
             raw_bytes,
             stored_bytes,
-            new_bytes: packs.iter().map(|pack| pack.length).sum(),
-            needs: needs(&planned.id, packs),
+            new_bytes,
+            needs,
             records: RecordHashes { manifest, facts },
             sealed_to: repository.readers(),
         };
@@ -205,22 +253,4 @@ fn encode(manifest: &Manifest) -> Result<Vec<u8>, RepositoryError> {
         what: "the manifest",
         source,
     })
-}
-
-fn stored(manifest: &Manifest) -> u64 {
-    let frames = manifest.frames.iter();
-    frames.map(|frame| u64::from(frame.stored_length)).sum()
-}
-
-fn needs(id: &BackupId, packs: Vec<PackSummary>) -> Vec<Need> {
-    if packs.is_empty() {
-        return Vec::new();
-    }
-    let backup = id.clone();
-    let index = Vec::new();
-    vec![Need {
-        backup,
-        packs,
-        index,
-    }]
 }

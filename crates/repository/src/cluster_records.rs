@@ -3,10 +3,10 @@
 //! Invariant: what is handed on says of itself what its name says; a record that
 //! cannot be read hides no other.
 
-use pgkeep_format::names::{BackupPart, Place, RunRecord};
+use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, RunBegin, RunErrors, RunOutcome, Tombstone};
 use pgkeep_format::{Encryption, FormatError, Identities, RecordKind, Verified};
-use pgkeep_types::ObjectName;
+use pgkeep_types::{BackupId, ClusterName, ObjectName};
 use tokio::task::JoinSet;
 
 use crate::{Repository, RepositoryError, records};
@@ -114,6 +114,21 @@ impl Repository {
             Ok(record)
         } else {
             Err(records::misplaced(storage, name))
+        }
+    }
+
+    /// The record of a backup.
+    pub(crate) async fn backup(
+        &self,
+        cluster: &ClusterName,
+        id: &BackupId,
+    ) -> Result<BackupRecord, RepositoryError> {
+        let name = names::backup(cluster, id, BackupPart::Backup)?;
+        let place = Place::Backup(cluster.clone(), id.clone(), BackupPart::Backup);
+        let none = Identities::default();
+        match self.cluster_record(&name, &place, &none).await? {
+            ClusterRecord::Backup(record) => Ok(*record),
+            _ => Err(records::misplaced(self.storage.as_ref(), &name)),
         }
     }
 

@@ -152,6 +152,22 @@ pub enum RepositoryError {
         /// The recovery keys.
         recipients: Vec<String>,
     },
+    /// A manifest refers to what its backup does not say that it needs.
+    #[error("backup {backup} refers to pack {number} of {holder}, which it does not cite")]
+    NotNeeded {
+        /// The backup.
+        backup: BackupId,
+        /// Whose pack it is.
+        holder: BackupId,
+        /// The pack's number.
+        number: u32,
+    },
+    /// Files come in the order of their paths.
+    #[error("file {path:?} does not come after the one before it")]
+    Order {
+        /// The file.
+        path: String,
+    },
     /// An object is not what was written, or cannot be used.
     #[error("{object} in {location}: {source}")]
     Object {

@@ -16,8 +16,8 @@ use serde::Serialize;
 
 use crate::deletion::Signs;
 use crate::records::Draft;
-use crate::write::{Limits, StreamWriter};
-use crate::{BackupWriter, Repository, RepositoryError, WriteAccess};
+use crate::write::{Engine, Limits};
+use crate::{BackupWriter, Parent, Repository, RepositoryError, WriteAccess};
 
 /// What a run sets out to do.
 #[derive(Clone, Debug)]
@@ -148,7 +148,28 @@ impl Run {
         &self.plan.id
     }
 
-    /// Starts one of the backups that the run set out to make.
+    /// Opens the parent that a planned backup may refer to; none where it has none.
+    ///
+    /// # Errors
+    /// Where it cannot be had, opened or verified: the backup can do without.
+    pub async fn parent(&self, planned: &PlannedBackup) -> Result<Option<Parent>, RepositoryError> {
+        let Some(id) = &self.approved(planned)?.parent else {
+            return Ok(None);
+        };
+        let record = self.repository.backup(&self.plan.cluster, id).await?;
+        let parent = self.repository.open_parent(&self.access, &record).await?;
+        Ok(Some(parent))
+    }
+
+    /// A planned backup, with the parent that it may refer to.
+    fn approved(&self, planned: &PlannedBackup) -> Result<&PlannedBackup, RepositoryError> {
+        let mut plans = self.planned().iter();
+        let approved = plans.find(|approved| approved.id == planned.id);
+        approved.ok_or(RepositoryError::GivenUp)
+    }
+
+    /// Starts one of the backups that the run set out to make, to be compared with
+    /// `parent`, where that is the one that it may refer to. Must be called inside of a runtime.
     ///
     /// # Errors
     /// `GivenUp` where it is none of those; where a thread cannot be started.
@@ -156,14 +177,23 @@ impl Run {
         &self,
         planned: &PlannedBackup,
         limits: Limits,
+        parent: Option<Parent>,
     ) -> Result<BackupWriter<'_>, RepositoryError> {
-        let cluster = &self.plan.cluster;
-        // With the parent that may be used.
-        let planned = self.planned().iter().find(|p| p.id == planned.id);
-        let planned = planned.ok_or(RepositoryError::GivenUp)?;
-        let stream =
-            StreamWriter::start(&self.repository, &self.access, cluster, &planned.id, limits)?;
-        Ok(BackupWriter::new(self, planned.clone(), stream))
+        let planned = self.approved(planned)?;
+        let parent = parent.filter(|parent| planned.parent.as_ref() == Some(parent.id()));
+        let planned = PlannedBackup {
+            parent: parent.as_ref().map(|parent| parent.id().clone()),
+            ..planned.clone()
+        };
+        let engine = Engine::start(
+            &self.repository,
+            &self.access,
+            &self.plan.cluster,
+            &planned.id,
+            limits,
+            parent,
+        )?;
+        Ok(BackupWriter::new(self, planned, engine))
     }
 
     /// Writes down how the run ended; `errors` say why backups failed.

@@ -6,6 +6,7 @@
 
 use pgkeep_capture::{CaptureError, Dump};
 use pgkeep_config::{ClusterSettings, Settings};
+use pgkeep_format::Identities;
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
 };
@@ -114,16 +115,29 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     finish(context, run, report, exit).await
 }
 
-/// Opens the repository and writes down what is about to be done.
+/// Opens the repository, finds the backups to compare with, and writes down what is
+/// about to be done.
 async fn begin(
     context: &Context,
     settings: &Settings,
     cluster: &ClusterSettings,
-    plan: RunPlan,
+    mut plan: RunPlan,
 ) -> Result<Run, CliError> {
     let keys = context.keys(settings, None)?;
     let repository = context.repository(settings, cluster, &keys).await?;
     let access = context.write_access(settings, &repository, keys)?;
+    let no_keys = Identities::default();
+    match repository.catalogue(&plan.cluster, &no_keys).await {
+        Ok(catalogue) => {
+            for backup in &mut plan.backups {
+                let parent = catalogue.parent(plan.kind, &backup.database);
+                backup.parent = parent.map(|parent| parent.id.clone());
+            }
+        }
+        Err(error) => context.output.warning(format_args!(
+            "earlier backups cannot be compared with, and everything is stored: {error}"
+        )),
+    }
     Ok(repository.begin(&access, plan).await?)
 }
 

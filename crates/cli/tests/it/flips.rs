@@ -125,6 +125,9 @@ async fn a_backup_that_lost_an_object_is_not_listed_as_good() {
     for part in ["packs/0", "manifest", "facts", "backup"] {
         let site = Site::of(&cluster).await;
         let older = site.back_up("postgres").await;
+        // What has not changed would be in the older one's packs.
+        let change = format!("create table \"{part}\" ()");
+        cluster.psql("postgres", &change).await;
         let id = site.back_up("postgres").await;
         std::fs::remove_file(site.path(&format!("backups/main/backups/{id}/{part}"))).unwrap();
         site.run(&["list"]).await.ended(1).says(&[&id, part]);

@@ -14,14 +14,16 @@ const GROWTH: u64 = 256 << 20;
 
 type Attempt = fn(&SeededRandom);
 
-const ALL: [(&str, Attempt); 12] = [
+const ALL: [(&str, Attempt); 14] = [
     ("a record", records::changed),
     (
         "a record whose writer is not to be trusted",
         records::forged,
     ),
     ("the sealed part of a record", records::sealed_part_changed),
-    ("a manifest", manifests::changed),
+    ("a manifest's root", manifests::root_changed),
+    ("a manifest's leaf", manifests::leaf_changed),
+    ("fingerprints", manifests::fingerprints_changed),
     ("a pack", packs::changed),
     ("a manifest's entry of a frame", packs::entry_changed),
     ("a descriptor", descriptors::changed),

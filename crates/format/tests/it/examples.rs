@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use pgkeep_format::names::{self, BackupPart, RunRecord};
 use pgkeep_format::{
-    Extent, FileEntry, FrameEntry, Hash, Identities, Manifest, PackRef, RecoveryIdentity, Seal,
+    Extent, FileEnd, FilePart, FingerprintBlock, FingerprintRef, Fingerprints, FrameEntry, Hash,
+    Identities, Leaf, LeafRef, Manifest, PackEntry, PackRef, RecoveryIdentity, Seal,
 };
 use pgkeep_testkit::{ScriptedClock, SeededRandom};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId, Timestamp};
@@ -84,35 +85,45 @@ pub(crate) fn name_of_any_object(random: &SeededRandom) -> ObjectName {
     name.unwrap()
 }
 
-/// A manifest that points nowhere but into itself.
-pub(crate) fn manifest(random: &SeededRandom) -> Manifest {
-    let number = |end| u32::try_from(random.below(end)).unwrap();
-    let packs: Vec<PackRef> = (0..random.below(3))
+fn number(random: &SeededRandom, end: u64) -> u32 {
+    u32::try_from(random.below(end)).unwrap()
+}
+
+fn packs(random: &SeededRandom) -> Vec<PackRef> {
+    (0..random.below(3))
         .map(|_| PackRef {
             backup: backup_id(random),
-            number: number(5),
+            number: number(random, 5),
         })
-        .collect();
+        .collect()
+}
+
+fn frame(random: &SeededRandom, packs: usize) -> FrameEntry {
+    FrameEntry {
+        pack: number(random, packs as u64),
+        offset: random.below(1 << 28),
+        stored_length: number(random, 1 << 20),
+        plain_length: number(random, 4 << 20),
+        hash: hash(random),
+    }
+}
+
+/// A manifest's leaf that points nowhere but into itself.
+pub(crate) fn leaf(random: &SeededRandom) -> Leaf {
+    let packs = packs(random);
     let frames = if packs.is_empty() {
         0
     } else {
         below(random, 9)
     };
-    let frames: Vec<FrameEntry> = (0..frames)
-        .map(|_| FrameEntry {
-            pack: number(packs.len() as u64),
-            offset: random.below(1 << 28),
-            stored_length: number(1 << 20),
-            plain_length: number(4 << 20),
-            hash: hash(random),
-        })
-        .collect();
-    let files = (0..random.below(3)).map(|at| {
+    let frames: Vec<FrameEntry> = (0..frames).map(|_| frame(random, packs.len())).collect();
+    let count = random.below(4);
+    let files = (0..count).map(|at| {
         let extents: Vec<Extent> = frames
             .iter()
             .zip(0..)
             .map(|(frame, at)| {
-                let offset = number(u64::from(frame.plain_length) + 1);
+                let offset = number(random, u64::from(frame.plain_length) + 1);
                 Extent {
                     frame: at,
                     offset,
@@ -120,18 +131,73 @@ pub(crate) fn manifest(random: &SeededRandom) -> Manifest {
                 }
             })
             .collect();
-        FileEntry {
-            path: format!("{at}{}", text(random)),
+        let end = FileEnd {
             size: extents.iter().map(|extent| u64::from(extent.length)).sum(),
             hash: hash(random),
+        };
+        FilePart {
+            path: format!("{at}{}", text(random)),
             extents,
+            end: (at + 1 < count || random.below(2) == 0).then_some(end),
         }
     });
-    Manifest {
+    Leaf {
         files: files.collect(),
         packs,
         frames,
     }
+}
+
+/// A manifest's root that points nowhere but into itself.
+pub(crate) fn manifest(random: &SeededRandom) -> Manifest {
+    let index = packs(random);
+    let some = |end| {
+        if index.is_empty() {
+            0
+        } else {
+            random.below(end)
+        }
+    };
+    let packs = packs(random).into_iter().map(|pack| PackEntry {
+        pack,
+        fingerprints: (0..some(3))
+            .map(|first| FingerprintRef {
+                first,
+                frame: frame(random, index.len()),
+            })
+            .collect(),
+    });
+    let leaves = (0..some(5)).map(|at| LeafRef {
+        path: format!("{at}{}", text(random)),
+        offset: random.below(1 << 40),
+        raw_bytes: random.below(1 << 40),
+        frame: frame(random, index.len()),
+    });
+    Manifest {
+        packs: packs.collect(),
+        leaves: leaves.collect(),
+        index,
+    }
+}
+
+/// A block of fingerprints.
+pub(crate) fn fingerprints(random: &SeededRandom) -> Vec<u8> {
+    let frames: Vec<(u64, Fingerprints)> = (0..random.below(6))
+        .map(|at| {
+            let count = random.below(5);
+            let of = match random.below(2) {
+                0 => Fingerprints::Pages {
+                    size: 8192,
+                    pages: (0..count).map(|_| random.next()).collect(),
+                },
+                _ => {
+                    Fingerprints::Chunks((0..count).map(|_| (number(random, 9), [7; 16])).collect())
+                }
+            };
+            (at * 1000 + random.below(1000), of)
+        })
+        .collect();
+    FingerprintBlock::encode(frames.iter().map(|(at, of)| (*at, of))).unwrap()
 }
 
 /// What a frame holds: nothing, noise, or what compresses.

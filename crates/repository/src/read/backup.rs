@@ -1,4 +1,4 @@
-//! Opening a backup: its manifest and its facts.
+//! Opening a backup: its manifest's root and its facts.
 //!
 //! Invariant: a record that a backup cites is the very object that it cites, by
 //! hash; a second one under the same name is refused however well it is signed.
@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use pgkeep_format::names::{self, BackupPart};
 use pgkeep_format::records::BackupRecord;
-use pgkeep_format::{Damage, Encryption, FileEntry, FormatError, Identities, Manifest, RecordKind};
+use pgkeep_format::{Damage, Encryption, FormatError, Identities, Manifest, RecordKind};
 use pgkeep_types::ObjectName;
 
 use super::deliver::FileReader;
+use crate::index::IndexReader;
 use crate::{ReadAccess, Repository, RepositoryError, records};
 
 /// A backup that is open for reading.
@@ -18,8 +19,9 @@ use crate::{ReadAccess, Repository, RepositoryError, records};
 pub struct OpenBackup {
     pub(super) repository: Repository,
     pub(super) access: ReadAccess,
-    pub(super) record: BackupRecord,
-    pub(super) manifest: Arc<Manifest>,
+    pub(super) record: Arc<BackupRecord>,
+    pub(super) root: Arc<Manifest>,
+    pub(super) index: IndexReader,
 }
 
 /// A record with a sealed part that a backup cites.
@@ -40,22 +42,32 @@ impl Repository {
         record: &BackupRecord,
     ) -> Result<OpenBackup, RepositoryError> {
         let identities = access.identities.clone();
-        let (name, plain) = self.hidden(record, Cited::Manifest, identities).await?;
-        let parsed = records::blocking(move || Manifest::from_bytes(&plain)).await?;
-        let wrong = |source| records::in_object(self.storage.as_ref(), &name, source);
-        let manifest = parsed.map_err(wrong)?;
-        let size: u64 = manifest.files.iter().map(|file| file.size).sum();
-        if size != record.raw_bytes {
-            let (expected, found) = (record.raw_bytes, size);
-            let damage = Damage::Length { expected, found };
-            return Err(wrong(FormatError::Damaged { offset: 0, damage }));
-        }
+        let root = self.manifest(record, identities.clone()).await?;
         Ok(OpenBackup {
             repository: self.clone(),
             access: access.clone(),
-            record: record.clone(),
-            manifest: Arc::new(manifest),
+            index: IndexReader::new(self, record, identities, &access.secret),
+            record: Arc::new(record.clone()),
+            root: Arc::new(root),
         })
+    }
+
+    /// The root of a backup's manifest.
+    pub(crate) async fn manifest(
+        &self,
+        record: &BackupRecord,
+        identities: Option<Identities>,
+    ) -> Result<Manifest, RepositoryError> {
+        let (name, plain) = self.hidden(record, Cited::Manifest, identities).await?;
+        let parsed = records::blocking(move || Manifest::from_bytes(&plain)).await?;
+        let wrong = |source| records::in_object(self.storage.as_ref(), &name, source);
+        let root = parsed.map_err(wrong)?;
+        if root.raw_bytes() != record.raw_bytes {
+            let (expected, found) = (record.raw_bytes, root.raw_bytes());
+            let damage = Damage::Length { expected, found };
+            return Err(wrong(FormatError::Damaged { offset: 0, damage }));
+        }
+        Ok(root)
     }
 
     /// The facts of a backup, as JSON; opened with `identities`.
@@ -127,27 +139,9 @@ impl OpenBackup {
     /// Starts reading a file from its beginning.
     ///
     /// # Errors
-    /// `NoFile` where the backup has none of that name, `Thread` where a thread
-    /// cannot be started.
+    /// `Thread` where a thread cannot be started. That the backup has no file of
+    /// that name is told by the first bytes.
     pub fn read(&self, path: &str) -> Result<FileReader, RepositoryError> {
-        FileReader::start(self, self.file(path)?)
-    }
-
-    fn file(&self, path: &str) -> Result<&FileEntry, RepositoryError> {
-        self.manifest
-            .file(path)
-            .ok_or_else(|| RepositoryError::NoFile {
-                backup: self.record.id.clone(),
-                path: path.to_owned(),
-            })
-    }
-
-    /// What is wrong with the manifest, though it could be read.
-    pub(super) fn wrong_manifest(&self, damage: Damage) -> RepositoryError {
-        let source = FormatError::Damaged { offset: 0, damage };
-        match names::backup(&self.record.cluster, &self.record.id, BackupPart::Manifest) {
-            Ok(name) => records::in_object(self.repository.storage.as_ref(), &name, source),
-            Err(error) => error.into(),
-        }
+        FileReader::start(self, path)
     }
 }

@@ -3,17 +3,28 @@
 //!
 //! Invariant: the end is told once, after size and hash were found right.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use pgkeep_format::{Damage, Extent, FileEntry, FrameDecoder, Hash, Hasher};
+use pgkeep_format::{Damage, FileEnd, FrameDecoder, Hasher};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::backup::OpenBackup;
 use super::decode::{self, Job};
-use super::fetch::{Fetcher, Slot};
+use super::plan::{Planner, Step};
+use super::unseal::{self, Permit, ToUnseal};
 use crate::{RepositoryError, threads};
+
+/// How many requests are on their way at once.
+const REQUESTS: usize = 8;
+/// How many frames are on their way behind them.
+const FRAMES: usize = 16;
+/// How many steps wait to be taken.
+const STEPS: usize = 256;
 
 type Piece = Result<Option<Bytes>, RepositoryError>;
 
@@ -25,11 +36,21 @@ pub struct FileReader {
 }
 
 impl FileReader {
-    pub(super) fn start(backup: &OpenBackup, file: &FileEntry) -> Result<Self, RepositoryError> {
+    /// Must be called inside of a runtime.
+    pub(super) fn start(backup: &OpenBackup, path: &str) -> Result<Self, RepositoryError> {
         let workers = threads::cores();
+        let (requests, fetched) = sync_channel::<ToUnseal>(REQUESTS);
         let (jobs, queue) = sync_channel::<Job>(workers);
-        let (slots, order) = sync_channel::<Slot>(workers * 2);
+        let (permits, returned) = sync_channel::<Permit>(FRAMES);
+        let (steps, order) = sync_channel::<Step>(STEPS);
         let (pieces, out) = mpsc::channel(4);
+
+        let planner = Planner::new(backup, &Handle::current(), path, requests, steps);
+        threads::spawn("plan", move || planner.run())?;
+        let sealed = backup.clone();
+        threads::spawn("unseal", move || {
+            unseal::run(&sealed, &fetched, &jobs, &permits);
+        })?;
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..workers {
             let decoder = FrameDecoder::new(backup.access.secret.content_key());
@@ -37,20 +58,19 @@ impl FileReader {
                 what: "a decompressor",
                 source,
             })?;
-            let queue = Arc::clone(&queue);
-            threads::spawn("decompress", move || decode::work(&queue, decoder))?;
+            let (queue, location) = (Arc::clone(&queue), backup.repository.location());
+            threads::spawn("decompress", move || {
+                decode::work(&queue, decoder, &location);
+            })?;
         }
-        let fetcher = Fetcher::new(backup);
-        let extents = file.extents.clone();
-        threads::spawn("fetch", move || fetcher.run(&extents, &jobs, &slots))?;
-        let check = Check {
+        let delivery = Delivery {
             hasher: backup.access.secret.content_key().hasher(),
-            size: file.size,
-            hash: file.hash,
             seen: 0,
+            frames: HashMap::new(),
+            permits: returned,
             backup: backup.clone(),
         };
-        threads::spawn("deliver", move || check.deliver(&order, &pieces))?;
+        threads::spawn("deliver", move || delivery.run(&order, &pieces))?;
         Ok(Self {
             pieces: out,
             ended: false,
@@ -74,65 +94,69 @@ impl FileReader {
     }
 }
 
-/// Hands the extents on, and holds the whole against the manifest.
-struct Check {
+/// Hands bytes on, and holds the whole against the manifest.
+struct Delivery {
     hasher: Hasher,
-    size: u64,
-    hash: Hash,
     seen: u64,
+    /// Frames that may be needed again.
+    frames: HashMap<u64, Bytes>,
+    permits: Receiver<Permit>,
     backup: OpenBackup,
 }
 
-impl Check {
-    fn deliver(mut self, order: &Receiver<Slot>, out: &mpsc::Sender<Piece>) {
-        while let Ok(slot) = order.recv() {
-            let pieces = match slot {
-                Slot::End => {
-                    let _ = out.blocking_send(self.end());
-                    return;
-                }
-                Slot::Frame(frame, extents) => {
-                    let frame = frame.recv().unwrap_or(Err(RepositoryError::GivenUp));
-                    frame.and_then(|frame| self.pieces(&frame.into(), &extents))
-                }
+impl Delivery {
+    fn run(mut self, order: &Receiver<Step>, out: &mpsc::Sender<Piece>) {
+        while let Ok(step) = order.recv() {
+            let piece = match self.take(step) {
+                Ok(None) => continue,
+                Ok(Some(piece)) => Ok(piece),
+                Err(error) => Err(error),
             };
-            match pieces {
-                Ok(pieces) => {
-                    for piece in pieces {
-                        if out.blocking_send(Ok(Some(piece))).is_err() {
-                            return;
-                        }
-                    }
-                }
-                Err(error) => {
-                    let _ = out.blocking_send(Err(error));
-                    return;
-                }
+            let last = !matches!(piece, Ok(Some(_)));
+            if out.blocking_send(piece).is_err() || last {
+                return;
             }
         }
     }
 
-    fn pieces(&mut self, frame: &Bytes, extents: &[Extent]) -> Result<Vec<Bytes>, RepositoryError> {
-        let mut pieces = Vec::with_capacity(extents.len());
-        for extent in extents {
-            let start = extent.offset as usize;
-            let end = start + extent.length as usize;
-            if end > frame.len() {
-                return Err(self.backup.wrong_manifest(Damage::Range("extent's end")));
+    /// Takes a step; tells what there is to hand on, if anything.
+    fn take(&mut self, step: Step) -> Result<Option<Option<Bytes>>, RepositoryError> {
+        match step {
+            Step::Frame { number, slot } => {
+                let frame = slot.recv().unwrap_or(Err(RepositoryError::GivenUp))?;
+                // Another frame may come. Whoever gave the permit may be gone.
+                let _ = self.permits.recv();
+                self.frames.insert(number, frame);
+                Ok(None)
             }
-            let piece = frame.slice(start..end);
-            self.seen += piece.len() as u64;
-            self.hasher.update(&piece);
-            pieces.push(piece);
+            Step::Forget(number) => {
+                self.frames.remove(&number);
+                Ok(None)
+            }
+            Step::Bytes { frame, range } => self.bytes(frame, range).map(|bytes| Some(Some(bytes))),
+            Step::End(end) => self.end(end).map(|()| Some(None)),
+            Step::Failed(error) => Err(error),
         }
-        Ok(pieces)
     }
 
-    fn end(&self) -> Piece {
-        if self.seen == self.size && self.hasher.finish() == self.hash {
-            Ok(None)
-        } else {
-            Err(self.backup.wrong_manifest(Damage::Hash))
+    fn bytes(&mut self, frame: u64, range: Range<usize>) -> Result<Bytes, RepositoryError> {
+        let frame = self.frames.get(&frame);
+        let frame = frame.filter(|frame| range.start <= range.end && range.end <= frame.len());
+        let wrong = || {
+            self.backup
+                .index
+                .wrong_manifest(Damage::Range("extent's end"))
+        };
+        let bytes = frame.ok_or_else(wrong)?.slice(range);
+        self.seen += bytes.len() as u64;
+        self.hasher.update(&bytes);
+        Ok(bytes)
+    }
+
+    fn end(&self, end: FileEnd) -> Result<(), RepositoryError> {
+        if self.seen == end.size && self.hasher.finish() == end.hash {
+            return Ok(());
         }
+        Err(self.backup.index.wrong_manifest(Damage::Hash))
     }
 }

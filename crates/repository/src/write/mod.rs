@@ -1,14 +1,24 @@
-//! The way of a stream into packs: cut, hash, compress, seal, upload.
+//! The way of files into packs: cut, compare with the parent, hash, compress,
+//! seal, upload.
 //!
-//! Invariants: each stage runs on threads of its own and hands on through
-//! bounded queues, so memory does not grow with the stream, but for what the
-//! manifest says of it (some 64 bytes a frame of 1 MiB); frames keep the
-//! stream's order; a stage ends well only when the one before it said so, so a
-//! stream that was given up never looks like one that ended.
+//! Invariants: each stage runs on threads of its own and hands on through bounded
+//! queues, so memory does not grow with what is captured, but for the manifest's
+//! root (some hundred bytes for each leaf and each pack); frames are packed in the
+//! order in which they were filled; a stage ends well only when the one before it
+//! said so, so a file that was given up never looks like one that ended.
 
-mod frames;
-mod packs;
-mod stream;
+mod compress;
+mod cutting;
+mod engine;
+mod gather;
+mod index_pack;
+mod leaves;
+mod limits;
+mod packing;
+mod part_sink;
+mod root;
+mod upload;
 
-pub use stream::Limits;
-pub(crate) use stream::{StreamWriter, Written};
+pub(crate) use engine::{Engine, Written};
+pub(crate) use leaves::{FrameHandle, OldFrame};
+pub use limits::Limits;

@@ -160,7 +160,7 @@ async fn objects_of_two_backups_cannot_be_exchanged() {
     let bytes = content(400_000, 2);
     let a = world.back_up(&bytes).await.unwrap();
     let b = world.back_up(&bytes).await.unwrap();
-    for part in ["manifest", "facts", "backup", "packs/0"] {
+    for part in ["manifest", "facts", "backup", "packs/0", "index/0"] {
         let of = |id: &pgkeep_types::BackupId| -> ObjectName {
             format!("main/backups/{id}/{part}").parse().unwrap()
         };

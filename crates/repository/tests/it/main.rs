@@ -5,6 +5,7 @@ mod faults;
 mod flips;
 mod keys;
 mod members;
+mod parents;
 mod passphrases;
 mod streams;
 mod world;

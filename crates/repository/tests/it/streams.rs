@@ -1,5 +1,6 @@
 //! A stream that goes in comes out, whatever its size.
 
+use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::Outcome;
 use pgkeep_repository::{Entry, RepositoryError};
 
@@ -63,8 +64,9 @@ async fn a_stream_that_is_dropped_is_no_backup() {
         backups: vec![planned.clone()],
     };
     let run = repository.begin(&access, plan).await.unwrap();
-    let backup = run.backup(&planned, limits()).unwrap();
-    backup.write(content(3_000_000, 1).into()).await.unwrap();
+    let mut backup = run.backup(&planned, limits(), None).unwrap();
+    let mut dump = backup.file("dump", Cutting::Content).await.unwrap();
+    dump.write(content(3_000_000, 1).into()).await.unwrap();
     backup.abandon().await;
     let catalogue = world.catalogue().await;
     assert_eq!(catalogue.complete().count(), 0);
@@ -84,7 +86,7 @@ async fn a_file_that_is_not_there_is_named() {
     let repository = world.open().await.unwrap();
     let access = repository.read_access(&world.identities).unwrap();
     let backup = repository.open_backup(&access, &record).await.unwrap();
-    let error = backup.read("other").unwrap_err();
+    let error = backup.read("other").unwrap().next().await.unwrap_err();
     assert!(matches!(error, RepositoryError::NoFile { path, .. } if path == "other"));
 }
 
@@ -93,7 +95,7 @@ async fn parts_may_be_cut_anywhere_even_in_the_header_of_a_pack() {
     let world = World::sealed().await;
     let bytes = content(200_000, 12);
     for part in [1, 7, 100, 4_099] {
-        let record = world.back_up_in_parts(&bytes, part).await.unwrap();
+        let record = world.back_up_in_parts(&bytes, part, None).await.unwrap();
         assert!(world.read_back(&record).await.unwrap() == bytes, "{part}");
     }
 }

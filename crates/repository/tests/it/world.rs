@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
 };
 use pgkeep_format::{HostKey, Identities, Passphrase, RecoveryIdentity, Trust};
 use pgkeep_repository::{
-    Catalogue, DumpMeta, Limits, NewRepository, Repository, RepositoryError, RunPlan,
+    BackupWriter, Catalogue, DumpMeta, Limits, NewRepository, Repository, RepositoryError, RunPlan,
 };
 use pgkeep_storage::Storage;
 use pgkeep_testkit::{MemoryStorage, ScriptedClock, SeededRandom};
@@ -96,7 +97,17 @@ impl World {
 
     /// Backs `content` up; small packs and parts, so that there are many.
     pub(crate) async fn back_up(&self, content: &[u8]) -> Result<BackupRecord, RepositoryError> {
-        self.back_up_in_parts(content, limits().part).await
+        self.back_up_in_parts(content, limits().part, None).await
+    }
+
+    /// Backs `content` up, compared with `parent`.
+    pub(crate) async fn back_up_on(
+        &self,
+        parent: &BackupRecord,
+        content: &[u8],
+    ) -> Result<BackupRecord, RepositoryError> {
+        self.back_up_in_parts(content, limits().part, Some(parent))
+            .await
     }
 
     /// Backs `content` up in parts of so many bytes.
@@ -104,8 +115,32 @@ impl World {
         &self,
         content: &[u8],
         part: usize,
+        parent: Option<&BackupRecord>,
     ) -> Result<BackupRecord, RepositoryError> {
-        self.back_up_into(&self.open().await?, content, part).await
+        let content = Bytes::copy_from_slice(content);
+        let files = [("dump".to_owned(), Cutting::Content, content)];
+        self.back_up_files(&files, Limits { part, ..limits() }, parent)
+            .await
+    }
+
+    /// Backs files up, which come in the order of their paths.
+    pub(crate) async fn back_up_tree(
+        &self,
+        files: &[(String, Cutting, Bytes)],
+        parent: Option<&BackupRecord>,
+    ) -> Result<BackupRecord, RepositoryError> {
+        self.back_up_files(files, limits(), parent).await
+    }
+
+    async fn back_up_files(
+        &self,
+        files: &[(String, Cutting, Bytes)],
+        limits: Limits,
+        parent: Option<&BackupRecord>,
+    ) -> Result<BackupRecord, RepositoryError> {
+        let repository = self.open().await?;
+        self.back_up_files_in(&repository, files, limits, parent)
+            .await
     }
 
     /// Backs `content` up into a repository that was opened before.
@@ -114,20 +149,24 @@ impl World {
         repository: &Repository,
         content: &[u8],
     ) -> Result<BackupRecord, RepositoryError> {
-        self.back_up_into(repository, content, limits().part).await
+        let content = Bytes::copy_from_slice(content);
+        let files = [("dump".to_owned(), Cutting::Content, content)];
+        self.back_up_files_in(repository, &files, limits(), None)
+            .await
     }
 
-    async fn back_up_into(
+    async fn back_up_files_in(
         &self,
         repository: &Repository,
-        content: &[u8],
-        part: usize,
+        files: &[(String, Cutting, Bytes)],
+        limits: Limits,
+        parent: Option<&BackupRecord>,
     ) -> Result<BackupRecord, RepositoryError> {
         let access = repository.write_access(&self.host)?;
         let planned = PlannedBackup {
             id: BackupId::new(&self.clock, &self.random),
             database: "app".to_owned(),
-            parent: None,
+            parent: parent.map(|parent| parent.id.clone()),
         };
         let plan = RunPlan {
             id: RunId::new(&self.clock, &self.random),
@@ -138,12 +177,10 @@ impl World {
             backups: vec![planned.clone()],
         };
         let run = repository.begin(&access, plan).await?;
-        let backup = run.backup(&planned, Limits { part, ..limits() })?;
-        for piece in content.chunks(100_000) {
-            if backup.write(Bytes::copy_from_slice(piece)).await.is_err() {
-                break;
-            }
-        }
+        let parent = run.parent(&planned).await?;
+        let mut backup = run.backup(&planned, limits, parent)?;
+        // Where a later stage has failed, the end tells why.
+        let _ = write(&mut backup, files).await;
         let meta = DumpMeta {
             system_id: None,
             server_version: "15.18".to_owned(),
@@ -197,6 +234,22 @@ impl World {
         }
         Ok(content)
     }
+}
+
+async fn write(
+    backup: &mut BackupWriter<'_>,
+    files: &[(String, Cutting, Bytes)],
+) -> Result<(), RepositoryError> {
+    for (path, cutting, bytes) in files {
+        let mut file = backup.file(path, *cutting).await?;
+        let mut bytes = bytes.clone();
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(100_000));
+            file.write(piece).await?;
+        }
+        file.finish().await?;
+    }
+    Ok(())
 }
 
 pub(crate) fn main() -> ClusterName {

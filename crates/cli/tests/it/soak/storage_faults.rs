@@ -9,13 +9,16 @@ use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 
-use pgkeep_format::cut::{CHUNK_AVERAGE, CHUNK_MAXIMUM, CHUNK_MINIMUM, FRAME_TARGET};
+use pgkeep_format::cut::{CHUNK_AVERAGE, CHUNK_MAXIMUM, CHUNK_MINIMUM};
 use pgkeep_format::records::BackupRecord;
 use pgkeep_storage::Operation;
 use pgkeep_testkit::{Failure, SeededRandom};
 use pgkeep_types::BackupId;
 
 use super::store::{Order, Store};
+
+/// What a frame comes to.
+const FRAME: usize = 1 << 20;
 
 const BACKUPS: u64 = 10;
 const READS: u64 = 8;
@@ -62,8 +65,8 @@ fn drawn(random: &SeededRandom, store: &Store, known: &Known) -> Order {
         CHUNK_MINIMUM,
         CHUNK_AVERAGE,
         CHUNK_MAXIMUM,
-        FRAME_TARGET,
-        FRAME_TARGET + CHUNK_MAXIMUM,
+        FRAME,
+        FRAME + CHUNK_MAXIMUM,
     ];
     let length = match random.below(3) {
         0 => below(random, 3_000_000),

@@ -4,11 +4,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
 };
 use pgkeep_format::{HostKey, Identities, RecoveryIdentity, Trust};
-use pgkeep_repository::{DumpMeta, Limits, NewRepository, Repository, RepositoryError, RunPlan};
+use pgkeep_repository::{
+    BackupWriter, DumpMeta, Limits, NewRepository, Repository, RepositoryError, RunPlan,
+};
 use pgkeep_storage::Storage;
 use pgkeep_testkit::{MemoryStorage, ScriptedClock, SeededRandom};
 use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
@@ -101,10 +104,12 @@ impl Store {
     async fn make(&self, order: &Order) -> Result<BackupRecord, RepositoryError> {
         let repository = self.open().await?;
         let access = repository.write_access(&self.host)?;
+        let catalogue = repository.catalogue(&main(), &self.identities).await?;
+        let parent = catalogue.parent(BackupKind::Dump, "app");
         let planned = PlannedBackup {
             id: order.id.clone(),
             database: "app".to_owned(),
-            parent: None,
+            parent: parent.map(|parent| parent.id.clone()),
         };
         let plan = RunPlan {
             id: order.run.clone(),
@@ -115,12 +120,11 @@ impl Store {
             backups: vec![planned.clone()],
         };
         let run = repository.begin(&access, plan).await?;
-        let backup = run.backup(&planned, order.limits)?;
-        for piece in order.content.chunks(order.piece) {
-            if backup.write(piece.to_vec().into()).await.is_err() {
-                break;
-            }
-        }
+        // Without a parent that can be read there is more to store, and no failure.
+        let parent = run.parent(&planned).await.unwrap_or_default();
+        let mut backup = run.backup(&planned, order.limits, parent)?;
+        // Where a later stage has failed, the end tells why.
+        let _ = write(&mut backup, order).await;
         let meta = DumpMeta {
             system_id: None,
             server_version: "18.4".to_owned(),
@@ -175,6 +179,14 @@ impl Store {
         })
         .await
     }
+}
+
+async fn write(backup: &mut BackupWriter<'_>, order: &Order) -> Result<(), RepositoryError> {
+    let mut file = backup.file(FILE, Cutting::Content).await?;
+    for piece in order.content.chunks(order.piece) {
+        file.write(piece.to_vec().into()).await?;
+    }
+    file.finish().await
 }
 
 fn main() -> ClusterName {

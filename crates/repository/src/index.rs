@@ -1,0 +1,179 @@
+//! Reading index packs: a manifest's leaves, and fingerprints.
+//!
+//! Invariants: an index pack is fetched whole and held against the hash that the
+//! backup cites, each frame of it against its own; memory holds a few of them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use pgkeep_format::records::{BackupRecord, PackSummary};
+use pgkeep_format::{
+    Damage, FormatError, FrameDecoder, FrameEntry, Hash, Identities, Leaf, Manifest, PackRef,
+    RepositorySecret, names,
+};
+use pgkeep_types::ObjectName;
+
+use crate::{Repository, RepositoryError, records};
+
+/// The longest index pack that is read, in bytes.
+const LIMIT: u64 = 16 << 20;
+/// How many index packs are kept.
+const KEPT: usize = 6;
+
+/// Reads the index packs that one backup cites.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexReader(Arc<Inner>);
+
+struct Inner {
+    repository: Repository,
+    record: BackupRecord,
+    cited: BTreeMap<PackRef, PackSummary>,
+    identities: Option<Identities>,
+    secret: RepositorySecret,
+    kept: Mutex<VecDeque<(PackRef, Bytes)>>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the index of {}", self.record.id)
+    }
+}
+
+impl IndexReader {
+    pub(crate) fn new(
+        repository: &Repository,
+        record: &BackupRecord,
+        identities: Option<Identities>,
+        secret: &RepositorySecret,
+    ) -> Self {
+        let cited = record.needs.iter().flat_map(|need| {
+            need.index.iter().map(|summary| {
+                let backup = need.backup.clone();
+                let number = summary.number;
+                (PackRef { backup, number }, *summary)
+            })
+        });
+        Self(Arc::new(Inner {
+            cited: cited.collect(),
+            repository: repository.clone(),
+            record: record.clone(),
+            identities,
+            secret: secret.clone(),
+            kept: Mutex::default(),
+        }))
+    }
+
+    /// A leaf of the manifest.
+    pub(crate) async fn leaf(
+        &self,
+        root: &Manifest,
+        frame: &FrameEntry,
+    ) -> Result<Leaf, RepositoryError> {
+        self.frame(root, frame, Leaf::from_bytes).await
+    }
+
+    /// What one of the frames that `root` names holds, as `read` takes it.
+    pub(crate) async fn frame<T: Send + 'static>(
+        &self,
+        root: &Manifest,
+        frame: &FrameEntry,
+        read: fn(&[u8]) -> Result<T, FormatError>,
+    ) -> Result<T, RepositoryError> {
+        let pack = root.index.get(frame.pack as usize);
+        let pack = pack.ok_or_else(|| self.wrong_manifest(Damage::Range("index pack")))?;
+        let (name, plain) = self.pack(pack).await?;
+        let (entry, key) = (frame.clone(), self.0.secret.content_key());
+        let decoded = records::blocking(move || {
+            let start = usize::try_from(entry.offset).unwrap_or(usize::MAX);
+            let end = start.saturating_add(entry.stored_length as usize);
+            let stored = plain.get(start..end).ok_or(FormatError::Damaged {
+                offset: entry.offset,
+                damage: Damage::Range("frame's end"),
+            })?;
+            read(&FrameDecoder::new(key)?.decode(stored, &entry)?)
+        });
+        let wrong = |source| records::in_object(self.0.repository.storage.as_ref(), &name, source);
+        decoded.await?.map_err(wrong)
+    }
+
+    /// The plaintext of an index pack.
+    async fn pack(&self, pack: &PackRef) -> Result<(ObjectName, Bytes), RepositoryError> {
+        let inner = &self.0;
+        let name = names::index(&inner.record.cluster, &pack.backup, pack.number)?;
+        if let Some(kept) = self.kept(pack) {
+            return Ok((name, kept));
+        }
+        let storage = inner.repository.storage.as_ref();
+        let wrong = |source| records::in_object(storage, &name, source);
+        let cited = inner.cited.get(pack);
+        let cited = *cited.ok_or_else(|| self.wrong_manifest(Damage::Range("index pack")))?;
+        if cited.length > LIMIT {
+            let (expected, found) = (LIMIT, cited.length);
+            let damage = Damage::Length { expected, found };
+            return Err(wrong(FormatError::Damaged { offset: 0, damage }));
+        }
+        // A byte more than there should be: then it is refused.
+        let object = storage.get(&name, Some(0..cited.length + 1)).await?;
+        let identities = inner.identities.clone();
+        let opened = records::blocking(move || open(object, cited, identities.as_ref())).await?;
+        let plain = opened.map_err(|source| match source {
+            FormatError::NoIdentity => inner.repository.no_identity(),
+            source => wrong(source),
+        })?;
+        self.keep(pack, &plain);
+        Ok((name, plain))
+    }
+
+    fn kept(&self, pack: &PackRef) -> Option<Bytes> {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(known, _)| known == pack)?;
+        let found = kept.remove(at)?;
+        let plain = found.1.clone();
+        kept.push_back(found);
+        Some(plain)
+    }
+
+    fn keep(&self, pack: &PackRef, plain: &Bytes) {
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT {
+            kept.pop_front();
+        }
+        kept.push_back((pack.clone(), plain.clone()));
+    }
+
+    /// What is wrong with the manifest, though it could be read.
+    pub(crate) fn wrong_manifest(&self, damage: Damage) -> RepositoryError {
+        let inner = &self.0;
+        let source = FormatError::Damaged { offset: 0, damage };
+        let part = names::BackupPart::Manifest;
+        match names::backup(&inner.record.cluster, &inner.record.id, part) {
+            Ok(name) => records::in_object(inner.repository.storage.as_ref(), &name, source),
+            Err(error) => error.into(),
+        }
+    }
+}
+
+/// Holds an index pack against its citation, and opens it.
+fn open(
+    object: Bytes,
+    cited: PackSummary,
+    identities: Option<&Identities>,
+) -> Result<Bytes, FormatError> {
+    let found = object.len() as u64;
+    if found != cited.length {
+        let expected = cited.length;
+        return Err(FormatError::Damaged {
+            offset: found.min(expected),
+            damage: Damage::Length { expected, found },
+        });
+    }
+    if Hash::of(&object) != cited.blake3 {
+        let damage = Damage::Hash;
+        return Err(FormatError::Damaged { offset: 0, damage });
+    }
+    match identities {
+        None => Ok(object),
+        Some(identities) => Ok(identities.open(&object)?.into()),
+    }
+}

@@ -1,0 +1,160 @@
+//! The parent of a backup: the one that it is compared with.
+//!
+//! Invariants: nothing of the parent's data is read, only its manifest and its
+//! fingerprints; memory does not grow with the parent's size. What is found there is
+//! cited as the parent cites it.
+
+mod chunks;
+mod pages;
+mod prints;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use pgkeep_format::records::{BackupRecord, PackSummary};
+use pgkeep_format::{
+    Encryption, FingerprintRef, FrameEntry, Identities, Leaf, Manifest, PackRef, RepositorySecret,
+};
+use pgkeep_types::BackupId;
+use tokio::runtime::Handle;
+
+pub(crate) use chunks::ChunkWindow;
+pub(crate) use pages::PageCursor;
+
+use crate::index::IndexReader;
+use crate::write::OldFrame;
+use crate::{Repository, RepositoryError, WriteAccess};
+use prints::Prints;
+
+/// A backup that the next one is compared with.
+#[derive(Clone, Debug)]
+pub struct Parent {
+    pub(crate) record: Arc<BackupRecord>,
+    pub(crate) root: Arc<Manifest>,
+    /// The place of each pack in the root.
+    places: Arc<HashMap<PackRef, usize>>,
+    index: IndexReader,
+}
+
+impl Repository {
+    /// Opens what the next backup reads of `record`: its manifest's root. This host's
+    /// key opens what it wrote itself, and what hosts wrote that share its key.
+    ///
+    /// # Errors
+    /// Where it cannot be had, opened or verified.
+    pub async fn open_parent(
+        &self,
+        access: &WriteAccess,
+        record: &BackupRecord,
+    ) -> Result<Parent, RepositoryError> {
+        let sealed = self.encryption() == Encryption::Age;
+        let identities = sealed.then(|| access.identities.clone());
+        Parent::open(self, identities, &access.secret, record).await
+    }
+}
+
+impl Parent {
+    async fn open(
+        repository: &Repository,
+        identities: Option<Identities>,
+        secret: &RepositorySecret,
+        record: &BackupRecord,
+    ) -> Result<Self, RepositoryError> {
+        let root = repository.manifest(record, identities.clone()).await?;
+        let packs = root.packs.iter().enumerate();
+        let parent = Self {
+            places: Arc::new(packs.map(|(at, entry)| (entry.pack.clone(), at)).collect()),
+            index: IndexReader::new(repository, record, identities, secret),
+            record: Arc::new(record.clone()),
+            root: Arc::new(root),
+        };
+        for entry in &parent.root.packs {
+            parent.cited(&entry.pack, false)?;
+        }
+        for pack in &parent.root.index {
+            parent.cited(pack, true)?;
+        }
+        Ok(parent)
+    }
+
+    /// The backup.
+    #[must_use]
+    pub fn id(&self) -> &BackupId {
+        &self.record.id
+    }
+
+    /// How the parent cites one of the packs that it needs.
+    ///
+    /// # Errors
+    /// `NotNeeded` where it does not.
+    pub(crate) fn cited(
+        &self,
+        pack: &PackRef,
+        is_index: bool,
+    ) -> Result<PackSummary, RepositoryError> {
+        let needs = self.record.needs.iter();
+        let mut packs = needs
+            .filter(|need| need.backup == pack.backup)
+            .flat_map(|need| if is_index { &need.index } else { &need.packs });
+        let cited = packs.find(|cited| cited.number == pack.number);
+        cited.copied().ok_or_else(|| RepositoryError::NotNeeded {
+            backup: self.record.id.clone(),
+            holder: pack.backup.clone(),
+            number: pack.number,
+        })
+    }
+
+    /// Where the fingerprints of one of its packs are.
+    pub(crate) fn fingerprints_of(&self, pack: &PackRef) -> Vec<FingerprintRef> {
+        let place = self
+            .places
+            .get(pack)
+            .and_then(|at| self.root.packs.get(*at));
+        place.map_or_else(Vec::new, |entry| entry.fingerprints.clone())
+    }
+
+    /// For the thread that cuts. Must be called inside of a runtime.
+    pub(crate) fn reader(&self) -> ParentReader {
+        ParentReader {
+            parent: self.clone(),
+            prints: Prints::new(self),
+            runtime: Handle::current(),
+        }
+    }
+}
+
+/// Reads the parent from a thread that may wait.
+#[derive(Clone)]
+pub(crate) struct ParentReader {
+    parent: Parent,
+    prints: Prints,
+    runtime: Handle,
+}
+
+impl ParentReader {
+    /// The pages of a file, to be compared in their order.
+    pub(crate) fn pages(&self, path: &str) -> PageCursor {
+        PageCursor::new(self.clone(), path)
+    }
+
+    /// The chunks of a file, to be found wherever they are.
+    pub(crate) fn chunks(&self, path: &str) -> Result<ChunkWindow, RepositoryError> {
+        ChunkWindow::new(self.clone(), path)
+    }
+
+    /// One of the parent's leaves.
+    fn leaf(&self, frame: &FrameEntry) -> Result<Leaf, RepositoryError> {
+        let leaf = self.parent.index.leaf(&self.parent.root, frame);
+        self.runtime.block_on(leaf)
+    }
+}
+
+/// The frames of a leaf, to be referred to.
+fn frames_of(leaf: &Leaf) -> Vec<Arc<OldFrame>> {
+    let frames = leaf.frames.iter().filter_map(|entry| {
+        let pack = leaf.packs.get(entry.pack as usize)?.clone();
+        let entry = entry.clone();
+        Some(Arc::new(OldFrame { pack, entry }))
+    });
+    frames.collect()
+}
