@@ -45,7 +45,7 @@ use pgkeep_types::{ObjectName, Timestamp};
 pub use error::{Operation, StorageError, StorageErrorKind};
 pub use local::LocalStorage;
 pub use open::{OpenError, StorageAddress};
-pub use parts::{PartLimits, PartTag, Parts, UploadTicket};
+pub use parts::{PartLimits, PartTag, Parts, UploadTicket, upload_in_parts};
 pub use retry::{Patience, Retrying};
 pub use s3::S3Storage;
 

@@ -74,6 +74,13 @@ pub struct PartTag {
     pub size: u64,
 }
 
+/// An upload of `name` by the parts of `storage`, or none where it has none: what a
+/// storage that wraps another gives for its own `upload`.
+pub fn upload_in_parts(storage: Arc<dyn Storage>, name: &ObjectName) -> Option<Box<dyn Upload>> {
+    let upload = PartUpload::of(storage, name)?;
+    Some(Box::new(upload))
+}
+
 /// An [`Upload`] over a storage's [`Parts`].
 pub(crate) struct PartUpload {
     storage: Arc<dyn Storage>,

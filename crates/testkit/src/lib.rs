@@ -11,11 +11,14 @@
 
 mod cache;
 pub mod cluster;
+mod counting;
 mod memory_storage;
+pub mod proxy;
 pub mod s3;
 mod seams;
 pub mod soak;
 pub mod storage_conformance;
 
+pub use counting::{Counting, Counts};
 pub use memory_storage::{Failure, MemoryStorage};
 pub use seams::{ScriptedClock, SeededRandom};

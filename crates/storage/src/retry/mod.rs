@@ -42,7 +42,7 @@ impl fmt::Debug for Retrying {
 
 /// A call that was tried until its time was up.
 #[derive(Debug, thiserror::Error)]
-#[error("{last} (tried {attempts} times in {} s)", .within.as_secs())]
+#[error("{last} (tried {attempts} times in {within:.1?})")]
 struct GaveUp {
     attempts: u32,
     within: Duration,
@@ -89,13 +89,18 @@ impl Retrying {
         let started = Instant::now();
         let mut attempts = 0;
         let mut unclear = false;
+        let mut before: Option<StorageError> = None;
         loop {
             attempts += 1;
             let left = self.total(call).saturating_sub(started.elapsed());
-            let time = self.patience.attempt_of(call.bytes).min(left);
-            let result = match timeout(time, attempt()).await {
+            let full = self.patience.attempt_of(call.bytes);
+            let result = match timeout(full.min(left), attempt()).await {
                 Ok(result) => result,
-                Err(_) => Err(self.timed_out(call, time)),
+                // An attempt that was cut short says less than the one before it.
+                Err(_) => Err(match before.take() {
+                    Some(before) if left < full => before,
+                    _ => self.timed_out(call, full.min(left)),
+                }),
             };
             if !result.as_ref().is_err_and(StorageError::is_transient) {
                 self.answered.store(true, Ordering::Relaxed);
@@ -119,6 +124,7 @@ impl Retrying {
                 };
             }
             unclear = true;
+            before = Some(error);
             sleep(pause).await;
         }
     }
@@ -136,7 +142,7 @@ impl Retrying {
     }
 
     fn timed_out(&self, call: Call<'_>, time: Duration) -> StorageError {
-        let text = format!("no answer within {} s", time.as_secs());
+        let text = format!("no answer within {time:.1?}");
         StorageError {
             operation: call.operation,
             object: call.object.to_owned(),

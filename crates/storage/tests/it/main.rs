@@ -1,12 +1,18 @@
 //! The storage contract, on every storage there is.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod faults;
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use pgkeep_storage::{LocalStorage, Storage, list_all};
-use pgkeep_testkit::MemoryStorage;
+use pgkeep_testkit::proxy::{FaultProxy, Weather};
 use pgkeep_testkit::s3::S3s;
 use pgkeep_testkit::storage_conformance::{Promises, check_contract, check_contract_with};
+use pgkeep_testkit::{Counting, MemoryStorage};
 
 #[tokio::test]
 async fn a_local_directory_keeps_the_contract() {
@@ -67,8 +73,37 @@ async fn a_bucket_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn a_bucket_whose_calls_are_tried_again_keeps_the_contract() {
+async fn a_bucket_far_away_keeps_the_contract() {
     let server = S3s::start();
-    let storage = server.access().storage("");
-    check_contract_with(storage.as_ref(), Promises::of_s3s()).await;
+    let weather = Weather {
+        latency: Duration::from_millis(20),
+        bytes_per_second: None,
+    };
+    let proxy = FaultProxy::start(&server.access().endpoint, weather);
+    let storage = server.access().through(proxy.endpoint()).storage("");
+    // A thousand objects one after the other are a second page on the near one.
+    let promises = Promises {
+        page: None,
+        ..Promises::of_s3s()
+    };
+    check_contract_with(storage.as_ref(), promises).await;
+}
+
+#[tokio::test]
+async fn an_object_that_fits_one_part_is_one_request() {
+    let server = S3s::start();
+    let counting = Counting::new(Arc::new(server.access().bare("")));
+    for (length, requests) in [(0, 1), (100, 1), (8 << 20, 1), (17 << 20, 5)] {
+        let object = format!("object/{length}").parse().unwrap();
+        let mut upload = counting.upload(&object).await.unwrap();
+        let bytes = Bytes::from(vec![1; length]);
+        for at in (0..length).step_by(8 << 20) {
+            let part = bytes.slice(at..length.min(at + (8 << 20)));
+            upload.part(part).await.unwrap();
+        }
+        upload.finish().await.unwrap();
+        assert_eq!(counting.take().requests(), requests, "{length} bytes");
+        assert!(counting.get(&object, None).await.unwrap() == bytes);
+        counting.take();
+    }
 }
