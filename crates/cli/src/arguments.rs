@@ -3,6 +3,8 @@
 //! Invariants: raw arguments only; what they mean is worked out where they are
 //! used. No secret is ever an argument: other users of the machine can read them.
 
+pub(crate) mod key;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -38,6 +40,10 @@ pub(crate) enum Command {
     Show(Show),
     /// Restore a database beside the old one, or into a file
     Restore(Restore),
+    /// Who may read and write: list, make, add and retire keys
+    Key(key::Key),
+    /// All that a stranger needs to restore, on one page
+    Kit(key::Kit),
     /// Print a page of the reference
     #[command(hide = true)]
     Reference(Reference),
@@ -69,9 +75,15 @@ pub(crate) struct Init {
     #[arg(long = "recipient", value_name = "age1…")]
     pub(crate) recipients: Vec<String>,
 
-    /// Where to write the new recovery key [default: recovery.key beside the configuration]
-    #[arg(long, value_name = "FILE", conflicts_with = "recipients")]
+    /// Where to write the new recovery key [default: recovery.key beside the configuration; the
+    /// key that manages an unencrypted repository: owner.key]
+    #[arg(long, value_name = "FILE")]
     pub(crate) recovery_key_file: Option<PathBuf>,
+
+    /// Keep a new recovery key in the repository, under a passphrase that is asked for or in
+    /// PGKEEP_PASSPHRASE_FILE, instead of in a file
+    #[arg(long)]
+    pub(crate) passphrase: bool,
 
     /// Whether backups are sealed
     #[arg(long, value_enum, default_value_t = Encryption::Age)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pgkeep_config::{ClusterSettings, ConfigError, ConnectionText, EncryptionMode, Settings};
-use pgkeep_format::Encryption;
+use pgkeep_format::{Encryption, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::Tools;
 use pgkeep_repository::{Catalogue, Repository, WriteAccess};
@@ -18,7 +18,7 @@ use pgkeep_types::{ClusterName, Environment};
 use crate::arguments::Arguments;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
-use crate::keys::KeysAtHand;
+use crate::keys::{KeysAtHand, unlock};
 use crate::output::Output;
 use crate::process::{self, SystemClock, SystemRandom};
 
@@ -156,13 +156,47 @@ impl Context {
                 hint: "name one in the cluster's 'repositories'".to_owned(),
             });
         };
+        self.open_repository(settings, name, &keys.pins()).await
+    }
+
+    /// The repository that is meant: the one that is named, or the only one.
+    pub(crate) fn repository_name<'a>(
+        &self,
+        settings: &'a Settings,
+        named: Option<&str>,
+    ) -> Result<&'a str, CliError> {
+        let known = || {
+            let names: Vec<&str> = settings.repositories.keys().map(String::as_str).collect();
+            names.join(", ")
+        };
+        let mut all = settings.repositories.keys();
+        let found = match named {
+            Some(name) => all.find(|known| *known == name),
+            None => all.next().filter(|_| settings.repositories.len() == 1),
+        };
+        found.map(String::as_str).ok_or_else(|| CliError::Usage {
+            problem: match named {
+                Some(name) => format!("repository {name:?} is not configured"),
+                None => "several repositories are configured, and none is named".to_owned(),
+            },
+            hint: format!("name one with --repository; there is {}", known()),
+        })
+    }
+
+    /// Opens the repository of this name, holding it against `pins`.
+    pub(crate) async fn open_repository(
+        &self,
+        settings: &Settings,
+        name: &str,
+        pins: &[Trust],
+    ) -> Result<Repository, CliError> {
         let directory = settings
             .repositories
             .get(name)
             .map(|r| r.directory.as_path());
         let directory = directory.unwrap_or(Path::new(""));
         let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(directory));
-        Ok(Repository::open(storage, &keys.pins()).await?)
+        Ok(Repository::open(storage, pins).await?)
     }
 
     /// Opens a cluster's repository for reading, and tells what there is to be
@@ -223,6 +257,20 @@ pub(crate) struct Opened {
     pub(crate) keys: KeysAtHand,
     pub(crate) repository: Repository,
     pub(crate) catalogue: Catalogue,
+}
+
+impl Opened {
+    /// Brings back a recovery key that is in the repository under a passphrase,
+    /// where no other is at hand; `ask` for the passphrase if need be.
+    pub(crate) async fn unlock(self, context: &Context, ask: bool) -> Result<Self, CliError> {
+        let mut keys = self.keys;
+        let repository = unlock(context, self.repository, &mut keys, ask).await?;
+        Ok(Self {
+            keys,
+            repository,
+            ..self
+        })
+    }
 }
 
 /// A cluster of which nothing is configured: libpq's variables say where it is.

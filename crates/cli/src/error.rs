@@ -151,6 +151,9 @@ pub(crate) enum CliError {
         #[source]
         source: io::Error,
     },
+    /// Somebody was asked, and said no.
+    #[error("nothing was changed")]
+    Declined,
     /// Somebody asked to stop, and nothing had to be cleaned up.
     #[error("{what} was interrupted")]
     Interrupted {
@@ -210,6 +213,7 @@ impl CliError {
                     .to_owned(),
             ),
             Self::Interrupted { .. }
+            | Self::Declined
             | Self::UnreadableKey(_)
             | Self::KeyFile { .. }
             | Self::File { .. }

@@ -10,10 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use pgkeep_format::{FormatError, HostKey, Identities, RecoveryKeyFile, Trust};
+use pgkeep_repository::Repository;
 use zeroize::Zeroizing;
 
+use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
+use crate::passphrase;
 
 /// Private keys, read once.
 pub(crate) struct KeysAtHand {
@@ -38,10 +41,7 @@ impl KeysAtHand {
         let host = match host {
             None => Host::NotConfigured,
             Some(path) => match read_private(path)? {
-                Ok(text) => {
-                    let key = HostKey::from_secret_text(&text);
-                    Host::There(Box::new(key.map_err(|source| unusable(path, source))?))
-                }
+                Ok(text) => Host::There(Box::new(parse_host(path, &text)?)),
                 Err(source) => {
                     output.warning(format_args!(
                         "the host key file {} cannot be read: {source}",
@@ -54,11 +54,16 @@ impl KeysAtHand {
         let recovery = match identity {
             None => RecoveryKeyFile::default(),
             Some(path) => {
-                let text = read_private(path)?.map_err(|source| cannot_read(path, source))?;
+                let text = identity_text(path)?;
                 RecoveryKeyFile::from_secret_text(&text).map_err(|source| unusable(path, source))?
             }
         };
         Ok(Self { host, recovery })
+    }
+
+    /// Whether a recovery key's file is at hand, or a prover's.
+    pub(crate) fn has_recovery(&self) -> bool {
+        !self.recovery.identities.is_empty()
     }
 
     /// What these keys' files know of repositories.
@@ -92,6 +97,43 @@ impl KeysAtHand {
         }
         all
     }
+}
+
+/// Brings back a recovery key that is in the repository under a passphrase, where no
+/// other is at hand and somebody knows the passphrase; `ask` for it where the
+/// environment does not have it. The repository is then held against what the key
+/// knows of it.
+pub(crate) async fn unlock(
+    context: &Context,
+    repository: Repository,
+    keys: &mut KeysAtHand,
+    ask: bool,
+) -> Result<Repository, CliError> {
+    if keys.has_recovery() || !repository.has_passphrase() {
+        return Ok(repository);
+    }
+    let Some(passphrase) = passphrase::known(context, ask).await? else {
+        return Ok(repository);
+    };
+    let file = repository.unwrap_key(&passphrase).await?;
+    let repository = repository.held_against(&file.trust)?;
+    keys.recovery = file;
+    Ok(repository)
+}
+
+/// The host key in a file.
+pub(crate) fn host_key(path: &Path) -> Result<HostKey, CliError> {
+    let text = read_private(path)?.map_err(|source| cannot_read(path, source))?;
+    parse_host(path, &text)
+}
+
+/// The text of a file with recovery keys.
+pub(crate) fn identity_text(path: &Path) -> Result<Zeroizing<String>, CliError> {
+    read_private(path)?.map_err(|source| cannot_read(path, source))
+}
+
+fn parse_host(path: &Path, text: &str) -> Result<HostKey, CliError> {
+    HostKey::from_secret_text(text).map_err(|source| unusable(path, source))
 }
 
 /// Reads a file that holds a private key; the inner error where it is not there or

@@ -12,7 +12,10 @@ mod error;
 mod interrupt;
 mod keys;
 mod output;
+mod passphrase;
+mod private_file;
 mod process;
+mod terminal;
 mod words;
 
 use std::process::ExitCode;

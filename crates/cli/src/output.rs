@@ -72,6 +72,12 @@ impl Output {
         quietly(writeln!(anstream::stderr(), "{words}"));
     }
 
+    /// A question; the answer is typed behind it.
+    pub(crate) fn ask(self, question: impl Display) {
+        let mut stderr = anstream::stderr();
+        quietly(write!(stderr, "{question}").and_then(|()| stderr.flush()));
+    }
+
     /// Something that should be looked at.
     pub(crate) fn warning(self, words: impl Display) {
         quietly(writeln!(

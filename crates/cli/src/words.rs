@@ -50,6 +50,12 @@ pub(crate) fn time_to_the_minute(instant: Timestamp) -> String {
     local.strftime("%Y-%m-%d %H:%M %:::z").to_string()
 }
 
+/// The day of an instant in the local zone, such as `2026-11-20`.
+pub(crate) fn day(instant: Timestamp) -> String {
+    let local = instant.to_zoned(TimeZone::system());
+    local.strftime("%Y-%m-%d").to_string()
+}
+
 /// How long it took from one instant to another, such as `2.1 s`.
 pub(crate) fn duration(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.duration_since(from).as_secs_f64();

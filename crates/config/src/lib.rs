@@ -7,10 +7,12 @@
 
 mod error;
 mod file;
+mod passphrase;
 mod settings;
 mod variables;
 
 pub use error::ConfigError;
+pub use passphrase::{passphrase, passphrase_in};
 pub use settings::{
     ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,
     Settings, storage_directory,

@@ -18,6 +18,8 @@ pub(crate) const DATABASE_URL_FILE: &str = "PGKEEP_DATABASE_URL_FILE";
 pub(crate) const REPOSITORY: &str = "PGKEEP_REPOSITORY";
 pub(crate) const IDENTITY_FILE: &str = "PGKEEP_IDENTITY_FILE";
 pub(crate) const HOST_KEY_FILE: &str = "PGKEEP_HOST_KEY_FILE";
+pub(crate) const PASSPHRASE: &str = "PGKEEP_PASSPHRASE";
+pub(crate) const PASSPHRASE_FILE: &str = "PGKEEP_PASSPHRASE_FILE";
 pub(crate) const POSTGRES_BIN: &str = "PGKEEP_POSTGRES_BIN";
 
 /// All variables, in the order of the reference.
@@ -45,6 +47,14 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: HOST_KEY_FILE,
         meaning: "The host's key file, for writing backups.",
+    },
+    Variable {
+        name: PASSPHRASE,
+        meaning: "The passphrase of a recovery key that is in the repository; an identity file goes before it.",
+    },
+    Variable {
+        name: PASSPHRASE_FILE,
+        meaning: "A file that holds what `PGKEEP_PASSPHRASE` would; a line's end after it does not count.",
     },
     Variable {
         name: POSTGRES_BIN,

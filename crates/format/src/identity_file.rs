@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::descriptor::RepositoryId;
 use crate::host_key::Trust;
-use crate::{FormatError, RecoveryIdentity};
+use crate::{FormatError, KeyRole, RecoveryIdentity};
 
 const TRUST: &str = "# pgkeep repository: ";
 
@@ -31,15 +31,53 @@ impl RecoveryKeyFile {
         trust: &Trust,
         created: &str,
     ) -> Zeroizing<String> {
+        let about = format!(
+            "# pgkeep recovery key, made {created}. Whoever has it can read every backup of\n\
+             # this repository; without it, nobody can. Keep it offline, in two places.\n"
+        );
+        Self::text(identity, trust, &about)
+    }
+
+    /// The content of a file for the key that manages an unencrypted repository.
+    #[must_use]
+    pub fn owners_secret_text(
+        identity: &RecoveryIdentity,
+        trust: &Trust,
+        created: &str,
+    ) -> Zeroizing<String> {
+        let about = format!(
+            "# pgkeep owner's key, made {created}. Whoever has it can add hosts to this\n\
+             # repository and retire them; without it, nobody can. Keep it offline.\n"
+        );
+        Self::text(identity, trust, &about)
+    }
+
+    fn text(identity: &RecoveryIdentity, trust: &Trust, about: &str) -> Zeroizing<String> {
+        Zeroizing::new(format!(
+            "{about}{}\n# public key: {}\n{}\n",
+            Self::trust_line(trust),
+            identity.recipient(),
+            identity.to_secret_text().as_str(),
+        ))
+    }
+
+    /// The content of a file for a key that no repository has yet; its role tells
+    /// whoever finds it what it can do.
+    #[must_use]
+    pub fn new_secret_text(
+        identity: &RecoveryIdentity,
+        role: KeyRole,
+        created: &str,
+    ) -> Zeroizing<String> {
         let recipient = identity.recipient();
         let secret = identity.to_secret_text();
+        let means = match role {
+            KeyRole::Prover => "It opens every backup that is made once it was added.",
+            _ => "It opens every backup that is made once it was added. Keep it offline.",
+        };
         Zeroizing::new(format!(
-            "# pgkeep recovery key, made {created}. Whoever has it can read every backup of\n\
-             # this repository; without it, nobody can. Keep it offline, in two places.\n\
-             {}\n\
-             # public key: {recipient}\n\
-             {}\n",
-            Self::trust_line(trust),
+            "# pgkeep {} key, made {created}. {means}\n# public key: {recipient}\n{}\n",
+            role.as_str(),
             secret.as_str(),
         ))
     }

@@ -5,9 +5,6 @@
 //! repository that could not be made leaves no keys behind.
 
 use std::fmt::Write as _;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,7 +21,8 @@ use crate::arguments::{Encryption, Init};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
-use crate::process;
+use crate::private_file::Drafts;
+use crate::{passphrase, process};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -34,6 +32,7 @@ struct Report<'a> {
     encrypted: bool,
     recipients: &'a [Recipient],
     recovery_key_file: Option<&'a Path>,
+    passphrase: bool,
     host_key_file: &'a Path,
     config: &'a Path,
 }
@@ -46,7 +45,10 @@ struct Plan {
     /// Whether there is a configuration that stays as it is.
     configured: bool,
     host_key: PathBuf,
-    recovery_key: PathBuf,
+    /// Where a new recovery key is written; the owner's, where nothing is sealed.
+    recovery_key: Option<PathBuf>,
+    /// Whether a new recovery key goes into the repository, under a passphrase.
+    passphrase: bool,
     encrypted: bool,
     recipients: Vec<Recipient>,
 }
@@ -59,20 +61,33 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     context.random.fill(seed.as_mut());
     let mut host = HostKey::generate(process::host_name(), &seed);
     // Only where no recipient was named is a recovery key made here.
-    let recovery = (plan.encrypted && plan.recipients.is_empty()).then(RecoveryIdentity::generate);
-    let recipients = match &recovery {
-        Some(key) => vec![key.recipient()],
-        None => plan.recipients.clone(),
-    };
+    let made = (plan.passphrase || plan.recovery_key.is_some()).then(RecoveryIdentity::generate);
+    let mut recipients = plan.recipients.clone();
+    recipients.extend(
+        made.iter()
+            .filter(|_| plan.encrypted)
+            .map(RecoveryIdentity::recipient),
+    );
+    recipients.sort();
+    recipients.dedup();
     let identity = host.clone();
-    let new = NewRepository::draw(&recipients, &identity, &context.random);
-    host.trust.push(new.trust());
+    let owner = made.as_ref().filter(|_| !plan.encrypted);
+    let mut new = NewRepository::draw(&recipients, &identity, &context.random)
+        .owned_by(owner.map(RecoveryIdentity::recipient));
+    host.pin(new.trust());
+    if let (Some(key), true) = (&made, plan.passphrase) {
+        let passphrase = passphrase::new(context, None).await?;
+        new.wrap(key, &passphrase, &context.clock).await?;
+    }
 
     let mut files = Drafts::default();
-    if let Some(key) = &recovery {
+    if let (Some(key), Some(path)) = (&made, &plan.recovery_key) {
         let today = context.clock.now().strftime("%Y-%m-%d").to_string();
-        let text = RecoveryKeyFile::to_secret_text(key, &new.trust(), &today);
-        files.write(&plan.recovery_key, &text)?;
+        let text = match plan.encrypted {
+            true => RecoveryKeyFile::to_secret_text(key, &new.trust(), &today),
+            false => RecoveryKeyFile::owners_secret_text(key, &new.trust(), &today),
+        };
+        files.write(path, &text)?;
     }
     let text = host.to_secret_text().map_err(|source| CliError::KeyFile {
         path: plan.host_key.clone(),
@@ -94,16 +109,16 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     }
     files.keep();
 
-    let recovery_key_file = recovery.is_some().then_some(plan.recovery_key.as_path());
     let trust = new.trust();
-    tell(context, &plan, arguments, recovery_key_file, &trust);
+    tell(context, &plan, arguments, &trust);
     context.output.json(&Report {
         version: JSON_VERSION,
         repository: &plan.repository,
         id: new.trust().repository.to_string(),
         encrypted: plan.encrypted,
         recipients: &recipients,
-        recovery_key_file,
+        recovery_key_file: plan.recovery_key.as_deref(),
+        passphrase: plan.passphrase,
         host_key_file: &plan.host_key,
         config: &plan.config,
     })?;
@@ -160,10 +175,8 @@ fn plan(arguments: &Init, context: &Context) -> Result<Plan, CliError> {
         repository_name,
         configured: settings.is_some(),
         host_key: host_key.unwrap_or_else(|| beside.join("host.key")),
-        recovery_key: match &arguments.recovery_key_file {
-            Some(file) => context.path(file),
-            None => beside.join("recovery.key"),
-        },
+        recovery_key: recovery_key(arguments, context, encrypted, &recipients, &beside)?,
+        passphrase: arguments.passphrase,
         config,
         encrypted,
         recipients: recipients.iter().map(parse).collect::<Result<_, _>>()?,
@@ -171,6 +184,33 @@ fn plan(arguments: &Init, context: &Context) -> Result<Plan, CliError> {
     plan.recipients.sort();
     plan.recipients.dedup();
     Ok(plan)
+}
+
+/// Where a key that is made here is written; nowhere, where others hold the keys or a
+/// passphrase does.
+fn recovery_key(
+    arguments: &Init,
+    context: &Context,
+    encrypted: bool,
+    recipients: &[String],
+    beside: &Path,
+) -> Result<Option<PathBuf>, CliError> {
+    if let Some(file) = &arguments.recovery_key_file {
+        if !recipients.is_empty() && !arguments.passphrase {
+            return Err(CliError::Usage {
+                problem: "a file for a recovery key was named, and recipients that have one"
+                    .to_owned(),
+                hint: "leave one of the two out".to_owned(),
+            });
+        }
+        return Ok(Some(context.path(file)));
+    }
+    let elsewhere = arguments.passphrase || !recipients.is_empty();
+    let name = match encrypted {
+        true => "recovery.key",
+        false => "owner.key",
+    };
+    Ok((!elsewhere).then(|| beside.join(name)))
 }
 
 /// Where the repository goes, and what the configuration calls it.
@@ -277,26 +317,34 @@ fn toml_string(text: &str) -> String {
     quoted
 }
 
-fn tell(
-    context: &Context,
-    plan: &Plan,
-    arguments: &Init,
-    recovery_key: Option<&Path>,
-    trust: &Trust,
-) {
+fn tell(context: &Context, plan: &Plan, arguments: &Init, trust: &Trust) {
     let mut text = format!("Made a repository in {}", plan.repository.display());
     text.push_str(if plan.encrypted {
         ", sealed with age.\n"
     } else {
         ", NOT encrypted: whoever has the storage has the data.\n"
     });
-    if let Some(path) = recovery_key {
-        let _ = write!(
+    if plan.passphrase {
+        text.push_str(
+            "\nThe address and the passphrase restore everything; without the passphrase nobody \
+             can.\nKeep it offline, in two places.\n",
+        );
+    }
+    // Writing into a string does not fail.
+    let _ = match (&plan.recovery_key, plan.encrypted) {
+        (Some(path), true) => write!(
             text,
             "\nKeep offline, in two places; without it nobody can restore:\n  {}\n",
             path.display()
-        );
-    } else if plan.encrypted {
+        ),
+        (Some(path), false) => write!(
+            text,
+            "\nKeep offline; without it no host can be added or retired:\n  {}\n",
+            path.display()
+        ),
+        (None, _) => Ok(()),
+    };
+    if !plan.recipients.is_empty() {
         text.push_str("\nKeep offline the private keys of:\n");
         for recipient in &plan.recipients {
             let _ = writeln!(text, "  {recipient}");
@@ -314,7 +362,7 @@ fn tell(
         plan.host_key.display(),
         plan.config.display()
     );
-    if let Some(path) = recovery_key {
+    if let Some(path) = &plan.recovery_key {
         let _ = writeln!(
             text,
             "  copy {} to where it is safe, then remove it here",
@@ -327,56 +375,6 @@ fn tell(
         arguments.cluster
     );
     context.output.data(text);
-}
-
-/// Files that are removed again unless all goes well.
-#[derive(Default)]
-struct Drafts(Vec<PathBuf>);
-
-impl Drafts {
-    /// Writes a private file that must not be there yet, durably.
-    fn write(&mut self, path: &Path, text: &str) -> Result<(), CliError> {
-        let failed = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::AlreadyExists => CliError::Exists {
-                path: path.to_owned(),
-            },
-            _ => CliError::File {
-                what: "write",
-                path: path.to_owned(),
-                source,
-            },
-        };
-        let parent = path.parent().unwrap_or(Path::new("/"));
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(parent)
-            .map_err(failed)?;
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
-        self.0.push(path.to_owned());
-        file.write_all(text.as_bytes()).map_err(failed)?;
-        file.sync_all().map_err(failed)?;
-        let directory = fs::File::open(parent).map_err(failed)?;
-        directory.sync_all().map_err(failed)
-    }
-
-    fn keep(mut self) {
-        self.0.clear();
-    }
-}
-
-impl Drop for Drafts {
-    fn drop(&mut self) {
-        for path in &self.0 {
-            // The repository was not made: these keys open nothing.
-            let _ = fs::remove_file(path);
-        }
-    }
 }
 
 #[cfg(test)]

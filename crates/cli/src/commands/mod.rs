@@ -7,6 +7,8 @@ mod backup;
 mod database_name;
 mod demo;
 mod init;
+mod key;
+mod kit;
 mod list;
 mod reference;
 mod restore;
@@ -28,7 +30,13 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, Cl
                 () = context.interrupt.insisted() => Err(CliError::Insisted),
             }
         }
-        Command::List(_) | Command::Show(_) | Command::Reference(_) => {
+        Command::Key(_) => {
+            let work = dispatch(command, context);
+            context
+                .unless_interrupted("the work on the keys", work)
+                .await
+        }
+        Command::List(_) | Command::Show(_) | Command::Kit(_) | Command::Reference(_) => {
             let work = dispatch(command, context);
             context.unless_interrupted("the listing", work).await
         }
@@ -42,6 +50,8 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
         Command::List(arguments) => list::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Restore(arguments) => restore::run(arguments, context).await,
+        Command::Key(arguments) => key::run(arguments, context).await,
+        Command::Kit(arguments) => kit::run(arguments, context).await,
         Command::Reference(arguments) => {
             reference::run(arguments, context);
             Ok(Exit::Done)

@@ -22,19 +22,7 @@ fn commands() -> String {
     let mut page = String::from("# The command line\n\nMade by `cargo xtask reference`.\n");
     let mut program = Arguments::command().term_width(90);
     program.build();
-    for command in program.get_subcommands_mut() {
-        if command.is_hide_set() || command.get_name() == "help" {
-            continue;
-        }
-        let name = command.get_name().to_owned();
-        let help = command.render_long_help().to_string();
-        // Writing into a string does not fail.
-        let _ = write!(
-            page,
-            "\n## pgkeep {name}\n\n```text\n{}\n```\n",
-            help.trim_end()
-        );
-    }
+    describe(&mut program, "pgkeep", &mut page);
     page.push_str(
         "\n## Exit codes\n\n\
          | Code | Meaning |\n|---|---|\n\
@@ -43,6 +31,20 @@ fn commands() -> String {
          | 4 | nothing suitable found |\n| 130 | interrupted |\n",
     );
     page
+}
+
+/// Every command below this one that is shown, and those below them.
+fn describe(command: &mut clap::Command, path: &str, page: &mut String) {
+    for command in command.get_subcommands_mut() {
+        if command.is_hide_set() || command.get_name() == "help" {
+            continue;
+        }
+        let path = format!("{path} {}", command.get_name());
+        let help = command.render_long_help().to_string();
+        // Writing into a string does not fail.
+        let _ = write!(page, "\n## {path}\n\n```text\n{}\n```\n", help.trim_end());
+        describe(command, &path, page);
+    }
 }
 
 fn environment() -> String {

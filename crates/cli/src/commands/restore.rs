@@ -43,6 +43,8 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     let open = async {
         let opened = context
             .open_for_reading(arguments.cluster.as_ref(), identity)
+            .await?
+            .unlock(context, true)
             .await?;
         let sealed = opened.repository.encryption() == Encryption::Age;
         if sealed && !opened.repository.is_pinned() && !arguments.unpinned {

@@ -38,6 +38,8 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
     let identity = arguments.identity.as_deref();
     let opened = context
         .open_for_reading(arguments.cluster.as_ref(), identity)
+        .await?
+        .unlock(context, false)
         .await?;
     let (repository, catalogue) = (&opened.repository, &opened.catalogue);
     let meant = Selection::Id(arguments.backup.clone());

@@ -82,11 +82,12 @@ impl Keys {
             .map(|key| &key.record)
     }
 
-    /// The recipients of a role that were not retired.
+    /// The recipients of a role that were not retired, sorted.
     pub(crate) fn recipients(&self, role: KeyRole) -> Vec<Recipient> {
-        self.in_use(role)
-            .filter_map(|record| record.recipient.clone())
-            .collect()
+        let keys = self.in_use(role);
+        let mut recipients: Vec<_> = keys.filter_map(|key| key.recipient.clone()).collect();
+        recipients.sort();
+        recipients
     }
 
     /// The signing keys of all hosts that ever were.

@@ -35,6 +35,13 @@ impl Repository {
         !self.keys.wrapped.is_empty()
     }
 
+    /// The object that holds the private half of a key under a passphrase.
+    #[must_use]
+    pub fn wrapped_key(&self, fingerprint: &str) -> Option<String> {
+        let wrapped = self.keys.wrapped.get(fingerprint)?;
+        Some(wrapped.object.to_string())
+    }
+
     /// The recovery key that opens with this passphrase, with what its file knows
     /// of the repository. Takes about a second for each.
     ///

@@ -1,0 +1,123 @@
+//! The kit is enough: a stranger types what it says, and has the database.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use pgkeep_testkit::cluster::{Cluster, Major};
+
+use crate::site::{PROGRAM, Ran, Site, ended, socket_of};
+
+/// An empty directory, and nothing but what is on every machine, and pgkeep.
+struct Stranger {
+    home: tempfile::TempDir,
+}
+
+impl Stranger {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(PROGRAM, home.path().join("pgkeep")).unwrap();
+        Self { home }
+    }
+
+    /// Types every command of the page, from top to bottom.
+    async fn follow(&self, page: &str) -> Ran {
+        let page = page.split("#!/usr/bin/env python3").next().unwrap();
+        let lines = page.lines().map(str::trim_start);
+        let commands: Vec<&str> = lines.filter_map(|line| line.strip_prefix("$ ")).collect();
+        assert!(commands.len() >= 6, "{commands:?}");
+        let path = format!("{}:/usr/bin:/bin", self.home.path().display());
+        let child = tokio::process::Command::new("sh")
+            .args(["-e", "-c", &commands.join("\n")])
+            .current_dir(self.home.path())
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        ended(child).await
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.home.path().join(name)).unwrap()
+    }
+}
+
+/// A repository with two databases, of which one has an awkward name.
+async fn filled(cluster: &Cluster, more: &[&str]) -> Site {
+    cluster
+        .psql(
+            "postgres",
+            "CREATE DATABASE \"a'b $(x)\"; CREATE DATABASE shop",
+        )
+        .await;
+    cluster
+        .psql("a'b $(x)", "CREATE TABLE t AS SELECT 42 AS answer")
+        .await;
+    let site = Site::with(&socket_of(cluster), more).await;
+    site.back_up("a'b $(x)").await;
+    site.back_up("shop").await;
+    site
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::copy(from, to).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_with_the_kit_and_the_key_restores_with_and_without_pgkeep() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = filled(&cluster, &[]).await;
+    let note = "in the safe of the office, second drawer";
+    let kit = ["kit", "--output", "pgkeep-kit.txt", "--note", note];
+    site.run(&kit).await.ended(0);
+    let page = std::fs::read_to_string(site.path("pgkeep-kit.txt")).unwrap();
+    assert!(!page.contains("AGE-SECRET-KEY-1") || page.contains("AGE-SECRET-KEY-1…"));
+    for told in [note, "main", "shop", "recovery", "age1", "PostgreSQL 15"] {
+        assert!(page.contains(told), "{told}");
+    }
+    let stranger = Stranger::new();
+    for file in ["pgkeep-kit.txt", "recovery.key"] {
+        copy(&site.path(file), &stranger.home.path().join(file));
+    }
+    stranger.follow(&page).await.ended(0);
+    let (with, without) = (
+        stranger.read("restored.dump"),
+        stranger.read("without.dump"),
+    );
+    assert!(with == without && with.starts_with(b"PGDMP"));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kit_with_the_key_in_it_is_enough_alone() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = filled(&cluster, &[]).await;
+    let kit = ["kit", "--output", "all.txt", "--include-identity"];
+    site.run(&kit).await.ended(2).says(&["--identity"]);
+    let kit = [&kit[..], &["--identity", "recovery.key"]].concat();
+    let made = site.run(&[&kit[..], &["--json"]].concat()).await.ended(0);
+    assert!(!made.stdout.contains("SECRET"), "{made:?}");
+    made.says(&["holds the private key"]);
+    let stranger = Stranger::new();
+    copy(&site.path("all.txt"), &stranger.home.path().join("all.txt"));
+    let page = String::from_utf8(stranger.read("all.txt")).unwrap();
+    stranger.follow(&page).await.ended(0);
+    assert!(stranger.read("restored.dump") == stranger.read("without.dump"));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kit_of_an_unencrypted_repository_needs_no_key() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = filled(&cluster, &["--encryption", "none"]).await;
+    let page = site.run(&["kit"]).await.ended(0).stdout;
+    let stranger = Stranger::new();
+    std::fs::write(stranger.home.path().join("pgkeep-kit.txt"), &page).unwrap();
+    stranger.follow(&page).await.ended(0);
+    assert!(stranger.read("restored.dump") == stranger.read("without.dump"));
+    cluster.stop().await;
+}
