@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
+use pgkeep_storage::ObjectMeta;
 use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId, Timestamp};
 
 use super::keep::Kept;
-use super::outlook::{Outlook, of_backup, parents};
+use super::outlook::{Outlook, RunSeen, of_backup, parents};
 use super::seen::Seen;
 
 /// By what a pruner goes besides what it has seen.
@@ -177,7 +178,27 @@ pub fn plan(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
     plan.tombstones = tombstones.cloned().collect();
 
     let kept = Kept::new(&outlook)?;
-    for object in &seen.listing.backups {
+    of_backups(&outlook, terms, &kept, &mut plan);
+    of_runs(&outlook, terms, &mut plan);
+    of_tombstones(&outlook, terms, &mut plan);
+    plan.deletions
+        .sort_by(|a, b| (a.stage, &a.name).cmp(&(b.stage, &b.name)));
+    Ok(plan)
+}
+
+impl Plan {
+    fn delete(&mut self, object: &ObjectMeta, stage: u8, reason: Reason) {
+        self.deletions.push(Deletion {
+            name: object.name.clone(),
+            size: object.size,
+            stage,
+            reason,
+        });
+    }
+}
+
+fn of_backups(outlook: &Outlook<'_>, terms: &Terms, kept: &Kept, plan: &mut Plan) {
+    for object in &outlook.seen.listing.backups {
         let Some((id, is_commit)) = of_backup(&object.name) else {
             plan.foreign.push(object.name.clone());
             continue;
@@ -185,69 +206,55 @@ pub fn plan(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
         if kept.backups.contains(&id) || kept.cited.contains(&object.name) {
             continue;
         }
-        let reason = reason(&outlook, &id);
+        let reason = reason(outlook, &id);
         if reason == Reason::Orphan && !terms.is_older(object.modified, terms.grace) {
             continue;
         }
-        plan.deletions.push(Deletion {
-            name: object.name.clone(),
-            size: object.size,
-            stage: if is_commit { 0 } else { 1 },
-            reason,
-        });
+        // Readers that find no commit look for nothing else.
+        let stage = if is_commit { 0 } else { 1 };
+        plan.delete(object, stage, reason);
     }
-    let listing = &seen.listing;
-    for object in &listing.runs {
-        let (stage, reason) = match names::place(&object.name) {
-            Some(Place::Run(_, run, record)) if is_over(&outlook, terms, &run) => {
+}
+
+fn of_runs(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
+    for object in &outlook.seen.listing.runs {
+        match names::place(&object.name) {
+            Some(Place::Run(_, run, record)) if is_over(outlook, terms, &run) => {
+                // Who finds a begin must be able to find that it was given up.
                 let stage = match record {
                     RunRecord::Begin => 3,
                     RunRecord::Outcome => 4,
                     RunRecord::Dead => 5,
                 };
-                (stage, Reason::History)
+                plan.delete(object, stage, Reason::History);
             }
-            Some(Place::Alive(_, run, _)) => match outlook.runs.get(&run) {
-                Some(seen) if seen.lives() => continue,
-                Some(seen) if !seen.begun && !terms.is_older(object.modified, terms.grace) => {
-                    continue;
+            Some(Place::Alive(_, run, _)) => {
+                let run = outlook.runs.get(&run);
+                let lives = run.is_some_and(RunSeen::lives);
+                let begun = run.is_some_and(|run| run.begun);
+                if !lives && (begun || terms.is_older(object.modified, terms.grace)) {
+                    plan.delete(object, 2, Reason::Sign);
                 }
-                _ => (2, Reason::Sign),
-            },
-            Some(_) => continue,
-            None => {
-                plan.foreign.push(object.name.clone());
-                continue;
             }
-        };
-        plan.deletions.push(Deletion {
-            name: object.name.clone(),
-            size: object.size,
-            stage,
-            reason,
-        });
+            Some(_) => {}
+            None => plan.foreign.push(object.name.clone()),
+        }
     }
-    let named = named(&outlook);
-    for object in &listing.tombstones {
+}
+
+/// A tombstone goes when nothing is left that it tells of.
+fn of_tombstones(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
+    let named = named(outlook);
+    for object in &outlook.seen.listing.tombstones {
         let Some(Place::Tombstone(_, id)) = names::place(&object.name) else {
             plan.foreign.push(object.name.clone());
             continue;
         };
         let forgotten = !outlook.has_objects.contains(&id) && !named.contains(&id);
         if forgotten && terms.is_older(object.modified, terms.history) {
-            plan.deletions.push(Deletion {
-                name: object.name.clone(),
-                size: object.size,
-                stage: 6,
-                reason: Reason::History,
-            });
+            plan.delete(object, 6, Reason::History);
         }
     }
-    plan.deletions.sort_by(|a, b| {
-        let order = |deletion: &Deletion| (deletion.stage, deletion.name.clone());
-        order(a).cmp(&order(b))
-    });
-    Ok(plan)
 }
 
 /// The runs that have given no sign of life for too long.

@@ -1,0 +1,67 @@
+//! A model of writers, pruners and a reader on one storage, explored state by state.
+//!
+//! What the model leaves out is what does not matter to the protocol: a backup is one
+//! pack and its `backup` record, bytes are never looked at. What it has is every order
+//! of single storage calls, of the single objects that a listing passes by, writers
+//! and pruners that stop anywhere for ever, and runs that seem dead at any moment,
+//! whatever any clock says. What a pruner does is decided by the program's own
+//! planner.
+//!
+//! Whether a storage creates only what is absent makes no difference to any state: the
+//! only objects that two may write, tombstones and `dead`, count by being there.
+
+mod explore;
+mod planner;
+mod pruning;
+mod state;
+mod steps;
+mod tests;
+
+/// Parts of the protocol that are left out, to see that the model notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Without {
+    Nothing,
+    /// A pruner deletes by what it saw before it declared anything.
+    SecondLook,
+    /// Runs are listed before backups only.
+    RunsAgain,
+    /// What a run says is looked for after backups were listed.
+    RunsFirst,
+    /// Whose records went away between being listed and being read is not asked.
+    ReadAgain,
+    /// A writer does not look after its commit.
+    Confirmation,
+    /// A writer looks for `begin` first, then for `dead`.
+    DeadBeforeBegin,
+    /// A pruner deletes `dead` before `begin`.
+    BeginBeforeDead,
+    /// A writer does not look for its parent's tombstone after its `begin`.
+    ParentAfterBegin,
+    /// A parent is any backup that is committed.
+    ConfirmedParent,
+    /// Pruners do not spare what the parents of runs need.
+    ParentsSpared,
+}
+
+/// How a listing passes by the objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listings {
+    /// All at once.
+    Whole,
+    /// One by one.
+    Single,
+    /// One by one, backwards.
+    Backwards,
+}
+
+/// What is explored.
+#[derive(Clone, Copy, Debug)]
+struct Setting {
+    writers: usize,
+    pruners: usize,
+    /// How often each pruner begins.
+    sweeps: u8,
+    reader: bool,
+    listings: Listings,
+    without: Without,
+}

@@ -1,0 +1,217 @@
+//! A state of the model.
+
+/// The most backups: the one that is there from the start, and one a writer.
+pub(super) const BACKUPS: usize = 3;
+
+/// Kinds of objects that a backup, or its run, has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Begin,
+    Dead,
+    /// The outcome: the backup is complete.
+    Complete,
+    /// The outcome: the backup failed.
+    Failed,
+    Tombstone,
+    Pack,
+    Commit,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Begin,
+        Self::Dead,
+        Self::Complete,
+        Self::Failed,
+        Self::Tombstone,
+        Self::Pack,
+        Self::Commit,
+    ];
+}
+
+/// A set of objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Objects(pub(super) u32);
+
+impl Objects {
+    pub(super) fn one(kind: Kind, backup: usize) -> Self {
+        Self(1 << (kind as usize + 7 * backup))
+    }
+
+    pub(super) fn of_kinds(kinds: &[Kind]) -> Self {
+        let all = (0..BACKUPS).flat_map(|b| kinds.iter().map(move |kind| Self::one(*kind, b)));
+        all.fold(Self::default(), Self::and)
+    }
+
+    pub(super) fn has(self, kind: Kind, backup: usize) -> bool {
+        self.0 & Self::one(kind, backup).0 != 0
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(super) fn within(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(super) fn each(self) -> impl Iterator<Item = (Kind, usize)> {
+        let all = (0..BACKUPS).flat_map(|b| Kind::ALL.map(|kind| (kind, b)));
+        all.filter(move |(kind, b)| self.has(*kind, *b))
+    }
+}
+
+/// Where a writer is: what it does next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Writing {
+    #[default]
+    Choose,
+    Begin,
+    LookForTombstoneOfParent,
+    LookForCommitOfParent,
+    Pack,
+    Commit,
+    LookForTombstone,
+    LookForDead,
+    LookForBegin,
+    LookForPacks,
+    Complete,
+    Tombstone,
+    Failed,
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Writer {
+    pub(super) next: Writing,
+    /// The parent that `begin` names.
+    pub(super) parent: Option<u8>,
+    /// Whether it refers to it.
+    pub(super) uses_parent: bool,
+}
+
+/// Where a pruner is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Pruning {
+    #[default]
+    Choose,
+    /// Which of the four listings, and how far.
+    List(u8, u8),
+    Read,
+    Plan,
+    Declare(u8),
+    Delete(u8),
+    Ended,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Pruner {
+    pub(super) next: Pruning,
+    pub(super) sweeps: u8,
+    pub(super) chosen: Option<u8>,
+    pub(super) declared: bool,
+    pub(super) seen: [Objects; 4],
+    /// The plan's number in the planner's book.
+    pub(super) plan: u32,
+}
+
+/// A reader: which backup, and how many of its packs it has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Reader {
+    #[default]
+    Choose,
+    Read(u8, u8),
+    /// A pack is missing: is there a tombstone?
+    Explain(u8),
+    Ended,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct State {
+    pub(super) objects: Objects,
+    pub(super) writers: [Writer; BACKUPS - 1],
+    pub(super) pruners: [Pruner; 2],
+    pub(super) reader: Reader,
+    /// Backups whose writers have found that they are good.
+    pub(super) good: u8,
+    /// Backups that somebody has chosen to delete.
+    pub(super) deleted: u8,
+    /// The reader found a good backup's pack missing, and no tombstone.
+    pub(super) unexplained: bool,
+}
+
+impl State {
+    /// One backup that is complete.
+    pub(super) fn start(setting: &super::Setting) -> Self {
+        let there = [Kind::Begin, Kind::Complete, Kind::Pack, Kind::Commit];
+        let there = there.map(|kind| Objects::one(kind, 0));
+        let mut state = Self {
+            objects: there.into_iter().fold(Objects::default(), Objects::and),
+            writers: Default::default(),
+            pruners: Default::default(),
+            reader: Reader::Choose,
+            good: 1,
+            deleted: 0,
+            unexplained: false,
+        };
+        for writer in state.writers.iter_mut().skip(setting.writers) {
+            writer.next = Writing::Ended;
+        }
+        for (number, pruner) in state.pruners.iter_mut().enumerate() {
+            pruner.sweeps = setting.sweeps;
+            if number >= setting.pruners {
+                pruner.next = Pruning::Ended;
+                pruner.sweeps = 0;
+            }
+        }
+        if !setting.reader {
+            state.reader = Reader::Ended;
+        }
+        state
+    }
+
+    /// The parent that the run of a backup names.
+    pub(super) fn parent(&self, backup: usize) -> Option<usize> {
+        let writer = self.writers.get(backup.checked_sub(1)?)?;
+        writer.parent.map(usize::from)
+    }
+
+    /// The backups whose packs a backup needs, as its record says.
+    pub(super) fn needs(&self, backup: usize) -> u8 {
+        let own = 1 << backup;
+        let writer = backup.checked_sub(1).and_then(|w| self.writers.get(w));
+        match writer {
+            Some(writer) if writer.uses_parent => {
+                own | writer.parent.map_or(0, |p| self.needs(usize::from(p)))
+            }
+            _ => own,
+        }
+    }
+
+    /// Whether all packs are there that a backup needs.
+    pub(super) fn is_whole(&self, backup: usize) -> bool {
+        let needs = self.needs(backup);
+        (0..BACKUPS).all(|b| needs & (1 << b) == 0 || self.objects.has(Kind::Pack, b))
+    }
+
+    /// What has gone wrong.
+    pub(super) fn wrong(&self) -> Option<&'static str> {
+        for backup in (0..BACKUPS).filter(|b| self.good & !self.deleted & (1 << b) != 0) {
+            if !self.objects.has(Kind::Commit, backup) {
+                return Some("a good backup has lost its record");
+            }
+            if self.objects.has(Kind::Tombstone, backup) {
+                return Some("a good backup has a tombstone that nobody chose");
+            }
+            if !self.is_whole(backup) {
+                return Some("a good backup has lost a pack that it needs");
+            }
+        }
+        self.unexplained
+            .then_some("a reader was told nothing of why a pack is missing")
+    }
+}

@@ -1,0 +1,164 @@
+//! What can happen next in a state.
+
+use super::planner::Planner;
+use super::pruning::prune;
+use super::state::{BACKUPS, Kind, Objects, Reader, State, Writer, Writing};
+use super::{Setting, Without};
+
+/// Every state that can follow.
+pub(super) fn successors(setting: &Setting, planner: &Planner, state: &State) -> Vec<State> {
+    let mut next = Vec::new();
+    for writer in 0..setting.writers {
+        write(setting, state, writer, &mut next);
+    }
+    for pruner in 0..setting.pruners {
+        next.extend(prune(setting, planner, state, pruner));
+    }
+    read(state, &mut next);
+    // It makes no difference which pruner is which.
+    for state in &mut next {
+        state.pruners.sort_unstable();
+    }
+    next
+}
+
+fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>) {
+    use Writing as W;
+    let backup = number + 1;
+    let writer = state.writers[number];
+    let has = |kind, backup| state.objects.has(kind, backup);
+    let parent = writer.parent.map(usize::from);
+    let without = setting.without;
+    let mut step = |change: &dyn Fn(&mut State, &mut Writer)| {
+        let mut state = state.clone();
+        let mut writer = writer;
+        change(&mut state, &mut writer);
+        state.writers[number] = writer;
+        next.push(state);
+    };
+    let mut go = |to: Writing| step(&|_, writer| writer.next = to);
+    match writer.next {
+        W::Choose => {
+            go(W::Begin);
+            for other in (0..BACKUPS).filter(|other| *other != backup) {
+                let confirmed = has(Kind::Complete, other)
+                    || without == Without::ConfirmedParent && !has(Kind::Failed, other);
+                if has(Kind::Commit, other) && confirmed && !has(Kind::Tombstone, other) {
+                    step(&|_, writer| {
+                        writer.parent = u8::try_from(other).ok();
+                        writer.next = W::Begin;
+                    });
+                }
+            }
+        }
+        W::Begin => step(&|state, writer| {
+            state.objects = state.objects.and(Objects::one(Kind::Begin, backup));
+            writer.next = match parent {
+                Some(_) => W::LookForTombstoneOfParent,
+                None => W::Pack,
+            };
+        }),
+        W::LookForTombstoneOfParent => match parent {
+            Some(parent) if !has(Kind::Tombstone, parent) => go(W::LookForCommitOfParent),
+            Some(_) if without == Without::ParentAfterBegin => go(W::LookForCommitOfParent),
+            _ => go(W::Pack),
+        },
+        W::LookForCommitOfParent => {
+            let there = parent.is_some_and(|parent| has(Kind::Commit, parent));
+            step(&|_, writer| {
+                writer.uses_parent = there;
+                writer.next = W::Pack;
+            });
+        }
+        W::Pack => step(&|state, writer| {
+            state.objects = state.objects.and(Objects::one(Kind::Pack, backup));
+            writer.next = W::Commit;
+        }),
+        W::Commit => step(&|state, writer| {
+            state.objects = state.objects.and(Objects::one(Kind::Commit, backup));
+            writer.next = W::LookForTombstone;
+            if without == Without::Confirmation {
+                state.good |= 1 << backup;
+                writer.next = W::Complete;
+            }
+        }),
+        W::LookForTombstone if has(Kind::Tombstone, backup) => go(W::Failed),
+        W::LookForTombstone => match without {
+            Without::DeadBeforeBegin => go(W::LookForBegin),
+            _ => go(W::LookForDead),
+        },
+        W::LookForDead if has(Kind::Dead, backup) => go(W::Tombstone),
+        W::LookForDead => match without {
+            Without::DeadBeforeBegin => go(W::LookForPacks),
+            _ => go(W::LookForBegin),
+        },
+        W::LookForBegin if !has(Kind::Begin, backup) => go(W::Tombstone),
+        W::LookForBegin => match without {
+            Without::DeadBeforeBegin => go(W::LookForDead),
+            _ => go(W::LookForPacks),
+        },
+        W::LookForPacks if !state.is_whole(backup) => go(W::Tombstone),
+        W::LookForPacks => step(&|state, writer| {
+            state.good |= 1 << backup;
+            writer.next = W::Complete;
+        }),
+        W::Complete => step(&|state, writer| {
+            state.objects = state.objects.and(Objects::one(Kind::Complete, backup));
+            writer.next = W::Ended;
+        }),
+        W::Tombstone => {
+            // It is written where that can be.
+            go(W::Failed);
+            step(&|state, writer| {
+                state.objects = state.objects.and(Objects::one(Kind::Tombstone, backup));
+                writer.next = W::Failed;
+            });
+        }
+        W::Failed => step(&|state, writer| {
+            state.objects = state.objects.and(Objects::one(Kind::Failed, backup));
+            writer.next = W::Ended;
+        }),
+        W::Ended => {}
+    }
+}
+
+/// The reader takes a backup that is listed as good, and reads its packs.
+fn read(state: &State, next: &mut Vec<State>) {
+    let mut go = |reader: Reader| {
+        let mut state = state.clone();
+        state.reader = reader;
+        next.push(state);
+    };
+    match state.reader {
+        Reader::Choose => {
+            for backup in 0..BACKUPS {
+                let has = |kind| state.objects.has(kind, backup);
+                let good = has(Kind::Commit) && !has(Kind::Tombstone) && !has(Kind::Failed);
+                if good && state.is_whole(backup) {
+                    go(Reader::Read(u8::try_from(backup).unwrap(), 0));
+                }
+            }
+        }
+        Reader::Read(backup, position) => {
+            let needs = state.needs(backup.into());
+            let mut needed = (0..BACKUPS).filter(|b| needs & (1 << b) != 0);
+            match needed.nth(position.into()) {
+                None => go(Reader::Ended),
+                Some(holder) if state.objects.has(Kind::Pack, holder) => {
+                    go(Reader::Read(backup, position + 1));
+                }
+                Some(_) => go(Reader::Explain(backup)),
+            }
+        }
+        Reader::Explain(backup) => {
+            let told = state.objects.has(Kind::Tombstone, backup.into());
+            // What was deleted may be forgotten; what was never good may vanish.
+            let is_good = state.good & !state.deleted & (1 << backup) != 0;
+            let mut state = state.clone();
+            state.reader = Reader::Ended;
+            state.unexplained = is_good && !told;
+            next.push(state);
+        }
+        Reader::Ended => {}
+    }
+}
