@@ -68,7 +68,7 @@ pub enum ConfigError {
         count: usize,
     },
     /// A repository's address is of a kind that cannot be used.
-    #[error("repository {repository:?}: {kind} is no address of a directory")]
+    #[error("repository {repository:?}: {kind} is no address of a storage")]
     Address {
         /// The repository.
         repository: String,
@@ -106,7 +106,9 @@ impl ConfigError {
             Self::WhichRepository { .. } => {
                 Some("unset it, or keep one repository in the file".to_owned())
             }
-            Self::Address { .. } => Some("give an absolute path, or file:///a/path".to_owned()),
+            Self::Address { .. } => {
+                Some("give a path, file:///a/path or s3://bucket/prefix".to_owned())
+            }
             Self::Read { .. } | Self::Cluster { .. } | Self::NotText { .. } => None,
         }
     }

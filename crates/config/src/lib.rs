@@ -9,14 +9,16 @@ mod error;
 mod file;
 mod passphrase;
 mod settings;
+mod storage_text;
 mod variables;
 
 pub use error::ConfigError;
 pub use passphrase::{passphrase, passphrase_in};
 pub use settings::{
     ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,
-    Settings, storage_directory,
+    Settings,
 };
+pub use storage_text::{StorageText, storage_text};
 pub use variables::{VARIABLES, Variable};
 
 /// The file's name where none is given.

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::file::{self, File};
+use crate::storage_text::{StorageText, storage_text};
 use crate::{ConfigError, FILE_NAME, variables};
 
 /// The cluster that the environment describes.
@@ -38,8 +39,8 @@ pub struct Settings {
 /// A repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepositorySettings {
-    /// Its directory.
-    pub directory: PathBuf,
+    /// Where its storage is.
+    pub storage: StorageText,
 }
 
 /// How backups are sealed.
@@ -190,8 +191,8 @@ fn repositories(
 ) -> Result<BTreeMap<String, RepositorySettings>, ConfigError> {
     let mut repositories = BTreeMap::new();
     for (name, table) in &file.repository {
-        let directory = storage_directory(name, &table.url, base)?;
-        repositories.insert(name.clone(), RepositorySettings { directory });
+        let storage = storage_text(name, &table.url, base)?;
+        repositories.insert(name.clone(), RepositorySettings { storage });
     }
     if let Some(url) = text(environment, variables::REPOSITORY)? {
         let name = match repositories.keys().next() {
@@ -203,34 +204,13 @@ fn repositories(
                 });
             }
         };
-        let directory = storage_directory(&name, url, environment.working_directory())?;
-        repositories.insert(name, RepositorySettings { directory });
+        let storage = storage_text(&name, url, environment.working_directory())?;
+        repositories.insert(name, RepositorySettings { storage });
     }
     if repositories.is_empty() {
         return Err(ConfigError::NoRepository);
     }
     Ok(repositories)
-}
-
-/// The directory that an address means: a path, or a `file://` URL. Relative
-/// paths start from `base`.
-///
-/// # Errors
-/// `Address` for any other kind of address.
-pub fn storage_directory(repository: &str, url: &str, base: &Path) -> Result<PathBuf, ConfigError> {
-    let refused = || ConfigError::Address {
-        repository: repository.to_owned(),
-        kind: match url.split_once("://") {
-            Some((scheme, _)) => format!("a {scheme}:// URL"),
-            None => "an empty text".to_owned(),
-        },
-    };
-    match url.split_once("://") {
-        None if url.is_empty() => Err(refused()),
-        None => Ok(base.join(url)),
-        Some(("file", path)) if path.starts_with('/') => Ok(PathBuf::from(path)),
-        Some(_) => Err(refused()),
-    }
 }
 
 fn clusters(
@@ -321,6 +301,10 @@ mod tests {
         Environment::new("/work")
     }
 
+    fn directory(path: &str) -> StorageText {
+        StorageText::Directory(path.into())
+    }
+
     const FILE: &str = "[repository.local]\nurl = \"backups\"\n\
         [encryption]\nhost_key_file = \"host.key\"\n\
         [cluster.main]\nconnection = \"postgres://u:pw@h/db\"\n";
@@ -328,8 +312,8 @@ mod tests {
     #[test]
     fn paths_of_the_file_start_from_the_files_directory() {
         let settings = settings(FILE, &environment()).unwrap();
-        let directory = &settings.repositories["local"].directory;
-        assert_eq!(directory, Path::new("/etc/pgkeep/backups"));
+        let storage = &settings.repositories["local"].storage;
+        assert_eq!(*storage, directory("/etc/pgkeep/backups"));
         let key = settings.encryption.host_key_file.unwrap();
         assert_eq!(key, Path::new("/etc/pgkeep/host.key"));
     }
@@ -340,8 +324,8 @@ mod tests {
             .with_variable("PGKEEP_REPOSITORY", "elsewhere")
             .with_variable("PGKEEP_DATABASE_URL", "postgres://other/db");
         let settings = settings(FILE, &environment).unwrap();
-        let directory = &settings.repositories["local"].directory;
-        assert_eq!(directory, Path::new("/work/elsewhere"));
+        let storage = &settings.repositories["local"].storage;
+        assert_eq!(*storage, directory("/work/elsewhere"));
         let main = &settings.clusters[&"main".parse().unwrap()];
         assert_eq!(main.connection.expose(), "postgres://other/db");
     }
@@ -354,7 +338,7 @@ mod tests {
         let settings = Settings::resolve(File::default(), None, &environment).unwrap();
         let main = &settings.clusters[&"main".parse().unwrap()];
         assert_eq!(main.repositories, ["default"]);
-        assert_eq!(settings.repositories["default"].directory, Path::new("/b"));
+        assert_eq!(settings.repositories["default"].storage, directory("/b"));
     }
 
     #[test]
@@ -363,23 +347,6 @@ mod tests {
         let error = settings(&text, &environment()).unwrap_err();
         assert!(error.to_string().contains("\"offsite\""));
         assert!(error.hint().unwrap().contains("local"));
-    }
-
-    #[test]
-    fn an_address_of_another_kind_is_refused() {
-        for url in ["s3://bucket", "file://relative", ""] {
-            assert!(
-                storage_directory("r", url, Path::new("/")).is_err(),
-                "{url}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_address_that_is_refused_is_not_repeated() {
-        let error = storage_directory("r", "sftp://u:hunter2@h/x", Path::new("/")).unwrap_err();
-        assert!(!format!("{error} {error:?}").contains("hunter2"));
-        assert!(error.to_string().contains("sftp://"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Every environment variable that pgkeep reads, in one place.
 //!
 //! Invariant: what is not listed here is not read, but for libpq's own `PG*`
-//! variables, `PATH` and `TZ`.
+//! variables, Amazon's `AWS_*`, the proxies' (docs/storage.md), `PATH` and `TZ`.
 
 /// A variable and what it is for.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: REPOSITORY,
-        meaning: "The repository: a directory or a `file://` URL.",
+        meaning: "The repository: a directory, a `file://` or an `s3://` URL.",
     },
     Variable {
         name: IDENTITY_FILE,

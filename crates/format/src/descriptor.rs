@@ -80,6 +80,18 @@ pub enum Encryption {
 pub struct Capabilities {
     /// A second write to a name is refused, and the first content stays.
     pub create_only: bool,
+    /// Finishing an upload to a name that is taken is refused.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub create_only_upload: bool,
+    /// The storage keeps versions, so that what is deleted may still be there.
+    /// Where it does not say so, it is unknown.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub versions: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The content of `pgkeep.json`.
@@ -214,7 +226,10 @@ mod tests {
             "2026-11-20T03:00:00Z".parse().unwrap(),
             Encryption::Age,
             root.verifying_key(),
-            Capabilities { create_only: true },
+            Capabilities {
+                create_only: true,
+                ..Capabilities::default()
+            },
         );
         let bytes = descriptor.to_bytes(&root).unwrap();
         (descriptor, bytes)

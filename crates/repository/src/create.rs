@@ -137,7 +137,14 @@ impl<'a> NewRepository<'a> {
         let bytes = descriptor
             .to_bytes(&self.root)
             .map_err(|source| records::in_object(storage, &name, source))?;
-        Ok(storage.put(&name, bytes.into()).await?)
+        storage.put(&name, bytes.clone().into()).await?;
+        // Where a storage overwrites, another may have made one at the same moment.
+        match storage.get(&name, None).await? == bytes {
+            true => Ok(()),
+            false => Err(RepositoryError::Exists {
+                location: storage.location(),
+            }),
+        }
     }
 
     fn encryption(&self) -> Encryption {

@@ -78,6 +78,12 @@ pub trait Storage: Debug + Send + Sync {
     /// Makes an object be gone.
     async fn delete(&self, name: &ObjectName) -> Result<(), StorageError>;
 
+    /// Whether a write was answered with a version: what is deleted or replaced may
+    /// be kept then. Where it was not, that is unknown.
+    fn shows_versions(&self) -> bool {
+        false
+    }
+
     /// Uploads whose parts can be sent again one by one, where the storage has
     /// them. `upload` is made of these then.
     fn parts(&self) -> Option<&dyn Parts> {

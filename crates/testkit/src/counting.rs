@@ -155,6 +155,10 @@ impl Storage for Counting {
         self.inner.delete(name).await
     }
 
+    fn shows_versions(&self) -> bool {
+        self.inner.shows_versions()
+    }
+
     fn parts(&self) -> Option<&dyn Parts> {
         self.inner.parts().map(|_| self as &dyn Parts)
     }

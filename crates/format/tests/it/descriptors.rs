@@ -18,13 +18,16 @@ fn descriptor(random: &SeededRandom) -> Descriptor {
         0 => Encryption::Age,
         _ => Encryption::None,
     };
-    let create_only = random.below(2) == 0;
     Descriptor::new(
         RepositoryId::new(noise(random, 16).try_into().unwrap()),
         examples::time(random),
         encryption,
         root().verifying_key(),
-        Capabilities { create_only },
+        Capabilities {
+            create_only: random.below(2) == 0,
+            create_only_upload: random.below(2) == 0,
+            versions: random.below(2) == 0,
+        },
     )
 }
 

@@ -271,6 +271,10 @@ impl Storage for Retrying {
         self.call(call, || self.inner.delete(name)).await.result
     }
 
+    fn shows_versions(&self) -> bool {
+        self.inner.shows_versions()
+    }
+
     fn parts(&self) -> Option<&dyn Parts> {
         self.inner.parts().map(|_| self as &dyn Parts)
     }

@@ -50,6 +50,7 @@ pub struct S3Storage {
     location: String,
     /// Whether conditions are set: until the server says that it knows none.
     conditions: Arc<AtomicBool>,
+    versions: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for S3Storage {
@@ -115,6 +116,7 @@ impl S3Storage {
             },
             location: address.display(),
             conditions,
+            versions: Arc::new(AtomicBool::new(false)),
         })
     }
 
@@ -149,15 +151,15 @@ impl S3Storage {
             true => PutMode::Create,
             false => PutMode::Overwrite,
         };
-        self.client
-            .put_opts(
-                &self.path(name),
-                PutPayload::from(bytes),
-                PutOptions::from(mode),
-            )
-            .await
-            .map(drop)
-            .map_err(|error| self.error(Operation::Put, name.as_str(), &error))
+        let (path, payload) = (self.path(name), PutPayload::from(bytes));
+        let done = self.client.put_opts(&path, payload, PutOptions::from(mode));
+        let done = done.await;
+        let done = done.map_err(|error| self.error(Operation::Put, name.as_str(), &error))?;
+        // A bucket that has stopped keeping versions calls them all "null".
+        if done.version.is_some_and(|version| version != "null") {
+            self.versions.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn meta(
@@ -329,6 +331,10 @@ impl Storage for S3Storage {
                 }
             }
         }
+    }
+
+    fn shows_versions(&self) -> bool {
+        self.versions.load(Ordering::Relaxed)
     }
 
     fn parts(&self) -> Option<&dyn Parts> {
