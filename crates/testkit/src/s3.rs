@@ -4,6 +4,9 @@
 //! with its value, also when a test panics; one that is not installed is a panic
 //! that says how to get it.
 
+mod careless;
+mod moto;
+mod process;
 mod s3s;
 
 use std::fmt;
@@ -14,6 +17,8 @@ use pgkeep_storage::{Patience, Retrying, S3Storage, Storage};
 
 use crate::SeededRandom;
 
+pub use careless::Careless;
+pub use moto::Moto;
 pub use s3s::S3s;
 
 /// How to get to a bucket of a test server.

@@ -48,16 +48,35 @@ impl Default for Promises {
 }
 
 impl Promises {
-    /// What s3s-fs keeps. It looks whether a name is free, and then writes.
+    /// What the servers of S3 keep that the tests have: they look whether a name
+    /// is free, and then write.
     #[must_use]
-    pub fn of_s3s() -> Self {
+    pub fn of_s3() -> Self {
         Self {
             create_only_at_once: false,
-            // It makes names of files from names of objects.
-            longest_name: 120,
             part: 5 << 20,
             page: Some(1000),
             ..Self::default()
+        }
+    }
+
+    /// What the double keeps that ignores every condition.
+    #[must_use]
+    pub fn of_careless() -> Self {
+        Self {
+            create_only: false,
+            create_only_finish: false,
+            ..Self::of_s3()
+        }
+    }
+
+    /// What s3s-fs keeps.
+    #[must_use]
+    pub fn of_s3s() -> Self {
+        Self {
+            // It makes names of files from names of objects.
+            longest_name: 120,
+            ..Self::of_s3()
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pgkeep_storage::{LocalStorage, Storage, list_all};
 use pgkeep_testkit::proxy::{FaultProxy, Weather};
-use pgkeep_testkit::s3::S3s;
+use pgkeep_testkit::s3::{Careless, Moto, S3s};
 use pgkeep_testkit::storage_conformance::{Promises, check_contract, check_contract_with};
 use pgkeep_testkit::{Counting, MemoryStorage};
 
@@ -70,6 +70,38 @@ async fn a_directory_that_is_gone_is_no_empty_storage() {
 async fn a_bucket_keeps_the_contract() {
     let server = S3s::start();
     check_contract_with(&server.access().bare("pg/main"), Promises::of_s3s()).await;
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_server_keeps_the_contract() {
+    let server = Moto::start();
+    check_contract_with(&server.access().bare("pg/main"), Promises::of_s3()).await;
+}
+
+#[tokio::test]
+async fn a_bucket_that_ignores_conditions_keeps_the_rest_of_the_contract() {
+    let server = Careless::start();
+    let storage = server.access().storage("pg/main");
+    check_contract_with(storage.as_ref(), Promises::of_careless()).await;
+    let object = "replaced".parse().unwrap();
+    for content in ["first", "second"] {
+        let bytes = Bytes::from_static(content.as_bytes());
+        storage.put(&object, bytes).await.unwrap();
+    }
+    assert_eq!(storage.get(&object, None).await.unwrap(), "second");
+}
+
+#[tokio::test]
+async fn a_bucket_that_keeps_versions_keeps_the_contract_and_is_told_by_them() {
+    let server = Moto::start().with_versions();
+    let storage = server.access().bare("pg/main");
+    assert!(!storage.shows_versions());
+    let promises = Promises {
+        page: None,
+        ..Promises::of_s3()
+    };
+    check_contract_with(&storage, promises).await;
+    assert!(storage.shows_versions());
 }
 
 #[tokio::test]
