@@ -58,7 +58,7 @@ pub(crate) struct Demo {
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// Where the repository will be: a directory or a file:// URL
+    /// Where the repository will be: a directory, a file:// or an s3:// URL
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) repository: Option<String>,
 

@@ -5,14 +5,12 @@
 //! command that needs none works without.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use pgkeep_config::{ClusterSettings, ConfigError, ConnectionText, EncryptionMode, Settings};
 use pgkeep_format::{Encryption, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::Tools;
 use pgkeep_repository::{Catalogue, Repository, WriteAccess};
-use pgkeep_storage::{LocalStorage, Storage};
 use pgkeep_types::{ClusterName, Environment};
 
 use crate::arguments::Arguments;
@@ -21,6 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::keys::{KeysAtHand, unlock};
 use crate::output::Output;
 use crate::process::{self, SystemClock, SystemRandom};
+use crate::storage;
 
 /// What every command works with.
 pub(crate) struct Context {
@@ -190,12 +189,12 @@ impl Context {
         name: &str,
         pins: &[Trust],
     ) -> Result<Repository, CliError> {
-        let directory = settings
-            .repositories
-            .get(name)
-            .map(|r| r.directory.as_path());
-        let directory = directory.unwrap_or(Path::new(""));
-        let storage: Arc<dyn Storage> = Arc::new(LocalStorage::new(directory));
+        let configured = settings.repositories.get(name);
+        let configured = configured.ok_or_else(|| CliError::Usage {
+            problem: format!("repository {name:?} is not configured"),
+            hint: "add a [repository.NAME] with a url".to_owned(),
+        })?;
+        let storage = storage::open(name, &configured.storage, &self.environment)?;
         Ok(Repository::open(storage, pins).await?)
     }
 

@@ -14,6 +14,8 @@ use pgkeep_format::FormatError;
 use pgkeep_postgres::client::ConnectionStringError;
 use pgkeep_repository::RepositoryError;
 use pgkeep_restore::RestoreError;
+use pgkeep_storage::OpenError;
+use pgkeep_storage::s3::AddressError;
 
 use crate::commands::DemoError;
 
@@ -78,6 +80,17 @@ pub(crate) enum CliError {
         #[source]
         source: ConnectionStringError,
     },
+    /// A repository's address cannot be used.
+    #[error("repository {repository:?} cannot be used")]
+    Address {
+        /// The repository.
+        repository: String,
+        /// Why not.
+        source: AddressError,
+    },
+    /// A repository's storage cannot be reached.
+    #[error(transparent)]
+    Storage(#[from] OpenError),
     /// The repository failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
@@ -190,6 +203,8 @@ impl CliError {
             Self::Usage { hint, .. } | Self::Disagrees { hint, .. } => Some(hint.clone()),
             Self::Config(error) => error.hint(),
             Self::Connection { source, .. } => source.hint(),
+            Self::Address { source, .. } => source.hint(),
+            Self::Storage(error) => error.hint(),
             Self::Repository(error) => error.hint(),
             Self::Capture(error) => error.hint(),
             Self::Restore(error) => error.hint(),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{
-    Descriptor, Encryption, KeyRecord, KeyRole, Recipient, RepositoryId, Seal, Trust, VerifyingKey,
-    names,
+    Capabilities, Descriptor, Encryption, KeyRecord, KeyRole, Recipient, RepositoryId, Seal, Trust,
+    VerifyingKey, names,
 };
 use pgkeep_storage::Storage;
 
@@ -87,6 +87,12 @@ impl Repository {
     #[must_use]
     pub fn encryption(&self) -> Encryption {
         self.descriptor.encryption
+    }
+
+    /// What its storage was seen to do when it was made.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.descriptor.capabilities
     }
 
     /// Where it is, for people.

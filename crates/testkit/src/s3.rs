@@ -79,6 +79,7 @@ impl S3Access {
                 token: None,
             },
             checksum: false,
+            location: format!("s3://{}/{prefix}", self.bucket),
         }
     }
 

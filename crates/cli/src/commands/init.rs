@@ -4,15 +4,16 @@
 //! repository is made, so that none is ever sealed to a key that was lost; a
 //! repository that could not be made leaves no keys behind.
 
+mod configuration;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pgkeep_config::{ConfigError, EncryptionMode, FILE_NAME, Settings, storage_directory};
+use pgkeep_config::{ConfigError, EncryptionMode, FILE_NAME, Settings, StorageText, storage_text};
 use pgkeep_format::{HostKey, Recipient, RecoveryIdentity, RecoveryKeyFile, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::{NewRepository, Repository};
-use pgkeep_storage::{LocalStorage, Storage};
 use pgkeep_types::{Clock, Random};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -22,13 +23,15 @@ use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
 use crate::private_file::Drafts;
-use crate::{passphrase, process};
+use crate::{passphrase, process, storage};
+use configuration::configuration;
 
 #[derive(Serialize)]
 struct Report<'a> {
     version: u32,
-    repository: &'a Path,
+    repository: &'a str,
     id: String,
+    create_only: bool,
     encrypted: bool,
     recipients: &'a [Recipient],
     recovery_key_file: Option<&'a Path>,
@@ -39,7 +42,7 @@ struct Report<'a> {
 
 /// What is to be made, and where.
 struct Plan {
-    repository: PathBuf,
+    repository: StorageText,
     repository_name: String,
     config: PathBuf,
     /// Whether there is a configuration that stays as it is.
@@ -56,6 +59,11 @@ struct Plan {
 /// Makes it all.
 pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, CliError> {
     let plan = plan(arguments, context)?;
+    let storage = storage::open(
+        &plan.repository_name,
+        &plan.repository,
+        &context.environment,
+    )?;
 
     let mut seed = Zeroizing::new([0; 32]);
     context.random.fill(seed.as_mut());
@@ -97,23 +105,28 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     if !plan.configured {
         files.write(&plan.config, &configuration(&plan, arguments, &recipients))?;
     }
-    let storage = LocalStorage::new(&plan.repository);
-    let created = new.create(&storage, &context.clock, &context.random).await;
-    if let Err(error) = created {
-        // An answer that was lost: where the repository is there and is ours, its
-        // keys must stay.
-        let storage: Arc<dyn Storage> = Arc::new(storage);
-        Repository::open(storage, &[new.trust()])
-            .await
-            .map_err(|_| error)?;
-    }
+    let created = new
+        .create(storage.as_ref(), &context.clock, &context.random)
+        .await;
+    let opened = Repository::open(Arc::clone(&storage), &[new.trust()]).await;
+    // An answer that was lost: where the repository is there and is ours, its keys
+    // must stay.
+    let create_only = match (&opened, created) {
+        (_, Ok(capabilities)) => capabilities.create_only,
+        (Ok(repository), Err(_)) => repository.capabilities().create_only,
+        (Err(_), Err(error)) => return Err(error.into()),
+    };
     files.keep();
+    // Two that make one at once in a storage that overwrites leave none of both.
+    opened?;
 
     let trust = new.trust();
-    tell(context, &plan, arguments, &trust);
+    let location = storage.location();
+    tell(context, &plan, arguments, &trust, &location, create_only);
     context.output.json(&Report {
         version: JSON_VERSION,
-        repository: &plan.repository,
+        create_only,
+        repository: &location,
         id: new.trust().repository.to_string(),
         encrypted: plan.encrypted,
         recipients: &recipients,
@@ -218,16 +231,22 @@ fn place(
     arguments: &Init,
     context: &Context,
     settings: Option<&Settings>,
-) -> Result<(String, PathBuf), CliError> {
+) -> Result<(String, StorageText), CliError> {
     let here = context.environment.working_directory();
-    let name = "local".to_owned();
+    let named = |url: &str| -> Result<(String, StorageText), CliError> {
+        let local = "local".to_owned();
+        match storage_text(&local, url, here)? {
+            storage @ StorageText::Directory(_) => Ok((local, storage)),
+            storage @ StorageText::Url(_) => Ok(("bucket".to_owned(), storage)),
+        }
+    };
     if let Some(url) = &arguments.repository {
-        return Ok((name.clone(), storage_directory(&name, url, here)?));
+        return named(url);
     }
     if let Some(settings) = settings {
         let mut all = settings.repositories.iter();
         return match (all.next(), all.next()) {
-            (Some((name, repository)), None) => Ok((name.clone(), repository.directory.clone())),
+            (Some((name, repository)), None) => Ok((name.clone(), repository.storage.clone())),
             _ => Err(CliError::Usage {
                 problem: "several repositories are configured".to_owned(),
                 hint: "name the one to make with --repository".to_owned(),
@@ -235,11 +254,13 @@ fn place(
         };
     }
     if let Some(url) = context.environment.text("PGKEEP_REPOSITORY") {
-        return Ok((name.clone(), storage_directory(&name, url, here)?));
+        return named(url);
     }
     Err(CliError::Usage {
         problem: "where is the repository to be".to_owned(),
-        hint: "give --repository DIRECTORY; best on another disk than the database's".to_owned(),
+        hint: "give --repository DIRECTORY, best on another disk than the database's, \
+               or s3://BUCKET/PREFIX"
+            .to_owned(),
     })
 }
 
@@ -262,68 +283,26 @@ fn refuse_password(arguments: &Init) -> Result<(), CliError> {
     Ok(())
 }
 
-fn configuration(plan: &Plan, arguments: &Init, recipients: &[Recipient]) -> String {
-    let quoted = |text: &str| toml_string(text);
-    let path = |path: &Path| quoted(&path.display().to_string());
-    let mut text = String::from("# The configuration of pgkeep.\n");
-    // Writing into a string does not fail.
-    let _ = writeln!(
-        text,
-        "\n[repository.{}]\nurl = {}",
-        plan.repository_name,
-        path(&plan.repository)
-    );
-    let _ = writeln!(text, "\n[encryption]");
-    if plan.encrypted {
-        let keys: Vec<String> = recipients.iter().map(|r| quoted(r.as_str())).collect();
-        let _ = writeln!(
-            text,
-            "# Backups are sealed to these keys. The private ones are kept offline."
-        );
-        let _ = writeln!(text, "recipients = [{}]", keys.join(", "));
-    } else {
-        let _ = writeln!(text, "mode = \"none\"");
-    }
-    let _ = writeln!(text, "host_key_file = {}", path(&plan.host_key));
-    let _ = writeln!(text, "\n[cluster.{}]", arguments.cluster);
-    match &arguments.connection {
-        Some(connection) => {
-            let _ = writeln!(text, "connection = {}", quoted(connection));
-        }
-        None => {
-            let _ = writeln!(
-                text,
-                "# libpq's variables (PGHOST, PGUSER, …) and ~/.pgpass fill in what is left out.\n\
-                 connection = \"postgres:///postgres\""
-            );
-        }
-    }
-    text
-}
-
-/// A basic string of TOML.
-fn toml_string(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-fn tell(context: &Context, plan: &Plan, arguments: &Init, trust: &Trust) {
-    let mut text = format!("Made a repository in {}", plan.repository.display());
+fn tell(
+    context: &Context,
+    plan: &Plan,
+    arguments: &Init,
+    trust: &Trust,
+    location: &str,
+    create_only: bool,
+) {
+    let mut text = format!("Made a repository in {location}");
     text.push_str(if plan.encrypted {
         ", sealed with age.\n"
     } else {
         ", NOT encrypted: whoever has the storage has the data.\n"
     });
+    if !create_only {
+        text.push_str(
+            "\nThe storage replaces what exists, also when it is told not to. Backups have names \
+             of their\nown and are safe from each other; see docs/storage.md.\n",
+        );
+    }
     if plan.passphrase {
         text.push_str(
             "\nThe address and the passphrase restore everything; without the passphrase nobody \
@@ -375,18 +354,4 @@ fn tell(context: &Context, plan: &Plan, arguments: &Init, trust: &Trust) {
         arguments.cluster
     );
     context.output.data(text);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_text_reads_back_from_a_toml_string() {
-        for text in ["plain", "a\"b", "back\\slash", "new\nline", "ünï"] {
-            let file = format!("x = {}", toml_string(text));
-            let read: toml::Table = file.parse().unwrap();
-            assert_eq!(read["x"].as_str().unwrap(), text);
-        }
-    }
 }

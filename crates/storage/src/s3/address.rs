@@ -196,14 +196,29 @@ impl S3Address {
         Ok(())
     }
 
-    /// The address for people.
+    /// The address for people: where the bucket is, without what is this machine's
+    /// own.
     #[must_use]
     pub fn display(&self) -> String {
         let Self { bucket, prefix, .. } = self;
-        match prefix.as_str() {
+        let mut text = match prefix.as_str() {
             "" => format!("s3://{bucket}"),
             prefix => format!("s3://{bucket}/{prefix}"),
+        };
+        let flag = |flag: bool| if flag { "true" } else { "false" };
+        let keys = [
+            ("region", self.region.as_deref()),
+            ("endpoint", self.endpoint.as_deref()),
+            ("path_style", self.path_style.map(flag)),
+            ("allow_http", self.allow_http.then_some("true")),
+        ];
+        let keys = keys
+            .iter()
+            .filter_map(|(key, value)| Some((key, (*value)?)));
+        for ((key, value), sign) in keys.zip(std::iter::once('?').chain(std::iter::repeat('&'))) {
+            text.push_str(&format!("{sign}{key}={value}"));
         }
+        text
     }
 }
 
@@ -248,7 +263,12 @@ mod tests {
         assert_eq!(address.proxy.as_deref(), Some("http://proxy:3128"));
         assert_eq!(address.profile.as_deref(), Some("backup"));
         assert!(address.checksum);
-        assert_eq!(address.display(), "s3://my-bucket/pg/main");
+        assert_eq!(
+            address.display(),
+            "s3://my-bucket/pg/main?region=eu-west-1&endpoint=https://s3.example:9000\
+             &path_style=true"
+        );
+        assert_eq!(S3Address::parse("s3://b/p").unwrap().display(), "s3://b/p");
     }
 
     #[test]

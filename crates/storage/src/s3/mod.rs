@@ -103,18 +103,13 @@ impl S3Storage {
             builder = builder.with_checksum_algorithm(Checksum::SHA256);
         }
         builder = with_credentials(builder, &settings.credentials);
-        let address = S3Address {
-            bucket: bucket.clone(),
-            prefix: prefix.clone(),
-            ..S3Address::default()
-        };
         Ok(Self {
             client: Arc::new(builder.build().map_err(ClientError::Client)?),
             prefix: match prefix.as_str() {
                 "" => String::new(),
                 prefix => format!("{prefix}/"),
             },
-            location: address.display(),
+            location: settings.location.clone(),
             conditions,
             versions: Arc::new(AtomicBool::new(false)),
         })

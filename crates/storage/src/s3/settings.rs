@@ -36,6 +36,8 @@ pub struct S3Settings {
     pub credentials: Credentials,
     /// Whether uploads carry a SHA-256 of their own.
     pub checksum: bool,
+    /// Where it is, for people.
+    pub location: String,
 }
 
 /// Settings that cannot be used.
@@ -61,8 +63,9 @@ impl S3Settings {
             Some(region) => Some(region.clone()),
             None => text("AWS_REGION")?.or(text("AWS_DEFAULT_REGION")?),
         };
-        let region = region.or(found.region).unwrap_or(REGION.to_owned());
         let mut address = address.clone();
+        address.region = region.or(found.region);
+        let region = address.region.clone().unwrap_or(REGION.to_owned());
         if address.endpoint.is_none() {
             let url = text("AWS_ENDPOINT_URL_S3")?.or(text("AWS_ENDPOINT_URL")?);
             let url = url.map(|url| super::address::url_of("endpoint", &url));
@@ -78,6 +81,7 @@ impl S3Settings {
         let path_style = address.path_style;
         let path_style = path_style.unwrap_or(!is_amazon || address.bucket.contains('.'));
         Ok(Self {
+            location: address.display(),
             proxy: proxy(&address, &endpoint, environment)?,
             bucket: address.bucket,
             prefix: address.prefix,

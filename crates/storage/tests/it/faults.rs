@@ -211,7 +211,7 @@ async fn a_network_that_never_works_is_an_error_that_counts_the_attempts() {
         assert_eq!(error.kind, kind, "{fault:?}: {error}");
         let text = error.to_string();
         assert!(text.contains("tried"), "{text}");
-        assert!(text.contains("never in s3://backups"), "{text}");
+        assert!(text.contains("never in s3://backups/"), "{text}");
     }
 }
 

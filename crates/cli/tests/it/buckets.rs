@@ -1,0 +1,114 @@
+//! A repository in a bucket: the same commands, the same promises.
+
+use pgkeep_testkit::cluster::{Cluster, Major};
+use pgkeep_testkit::proxy::{Fault, FaultProxy, Weather};
+use pgkeep_testkit::s3::{Careless, S3Access, S3s};
+
+use crate::site::{Ran, Site, socket_of};
+
+/// A home whose repository will be in the bucket, by the environment.
+fn site_with(access: &S3Access) -> Site {
+    let mut site = Site::empty();
+    for (name, value) in access.variables() {
+        site.set(name, value);
+    }
+    site
+}
+
+async fn init(site: &Site, cluster: &Cluster, access: &S3Access) -> Ran {
+    let (url, connection) = (access.url("pg/main"), socket_of(cluster));
+    let init = ["init", "--repository", &url, "--connection", &connection];
+    site.run(&init).await
+}
+
+async fn cluster_with_data() -> Cluster {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    // More than one part of an upload, whatever compresses it.
+    let fill = "CREATE TABLE t AS SELECT n, md5(n::text) || md5((-n)::text) AS noise \
+                FROM generate_series(1, 400000) AS n";
+    cluster.psql("app", fill).await;
+    cluster
+}
+
+async fn comes_back(site: &Site, cluster: &Cluster) {
+    let id = site.back_up("app").await;
+    assert_eq!(site.good().await, [id]);
+    let arguments = ["restore", "--database", "app", "--as", "back"];
+    let identity = ["--identity", "recovery.key"];
+    site.run(&[&arguments[..], &identity].concat())
+        .await
+        .ended(0);
+    let sum = "SELECT count(*), sum(n), md5(string_agg(noise, '' ORDER BY n)) FROM t";
+    assert_eq!(
+        cluster.psql("back", sum).await,
+        cluster.psql("app", sum).await
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_comes_back_from_a_bucket() {
+    let cluster = cluster_with_data().await;
+    let server = S3s::start();
+    let site = site_with(server.access());
+    let ran = init(&site, &cluster, server.access()).await.ended(0);
+    assert!(ran.stdout.contains("s3://backups/pg/main"), "{ran:#?}");
+    assert!(!ran.stdout.contains("replaces"), "{ran:#?}");
+    comes_back(&site, &cluster).await;
+    // What exists is left as it is.
+    let again = site_with(server.access());
+    init(&again, &cluster, server.access()).await.ended(1);
+    assert!(!again.path("host.key").exists());
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_comes_back_from_a_server_that_ignores_conditions() {
+    let cluster = cluster_with_data().await;
+    let server = Careless::start();
+    let site = site_with(server.access());
+    let ran = init(&site, &cluster, server.access()).await.ended(0);
+    assert!(ran.stdout.contains("The storage replaces"), "{ran:#?}");
+    comes_back(&site, &cluster).await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_outlives_a_network_that_breaks_off() {
+    let cluster = cluster_with_data().await;
+    let server = S3s::start();
+    let site = site_with(server.access());
+    let proxy = FaultProxy::start(&server.access().endpoint, Weather::default());
+    let access = server.access().through(proxy.endpoint());
+    proxy.arm(Fault::CutAnswer(200), 2);
+    init(&site, &cluster, &access).await.ended(0);
+    proxy.arm(Fault::CutRequest(3_000_000), 3);
+    comes_back(&site, &cluster).await;
+    assert_eq!(proxy.left(), 0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_to_a_bucket_are_in_no_output() {
+    let cluster = cluster_with_data().await;
+    let server = S3s::start();
+    let access = server.access();
+    let mut site = site_with(access);
+    init(&site, &cluster, access).await.ended(0);
+    site.set("AWS_SECRET_ACCESS_KEY", "another-secret-altogether");
+    for arguments in [&["list"][..], &["backup", "--database", "app"]] {
+        let ran = site.run(arguments).await.ended(1);
+        let text = format!("{ran:?}");
+        for secret in [access.secret.as_str(), "another-secret-altogether"] {
+            assert!(!text.contains(secret), "{ran:#?}");
+        }
+        ran.says(&["SignatureDoesNotMatch", "hint: check the access key"]);
+    }
+    // Not even one that somebody put where it does not belong.
+    let url = "s3://key:hunter2@backups/x";
+    let init = ["init", "--repository", url, "--connection", "host=/nowhere"];
+    let ran = site_with(access).run(&init).await;
+    assert!(!format!("{ran:?}").contains("hunter2"), "{ran:#?}");
+    ran.ended(1).says(&["there is a user or a password"]);
+    cluster.stop().await;
+}
