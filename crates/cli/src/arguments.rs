@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Restore a database beside the old one, or into a file
     Restore(Restore),
+    /// Delete backups that are named, and what failed or killed ones have left
+    Prune(Prune),
     /// Who may read and write: list, make, add and retire keys
     Key(key::Key),
     /// All that a stranger needs to restore, on one page
@@ -166,6 +168,25 @@ pub(crate) struct Restore {
     /// Believe the repository although no key file at hand knows it
     #[arg(long)]
     pub(crate) unpinned: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// The cluster [default: the only one that is configured]
+    pub(crate) cluster: Option<ClusterName>,
+
+    /// Delete this backup: its id as 'pgkeep list' shows it, or whole, or the beginning of it;
+    /// may be repeated
+    #[arg(long = "id", value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+
+    /// Tell what would go and why, and delete nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

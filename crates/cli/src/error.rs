@@ -68,6 +68,14 @@ pub(crate) enum CliError {
         /// What to do about it.
         hint: String,
     },
+    /// No backup is meant, or several.
+    #[error("{problem}")]
+    NoSuchBackup {
+        /// What was looked for.
+        problem: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -192,6 +200,7 @@ impl CliError {
             Self::Restore(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Demo(DemoError::Interrupted) => Exit::Interrupted,
             Self::NotBegun { source, .. } => source.exit_code(),
+            Self::NoSuchBackup { .. } => Exit::NothingFound,
             Self::Restore(error) if error.is_nothing_found() => Exit::NothingFound,
             _ => Exit::Failed,
         }
@@ -200,7 +209,9 @@ impl CliError {
     /// What the user can do about it.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Usage { hint, .. } | Self::Disagrees { hint, .. } => Some(hint.clone()),
+            Self::Usage { hint, .. }
+            | Self::Disagrees { hint, .. }
+            | Self::NoSuchBackup { hint, .. } => Some(hint.clone()),
             Self::Config(error) => error.hint(),
             Self::Connection { source, .. } => source.hint(),
             Self::Address { source, .. } => source.hint(),

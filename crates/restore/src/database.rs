@@ -196,7 +196,12 @@ impl DumpRestore<'_> {
         };
         let mut reader = backup.read(DUMP_FILE).map_err(read)?;
         let mut raw_bytes = 0;
-        while let Some(bytes) = reader.next().await.map_err(read)? {
+        loop {
+            let bytes = match reader.next().await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => break,
+                Err(error) => return Err(read(backup.explain(error).await)),
+            };
             let fed = input.write_all(&bytes).await;
             fed.map_err(|source| self.feeding(source))?;
             raw_bytes += bytes.len() as u64;

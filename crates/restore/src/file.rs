@@ -55,7 +55,12 @@ async fn fill(backup: &OpenBackup, path: &Path, draft: &Path) -> Result<u64, Res
         .map_err(failed)?;
     let mut reader = backup.read(DUMP_FILE).map_err(read)?;
     let mut written = 0;
-    while let Some(bytes) = reader.next().await.map_err(read)? {
+    loop {
+        let bytes = match reader.next().await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => break,
+            Err(error) => return Err(read(backup.explain(error).await)),
+        };
         file.write_all(&bytes).await.map_err(failed)?;
         written += bytes.len() as u64;
     }

@@ -10,6 +10,7 @@ mod init;
 mod key;
 mod kit;
 mod list;
+mod prune;
 mod reference;
 mod restore;
 mod show;
@@ -29,6 +30,11 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, Cl
                 done = dispatch(command, context) => done,
                 () = context.interrupt.insisted() => Err(CliError::Insisted),
             }
+        }
+        // What has gone is gone, and the next one goes on with the rest.
+        Command::Prune(_) => {
+            let work = dispatch(command, context);
+            context.unless_interrupted("the prune", work).await
         }
         Command::Key(_) => {
             let work = dispatch(command, context);
@@ -50,6 +56,7 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
         Command::List(arguments) => list::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Restore(arguments) => restore::run(arguments, context).await,
+        Command::Prune(arguments) => prune::run(arguments, context).await,
         Command::Key(arguments) => key::run(arguments, context).await,
         Command::Kit(arguments) => kit::run(arguments, context).await,
         Command::Reference(arguments) => {

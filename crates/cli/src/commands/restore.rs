@@ -54,7 +54,10 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         let now = context.clock.now();
         let record = select(&opened.catalogue, &selection(arguments)?, now)?;
         let access = opened.repository.read_access(&opened.keys.recovery())?;
-        let backup = opened.repository.open_backup(&access, record).await?;
+        let backup = match opened.repository.open_backup(&access, record).await {
+            Ok(backup) => backup,
+            Err(error) => return Err(opened.repository.explain(record, error).await.into()),
+        };
         Ok((opened, backup))
     };
     let what = match (&arguments.backup, &arguments.database) {

@@ -10,6 +10,7 @@ mod flips;
 mod keys;
 mod kills;
 mod kit;
+mod prune;
 mod script;
 mod secrets;
 mod site;

@@ -40,6 +40,18 @@ impl Repository {
         }))
     }
 
+    /// Why a backup could not be read: where somebody has deleted it meanwhile, that.
+    pub async fn explain(&self, record: &BackupRecord, error: RepositoryError) -> RepositoryError {
+        match self.tombstone(&record.cluster, &record.id).await {
+            Ok(Some(deleted)) => RepositoryError::Deleted {
+                backup: record.id.clone(),
+                how: deleted.how(),
+            },
+            // What was seen first says more.
+            Ok(None) | Err(_) => error,
+        }
+    }
+
     /// Whether the parent that a run's `begin` names may be used: nobody has deleted
     /// it before that could be seen.
     pub(crate) async fn is_good_parent(

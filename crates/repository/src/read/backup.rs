@@ -126,6 +126,11 @@ impl OpenBackup {
         &self.record
     }
 
+    /// Why it could not be read: where somebody has deleted it meanwhile, that.
+    pub async fn explain(&self, error: RepositoryError) -> RepositoryError {
+        self.repository.explain(&self.record, error).await
+    }
+
     /// The backup's facts, as JSON.
     ///
     /// # Errors

@@ -1,4 +1,7 @@
-//! A state of the model.
+//! A state of the model: which objects there are, and where everybody is.
+//!
+//! Invariant: it is small and holds no more than decides what can happen next, so
+//! that states that are the same are found to be.
 
 /// The most backups: the one that is there from the start, and one a writer.
 pub(super) const BACKUPS: usize = 3;

@@ -1,0 +1,302 @@
+//! `pgkeep prune`: deletes backups that are named, and what failed or killed ones
+//! have left.
+//!
+//! Invariants: what goes, why, and how much space comes back is told before anything
+//! is touched; a backup goes only when somebody has said yes; with `--dry-run`
+//! nothing is written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pgkeep_format::records::BackupRecord;
+use pgkeep_repository::deletion::{Plan, Pruner, Reason, Swept, Terms};
+use pgkeep_repository::{Catalogue, Entry};
+use pgkeep_types::{BackupId, Clock, ObjectName, RunId};
+use serde::Serialize;
+
+use crate::arguments::Prune;
+use crate::context::Context;
+use crate::error::{CliError, Exit};
+use crate::output::JSON_VERSION;
+use crate::{terminal, words};
+
+#[derive(Serialize)]
+struct Report {
+    version: u32,
+    dry_run: bool,
+    /// Runs that were taken for dead.
+    dead: Vec<RunId>,
+    /// What went, by what it was of.
+    groups: Vec<Group>,
+    objects: usize,
+    bytes: u64,
+    /// What is no object of a repository, and stays.
+    foreign: Vec<ObjectName>,
+}
+
+/// Objects that go for one reason.
+#[derive(Serialize)]
+struct Group {
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<BackupId>,
+    objects: usize,
+    bytes: u64,
+}
+
+/// Prunes.
+pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, CliError> {
+    let settings = context.settings()?;
+    let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
+    let keys = context.keys(&settings, None)?;
+    let repository = context
+        .repository(&settings, &cluster_settings, &keys)
+        .await?;
+    let catalogue = repository.catalogue(&cluster, &keys.all()).await?;
+    let chosen: Result<BTreeSet<BackupId>, _> = arguments
+        .ids
+        .iter()
+        .map(|text| find(&catalogue, text))
+        .collect();
+    let chosen = chosen?;
+    let access = context.write_access(&settings, &repository, keys)?;
+
+    let now = match arguments.dry_run {
+        // Nothing is written; what the storage's clock says is not known then.
+        true => context.clock.now(),
+        false => repository.storage_now(&context.random).await?,
+    };
+    let terms = Terms {
+        now,
+        grace: Terms::GRACE,
+        history: Terms::HISTORY,
+        chosen: chosen.clone(),
+    };
+    let prune = repository.prune(&cluster, terms).await?;
+    let plan = prune.preview().clone();
+    let dead: Vec<RunId> = prune
+        .declarations()
+        .dead
+        .iter()
+        .map(|d| d.run.clone())
+        .collect();
+    tell(context, &catalogue, &chosen, &dead, &plan);
+
+    let mut swept = Swept {
+        objects: plan.deletions.len(),
+        bytes: plan.deletions.iter().map(|d| d.size).sum(),
+    };
+    if !arguments.dry_run {
+        if !chosen.is_empty() {
+            let question = question(&catalogue, &chosen);
+            terminal::confirm(context, &question, arguments.yes).await?;
+        }
+        let pruner = Pruner {
+            access: &access,
+            pgkeep: env!("CARGO_PKG_VERSION"),
+            now: context.clock.now(),
+            reason: "it was chosen by its id",
+        };
+        swept = prune.carry_out(pruner, |_| {}).await?;
+        context.output.data(format_args!(
+            "deleted {} objects; {} came back\n",
+            swept.objects,
+            words::size(swept.bytes)
+        ));
+    }
+    context.output.json(&Report {
+        version: JSON_VERSION,
+        dry_run: arguments.dry_run,
+        dead,
+        groups: groups(&plan),
+        objects: swept.objects,
+        bytes: swept.bytes,
+        foreign: plan.foreign,
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The backup that is meant: one that is there, however damaged, or one that was
+/// deleted before and of which something may be left.
+fn find(catalogue: &Catalogue, text: &str) -> Result<BackupId, CliError> {
+    let mut attempted = false;
+    let there = catalogue.entries.iter().filter_map(|entry| match entry {
+        Entry::Complete(record) => Some(&record.id),
+        Entry::Unreadable(unreadable) => unreadable.id.as_ref(),
+        Entry::Attempt(attempt) => {
+            attempted |= attempt.id.is_meant_by(text);
+            None
+        }
+    });
+    let there: BTreeSet<&BackupId> = there.filter(|id| id.is_meant_by(text)).collect();
+    let deleted = catalogue.deleted.iter().map(|deleted| &deleted.id);
+    let deleted: BTreeSet<&BackupId> = deleted.filter(|id| id.is_meant_by(text)).collect();
+    let found = if there.is_empty() { deleted } else { there };
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one.clone()),
+        (Some(_), Some(_)) => Err(CliError::NoSuchBackup {
+            problem: format!("{text:?} is the beginning of several backups"),
+            hint: "give more of the id".to_owned(),
+        }),
+        (None, _) if attempted => Err(CliError::NoSuchBackup {
+            problem: format!("{text:?} never became a backup"),
+            hint: "what is left of it goes with 'pgkeep prune', without --id".to_owned(),
+        }),
+        (None, _) => Err(CliError::NoSuchBackup {
+            problem: format!("found no backup {text:?} in cluster {}", catalogue.cluster),
+            hint: "'pgkeep list' shows what there is".to_owned(),
+        }),
+    }
+}
+
+fn record<'a>(catalogue: &'a Catalogue, id: &BackupId) -> Option<&'a BackupRecord> {
+    catalogue.complete().find(|record| record.id == *id)
+}
+
+/// The databases of which the newest good backup is among the chosen.
+fn left_without_newest<'a>(
+    catalogue: &'a Catalogue,
+    chosen: &BTreeSet<BackupId>,
+) -> Vec<(&'a str, bool)> {
+    let mut newest = BTreeMap::new();
+    let mut others = BTreeSet::new();
+    for record in catalogue.complete() {
+        newest.insert(record.database.as_str(), &record.id);
+        if !chosen.contains(&record.id) {
+            others.insert(record.database.as_str());
+        }
+    }
+    newest.retain(|_, id| chosen.contains(*id));
+    let databases = newest.into_keys();
+    databases
+        .map(|name| (name, others.contains(name)))
+        .collect()
+}
+
+fn question(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>) -> String {
+    let backups = match chosen.len() {
+        1 => "this backup".to_owned(),
+        count => format!("these {count} backups"),
+    };
+    let mut question = format!("delete {backups} for good?");
+    for (database, has_others) in left_without_newest(catalogue, chosen) {
+        let what = match has_others {
+            true => "the newest good one",
+            false => "the only good one",
+        };
+        question = format!("{what} of database {database:?} is among them: {question}");
+    }
+    question
+}
+
+/// What objects are of, in the words of the JSON.
+fn of(reason: &Reason) -> (&'static str, Option<&BackupId>) {
+    match reason {
+        Reason::Deleted(id) => ("deleted", Some(id)),
+        Reason::Failed(id) => ("failed", Some(id)),
+        Reason::Abandoned(id) => ("abandoned", Some(id)),
+        Reason::Orphan => ("orphan", None),
+        Reason::Sign => ("sign", None),
+        Reason::History => ("history", None),
+    }
+}
+
+fn groups(plan: &Plan) -> Vec<Group> {
+    let mut groups: BTreeMap<&Reason, (usize, u64)> = BTreeMap::new();
+    for deletion in &plan.deletions {
+        let (objects, bytes) = groups.entry(&deletion.reason).or_default();
+        *objects += 1;
+        *bytes += deletion.size;
+    }
+    let group = |(reason, (objects, bytes)): (&Reason, _)| {
+        let (reason, backup) = of(reason);
+        Group {
+            reason,
+            backup: backup.cloned(),
+            objects,
+            bytes,
+        }
+    };
+    groups.into_iter().map(group).collect()
+}
+
+/// Tells what goes and why.
+fn tell(
+    context: &Context,
+    catalogue: &Catalogue,
+    chosen: &BTreeSet<BackupId>,
+    dead: &[RunId],
+    plan: &Plan,
+) {
+    let say = |words: std::fmt::Arguments<'_>| context.output.data(format_args!("{words}\n"));
+    for run in dead {
+        say(format_args!(
+            "run {run} has given no sign of life for a day, and is taken for dead"
+        ));
+    }
+    let groups = groups(plan);
+    // All of it may be needed by others.
+    let gone = |id: &BackupId| groups.iter().any(|group| group.backup.as_ref() == Some(id));
+    for id in chosen.iter().filter(|id| !gone(id)) {
+        say(format_args!(
+            "backup {id}: nothing goes yet; a run refers to it"
+        ));
+    }
+    for group in &groups {
+        let bytes = words::size(group.bytes);
+        let objects = group.objects;
+        let Some(id) = &group.backup else {
+            let what = match group.reason {
+                "orphan" => "of no run or backup",
+                "sign" => "signs of life of runs that have ended",
+                _ => "records of what is long over",
+            };
+            say(format_args!("{objects} objects, {bytes}: {what}"));
+            continue;
+        };
+        let what = match (group.reason, record(catalogue, id)) {
+            ("deleted", Some(record)) => format!(
+                "{} of database {} of {}",
+                record.kind.as_str(),
+                words::printable(&record.database),
+                words::time(record.started)
+            ),
+            ("deleted", None) => "deleted".to_owned(),
+            ("failed", _) => "failed".to_owned(),
+            _ => "its run was cut off".to_owned(),
+        };
+        say(format_args!(
+            "backup {id}: {what}; {objects} objects, {bytes}"
+        ));
+        if let Some(kept) = kept(catalogue, chosen, id) {
+            let kept = words::size(kept);
+            say(format_args!(
+                "  {kept} of it stay, since later backups refer to them"
+            ));
+        }
+    }
+    if plan.deletions.is_empty() && chosen.is_empty() {
+        say(format_args!("there is nothing to delete"));
+    }
+    for name in &plan.foreign {
+        context.output.warning(format_args!(
+            "{name} is no object of a repository, and stays"
+        ));
+    }
+}
+
+/// How many bytes of a backup's packs other backups need.
+fn kept(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>, id: &BackupId) -> Option<u64> {
+    let others = catalogue
+        .complete()
+        .filter(|other| !chosen.contains(&other.id));
+    let needs = others.flat_map(|other| &other.needs);
+    let of_it = needs.filter(|need| need.backup == *id);
+    let packs: BTreeMap<(bool, u32), u64> = of_it
+        .flat_map(|need| {
+            let packs = need.packs.iter().map(|p| ((true, p.number), p.length));
+            packs.chain(need.index.iter().map(|p| ((false, p.number), p.length)))
+        })
+        .collect();
+    (!packs.is_empty()).then(|| packs.values().sum())
+}

@@ -1,0 +1,190 @@
+//! `pgkeep prune`: what goes, what is refused, and what stays.
+
+use std::time::{Duration, SystemTime};
+
+use pgkeep_testkit::cluster::{Cluster, Major};
+
+use crate::kills::wait_for_session;
+use crate::site::{PROGRAM, Site, ended};
+use crate::terminal::typed;
+
+/// A cluster with a database of some megabytes, in tables that do not change.
+async fn cluster_with_app() -> Cluster {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let fill = "CREATE TABLE a AS SELECT n, md5(n::text) AS noise \
+                FROM generate_series(1, 60000) AS n; \
+                CREATE TABLE b (n int)";
+    cluster.psql("app", fill).await;
+    cluster
+}
+
+/// The archive of a backup, as a restore writes it.
+async fn archive(site: &Site, id: &str, file: &str) -> Vec<u8> {
+    let arguments = [
+        "restore",
+        "--backup",
+        id,
+        "--to-file",
+        file,
+        "--identity",
+        "recovery.key",
+    ];
+    site.run(&arguments).await.ended(0);
+    std::fs::read(site.path(file)).unwrap()
+}
+
+/// Lets time pass for the repository's objects.
+fn age(site: &Site, hours: u64) {
+    let then = SystemTime::now() - Duration::from_secs(hours * 3600);
+    for path in site.repository_files() {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(then).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_in_the_middle_goes_and_the_others_stay_whole() {
+    let cluster = cluster_with_app().await;
+    let site = Site::of(&cluster).await;
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        // Each has something new, which the later ones refer to.
+        let more = format!(
+            "CREATE TABLE c{n} AS SELECT n, md5((n + {n})::text) AS noise \
+             FROM generate_series(1, 40000) AS n"
+        );
+        cluster.psql("app", &more).await;
+        ids.push(site.back_up("app").await);
+    }
+    let first = archive(&site, &ids[0], "first").await;
+    let third = archive(&site, &ids[2], "third").await;
+    let short = ids[1].rsplit('-').next().unwrap();
+
+    let before = site.repository_files();
+    let told = site.run(&["prune", "--id", short, "--dry-run"]).await;
+    let told = told.ended(0).stdout;
+    for words in [
+        &ids[1],
+        "dump of database app",
+        "later backups refer to them",
+    ] {
+        assert!(told.contains(words), "{words:?} is not in {told}");
+    }
+    assert_eq!(site.repository_files(), before);
+
+    let told = site.run(&["prune", "--id", short, "--yes"]).await;
+    assert!(told.ended(0).stdout.contains("came back"));
+    assert_eq!(site.good().await, [ids[0].clone(), ids[2].clone()]);
+    assert_eq!(archive(&site, &ids[0], "first again").await, first);
+    assert_eq!(archive(&site, &ids[2], "third again").await, third);
+
+    for command in [
+        &["show", &ids[1]][..],
+        &[
+            "restore",
+            "--backup",
+            &ids[1],
+            "--to-file",
+            "x",
+            "--identity",
+            "recovery.key",
+        ],
+    ] {
+        site.run(command).await.ended(4).says(&[
+            &ids[1],
+            "was deleted at",
+            "it was chosen by its id",
+        ]);
+    }
+    // Once more is no failure, and nothing is left to do.
+    let again = site.run(&["prune", "--id", short, "--yes", "--json"]).await;
+    let report: serde_json::Value = serde_json::from_str(&again.ended(0).stdout).unwrap();
+    assert_eq!(
+        (&report["version"], &report["objects"]),
+        (&1.into(), &0.into())
+    );
+    let fourth = site.back_up("app").await;
+    assert_eq!(site.good().await.last(), Some(&fourth));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_that_nobody_said_yes_to() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let id = site.back_up("postgres").await;
+    site.run(&["prune", "--id", &id]).await.ended(2).says(&[
+        "the only good one of database \"postgres\"",
+        "nobody is there to answer",
+        "--yes",
+    ]);
+    typed(&site, &["n"], PROGRAM, &["prune", "--id", &id])
+        .await
+        .ended(1);
+    site.run(&["prune", "--id", "1999", "--yes"])
+        .await
+        .ended(4)
+        .says(&["found no backup \"1999\""]);
+    assert_eq!(site.good().await, std::slice::from_ref(&id));
+
+    std::fs::rename(site.path("host.key"), site.path("elsewhere")).unwrap();
+    site.run(&["prune", "--id", &id, "--yes"]).await.ended(1);
+    std::fs::rename(site.path("elsewhere"), site.path("host.key")).unwrap();
+    assert_eq!(site.good().await, std::slice::from_ref(&id));
+
+    typed(&site, &["y"], PROGRAM, &["prune", "--id", &id])
+        .await
+        .ended(0);
+    assert!(site.good().await.is_empty());
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_backup_left_goes_after_a_day_and_not_before() {
+    let cluster = cluster_with_app().await;
+    let site = Site::of(&cluster).await;
+    let whole = site.back_up("app").await;
+    let lock = cluster.connect("app").await;
+    lock.batch("BEGIN; LOCK TABLE public.b IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let mut running = site.start(&["backup", "--database", "app"]);
+    wait_for_session(&cluster, "app", "pg_dump").await;
+    running.start_kill().unwrap();
+    ended(running).await;
+    lock.batch("ROLLBACK").await.unwrap();
+    let statuses = async |site: &Site| -> Vec<String> {
+        let listed = site.list().await;
+        let status = |line: &serde_json::Value| line["status"].as_str().unwrap().to_owned();
+        listed.iter().map(status).collect()
+    };
+    assert_eq!(statuses(&site).await, ["complete", "running"]);
+
+    // A pack that it had begun to write.
+    let listed = site.list().await;
+    let killed = listed[1]["id"].as_str().unwrap();
+    let packs = site.path(&format!("backups/main/backups/{killed}/packs"));
+    std::fs::create_dir_all(&packs).unwrap();
+    std::fs::write(packs.join("0"), [0; 4096]).unwrap();
+
+    age(&site, 23);
+    assert_eq!(statuses(&site).await, ["complete", "abandoned"]);
+    let told = site.run(&["prune"]).await.ended(0).stdout;
+    assert!(told.contains("there is nothing to delete"), "{told}");
+    assert!(packs.join("0").exists());
+
+    age(&site, 25);
+    let told = site.run(&["prune"]).await.ended(0).stdout;
+    assert!(
+        told.contains("taken for dead") && told.contains("cut off"),
+        "{told}"
+    );
+    assert!(!packs.join("0").exists());
+    // That it was tried stays known.
+    assert_eq!(statuses(&site).await, ["complete", "abandoned"]);
+    assert_eq!(site.good().await, std::slice::from_ref(&whole));
+    archive(&site, &whole, "whole").await;
+    site.back_up("app").await;
+    cluster.stop().await;
+}
