@@ -32,6 +32,6 @@ pub use error::RepositoryError;
 pub use keys::{KeyInfo, OwnerAccess, Rewrapped};
 pub use open::Repository;
 pub use parent::Parent;
-pub use read::{FileReader, OpenBackup};
+pub use read::{FileReader, FilesReader, OpenBackup, Piece};
 pub use run::{Run, RunPlan};
 pub use write::Limits;

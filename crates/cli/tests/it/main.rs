@@ -10,7 +10,6 @@ mod flips;
 mod keys;
 mod kills;
 mod kit;
-mod passphrases;
 mod prune;
 mod script;
 mod secrets;

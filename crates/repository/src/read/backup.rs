@@ -10,7 +10,7 @@ use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{Damage, Encryption, FormatError, Identities, Manifest, RecordKind};
 use pgkeep_types::ObjectName;
 
-use super::deliver::FileReader;
+use super::deliver::{FileReader, FilesReader};
 use crate::index::IndexReader;
 use crate::{ReadAccess, Repository, RepositoryError, records};
 
@@ -148,5 +148,14 @@ impl OpenBackup {
     /// that name is told by the first bytes.
     pub fn read(&self, path: &str) -> Result<FileReader, RepositoryError> {
         FileReader::start(self, path)
+    }
+
+    /// Starts reading files, one after the other: quicker than each by itself where
+    /// they are small.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_all(&self, paths: Vec<String>) -> Result<FilesReader, RepositoryError> {
+        FilesReader::start(self, paths)
     }
 }

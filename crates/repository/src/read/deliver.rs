@@ -1,7 +1,6 @@
-//! Handing a file's bytes on, in order, and holding the whole against the
-//! manifest.
+//! Handing files' bytes on, in order, and holding each whole against the manifest.
 //!
-//! Invariant: the end is told once, after size and hash were found right.
+//! Invariant: a file's end is told once, after size and hash were found right.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -26,18 +25,54 @@ const FRAMES: usize = 16;
 /// How many steps wait to be taken.
 const STEPS: usize = 256;
 
-type Piece = Result<Option<Bytes>, RepositoryError>;
+/// What comes of reading files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A file begins: its path.
+    File(String),
+    /// The file's next bytes.
+    Bytes(Bytes),
+    /// The whole file was read and found right.
+    End,
+}
 
-/// The bytes of a file, in order.
+type Told = Result<Option<Piece>, RepositoryError>;
+
+/// The bytes of one file, in order.
 #[derive(Debug)]
-pub struct FileReader {
-    pieces: mpsc::Receiver<Piece>,
+pub struct FileReader(FilesReader);
+
+impl FileReader {
+    pub(super) fn start(backup: &OpenBackup, path: &str) -> Result<Self, RepositoryError> {
+        FilesReader::start(backup, vec![path.to_owned()]).map(Self)
+    }
+
+    /// The next bytes; none once the whole file was read and found right.
+    ///
+    /// # Errors
+    /// Where anything is missing or damaged; what came before is then not to be
+    /// taken for the file.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, RepositoryError> {
+        loop {
+            match self.0.next().await? {
+                Some(Piece::Bytes(bytes)) => return Ok(Some(bytes)),
+                Some(Piece::File(_) | Piece::End) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+}
+
+/// The bytes of files, one file after the other.
+#[derive(Debug)]
+pub struct FilesReader {
+    pieces: mpsc::Receiver<Told>,
     ended: bool,
 }
 
-impl FileReader {
+impl FilesReader {
     /// Must be called inside of a runtime.
-    pub(super) fn start(backup: &OpenBackup, path: &str) -> Result<Self, RepositoryError> {
+    pub(super) fn start(backup: &OpenBackup, paths: Vec<String>) -> Result<Self, RepositoryError> {
         let workers = threads::cores();
         let (requests, fetched) = sync_channel::<ToUnseal>(REQUESTS);
         let (jobs, queue) = sync_channel::<Job>(workers);
@@ -45,7 +80,7 @@ impl FileReader {
         let (steps, order) = sync_channel::<Step>(STEPS);
         let (pieces, out) = mpsc::channel(4);
 
-        let planner = Planner::new(backup, &Handle::current(), path, requests, steps);
+        let planner = Planner::new(backup, &Handle::current(), paths, requests, steps);
         threads::spawn("plan", move || planner.run())?;
         let sealed = backup.clone();
         threads::spawn("unseal", move || {
@@ -77,20 +112,20 @@ impl FileReader {
         })
     }
 
-    /// The next bytes; none once the whole file was read and found right.
+    /// What comes next; nothing once all files were read and found right.
     ///
     /// # Errors
-    /// Where anything is missing or damaged; what came before is then not to be
-    /// taken for the file.
-    pub async fn next(&mut self) -> Piece {
+    /// Where anything is missing or damaged; what came of that file is then not to be
+    /// taken for it, and no more comes.
+    pub async fn next(&mut self) -> Told {
         if self.ended {
             return Ok(None);
         }
         // A queue that ends without a word means that a stage has died.
-        let piece = self.pieces.recv().await;
-        let piece = piece.unwrap_or(Err(RepositoryError::GivenUp));
-        self.ended = matches!(piece, Ok(None));
-        piece
+        let told = self.pieces.recv().await;
+        let told = told.unwrap_or(Err(RepositoryError::GivenUp));
+        self.ended = !matches!(told, Ok(Some(_)));
+        told
     }
 }
 
@@ -105,22 +140,24 @@ struct Delivery {
 }
 
 impl Delivery {
-    fn run(mut self, order: &Receiver<Step>, out: &mpsc::Sender<Piece>) {
+    fn run(mut self, order: &Receiver<Step>, out: &mpsc::Sender<Told>) {
         while let Ok(step) = order.recv() {
-            let piece = match self.take(step) {
-                Ok(None) => continue,
-                Ok(Some(piece)) => Ok(piece),
-                Err(error) => Err(error),
+            let told = match step {
+                Step::End => Ok(None),
+                step => match self.take(step) {
+                    Ok(None) => continue,
+                    told => told,
+                },
             };
-            let last = !matches!(piece, Ok(Some(_)));
-            if out.blocking_send(piece).is_err() || last {
+            let last = !matches!(told, Ok(Some(_)));
+            if out.blocking_send(told).is_err() || last {
                 return;
             }
         }
     }
 
     /// Takes a step; tells what there is to hand on, if anything.
-    fn take(&mut self, step: Step) -> Result<Option<Option<Bytes>>, RepositoryError> {
+    fn take(&mut self, step: Step) -> Told {
         match step {
             Step::Frame { number, slot } => {
                 let frame = slot.recv().unwrap_or(Err(RepositoryError::GivenUp))?;
@@ -133,8 +170,20 @@ impl Delivery {
                 self.frames.remove(&number);
                 Ok(None)
             }
-            Step::Bytes { frame, range } => self.bytes(frame, range).map(|bytes| Some(Some(bytes))),
-            Step::End(end) => self.end(end).map(|()| Some(None)),
+            Step::File(path) => {
+                self.hasher = self.backup.access.secret.content_key().hasher();
+                self.seen = 0;
+                Ok(Some(Piece::File(path)))
+            }
+            Step::Bytes { frame, range } => {
+                let bytes = self.bytes(frame, range)?;
+                Ok(Some(Piece::Bytes(bytes)))
+            }
+            Step::FileEnd(end) => {
+                self.end(end)?;
+                Ok(Some(Piece::End))
+            }
+            Step::End => Ok(None),
             Step::Failed(error) => Err(error),
         }
     }

@@ -16,4 +16,4 @@ mod unseal;
 mod walk;
 
 pub use backup::OpenBackup;
-pub use deliver::FileReader;
+pub use deliver::{FileReader, FilesReader, Piece};

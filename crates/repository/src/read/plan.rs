@@ -1,6 +1,6 @@
 //! Planning what is fetched, ahead of what is delivered.
 //!
-//! Invariants: frames are asked for in the order in which the file first needs them,
+//! Invariants: frames are asked for in the order in which files first need them,
 //! each once for as long as it is remembered; what lies side by side in a pack is
 //! fetched in one request. A frame's place in the order is told only after the
 //! request for it was started, so nobody waits for what was never asked for.
@@ -28,7 +28,7 @@ const GAP: u64 = 128 << 10;
 /// How many frames are remembered after they were needed.
 const REMEMBERED: usize = 16;
 
-/// What the file is made of, in order.
+/// What files are made of, in order.
 pub(super) enum Step {
     /// A frame that comes out of the slot, and is known by its number.
     Frame {
@@ -42,8 +42,12 @@ pub(super) enum Step {
     },
     /// The frame is not needed any more.
     Forget(u64),
+    /// A file begins.
+    File(String),
     /// The file is whole.
-    End(FileEnd),
+    FileEnd(FileEnd),
+    /// All files were told.
+    End,
     Failed(RepositoryError),
 }
 
@@ -68,10 +72,11 @@ impl From<RepositoryError> for Stop {
     }
 }
 
-/// Plans the reading of one file.
+/// Plans the reading of files.
 pub(super) struct Planner {
     backup: OpenBackup,
-    walk: Walk,
+    runtime: Handle,
+    paths: Vec<String>,
     packs: Packs,
     unseal: SyncSender<ToUnseal>,
     steps: SyncSender<Step>,
@@ -98,13 +103,14 @@ impl Planner {
     pub(super) fn new(
         backup: &OpenBackup,
         runtime: &Handle,
-        path: &str,
+        paths: Vec<String>,
         unseal: SyncSender<ToUnseal>,
         steps: SyncSender<Step>,
     ) -> Self {
         Self {
             backup: backup.clone(),
-            walk: Walk::new(backup, runtime, path),
+            runtime: runtime.clone(),
+            paths,
             packs: Packs::new(backup, runtime),
             unseal,
             steps,
@@ -114,10 +120,10 @@ impl Planner {
         }
     }
 
-    /// Plans the whole file.
+    /// Plans all files.
     pub(super) fn run(mut self) {
-        let last = match self.plan() {
-            Ok(end) => Step::End(end),
+        let last = match self.plan_all() {
+            Ok(()) => Step::End,
             Err(Stop::Failed(error)) => Step::Failed(error),
             Err(Stop::Gone) => return,
         };
@@ -127,9 +133,19 @@ impl Planner {
         }
     }
 
-    fn plan(&mut self) -> Result<FileEnd, Stop> {
+    fn plan_all(&mut self) -> Result<(), Stop> {
+        for path in std::mem::take(&mut self.paths) {
+            let walk = Walk::new(&self.backup, &self.runtime, &path);
+            self.step(Step::File(path))?;
+            let end = self.plan(walk)?;
+            self.step(Step::FileEnd(end))?;
+        }
+        Ok(())
+    }
+
+    fn plan(&mut self, mut walk: Walk) -> Result<FileEnd, Stop> {
         let mut end = None;
-        while let Some(part) = self.walk.next()? {
+        while let Some(part) = walk.next()? {
             for extent in part.extents() {
                 let wrong = || self.backup.index.wrong_manifest(Damage::Range("extent"));
                 let (pack, entry, range) = extent.ok_or_else(wrong)?;

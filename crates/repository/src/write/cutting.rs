@@ -1,7 +1,7 @@
 //! Cutting files, and finding out what of them is stored already.
 //!
 //! Invariants: a chunk that the parent has is referred to, any other goes into a
-//! frame; every byte of a file is hashed. Where the parent cannot be read any more
+//! frame; every byte of a file is hashed; no frame stays open for long. Where the parent cannot be read any more
 //! the rest is stored as if there were none, and it is told.
 
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -20,6 +20,8 @@ use crate::parent::{ChunkWindow, PageCursor, ParentReader};
 
 /// A relation's file can be divided between leaves every so many bytes.
 const DIVIDE_PAGES: u64 = 128 << 20;
+/// A frame that is not full is closed after so many others were begun.
+const STALE: u64 = 256;
 /// A stream can be divided behind one chunk in so many.
 const DIVIDE_CHUNKS: u16 = 1024;
 
@@ -190,6 +192,7 @@ impl Cutter {
             size: file.size,
             hash: file.hasher.finish(),
         };
+        self.flush_stale()?;
         match self.leaves.end(end) {
             Some(leaf) => self.emit_leaf(leaf),
             None => Ok(()),
@@ -294,10 +297,24 @@ impl Cutter {
     }
 
     fn divide(&mut self) -> Result<(), Stop> {
+        self.flush_stale()?;
         match self.leaves.divide() {
             Some(leaf) => self.emit_leaf(leaf),
             None => Ok(()),
         }
+    }
+
+    /// Closes a frame that has been open for long: leaves wait for it.
+    fn flush_stale(&mut self) -> Result<(), Stop> {
+        let next = self.next;
+        let is_stale = |number: u64| number + STALE < next;
+        if self.content.number().is_some_and(is_stale) {
+            self.flush_content()?;
+        }
+        if self.pages.number().is_some_and(is_stale) {
+            self.flush_pages()?;
+        }
+        Ok(())
     }
 
     fn flush_pages(&mut self) -> Result<(), Stop> {

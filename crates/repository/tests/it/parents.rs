@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pgkeep_format::cut::{Cutting, PageSize};
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::RepositoryError;
+use pgkeep_repository::{Piece, RepositoryError};
 use pgkeep_testkit::SeededRandom;
 
 use crate::world::{World, content};
@@ -162,7 +162,7 @@ async fn assert_reads_back(world: &World, record: &BackupRecord, tree: &Tree) {
     let repository = world.open().await.unwrap();
     let access = repository.read_access(&world.identities).unwrap();
     let backup = repository.open_backup(&access, record).await.unwrap();
-    for (path, _, bytes) in tree {
+    for (path, _, bytes) in tree.iter().step_by(7) {
         let mut reader = backup.read(path).unwrap();
         let mut read = Vec::new();
         while let Some(piece) = reader.next().await.unwrap() {
@@ -170,6 +170,25 @@ async fn assert_reads_back(world: &World, record: &BackupRecord, tree: &Tree) {
         }
         assert!(read == *bytes, "{path}");
     }
+    // All of them in one go, in any order.
+    let paths: Vec<String> = tree.iter().rev().map(|(path, ..)| path.clone()).collect();
+    let mut reader = backup.read_all(paths).unwrap();
+    let mut expected = tree.iter().rev();
+    let (mut read, mut open) = (Vec::new(), None);
+    while let Some(piece) = reader.next().await.unwrap() {
+        match piece {
+            Piece::File(path) => {
+                open = expected.next();
+                assert_eq!(open.map(|(expected, ..)| expected), Some(&path));
+            }
+            Piece::Bytes(bytes) => read.extend_from_slice(&bytes),
+            Piece::End => {
+                let (path, _, bytes) = open.unwrap();
+                assert!(std::mem::take(&mut read) == *bytes, "{path}");
+            }
+        }
+    }
+    assert!(expected.next().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,118 @@
+//! A bucket at 20 ms, filled and emptied, beside raw transfers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pgkeep_storage::Storage;
+use pgkeep_testkit::proxy::{FaultProxy, Weather};
+use pgkeep_testkit::s3::S3s;
+use pgkeep_testkit::{Counting, SeededRandom};
+use pgkeep_types::{ObjectName, Random};
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use crate::arguments::Arguments;
+use crate::clock::time;
+use crate::site::Site;
+use crate::table::{self, Row};
+
+const LATENCY: Duration = Duration::from_millis(20);
+const PART: usize = 8 << 20;
+/// As many transfers at once as make raw ones quickest.
+const AT_ONCE: usize = 8;
+
+/// Measures it.
+pub(crate) fn measure(runtime: &Runtime, arguments: &Arguments) {
+    let server = S3s::start();
+    let weather = Weather {
+        latency: LATENCY,
+        bytes_per_second: None,
+    };
+    let proxy = FaultProxy::start(&server.access().endpoint, weather);
+    let access = server.access().through(proxy.endpoint());
+    // What does not compress: so the transfer is what takes time.
+    let length = usize::try_from(arguments.bucket_megabytes * 1_000_000).expect("it fits");
+    let mut bytes = vec![0; length];
+    SeededRandom::new(3).fill(&mut bytes);
+    let bytes = Bytes::from(bytes);
+
+    let mut up = [
+        Row::new("raw upload, parts side by side", None),
+        Row::new("backup, not encrypted", Some(1.3)),
+        Row::new("backup, encrypted", Some(1.3)),
+    ];
+    let mut down = [
+        Row::new("raw download, ranges side by side", None),
+        Row::new("restore, not encrypted", Some(1.3)),
+        Row::new("restore, encrypted", Some(1.3)),
+    ];
+    for round in 0..arguments.rounds {
+        let raw: Arc<dyn Storage> = access.storage(&format!("raw{round}"));
+        let object: ObjectName = "object".parse().expect("a name");
+        up[0]
+            .costs
+            .push(time(|| runtime.block_on(upload(&raw, &object, &bytes))).0);
+        down[0]
+            .costs
+            .push(time(|| runtime.block_on(download(&raw, &object, &bytes))).0);
+        runtime.block_on(raw.delete(&object)).expect("deleted");
+        for (row, sealed) in [(1, false), (2, true)] {
+            let storage = access.storage(&format!("r{round}{row}"));
+            let counting = Counting::new(storage);
+            let site = runtime.block_on(Site::new(Arc::new(counting.clone()), sealed));
+            counting.take();
+            let (cost, record) = time(|| runtime.block_on(site.store_stream(&bytes)));
+            let counts = counting.take();
+            up[row].costs.push(cost);
+            up[row].bytes = Some(counts.bytes_written);
+            up[row].requests = Some(counts.requests());
+            let (cost, read) = time(|| {
+                let mut read = 0;
+                let take = |_: &str, piece: &[u8]| {
+                    assert!(bytes[read..read + piece.len()] == *piece);
+                    read += piece.len();
+                };
+                runtime.block_on(site.read(&record, &["dump"], take));
+                read
+            });
+            assert_eq!(read, bytes.len());
+            let counts = counting.take();
+            down[row].costs.push(cost);
+            down[row].bytes = Some(counts.bytes_read);
+            down[row].requests = Some(counts.requests());
+        }
+    }
+    table::print("into a bucket at 20 ms", &up);
+    table::print("out of a bucket at 20 ms", &down);
+}
+
+async fn upload(storage: &Arc<dyn Storage>, object: &ObjectName, bytes: &Bytes) {
+    let mut upload = storage.upload(object).await.expect("begun");
+    let mut rest = bytes.clone();
+    while !rest.is_empty() {
+        let part = rest.split_to(rest.len().min(PART));
+        upload.part(part).await.expect("a part");
+    }
+    upload.finish().await.expect("finished");
+}
+
+async fn download(storage: &Arc<dyn Storage>, object: &ObjectName, bytes: &Bytes) {
+    let (length, part) = (bytes.len() as u64, PART as u64 / 2);
+    let mut reading = JoinSet::new();
+    for start in (0..length).step_by(PART / 2) {
+        if reading.len() >= AT_ONCE {
+            let read: Result<Bytes, _> = reading.join_next().await.expect("one").expect("read");
+            read.expect("bytes");
+        }
+        let (storage, object) = (Arc::clone(storage), object.clone());
+        reading.spawn(async move {
+            storage
+                .get(&object, Some(start..(start + part).min(length)))
+                .await
+        });
+    }
+    while let Some(read) = reading.join_next().await {
+        read.expect("read").expect("bytes");
+    }
+}
