@@ -54,7 +54,8 @@ pub enum StorageErrorKind {
     /// No answer, or no progress, in the time that was given: whether the call
     /// had its effect is unknown.
     TimedOut,
-    /// The storage asks to be left alone for a while; the call had no effect.
+    /// The storage asks to be left alone for a while; whether the call had its
+    /// effect is unknown, since a gateway may have said so after the storage did.
     Throttled,
     /// The storage could not be reached, broke off, or failed inside: whether the
     /// call had its effect is unknown.

@@ -3,29 +3,107 @@
 //! # The contract
 //!
 //! A storage holds objects: a name and bytes. An object appears whole or not at
-//! all, and never changes; there is no rename, no append, no overwrite.
+//! all, and its writer never changes it; there is no rename, no append, and nobody
+//! relies on overwriting. A name is never the folder of another one. Every call may
+//! be made by many tasks, processes and hosts at once.
 //!
-//! - **`put`** makes one small object. When it returns, the object is durable. A
-//!   name that exists already is refused with `AlreadyExists` where the
-//!   capability `create_only` is proved; elsewhere writers use names that are
-//!   unique. After an error nothing is promised: the object may exist, whole; one
-//!   that is found then is durable.
-//!   The same `put` may be called again; an `AlreadyExists` then has to be
-//!   compared with what was to be written.
-//! - **`upload`** makes one large object from parts that come in order. The
-//!   object exists only after `finish` has returned, and is durable then. An
-//!   upload that is aborted, dropped or killed leaves no object; what it leaves
-//!   in the storage's own litter has no object name.
-//! - **`get`** reads all of an object or a range of it. A range past the end is
-//!   cut at the end. What is read is what was written, as far as the storage
-//!   can tell; callers verify.
-//! - **`list`** names the objects whose names begin with a prefix, in pages, in
-//!   no promised order. An object that exists from before the first page until
-//!   after the last is named exactly once.
-//! - **`delete`** makes an object be gone; deleting what is not there is no
-//!   error.
+//! What this page promises holds for every storage, and
+//! `pgkeep_testkit::storage_conformance` tests it on each. What only some can do is a
+//! *capability*: it is tried out when a repository is made, recorded there, and
+//! relied on only where it was seen. The capabilities are `create_only`,
+//! `create_only_upload` and `versions`. Of each, only what one writer sees was tried
+//! out: that of two writers *at the same moment* one is refused holds for a
+//! directory, and is the server's word for a bucket (servers were seen that look
+//! whether a name is free, and then write).
 //!
-//! Every error carries the operation and the object.
+//! ## Unknown effects
+//!
+//! A call that ends with `NotFound`, `AlreadyExists`, `Denied` or `NoSpace` has had no
+//! effect, but that parts of a large object may be litter. A call that ends with any
+//! other error, and one whose future is dropped, has had its effect, has not had it, or
+//! has it later: a request may still be on its way. Each call below says what to do
+//! then. [`Retrying`] does it, and is the only place of the house that tries again; a
+//! storage without it tries each call once.
+//!
+//! ## The calls
+//!
+//! **`put`** makes one small object.
+//! - *Durable* when it has returned: a power cut does not lose it.
+//! - *A name that exists* is refused with `AlreadyExists`, and what is there stays,
+//!   where `create_only` was seen. Elsewhere it is replaced: writers use names that
+//!   are unique, and a second write to a name has the same bytes.
+//! - *Twice*: the same `put` may be made again. After an unknown effect it may find
+//!   its own object. So an `AlreadyExists` that follows an unknown effect is compared:
+//!   an object of the same length and the same bytes is ours, and that is success; any
+//!   other is `AlreadyExists`. An `AlreadyExists` of the first attempt is never
+//!   compared; whether an equal object of somebody else is as good is the caller's
+//!   to say.
+//! - *Late*: one with an unknown effect may appear after its name was deleted. What
+//!   was given up under a name is not to be trusted to stay away.
+//!
+//! **`upload`** makes one large object from parts that come in order.
+//! - The object exists only once `finish` has had its effect, and is *durable* when
+//!   `finish` has returned. Before that, no listing and no `head` shows anything.
+//! - `part` returns when the bytes were taken, which may be before the storage has
+//!   them; several are under way at once. What went wrong with one is told by a later
+//!   `part` or by `finish`. After an error, or when a call's future was dropped, an
+//!   upload can only be aborted or dropped.
+//! - An upload that is aborted, dropped or killed leaves no object. What it leaves of
+//!   the storage's own litter has no object's name: a temporary file, an unfinished
+//!   upload of the bucket. A bucket should have a rule that removes those.
+//! - `finish` to a name that exists is refused with `AlreadyExists` where
+//!   `create_only_upload` was seen (an object that fits one part is a `put`, and
+//!   `create_only` holds). Elsewhere it replaces: large objects have unique names.
+//! - *Twice*: parts can be sent again one by one where the storage has [`Parts`], and
+//!   so can `finish`: after an unknown effect the upload may be gone because it was
+//!   finished, so the object is looked up, and one of the parts' size is ours. That
+//!   takes a name that nobody else writes. Where there are no [`Parts`], an upload
+//!   that failed begins anew.
+//! - A part has up to 5 GiB, an object up to 10,000 of them, in all storages; parts of
+//!   8 MiB and objects of 256 MiB stay clear of providers that allow 1,000, and of those
+//!   that want all parts but the last of one size.
+//!
+//! **`get`** reads all of an object, or a range of it.
+//! - A range is cut at the object's end; one that is empty, or begins there, is no
+//!   bytes. A name that is not there is `NotFound`, whatever the range.
+//! - What comes has the length that was asked for, or it is an error. That it is what
+//!   was written is for the caller to verify.
+//! - May be made any number of times.
+//!
+//! **`list`** names the objects whose names begin with a prefix, in pages, in no
+//! promised order. A prefix may end inside a part of a name.
+//! - *Strong*: an object whose `put` or `finish` has returned before the first page was
+//!   asked for is named, and one whose `delete` has returned is not, by whichever host.
+//!   A storage that cannot do this holds no repository: the probe refuses it as far as
+//!   it shows.
+//! - *No snapshot*: what is written or deleted in between may or may not be named. An
+//!   object that is there from before the first page until after the last is named
+//!   exactly once.
+//! - What has no object's name is not named. Nothing there is an empty listing; a
+//!   storage that is not there (a directory that is not mounted, a bucket that does not
+//!   exist) is an error.
+//! - Every page may be asked for again with its cursor.
+//!
+//! **`head`** tells size and instant of an object. A bucket that does not exist looks
+//! to it like an object that does not; `get`, `put` and `list` tell them apart.
+//!
+//! **`delete`** makes an object be gone; what is not there is no error, so it may be
+//! made again. Where `versions` was seen, a version of it may be kept.
+//!
+//! ## Instants
+//!
+//! [`ObjectMeta::modified`] is the storage's own clock at about the object's making, as
+//! coarse as a second; `head` and `list` tell the same within one. Two instants of one
+//! storage can be compared: an object that is begun after another was durable is not
+//! older by more than a second. No host's clock is to be compared with them. The
+//! storage's now is the instant of an object that is just being made.
+//!
+//! ## Errors
+//!
+//! Every error carries the operation, the object and the location, never a secret.
+//! `NotFound`, `AlreadyExists`, `Denied` and `NoSpace` are answers and are never tried
+//! again; `TimedOut`, `Throttled` and `Unreachable` are transient; `Other` would be the
+//! same the next time.
 
 mod error;
 mod local;

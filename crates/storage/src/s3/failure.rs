@@ -10,7 +10,7 @@ use std::time::Duration;
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::answer::Answer;
-use super::wire::NoCredentials;
+use super::wire::{InTheClear, NoCredentials};
 use crate::{StorageError, StorageErrorKind};
 
 /// The kind and the cause of a failed request.
@@ -23,14 +23,16 @@ pub(super) fn of_request(error: &(dyn Error + 'static)) -> (StorageErrorKind, io
         let kind = StorageErrorKind::Denied;
         return (kind, io::Error::new(io_kind(kind), nobody.to_string()));
     }
+    if let Some(refused) = cause::<InTheClear>(error) {
+        return (
+            StorageErrorKind::Other,
+            io::Error::other(refused.to_string()),
+        );
+    }
     if let Some(http) = cause::<HttpError>(error) {
         let kind = match http.kind() {
             // Certificates and the like: the same every time.
-            _ if cause::<io::Error>(http)
-                .is_some_and(|io| io.kind() == io::ErrorKind::InvalidData) =>
-            {
-                StorageErrorKind::Other
-            }
+            _ if causes(http).any(is_invalid_data) => StorageErrorKind::Other,
             HttpErrorKind::Timeout => StorageErrorKind::TimedOut,
             _ => StorageErrorKind::Unreachable,
         };
@@ -54,34 +56,31 @@ pub(super) fn answer(error: &StorageError) -> Option<&Answer> {
     cause::<Answer>(error.source.get_ref()?)
 }
 
-/// The first cause of this type.
-fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut at = Some(error);
-    while let Some(error) = at {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
+/// The error and its causes, outermost first; those too that an [`io::Error`] holds
+/// without calling them its source.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'a (dyn Error + 'static) = *error;
+        match error.downcast_ref().and_then(io::Error::get_ref) {
+            Some(held) => Some(held as &(dyn Error + 'static)),
+            None => error.source(),
         }
-        // An io::Error hides the one inside it from its chain.
-        let inside = error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .and_then(|inside| inside.downcast_ref::<T>());
-        if inside.is_some() {
-            return inside;
-        }
-        at = error.source();
-    }
-    None
+    })
 }
 
-/// The innermost causes in one line, each once.
-fn chain(error: &dyn Error) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    let mut at = Some(error);
-    while let Some(error) = at {
-        texts.push(error.to_string());
-        at = error.source();
-    }
+/// The first cause of this type.
+fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    causes(error).find_map(|error| error.downcast_ref())
+}
+
+fn is_invalid_data(error: &(dyn Error + 'static)) -> bool {
+    let io = error.downcast_ref().map(io::Error::kind);
+    io == Some(io::ErrorKind::InvalidData)
+}
+
+/// The causes in one line, each once.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
     // An outer text often ends with the inner one.
     let mut told: Vec<String> = Vec::new();
     for (n, text) in texts.iter().enumerate() {

@@ -29,6 +29,17 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// The metadata service is on the machine itself, or there is none.
 const CONNECT_METADATA: Duration = Duration::from_secs(2);
 
+/// Where Amazon's machines, containers and pods ask for credentials, each on the
+/// machine itself:
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>.
+const METADATA: [&str; 5] = [
+    "169.254.169.254",
+    "[fd00:ec2::254]",
+    "169.254.170.2",
+    "169.254.170.23",
+    "[fd00:ec2::23]",
+];
+
 /// A client that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
@@ -126,6 +137,11 @@ struct Wire {
     conditions: Arc<AtomicBool>,
 }
 
+/// A token would be readable on the way.
+#[derive(Debug, thiserror::Error)]
+#[error("credentials are not asked for without TLS")]
+pub(super) struct InTheClear;
+
 /// Who gives credentials could not be asked.
 #[derive(Debug, thiserror::Error)]
 #[error("no credentials were found, and the instance's metadata service does not answer: {0}")]
@@ -136,17 +152,15 @@ impl HttpService for Shared {
     async fn call(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let wire = &self.0;
         let host = request.uri().host().unwrap_or_default();
-        let is_local = [
-            "169.254.169.254",
-            "169.254.170.2",
-            "169.254.170.23",
-            "[fd00:ec2::254]",
-        ]
-        .contains(&host);
+        let is_local = METADATA.contains(&host);
         let of_storage = request
             .uri()
             .authority()
             .is_some_and(|to| to.as_str() == wire.endpoint);
+        let near = is_local || ["localhost", "127.0.0.1", "[::1]"].contains(&host);
+        if !of_storage && !near && request.uri().scheme_str() == Some("http") {
+            return Err(HttpError::new(HttpErrorKind::Unknown, InTheClear));
+        }
         let completes = of_storage
             && request.method() == Method::POST
             && request

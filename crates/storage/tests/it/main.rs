@@ -1,7 +1,10 @@
 //! The storage contract, on every storage there is.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod credentials;
 mod faults;
+mod retrying;
+mod ways;
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;

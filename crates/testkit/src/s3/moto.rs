@@ -3,15 +3,19 @@
 //! Invariant: it looks at no signature and at no hash of an upload, so nothing is
 //! shown of these by it.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 
 use super::S3Access;
 use super::process::Process;
 use crate::cache;
+use crate::cluster::PrivateFiles;
 
 const BUCKET: &str = "backups";
+/// Puts the second argument to the URL that is the first.
+const PUT: &str = "import ssl, sys, urllib.request as u
+request = u.Request(sys.argv[1], sys.argv[2].encode(), method='PUT')
+near = ssl._create_unverified_context() if sys.argv[1].startswith('https') else None
+u.urlopen(request, context=near)";
 const VERSIONING: &str = "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
     <Status>Enabled</Status></VersioningConfiguration>";
 
@@ -29,6 +33,19 @@ impl Moto {
     /// Where it is not installed or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(None)
+    }
+
+    /// Starts a server that shows a certificate; it must be for `127.0.0.1`.
+    ///
+    /// # Panics
+    /// Where it is not installed or does not start.
+    #[must_use]
+    pub fn start_with_tls(certificate: &PrivateFiles) -> Self {
+        Self::start_with(Some(certificate))
+    }
+
+    fn start_with(certificate: Option<&PrivateFiles>) -> Self {
         let packages = cache::path("moto-5.2.5");
         assert!(
             packages.exists(),
@@ -40,6 +57,10 @@ impl Moto {
             .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", "0"])
             .env("PYTHONPATH", packages)
             .env("PYTHONUNBUFFERED", "1");
+        if let Some(files) = certificate {
+            command.arg("-c").arg(&files.certificate);
+            command.arg("-k").arg(&files.key);
+        }
         let process = Process::start(command, "Running on ");
         let moto = Self {
             access: S3Access {
@@ -75,17 +96,11 @@ impl Moto {
 
     /// A request on the bucket itself, which no storage makes.
     fn put(&self, query: &str, body: &str) {
-        let address = self.access.endpoint.trim_start_matches("http://");
-        let mut connection = TcpStream::connect(address).expect("a connection");
-        write!(
-            connection,
-            "PUT /{BUCKET}{query} HTTP/1.1\r\nHost: s3.amazonaws.com\r\nConnection: close\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .expect("a request");
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).expect("an answer");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let url = format!("{}/{BUCKET}{query}", self.access.endpoint);
+        let asked = Command::new("python3")
+            .args(["-c", PUT, &url, body])
+            .status()
+            .expect("python3");
+        assert!(asked.success(), "PUT {url}");
     }
 }
