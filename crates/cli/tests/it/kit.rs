@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
+use pgkeep_testkit::s3::S3s;
 
 use crate::site::{PROGRAM, Ran, Site, ended, socket_of};
 
@@ -21,6 +22,11 @@ impl Stranger {
 
     /// Types every command of the page, from top to bottom.
     async fn follow(&self, page: &str) -> Ran {
+        self.follow_with(page, &[]).await
+    }
+
+    /// The same, with variables that are set.
+    async fn follow_with(&self, page: &str, variables: &[(&str, String)]) -> Ran {
         let page = page.split("#!/usr/bin/env python3").next().unwrap();
         let lines = page.lines().map(str::trim_start);
         let commands: Vec<&str> = lines.filter_map(|line| line.strip_prefix("$ ")).collect();
@@ -32,6 +38,7 @@ impl Stranger {
             .env_clear()
             .env("PATH", path)
             .env("HOME", self.home.path())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -118,6 +125,42 @@ async fn the_kit_of_an_unencrypted_repository_needs_no_key() {
     let stranger = Stranger::new();
     std::fs::write(stranger.home.path().join("pgkeep-kit.txt"), &page).unwrap();
     stranger.follow(&page).await.ended(0);
+    assert!(stranger.read("restored.dump") == stranger.read("without.dump"));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kit_of_a_bucket_tells_its_address_and_no_access() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let server = S3s::start();
+    let mut site = Site::empty();
+    for (name, value) in server.access().variables() {
+        site.set(name, value);
+    }
+    let (url, connection) = (server.access().url("pg/main"), socket_of(&cluster));
+    let init = ["init", "--repository", &url, "--connection", &connection];
+    site.run(&init).await.ended(0);
+    site.back_up("postgres").await;
+    let page = site.run(&["kit"]).await.ended(0).stdout;
+    assert!(page.contains(&url) && !page.contains(&server.access().secret));
+    let stranger = Stranger::new();
+    std::fs::write(stranger.home.path().join("pgkeep-kit.txt"), &page).unwrap();
+    copy(
+        &site.path("recovery.key"),
+        &stranger.home.path().join("recovery.key"),
+    );
+    // As any tool would copy it.
+    let from = server.bucket_directory().join("pg/main");
+    let copied = tokio::process::Command::new("cp")
+        .args(["-r", &from.display().to_string(), "repository"])
+        .current_dir(stranger.home.path())
+        .status()
+        .await;
+    assert!(copied.unwrap().success());
+    let ran = stranger
+        .follow_with(&page, &server.access().variables())
+        .await;
+    ran.ended(0);
     assert!(stranger.read("restored.dump") == stranger.read("without.dump"));
     cluster.stop().await;
 }

@@ -4,6 +4,7 @@
 //! one of a storage; then it goes into a file or to people, not into JSON.
 
 mod page;
+mod place;
 mod steps;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use self::page::Page;
+use self::place::Place;
 use crate::arguments::key::Kit;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -54,8 +56,10 @@ pub(crate) async fn run(arguments: &Kit, context: &Context) -> Result<Exit, CliE
         .then(|| identity(context, &repository, &keys))
         .transpose()?;
     let (newest, whole) = newest(context, &repository).await?;
+    let place = Place::of(&settings, name, context);
     let page = Page {
         repository: &repository,
+        place: &place,
         newest: &newest,
         notes: &arguments.notes,
         identity: identity.as_ref().map(|text| text.as_str()),

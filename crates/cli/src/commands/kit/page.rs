@@ -13,6 +13,7 @@ use pgkeep_repository::{KeyInfo, Repository};
 use pgkeep_types::Timestamp;
 use zeroize::Zeroizing;
 
+use super::place::Place;
 use super::steps::{KEY_BEGINS, KEY_ENDS, Steps};
 use crate::words::{self, Align};
 
@@ -22,6 +23,7 @@ const SCRIPT: &str = include_str!("../../../../../scripts/restore-without-pgkeep
 /// What the page is made of.
 pub(super) struct Page<'a> {
     pub(super) repository: &'a Repository,
+    pub(super) place: &'a Place,
     /// The newest backup of each database.
     pub(super) newest: &'a [BackupRecord],
     /// Where the user said that the key is kept.
@@ -43,6 +45,7 @@ impl Page<'_> {
         text.push_str(&self.keys());
         let steps = Steps {
             repository: self.repository,
+            place: self.place,
             example: self.newest.first(),
             has_identity: self.identity.is_some(),
             file: self.file,
@@ -84,7 +87,7 @@ impl Page<'_> {
             "\n1. WHERE THE BACKUPS ARE\n\n   address   {}\n   id        {}\n   root key  {}\n\n\
              What it takes to reach the storage (accounts, credentials, mounts) is not on\n\
              this page.\n",
-            self.repository.location(),
+            words::printable(&self.place.address),
             trust.repository,
             trust.root
         )

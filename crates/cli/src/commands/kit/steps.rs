@@ -9,6 +9,8 @@ use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{Encryption, KeyRole, RecoveryKeyFile};
 use pgkeep_repository::Repository;
 
+use super::place::Place;
+
 /// The line before a private key in the page.
 pub(super) const KEY_BEGINS: &str = "-----BEGIN RECOVERY KEY-----";
 /// The line after it.
@@ -19,6 +21,7 @@ const PAGE: &str = "pgkeep-kit.txt";
 /// What there is to do.
 pub(super) struct Steps<'a> {
     pub(super) repository: &'a Repository,
+    pub(super) place: &'a Place,
     /// The backup that the commands restore.
     pub(super) example: Option<&'a BackupRecord>,
     pub(super) has_identity: bool,
@@ -39,14 +42,15 @@ impl Steps<'_> {
         };
         format!(
             "\n4. BRING A DATABASE BACK WITH PGKEEP (a Linux program; the simplest way)\n\n\
-             {}   $ export PGKEEP_REPOSITORY={}\n{key}   $ pgkeep list\n   \
+             {}{}   $ export PGKEEP_REPOSITORY={}\n{key}   $ pgkeep list\n   \
              $ pgkeep restore {cluster} --database {database} --to-file restored.dump\n\n\
              The same for each line of section 2. What is written is an archive of pg_dump;\n\
              pg_restore of PostgreSQL {} or newer makes a database of it:\n\n   \
              pg_restore --create --dbname postgres restored.dump\n\n\
              Without --to-file, 'pgkeep restore' does that itself.\n",
             self.key_file("   "),
-            quoted(&self.repository.location()),
+            self.variables(),
+            quoted(&self.place.address),
             self.major()
         )
     }
@@ -54,18 +58,16 @@ impl Steps<'_> {
     /// The way with age, zstd and Python.
     pub(super) fn without_pgkeep(&self) -> String {
         let (cluster, database) = self.names();
-        let location = self.repository.location();
-        let is_local = Path::new(&location).is_absolute();
-        let copy = match is_local {
-            true => String::new(),
-            false => format!(
-                "First copy the whole of {location} into the directory 'repository' here,\n\
-                 with any tool that can (rclone, aws s3 sync).\n\n"
+        let (copy, directory) = match self.place.is_directory {
+            true => (String::new(), quoted(&self.place.address)),
+            false => (
+                format!(
+                    "First copy the whole of {} into the directory 'repository' here,\n\
+                     with any tool that can (rclone, aws s3 sync).\n\n",
+                    self.repository.location()
+                ),
+                "repository".to_owned(),
             ),
-        };
-        let directory = match is_local {
-            true => quoted(&location),
-            false => "repository".to_owned(),
         };
         let sealed = self.repository.encryption() == Encryption::Age;
         let identity = match sealed {
@@ -110,6 +112,20 @@ impl Steps<'_> {
         let version = self.example.map(|record| record.server_version.as_str());
         let major = version.and_then(|version| version.split('.').next());
         major.unwrap_or("the same major version")
+    }
+
+    /// What belongs to the address, and whoever may read there.
+    fn variables(&self) -> String {
+        if self.place.is_directory {
+            return String::new();
+        }
+        let mut text = "Set the access to the storage as for Amazon's tools (AWS_ACCESS_KEY_ID, \
+                        AWS_PROFILE, …).\n\n"
+            .to_owned();
+        for (name, value) in &self.place.variables {
+            text.push_str(&format!("   $ export {name}={}\n", quoted(value)));
+        }
+        text
     }
 
     /// How the key becomes a file.
