@@ -140,6 +140,12 @@ pub enum RepositoryError {
         /// Where the repository is.
         location: String,
     },
+    /// A key was added after a backup was made: the next one cannot refer to it.
+    #[error("backup {backup} is not sealed to every key that the next one is sealed to")]
+    ShutToSome {
+        /// The backup.
+        backup: BackupId,
+    },
     /// A key at hand is a reader's, and not of this backup.
     #[error("backup {backup} is not sealed to the key at hand, {key}: {why}")]
     SealedToOthers {

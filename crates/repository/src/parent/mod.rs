@@ -41,12 +41,18 @@ impl Repository {
     /// key opens what it wrote itself, and what hosts wrote that share its key.
     ///
     /// # Errors
-    /// Where it cannot be had, opened or verified.
+    /// `ShutToSome` where somebody who is to read the next backup does not open its
+    /// packs; where it cannot be had, opened or verified.
     pub async fn open_parent(
         &self,
         access: &WriteAccess,
         record: &BackupRecord,
     ) -> Result<Parent, RepositoryError> {
+        if !self.opens_to_all(record) {
+            return Err(RepositoryError::ShutToSome {
+                backup: record.id.clone(),
+            });
+        }
         let sealed = self.encryption() == Encryption::Age;
         let identities = sealed.then(|| access.identities.clone());
         Parent::open(self, identities, &access.secret, record).await

@@ -140,6 +140,25 @@ async fn a_prover_opens_what_was_written_since_it_was_added_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_refers_to_nothing_that_a_newer_key_does_not_open() {
+    for role in [KeyRole::Prover, KeyRole::Recovery] {
+        let mut world = World::sealed().await;
+        let bytes = content(300_000, 3);
+        let before = world.back_up(&bytes).await.unwrap();
+        let newer = add_reader(&mut world, role).await;
+        let refused = world.back_up_on(&before, &bytes).await.unwrap_err();
+        assert!(
+            matches!(refused, RepositoryError::ShutToSome { .. }),
+            "{refused}"
+        );
+        let since = world.back_up(&bytes).await.unwrap();
+        let next = world.back_up_on(&since, &bytes).await.unwrap();
+        assert_eq!(next.parent.as_ref(), Some(&since.id));
+        assert!(read_with(&world, &newer, &next).await.unwrap() == bytes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_prover_neither_writes_nor_vouches() {
     let mut world = World::sealed().await;
     let prover = add_reader(&mut world, KeyRole::Prover).await;
