@@ -7,7 +7,6 @@
 //! first 12 keep their meaning in every version of the format.
 
 use std::fmt;
-use std::io::Read;
 
 use pgkeep_types::ObjectName;
 use serde::Serialize;
@@ -15,6 +14,8 @@ use serde::de::DeserializeOwned;
 
 use crate::descriptor::RepositoryId;
 use crate::error::{Damage, FormatError};
+use crate::record_kind::RecordKind;
+use crate::sealed_part::{compress, decompress};
 use crate::signing::{Signer, VerifyingKey};
 use crate::{FORMAT_VERSION, Hash, Identities, Seal};
 
@@ -22,54 +23,6 @@ const MAGIC: &[u8; 8] = b"pgkeeprc";
 const HEADER: usize = 24;
 const TRAILER: usize = 32 + 32 + 64;
 const CONTEXT: &[u8] = b"pgkeep record v1\0";
-const COMPRESSION: i32 = 3;
-
-/// What a record holds; the number is written into its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum RecordKind {
-    /// `keys/<fingerprint>`
-    Key = 1,
-    /// `<cluster>/runs/<run>/begin`
-    Begin = 2,
-    /// `<cluster>/runs/<run>/outcome`
-    Outcome = 3,
-    /// `<cluster>/backups/<backup>/manifest`
-    Manifest = 4,
-    /// `<cluster>/backups/<backup>/facts`
-    Facts = 5,
-    /// `<cluster>/backups/<backup>/backup`
-    Backup = 6,
-    /// `keys/<fingerprint>.retired`
-    Retirement = 7,
-    /// `keys/ring-<n>`
-    KeyRing = 8,
-    /// `<cluster>/tombstones/<backup>`
-    Tombstone = 9,
-    /// `<cluster>/runs/<run>/dead`
-    Dead = 10,
-    /// `<cluster>/runs/<run>/alive/<n>`
-    Alive = 11,
-}
-
-impl RecordKind {
-    /// The most bytes that a record of this kind has, and that its sealed part
-    /// expands to. The manifest of a 10 TB dump has 640 MB.
-    #[must_use]
-    pub fn limit(self) -> u64 {
-        match self {
-            Self::Manifest => 1 << 30,
-            Self::Key
-            | Self::Begin
-            | Self::Outcome
-            | Self::Facts
-            | Self::Backup
-            | Self::Retirement
-            | Self::KeyRing => 64 << 20,
-            Self::Tombstone | Self::Dead | Self::Alive => 1 << 20,
-        }
-    }
-}
 
 /// Where a record belongs: the same bytes are no record anywhere else.
 #[derive(Clone, Copy, Debug)]
@@ -321,38 +274,6 @@ impl Header {
         let clear = usize::try_from(self.clear).map_err(|_| wrong())?;
         parts.split_at_checked(clear).ok_or_else(wrong)
     }
-}
-
-fn compress(plain: &[u8]) -> Result<Vec<u8>, FormatError> {
-    let failed = |source| FormatError::Write {
-        what: "compress",
-        source,
-    };
-    let mut compressor = zstd::bulk::Compressor::new(COMPRESSION).map_err(failed)?;
-    let checksum = zstd::zstd_safe::CParameter::ChecksumFlag(true);
-    compressor.set_parameter(checksum).map_err(failed)?;
-    compressor.compress(plain).map_err(failed)
-}
-
-fn decompress(stored: &[u8], limit: u64, base: u64) -> Result<Vec<u8>, FormatError> {
-    let refused = |e: std::io::Error| FormatError::damaged(base, Damage::Compressed(e.to_string()));
-    let frame = zstd::zstd_safe::find_frame_compressed_size(stored);
-    if frame.ok() != Some(stored.len()) {
-        let damage = Damage::Compressed("it is not exactly one frame".to_owned());
-        return Err(FormatError::damaged(base, damage));
-    }
-    let mut plain = Vec::new();
-    zstd::stream::read::Decoder::new(stored)
-        .map(zstd::stream::read::Decoder::single_frame)
-        .and_then(|decoder| decoder.take(limit + 1).read_to_end(&mut plain))
-        .map_err(refused)?;
-    if plain.len() as u64 > limit {
-        return Err(FormatError::damaged(
-            base,
-            Damage::Range("sealed part's length"),
-        ));
-    }
-    Ok(plain)
 }
 
 #[cfg(test)]

@@ -22,13 +22,15 @@ mod manifest;
 pub mod names;
 mod pack;
 mod passphrase;
+mod record_kind;
 pub mod records;
 mod seal;
+mod sealed_part;
 mod signing;
 mod wire;
 
 pub use descriptor::{Capabilities, Descriptor, Encryption, RepositoryId};
-pub use envelope::{Envelope, RecordKind, Verified, signed_by};
+pub use envelope::{Envelope, Verified, signed_by};
 pub use error::{Damage, FormatError};
 pub use fingerprint::{ChunkHash, FingerprintBlock, FingerprintKey, Fingerprints};
 pub use frame::{FRAME_LIMIT, Frame, FrameDecoder, FrameEncoder};
@@ -44,6 +46,7 @@ pub use manifest::{
 };
 pub use pack::{OpenPack, PackLayout, PackWriter};
 pub use passphrase::{Passphrase, WORK_FACTOR};
+pub use record_kind::RecordKind;
 pub use seal::{Identities, Recipient, RecoveryIdentity, Seal};
 pub use signing::{Signer, VerifyingKey};
 

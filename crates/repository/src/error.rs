@@ -2,6 +2,8 @@
 //!
 //! Invariant: an error names the object, and the repository where it lies.
 
+mod hint;
+
 use pgkeep_format::{FormatError, RepositoryId};
 use pgkeep_storage::StorageError;
 use pgkeep_types::{BackupId, ObjectNameError, Timestamp};
@@ -296,112 +298,4 @@ pub enum RepositoryError {
     /// Another stage of the work has failed; that one tells why.
     #[error("the work was given up")]
     GivenUp,
-}
-
-impl RepositoryError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Storage(error) => error.hint(),
-            Self::Missing { .. } => Some(
-                "check the address, and that the file system is mounted; \
-                 'pgkeep init' makes a new repository"
-                    .to_owned(),
-            ),
-            Self::Exists { .. } => Some("choose another place for a new repository".to_owned()),
-            Self::Remains { .. } => Some(
-                "nothing was ever sealed to these keys: remove keys/, or choose another place"
-                    .to_owned(),
-            ),
-            Self::UnreadableKeys { .. } => Some(
-                "bring the objects back from another copy, or remove those that are foreign; \
-                 backups can be restored meanwhile; 'pgkeep key repair' gives up what is lost"
-                    .to_owned(),
-            ),
-            Self::Recipients { .. } => Some(
-                "nothing was written; where this is meant, 'pgkeep key trust' on this host \
-                 accepts it"
-                    .to_owned(),
-            ),
-            Self::NotTrusted { .. } => Some(
-                "nothing was written; 'pgkeep key trust' shows what there is, and accepts it"
-                    .to_owned(),
-            ),
-            Self::Retired { .. } => Some(
-                "make a new key with 'pgkeep key new', and have it added with 'pgkeep key add'"
-                    .to_owned(),
-            ),
-            Self::NotBelieved { .. } => {
-                Some("whoever has the retired key may have made it; use another backup".to_owned())
-            }
-            Self::NotAnOwner { recipients, .. } => Some(match recipients.as_slice() {
-                [] => "nobody has its root key any more: its keys stay as they are".to_owned(),
-                keys => format!(
-                    "give the file of a key that may with --identity FILE; it belongs to {}",
-                    keys.join(" or ")
-                ),
-            }),
-            Self::KeyExists { .. } => Some(
-                "'pgkeep key list' shows it; a key that was retired never comes back, make \
-                      another one"
-                    .to_owned(),
-            ),
-            Self::NoSuchKey { .. } => {
-                Some("'pgkeep key list' shows those that there are".to_owned())
-            }
-            Self::LastKey { .. } => Some("add another one first".to_owned()),
-            Self::NoPassphrase { .. } => Some("give a key's file with --identity FILE".to_owned()),
-            Self::SealedToOthers { recipients, .. } => Some(format!(
-                "use a newer backup, or a recovery key of then; today's belong to {}",
-                recipients.join(" or ")
-            )),
-            Self::Object {
-                source: FormatError::Damaged { .. },
-                ..
-            }
-            | Self::Uncited { .. }
-            | Self::Lost { .. } => Some(
-                "the storage has changed or lost bytes; use another backup, \
-                 and look at the storage before it takes more"
-                    .to_owned(),
-            ),
-            Self::Object {
-                source: FormatError::TooNew { .. } | FormatError::NotUnderstood { .. },
-                ..
-            } => Some("use a newer pgkeep".to_owned()),
-            Self::Foreign { .. } => Some(
-                "somebody has replaced the repository, or the address is another one's; \
-                 nothing was read or written"
-                    .to_owned(),
-            ),
-            Self::Clock { .. } => Some("set the clock".to_owned()),
-            Self::Overtaken { .. } => Some(
-                "make the backup again; a run that goes on needs to reach the repository \
-                 at least once a day"
-                    .to_owned(),
-            ),
-            Self::Deleted { .. } => Some("use another backup".to_owned()),
-            Self::NotDeleted { source, .. } => source.hint(),
-            Self::NotAWriter { .. } => Some(
-                "use the host key file that 'pgkeep init' made for this repository, or have \
-                     this one added with 'pgkeep key add'"
-                    .to_owned(),
-            ),
-            Self::NoIdentity {
-                recipients,
-                passphrase,
-                ..
-            } => Some(format!(
-                "give the recovery key with --identity FILE; it belongs to {}{}",
-                recipients.join(" or "),
-                if *passphrase {
-                    "; or the passphrase, on a terminal or in PGKEEP_PASSPHRASE_FILE"
-                } else {
-                    ""
-                }
-            )),
-            _ => None,
-        }
-    }
 }

@@ -1,0 +1,50 @@
+//! The kinds of records.
+//!
+//! Invariant: a number stands for one kind for good.
+
+/// What a record holds; the number is written into its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum RecordKind {
+    /// `keys/<fingerprint>`
+    Key = 1,
+    /// `<cluster>/runs/<run>/begin`
+    Begin = 2,
+    /// `<cluster>/runs/<run>/outcome`
+    Outcome = 3,
+    /// `<cluster>/backups/<backup>/manifest`
+    Manifest = 4,
+    /// `<cluster>/backups/<backup>/facts`
+    Facts = 5,
+    /// `<cluster>/backups/<backup>/backup`
+    Backup = 6,
+    /// `keys/<fingerprint>.retired`
+    Retirement = 7,
+    /// `keys/ring-<n>`
+    KeyRing = 8,
+    /// `<cluster>/tombstones/<backup>`
+    Tombstone = 9,
+    /// `<cluster>/runs/<run>/dead`
+    Dead = 10,
+    /// `<cluster>/runs/<run>/alive/<n>`
+    Alive = 11,
+}
+
+impl RecordKind {
+    /// The most bytes that a record of this kind has, and that its sealed part
+    /// expands to. The manifest of a 10 TB dump has 640 MB.
+    #[must_use]
+    pub fn limit(self) -> u64 {
+        match self {
+            Self::Manifest => 1 << 30,
+            Self::Key
+            | Self::Begin
+            | Self::Outcome
+            | Self::Facts
+            | Self::Backup
+            | Self::Retirement
+            | Self::KeyRing => 64 << 20,
+            Self::Tombstone | Self::Dead | Self::Alive => 1 << 20,
+        }
+    }
+}
