@@ -211,7 +211,7 @@ impl Context {
         let repository = self.repository(&settings, &cluster_settings, &keys).await?;
         for key in repository.unreadable_keys() {
             self.output
-                .warning(format_args!("this key grants nothing: {key}"));
+                .warning(format_args!("of the keys, this counts as nothing: {key}"));
         }
         let catalogue = repository.catalogue(&cluster, &keys.all()).await?;
         Ok(Opened {

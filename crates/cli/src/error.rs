@@ -134,8 +134,8 @@ pub(crate) enum CliError {
         /// Where it is.
         location: String,
     },
-    /// A key record cannot be read.
-    #[error("a key grants nothing: {0}")]
+    /// An object below `keys/` cannot be used, or is not there.
+    #[error("of the keys, this counts as nothing: {0}")]
     UnreadableKey(String),
     /// There is no host key to write with.
     #[error("found no host key, and without one this host writes no backups")]

@@ -115,6 +115,12 @@ async fn hosts_of_one_cluster_may_share_a_key_file() {
     let by_first = site.back_up("postgres").await;
     let by_twin = twin.back_up("postgres").await;
     let again = site.back_up("postgres").await;
+    // Each is compared with the other's, whose manifest it opens.
+    for (id, parent) in [(&by_twin, &by_first), (&again, &by_twin)] {
+        let shown = site.run(&["show", id, "--json"]).await.ended(0).stdout;
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["backup"]["parent"], **parent);
+    }
     for (host, id) in [(&twin, by_first), (&site, by_twin), (&twin, again)] {
         let shown = host.run(&["show", &id]).await.ended(0).stdout;
         assert!(shown.contains("pg_dump"), "{shown}");

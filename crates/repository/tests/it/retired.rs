@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 use pgkeep_format::names::{self, KeyObject, key_object};
 use pgkeep_format::{
-    Envelope, Identities, KeyRole, RecordKind, RecoveryIdentity, Retirement, Signer, fingerprint,
+    Envelope, Identities, KeyRing, KeyRole, RecordKind, RecoveryIdentity, Retirement, Signer,
+    fingerprint,
 };
 use pgkeep_repository::{Entry, RepositoryError};
 use pgkeep_types::Clock;
@@ -83,6 +84,35 @@ async fn a_forged_retirement_retires_nobody() {
     for forger in [&world.host.signer, &Signer::from_seed(&[66; 32])] {
         let bytes = envelope.write(&end, None, forger).unwrap();
         world.memory.replace(&name, Some(bytes.into()));
+        assert!(world.read_back(&record).await.unwrap() == b"x");
+        let error = world.back_up(b"y").await.unwrap_err();
+        assert!(error.to_string().contains(name.as_str()), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_ring_hides_nothing_and_is_noticed() {
+    let world = World::sealed().await;
+    let record = world.back_up(b"x").await.unwrap();
+    let second = add_host(&world, 2).await;
+    let (changed, _) = retire(&world, &second.fingerprint()).await.unwrap();
+    let name = names::key_ring(changed.key_ring() + 1).unwrap();
+    let envelope = Envelope {
+        repository: world.trust.repository,
+        name: &name,
+        kind: RecordKind::KeyRing,
+    };
+    let ring = KeyRing {
+        number: changed.key_ring() + 1,
+        created: world.clock.now(),
+        objects: std::collections::BTreeMap::new(),
+    };
+    for forger in [&second.signer, &Signer::from_seed(&[66; 32])] {
+        let bytes = envelope.write(&ring, None, forger).unwrap();
+        world.memory.replace(&name, Some(bytes.into()));
+        let repository = world.open().await.unwrap();
+        assert_eq!(repository.key_ring(), changed.key_ring());
+        assert!(repository.write_access(&second).is_err());
         assert!(world.read_back(&record).await.unwrap() == b"x");
         let error = world.back_up(b"y").await.unwrap_err();
         assert!(error.to_string().contains(name.as_str()), "{error}");
