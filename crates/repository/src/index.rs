@@ -19,7 +19,7 @@ use crate::{Repository, RepositoryError, records};
 /// The longest index pack that is read, in bytes.
 const LIMIT: u64 = 16 << 20;
 /// How many index packs are kept.
-const KEPT: usize = 6;
+const KEPT: usize = 4;
 
 /// Reads the index packs that one backup cites.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
@@ -123,13 +123,12 @@ impl Site {
                     .expect("a file");
                 let mut source = File::open(tree.root.join(&entry.path)).expect("a file");
                 loop {
-                    let mut buffer = BytesMut::zeroed(READ);
-                    let read = read_full(&mut source, &mut buffer);
-                    buffer.truncate(read);
-                    if read == 0 {
+                    let mut buffer = Vec::with_capacity(READ);
+                    let mut piece = Read::by_ref(&mut source).take(READ as u64);
+                    if piece.read_to_end(&mut buffer).expect("bytes") == 0 {
                         break;
                     }
-                    file.write(buffer.freeze()).await.expect("written");
+                    file.write(buffer.into()).await.expect("written");
                 }
                 file.finish().await.expect("its end");
             }
@@ -178,17 +177,6 @@ impl Site {
             }
         }
     }
-}
-
-fn read_full(source: &mut File, buffer: &mut [u8]) -> usize {
-    let mut length = 0;
-    while length < buffer.len() {
-        match source.read(&mut buffer[length..]).expect("bytes") {
-            0 => break,
-            read => length += read,
-        }
-    }
-    length
 }
 
 /// Writes files below a directory.

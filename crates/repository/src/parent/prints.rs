@@ -13,7 +13,7 @@ use crate::RepositoryError;
 use crate::write::OldFrame;
 
 /// How many blocks are kept; a block has some 256 KiB.
-const KEPT: usize = 48;
+const KEPT: usize = 24;
 
 /// Reads fingerprints of frames.
 #[derive(Clone)]

@@ -21,7 +21,7 @@ use crate::{RepositoryError, threads};
 /// How many requests are on their way at once.
 const REQUESTS: usize = 8;
 /// How many frames are on their way behind them.
-const FRAMES: usize = 16;
+const FRAMES: usize = 12;
 /// How many steps wait to be taken.
 const STEPS: usize = 256;
 

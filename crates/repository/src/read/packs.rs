@@ -71,23 +71,28 @@ impl Packs {
             .cited(pack)
             .ok_or_else(|| self.backup.index.wrong_manifest(Damage::Range("pack")))?;
         let storage = Arc::clone(&self.backup.repository.storage);
-        let found = self.runtime.block_on(storage.head(&name))?.size;
+        let identities = self.backup.access.identities.as_ref();
+        let head = async {
+            match identities {
+                // Nothing is in front of the frames.
+                None => Ok(Bytes::new()),
+                Some(_) => {
+                    storage
+                        .get(&name, Some(0..OpenPack::HEAD.min(length)))
+                        .await
+                }
+            }
+        };
+        let size = storage.head(&name);
+        let (found, head) = self.runtime.block_on(async { tokio::join!(size, head) });
+        let found = found?.size;
         if found != length {
             let expected = length;
             let damage = Damage::Length { expected, found };
             let offset = found.min(expected);
             return Err(self.failed(&name, FormatError::Damaged { offset, damage }));
         }
-        let identities = self.backup.access.identities.as_ref();
-        let head = match identities {
-            // Nothing is in front of the frames.
-            None => Bytes::new(),
-            Some(_) => {
-                let head = storage.get(&name, Some(0..OpenPack::HEAD.min(length)));
-                self.runtime.block_on(head)?
-            }
-        };
-        let opened = OpenPack::open(head, length, identities);
+        let opened = OpenPack::open(head?, length, identities);
         let opened = opened.map_err(|source| self.failed(&name, source))?;
         let known = Known {
             pack: pack.clone(),

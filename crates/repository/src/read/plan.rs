@@ -26,7 +26,7 @@ const FRAMES: usize = 16;
 /// Bytes between two frames that are fetched rather than asking twice.
 const GAP: u64 = 128 << 10;
 /// How many frames are remembered after they were needed.
-const REMEMBERED: usize = 16;
+const REMEMBERED: usize = 12;
 
 /// What files are made of, in order.
 pub(super) enum Step {

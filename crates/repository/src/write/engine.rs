@@ -26,7 +26,7 @@ use super::upload::Target;
 use crate::{Parent, Repository, RepositoryError, WriteAccess, threads};
 
 /// How many pieces of input wait for the cutter.
-const INPUT: usize = 8;
+const INPUT: usize = 4;
 
 /// Takes files and stores them.
 #[derive(Debug)]

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pgkeep_format::records::PackSummary;
 use pgkeep_format::{FormatError, names};
-use pgkeep_storage::{Storage, Upload};
+use pgkeep_storage::{Storage, StorageError, Upload};
 use pgkeep_types::{BackupId, ClusterName};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::engine::Written;
 use super::root::Contents;
@@ -32,6 +33,30 @@ pub(super) enum Upward {
     Refused(RepositoryError),
 }
 
+/// An upload that is being finished.
+#[derive(Default)]
+struct Finishing(Option<JoinHandle<Result<(), StorageError>>>);
+
+impl Finishing {
+    /// Starts finishing an upload, once the one before it is finished.
+    async fn follow(&mut self, upload: Box<dyn Upload>) -> Result<(), RepositoryError> {
+        self.end().await?;
+        self.0 = Some(tokio::spawn(upload.finish()));
+        Ok(())
+    }
+
+    /// Waits until the last one is finished.
+    async fn end(&mut self) -> Result<(), RepositoryError> {
+        match self.0.take() {
+            None => Ok(()),
+            Some(last) => {
+                let finished = last.await.map_err(|_| RepositoryError::GivenUp)?;
+                Ok(finished?)
+            }
+        }
+    }
+}
+
 /// Where a backup's packs go.
 pub(super) struct Target {
     pub(super) storage: Arc<dyn Storage>,
@@ -47,6 +72,8 @@ impl Target {
         parent: Option<Parent>,
     ) -> Result<Written, RepositoryError> {
         let mut open: Option<Box<dyn Upload>> = None;
+        // One pack is finished while the next one is begun.
+        let mut finishing = Finishing::default();
         let (mut packs, mut index) = (Vec::new(), Vec::new());
         let ended = loop {
             let step = match queue.recv().await {
@@ -54,7 +81,7 @@ impl Target {
                 Some(Upward::End(summary)) => match open.take() {
                     Some(upload) => {
                         packs.push(summary);
-                        upload.finish().await.map_err(Into::into)
+                        finishing.follow(upload).await
                     }
                     None => Err(RepositoryError::GivenUp),
                 },
@@ -63,8 +90,13 @@ impl Target {
                     self.index(summary.number, bytes).await
                 }
                 Some(Upward::Done(contents)) => {
-                    let parent = parent.as_ref();
-                    break contents.into_written(&self.backup, packs, index, parent);
+                    break match finishing.end().await {
+                        Ok(()) => {
+                            let parent = parent.as_ref();
+                            contents.into_written(&self.backup, packs, index, parent)
+                        }
+                        Err(error) => Err(error),
+                    };
                 }
                 Some(Upward::Failed(source)) => Err(RepositoryError::Make {
                     what: "a pack",
@@ -80,6 +112,9 @@ impl Target {
         if let Some(upload) = open {
             // What is left behind is litter; the first failure is what counts.
             let _ = upload.abort().await;
+        }
+        if ended.is_err() {
+            let _ = finishing.end().await;
         }
         ended
     }
