@@ -1,4 +1,4 @@
-//! What was asked for.
+//! What was asked for: sizes and places, as pairs of a name and a value.
 
 use std::path::PathBuf;
 
