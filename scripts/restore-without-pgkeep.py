@@ -344,8 +344,11 @@ class Repository:
 
     def backups(self, cluster):
         """The ids of the cluster's committed backups, oldest first; "Order of writes"."""
-        folder = self.directory / cluster / "backups"
-        return sorted(name for name in filter(is_id, os.listdir(folder)) if os.path.lexists(folder / name / "backup"))
+        folder = self.directory / cluster
+        found = [name for name in filter(is_id, os.listdir(folder / "backups"))
+                 if os.path.lexists(folder / "backups" / name / "backup")]
+        # "Deletion": what has a tombstone is none any more.
+        return sorted(name for name in found if not os.path.lexists(folder / "tombstones" / name))
 
     # "backup"
     def backup(self, cluster, identifier):

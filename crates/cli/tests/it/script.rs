@@ -53,6 +53,28 @@ async fn a_stranger_with_the_key_brings_the_dump_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_script_takes_no_backup_that_was_deleted() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let old = site.back_up("postgres").await;
+    let deleted = site.back_up("postgres").await;
+    let record = site.path(&format!("backups/main/backups/{deleted}/backup"));
+    let bytes = std::fs::read(&record).unwrap();
+    let prune = ["prune", "--id", &deleted, "--yes"];
+    site.run(&prune).await.ended(0);
+    // A prune that had got no further than its tombstone.
+    std::fs::create_dir_all(record.parent().unwrap()).unwrap();
+    std::fs::write(&record, bytes).unwrap();
+    let listed = script(&site, &["backups", "--list"]).await.ended(0).stdout;
+    assert!(
+        listed.contains(&old) && !listed.contains(&deleted),
+        "{listed}"
+    );
+    assert_eq!(site.good().await, [old]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_script_refuses_what_was_changed() {
     let cluster = Cluster::start(Major::Fifteen).await;
     let site = Site::of(&cluster).await;

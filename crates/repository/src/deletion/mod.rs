@@ -6,8 +6,8 @@
 //! that run's writer that fails.
 //!
 //! Invariants: nothing is deleted that was not looked at after everything that
-//! makes it deletable had been written; what to delete is decided by [`plan`], a
-//! pure function, and by nothing else; a `backup` record goes before anything that
+//! makes it deletable had been written; what to delete is decided by [`plan`] and
+//! [`deletions`], pure functions, and by nothing else; a `backup` record goes before anything that
 //! it cites.
 
 mod alive;
@@ -19,6 +19,6 @@ mod seen;
 mod sweep;
 
 pub(crate) use alive::Signs;
-pub use plan::{Deletion, GivenUp, Plan, PlanError, Reason, Terms, plan};
+pub use plan::{Deletion, GivenUp, Plan, PlanError, Reason, Terms, deletions, plan};
 pub use seen::{Listing, Records, Seen};
 pub use sweep::{Prune, Pruner, Swept};

@@ -163,21 +163,34 @@ impl PlanError {
     }
 }
 
-/// Decides what goes.
+/// Decides what has to be declared; where that is nothing, what goes.
 ///
 /// # Errors
 /// Where it cannot be told, or what was chosen cannot go.
 pub fn plan(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
     let outlook = Outlook::new(seen);
-    let mut plan = Plan {
-        dead: given_up(&outlook, terms),
-        ..Plan::default()
-    };
-    check_chosen(&outlook, terms, &plan.dead)?;
+    let dead = given_up(&outlook, terms);
+    check_chosen(&outlook, terms, &dead)?;
     let tombstones = terms.chosen.iter().filter(|id| !outlook.is_deleted(id));
-    plan.tombstones = tombstones.cloned().collect();
+    let tombstones: Vec<BackupId> = tombstones.cloned().collect();
+    if dead.is_empty() && tombstones.is_empty() {
+        return deletions(seen, terms);
+    }
+    Ok(Plan {
+        dead,
+        tombstones,
+        ..Plan::default()
+    })
+}
 
+/// Decides what goes of what was seen after everything had been declared.
+///
+/// # Errors
+/// Where it cannot be told.
+pub fn deletions(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
+    let outlook = Outlook::new(seen);
     let kept = Kept::new(&outlook)?;
+    let mut plan = Plan::default();
     of_backups(&outlook, terms, &kept, &mut plan);
     of_runs(&outlook, terms, &mut plan);
     of_tombstones(&outlook, terms, &mut plan);

@@ -14,7 +14,7 @@ use pgkeep_types::{ClusterName, ObjectName, Random, Timestamp};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::plan::{Deletion, Plan, PlanError, Terms, plan};
+use super::plan::{Deletion, Plan, PlanError, Terms, deletions, plan};
 use super::seen::{Listing, Records, Seen};
 use crate::cluster_records::ClusterRecord;
 use crate::create::drawn;
@@ -89,14 +89,15 @@ impl Repository {
         cluster: &ClusterName,
         terms: Terms,
     ) -> Result<Prune, RepositoryError> {
-        let (seen, first) = self.look_and_plan(cluster, &terms).await?;
-        let preview = match first.declares() {
-            false => first.clone(),
-            true => {
-                let after = seen.after(&first, terms.now)?;
-                plan(&after, &terms).map_err(|source| self.not_deleted(source))?
-            }
-        };
+        let looked = self.look_until(cluster, |seen| {
+            let first = plan(seen, &terms)?;
+            let preview = match first.declares() {
+                false => first.clone(),
+                true => deletions(&seen.after(&first, terms.now)?, &terms)?,
+            };
+            Ok((first, preview))
+        });
+        let (first, preview) = looked.await?;
         Ok(Prune {
             repository: self.clone(),
             cluster: cluster.clone(),
@@ -106,19 +107,17 @@ impl Repository {
         })
     }
 
-    async fn look_and_plan(
+    /// Looks again and again until what was seen can be decided upon.
+    async fn look_until<T>(
         &self,
         cluster: &ClusterName,
-        terms: &Terms,
-    ) -> Result<(Seen, Plan), RepositoryError> {
+        decide: impl Fn(&Seen) -> Result<T, PlanError>,
+    ) -> Result<T, RepositoryError> {
         let mut looks = 0;
         loop {
             looks += 1;
-            let again = match self.look(cluster).await? {
-                Ok(seen) => match plan(&seen, terms) {
-                    Ok(plan) => return Ok((seen, plan)),
-                    Err(error) => error,
-                },
+            let again = match self.look(cluster).await?.and_then(|seen| decide(&seen)) {
+                Ok(decided) => return Ok(decided),
                 Err(error) => error,
             };
             let changed = matches!(again, PlanError::Changed { .. } | PlanError::Gone { .. });
@@ -174,8 +173,10 @@ impl Repository {
                 Err(RepositoryError::Storage(error)) if error.is_not_found() => {
                     return Ok(Err(PlanError::Gone { object }));
                 }
-                Err(error @ RepositoryError::Object { .. }) => error.to_string(),
-                Err(error) => return Err(error),
+                Err(error @ (RepositoryError::Storage(_) | RepositoryError::GivenUp)) => {
+                    return Err(error);
+                }
+                Err(error) => error.to_string(),
             };
             match place {
                 P::Run(_, run, RunRecord::Begin) => {
@@ -222,11 +223,8 @@ impl Prune {
     ) -> Result<Swept, RepositoryError> {
         let plan = if self.first.declares() {
             self.declare(pruner).await?;
-            let (_, second) = self
-                .repository
-                .look_and_plan(&self.cluster, &self.terms)
-                .await?;
-            second
+            let decide = |seen: &Seen| deletions(seen, &self.terms);
+            self.repository.look_until(&self.cluster, decide).await?
         } else {
             self.first
         };

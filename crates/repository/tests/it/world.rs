@@ -11,7 +11,8 @@ use pgkeep_format::records::{
 };
 use pgkeep_format::{HostKey, Identities, Passphrase, RecoveryIdentity, Trust};
 use pgkeep_repository::{
-    BackupWriter, Catalogue, DumpMeta, Limits, NewRepository, Repository, RepositoryError, RunPlan,
+    BackupWriter, Catalogue, DumpMeta, Limits, NewRepository, Repository, RepositoryError, Run,
+    RunPlan,
 };
 use pgkeep_storage::Storage;
 use pgkeep_testkit::{MemoryStorage, ScriptedClock, SeededRandom};
@@ -23,6 +24,8 @@ pub(crate) struct World {
     pub(crate) identities: Identities,
     pub(crate) trust: Trust,
     pub(crate) clock: ScriptedClock,
+    /// The storage's own.
+    pub(crate) storage_clock: Arc<ScriptedClock>,
     pub(crate) random: SeededRandom,
 }
 
@@ -54,7 +57,9 @@ impl World {
         owner: Option<&RecoveryIdentity>,
         passphrase: Option<&Passphrase>,
     ) -> Self {
-        let memory = MemoryStorage::new();
+        // A host's clock and the storage's have nothing to do with each other.
+        let storage_clock = Arc::new(ScriptedClock::at("2001-01-01T00:00:00Z"));
+        let memory = MemoryStorage::with_clock(Arc::clone(&storage_clock));
         let clock = ScriptedClock::at("2026-11-20T03:00:00Z");
         static WORLDS: AtomicU64 = AtomicU64::new(1);
         let random = SeededRandom::new(WORLDS.fetch_add(1, Ordering::Relaxed));
@@ -75,6 +80,7 @@ impl World {
             identities: Identities::new(identities),
             trust,
             clock,
+            storage_clock,
             random,
         }
     }
@@ -163,20 +169,35 @@ impl World {
         parent: Option<&BackupRecord>,
     ) -> Result<BackupRecord, RepositoryError> {
         let access = repository.write_access(&self.host)?;
+        let run = repository.begin(&access, self.plan(parent)).await?;
+        self.back_up_in_run(run, files, limits).await
+    }
+
+    /// What a run sets out to do that makes one backup.
+    pub(crate) fn plan(&self, parent: Option<&BackupRecord>) -> RunPlan {
         let planned = PlannedBackup {
             id: BackupId::new(&self.clock, &self.random),
             database: "app".to_owned(),
             parent: parent.map(|parent| parent.id.clone()),
         };
-        let plan = RunPlan {
+        RunPlan {
             id: RunId::new(&self.clock, &self.random),
             cluster: main(),
             kind: BackupKind::Dump,
             started: self.clock.now(),
             pgkeep: "0.0.0".to_owned(),
-            backups: vec![planned.clone()],
-        };
-        let run = repository.begin(&access, plan).await?;
+            backups: vec![planned],
+        }
+    }
+
+    /// Makes the backup of a run that has begun.
+    pub(crate) async fn back_up_in_run(
+        &self,
+        run: Run,
+        files: &[(String, Cutting, Bytes)],
+        limits: Limits,
+    ) -> Result<BackupRecord, RepositoryError> {
+        let planned = run.planned()[0].clone();
         let parent = run.parent(&planned).await?;
         let mut backup = run.backup(&planned, limits, parent)?;
         // Where a later stage has failed, the end tells why.

@@ -1,4 +1,74 @@
 //! Deletion without locks: the protocol as a model, the real code under schedules,
 //! and what a prune does for its users.
 
+mod faults;
+mod gate;
 mod model;
+mod rules;
+mod schedules;
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use pgkeep_format::cut::Cutting;
+use pgkeep_repository::deletion::{Pruner, Swept, Terms};
+use pgkeep_repository::{Repository, RepositoryError};
+use pgkeep_types::{BackupId, Clock, Timestamp};
+
+use crate::world::{World, main};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// A dump, as the world backs it up.
+fn dump(content: &[u8]) -> [(String, Cutting, Bytes); 1] {
+    let content = Bytes::copy_from_slice(content);
+    [("dump".to_owned(), Cutting::Content, content)]
+}
+
+/// By what a prune goes that deletes `chosen`.
+fn terms(now: Timestamp, chosen: &[&BackupId]) -> Terms {
+    Terms {
+        now,
+        grace: Terms::GRACE,
+        history: Terms::HISTORY,
+        chosen: chosen.iter().map(|id| (*id).clone()).collect(),
+    }
+}
+
+/// Prunes in a repository that was opened before.
+async fn prune_in(
+    world: &World,
+    repository: &Repository,
+    terms: Terms,
+) -> Result<Swept, RepositoryError> {
+    let access = repository.write_access(&world.host)?;
+    let pruner = Pruner {
+        access: &access,
+        pgkeep: "0.0.0",
+        now: world.clock.now(),
+        reason: "it was chosen",
+    };
+    let prune = repository.prune(&main(), terms).await?;
+    prune.carry_out(pruner, |_| {}).await
+}
+
+/// Prunes.
+async fn prune(world: &World, chosen: &[&BackupId]) -> Result<Swept, RepositoryError> {
+    let repository = world.open().await?;
+    let now = repository.storage_now(&world.random).await?;
+    prune_in(world, &repository, terms(now, chosen)).await
+}
+
+/// The names of all objects below the cluster's folder.
+fn names(world: &World) -> BTreeSet<String> {
+    let names = world.memory.names().into_iter().map(|n| n.to_string());
+    names.filter(|name| name.starts_with("main/")).collect()
+}
+
+/// Those that belong to one backup.
+fn names_of(world: &World, id: &BackupId) -> BTreeSet<String> {
+    let folder = format!("main/backups/{id}/");
+    let all = names(world).into_iter();
+    all.filter(|name| name.starts_with(&folder)).collect()
+}

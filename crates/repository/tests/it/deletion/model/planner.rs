@@ -12,7 +12,7 @@ use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Need, Outcome, PackSummary, PlannedBackup,
     RecordHashes, RunBegin, RunOutcome,
 };
-use pgkeep_repository::deletion::{Listing, PlanError, Records, Seen, Terms, plan};
+use pgkeep_repository::deletion::{Listing, PlanError, Records, Seen, Terms, deletions, plan};
 use pgkeep_storage::ObjectMeta;
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId, Timestamp};
 
@@ -31,6 +31,8 @@ pub(super) struct Planned {
 pub(super) struct Question {
     pub(super) seen: [Objects; 4],
     pub(super) chosen: Option<u8>,
+    /// Whether everything was declared before.
+    pub(super) declared: bool,
     /// Runs that have given no sign of life for long.
     pub(super) silent: u8,
     /// Whether what is over is to be forgotten.
@@ -46,6 +48,7 @@ impl Question {
         Self {
             seen,
             chosen: None,
+            declared: false,
             silent: 0,
             forget: false,
             parents: std::array::from_fn(parent),
@@ -190,7 +193,10 @@ fn asked(question: Question) -> Result<Planned, PlanError> {
             .into_iter()
             .collect(),
     };
-    let plan = plan(&seen, &terms)?;
+    let plan = match question.declared {
+        true => deletions(&seen, &terms)?,
+        false => plan(&seen, &terms)?,
+    };
     let of = |id: &BackupId| (0..BACKUPS).find(|b| backup_id(*b) == *id).unwrap();
     let dead = plan.dead.iter().map(|dead| {
         let backup = (0..BACKUPS).find(|b| run_id(*b) == dead.run).unwrap();

@@ -161,6 +161,7 @@ fn read(setting: &Setting, state: &State, mut pruner: Pruner) -> Pruner {
 fn questions(setting: &Setting, state: &State, pruner: Pruner) -> Vec<Question> {
     let mut question = Question::new(state, pruner.seen);
     question.chosen = pruner.chosen;
+    question.declared = pruner.declared;
     if setting.without == Without::ParentsSpared {
         question.parents = [None; BACKUPS];
     }
