@@ -13,6 +13,7 @@ mod kit;
 mod passphrases;
 mod prune;
 mod script;
+mod second_dumps;
 mod secrets;
 mod site;
 mod soak;
