@@ -41,6 +41,10 @@ pub(crate) enum Command {
     /// Restore a database beside the old one, or into a file
     Restore(Restore),
     /// Delete backups that are named, and what failed or killed ones have left
+    ///
+    /// Safe beside running backups and other prunes. It needs a host's key and the right to delete
+    /// objects, and may run on another machine than the backups, whose hosts need no such right.
+    /// What a killed backup has left goes a day after its last sign of life.
     Prune(Prune),
     /// Who may read and write: list, make, add and retire keys
     Key(key::Key),
