@@ -221,11 +221,14 @@ impl Planner {
             && range.start >= pending.range.start
             && range.end >= pending.range.end
             && range.start <= pending.range.end + GAP;
-        let small = range.end - pending.range.start <= REQUEST && pending.frames.len() < FRAMES;
-        if follows && small {
+        // Of a frame that lies before the request there is no such length.
+        let grows = follows
+            && range.end - pending.range.start <= REQUEST
+            && pending.frames.len() < FRAMES;
+        if grows {
             pending.range.end = range.end;
         }
-        follows && small
+        grows
     }
 
     fn remember(&mut self, pack: &PackRef, offset: u64, number: u64) -> Result<(), Gone> {
