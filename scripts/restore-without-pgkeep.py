@@ -12,13 +12,15 @@ It reads a local directory; copy a repository that lies elsewhere with any tool.
 What is written is the archive that pg_dump made, in its custom format.
 
 FORMAT.md describes every byte; comments here name its sections. The order is the
-one of "Order of reads": descriptor, keys, `backup`, manifest, packs. Nothing is
-taken for what was written before it was checked, nothing is handed on before all
-of it was, and what was not checked is said.
+one of "Order of reads": descriptor, keys, `backup`, the manifest's root, those of its
+leaves that hold the dump, packs of this and of other backups. Nothing is taken for
+what was written before it was checked, nothing is handed on before all of it was, and
+what was not checked is said.
 """
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -38,7 +40,9 @@ from pathlib import Path
 VERSION = 1
 FRAME_LIMIT = 4 << 20  # bytes of plaintext; "Frames"
 STORED_LIMIT = 4_210_752  # bytes of the same in a pack
-SEALED_LIMIT = 1 << 30  # bytes of plaintext; "Records"
+OFFSET_LIMIT = 1 << 48  # of a frame in a pack's plaintext; "The manifest"
+INDEX_LIMIT = 16 << 20  # bytes of an index pack; "Packs"
+MANIFEST_LIMIT, RECORD_LIMIT = 1 << 30, 1 << 26  # bytes, of plaintext too; "Records"
 WHOLE_UNASKED = 256 << 20  # bytes of a dump whose own hash is computed unasked
 HASHED_A_MINUTE = 512 << 20  # bytes, very roughly
 BLOCK = 1 << 20
@@ -247,7 +251,7 @@ def understood(name):
         raise Refused(f"{name}: malformed, or of a newer pgkeep: {error!r}") from None
 
 
-Record = namedtuple("Record", "name clear sealed object_hash")
+Record = namedtuple("Record", "name clear sealed object_hash limit")
 
 
 class Repository:
@@ -258,10 +262,21 @@ class Repository:
         self.check_pins()
         self.read_keys()
 
+    def read(self, name, limit):
+        """A whole object of at most `limit` bytes."""
+        with open(self.directory / name, "rb") as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise Refused(f"{name}: more than {limit} bytes")
+        return data
+
+    def opened(self, data, limit, name):
+        return through(self.age, data, limit, name) if self.sealed else data
+
     # "pgkeep.json"
     def read_descriptor(self):
         name = "pgkeep.json"
-        data = (self.directory / name).read_bytes()
+        data = self.read(name, RECORD_LIMIT)
         with understood(name):
             digest, signature = blake3(data[:-228]), bytes.fromhex(data[-132:-4].decode())
             tail = f'  "blake3": "{digest.hex()}",\n  "signature": "{signature.hex()}"\n}}\n'
@@ -307,7 +322,8 @@ class Repository:
 
     # "Records"
     def record(self, name, kind, writers):
-        data = (self.directory / name).read_bytes()
+        limit = MANIFEST_LIMIT if kind == 4 else RECORD_LIMIT
+        data = self.read(name, limit)
         if len(data) < 24 + 128:
             raise Refused(f"{name}: {len(data)} bytes are too few for a record")
         body, trailer = data[:-128], data[-128:]
@@ -327,12 +343,12 @@ class Repository:
         if number != kind or 24 + clear + sealed != len(body):
             raise Refused(f"{name}: is no record of kind {kind}, or its lengths are wrong")
         with understood(name):
-            return Record(name, json.loads(body[24:24 + clear]), body[24 + clear:], blake3(data))
+            return Record(name, json.loads(body[24:24 + clear]), body[24 + clear:], blake3(data), limit)
 
     def hidden(self, record):
         """The sealed part of a record, opened and decompressed; "Records"."""
-        opened = through(self.age, record.sealed, SEALED_LIMIT, record.name) if self.sealed else record.sealed
-        return through(ZSTD, opened, SEALED_LIMIT, record.name)
+        opened = self.opened(record.sealed, record.limit, record.name)
+        return through(ZSTD, opened, record.limit, record.name)
 
     # "The repository secret": in every key's record, for every recovery key.
     def content_key(self):
@@ -363,65 +379,155 @@ class Repository:
         return backup
 
     def manifest(self, backup):
+        """The manifest's root."""
         name = f"{backup['cluster']}/backups/{backup['id']}/manifest"
         record = self.record(name, 4, self.hosts)
-        plain = self.hidden(record)
         with understood(name):
             if record.object_hash.hex() != backup["records"]["manifest"]:
                 raise ValueError("it is not the object that the backup cites")
-            manifest = read_manifest(plain)
-            if sum(file.size for file in manifest.files.values()) != backup["raw_bytes"]:
+            root = read_root(self.hidden(record))
+            if sum(leaf.raw_bytes for leaf in root.leaves) != backup["raw_bytes"]:
                 raise ValueError(f"its files do not come to {backup['raw_bytes']} bytes")
-            return manifest
+            return root
+
+    def index_pack(self, name, length, digest):
+        """The plaintext of an index pack, verified whole; "Packs"."""
+        if length > INDEX_LIMIT:
+            raise Refused(f"{name}: {length} bytes are too many for an index pack")
+        data = self.read(name, length)
+        if len(data) != length or blake3(data) != digest:
+            raise Refused(f"{name}: it is not the object that the backup cites, by length or BLAKE3 hash")
+        return self.opened(data, INDEX_LIMIT, name)
 
 
-# "The manifest"
+# "The manifest": a root, which names leaves; a leaf, which says what files are made of.
 Frame = namedtuple("Frame", "pack offset stored plain hash")
-File = namedtuple("File", "size hash extents")
-Manifest = namedtuple("Manifest", "packs frames files")
+LeafReference = namedtuple("LeafReference", "path start raw_bytes frame")
+Root = namedtuple("Root", "index leaves")
+Part = namedtuple("Part", "path extents end")  # of a file; its end is its size and hash, or None
+Leaf = namedtuple("Leaf", "packs frames parts")
 
 
-def read_manifest(data):
-    at = 0
+class Numbers:
+    """Reads the numbers and texts of a root or leaf, one after the other."""
 
-    def take(layout):
-        nonlocal at
-        values = struct.unpack_from("<" + layout, data, at)
-        at += struct.calcsize("<" + layout)
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, layout):
+        values = struct.unpack_from("<" + layout, self.data, self.at)
+        self.at += struct.calcsize("<" + layout)
         return values
 
-    def many(item):
-        return [item() for _ in range(take("I")[0])]
+    def number(self, layout="I"):
+        return self.take(layout)[0]
 
-    def pack_reference():
-        identifier = take(f"{take('B')[0]}s")[0].decode()
+    def text(self, layout):
+        return self.take(f"{self.number(layout)}s")[0].decode()
+
+    def many(self, item):
+        return [item() for _ in range(self.number())]
+
+    def pack(self):
+        identifier = self.text("B")
         if not is_id(identifier):
             raise ValueError(f"{identifier!r} is no id")
-        return identifier, take("I")[0]
+        return identifier, self.number()
 
-    def file():
-        path = take(f"{take('H')[0]}s")[0].decode()
-        return path, File(*take("Q32s"), many(lambda: take("III")))
+    def frame(self, packs):
+        frame = Frame(*self.take("IQII32s"))
+        if (frame.pack >= len(packs) or frame.offset > OFFSET_LIMIT
+                or frame.plain > FRAME_LIMIT or frame.stored > STORED_LIMIT):
+            raise ValueError("a frame is out of range")
+        return frame._replace(pack=packs[frame.pack])
 
-    packs, frames, files = many(pack_reference), many(lambda: Frame(*take("IQII32s"))), many(file)
-    manifest = Manifest(packs, frames, dict(files))
-    if at != len(data) or len(manifest.files) != len(files):
-        raise ValueError("bytes are left over, or a file is there twice")
-    if any(f.pack >= len(packs) or f.plain > FRAME_LIMIT or f.stored > STORED_LIMIT for f in frames):
-        raise ValueError("a frame is out of range")
-    for entry in manifest.files.values():
-        for frame, offset, length in entry.extents:
-            if frame >= len(frames) or offset + length > frames[frame].plain:
-                raise ValueError("an extent is out of range")
-        if sum(length for _, _, length in entry.extents) != entry.size:
+    def end(self):
+        if self.at != len(self.data):
+            raise ValueError("bytes are left over")
+
+
+def ascend(keys):
+    return all(one < other for one, other in zip(keys, keys[1:]))
+
+
+def read_root(data):
+    numbers = Numbers(data)
+    index = numbers.many(numbers.pack)
+    for _ in range(numbers.number()):
+        numbers.pack()  # of data: the leaves name it again
+        blocks = numbers.many(lambda: (numbers.number("Q"), numbers.frame(index)))
+        if not ascend([first for first, _ in blocks]):
+            raise ValueError("blocks of fingerprints do not ascend")
+    leaves = numbers.many(lambda: LeafReference(numbers.text("H"), *numbers.take("QQ"), numbers.frame(index)))
+    numbers.end()
+    if not ascend([(leaf.path.encode(), leaf.start) for leaf in leaves]):
+        raise ValueError("leaves do not ascend")
+    return Root(index, leaves)
+
+
+def read_leaf(data, reference):
+    numbers = Numbers(data)
+    packs = numbers.many(numbers.pack)
+    frames = numbers.many(lambda: numbers.frame(packs))
+
+    def part():
+        path = numbers.text("H")
+        extents = numbers.many(lambda: numbers.take("III"))
+        goes_on = {0: True, 1: False}[numbers.number("B")]
+        return Part(path, extents, None if goes_on else numbers.take("Q32s"))
+
+    parts = numbers.many(part)
+    numbers.end()
+    if not parts or parts[0].path != reference.path or not ascend([part.path.encode() for part in parts]):
+        raise ValueError("its files are not those that the root says, or do not ascend")
+    total = 0
+    for part in parts:
+        if any(frame >= len(frames) or offset + length > frames[frame].plain
+               for frame, offset, length in part.extents):
+            raise ValueError("an extent is out of range")
+        length = sum(length for _, _, length in part.extents)
+        start = reference.start if part is parts[0] else 0
+        total += length
+        if part.end is None and part is not parts[-1]:
+            raise ValueError("a file goes on that is not the last one")
+        if part.end and start + length != part.end[0]:
             raise ValueError("a file's extents do not come to its size")
-    return manifest
+    if total != reference.raw_bytes:
+        raise ValueError("its extents do not come to what the root says")
+    return Leaf(packs, frames, parts)
+
+
+def leaves_with(root, path):
+    """The leaves that can hold a file: those that begin with it, and the last one that
+    begins before it."""
+    path, before = path.encode(), []
+    for leaf in root.leaves:
+        begins = leaf.path.encode()
+        if begins < path:
+            before = [leaf]
+        elif begins == path:
+            yield from before + [leaf]
+            before = []
+    yield from before
 
 
 # "Packs" and "Frames"
-def read_pack(repository, name, length, frames, wanted, key):
-    """The plaintexts of those `frames` of one pack whose indices are `wanted`, in the
-    order of their offsets. Whoever reads has to read to the end."""
+def frame_plaintext(frame, stored, key, name):
+    """What a frame's stored bytes are, verified and decompressed."""
+    at = f"{name}: at offset {frame.offset}"
+    if len(stored) != frame.stored:
+        raise Refused(f"{at}: it ends too early")
+    if key and blake3(stored, key) != frame.hash:
+        raise Refused(f"{at}: the frame has another BLAKE3 hash")
+    plain = through(ZSTD, stored, frame.plain, at)
+    if len(plain) != frame.plain:
+        raise Refused(f"{at}: the frame has {len(plain)} bytes where {frame.plain} should be")
+    return plain
+
+
+def read_pack(repository, name, length, frames, key):
+    """Those `frames` of one pack with their plaintexts, in the order of their offsets.
+    Whoever reads has to read to the end."""
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(open(repository.directory / name, "rb"))
         found = os.fstat(source.fileno()).st_size
@@ -430,69 +536,100 @@ def read_pack(repository, name, length, frames, wanted, key):
         if repository.sealed:
             source = stack.enter_context(started(repository.age, source, name)).stdout
         position = 0
-        for index in wanted:
-            frame = frames[index]
-            at = f"{name}: at offset {frame.offset}"
+        for frame in sorted(frames, key=lambda frame: frame.offset):
             if frame.offset < position:
-                raise Refused(f"{at}: two frames overlap")
+                raise Refused(f"{name}: at offset {frame.offset}: two frames overlap")
             while position < frame.offset and (passed := source.read(min(BLOCK, frame.offset - position))):
                 position += len(passed)
             stored, position = source.read(frame.stored), frame.offset + frame.stored
-            if len(stored) != frame.stored:
-                raise Refused(f"{at}: it ends too early")
-            if key and blake3(stored, key) != frame.hash:
-                raise Refused(f"{at}: the frame has another BLAKE3 hash")
-            plain = through(ZSTD, stored, frame.plain, at)
-            if len(plain) != frame.plain:
-                raise Refused(f"{at}: the frame has {len(plain)} bytes where {frame.plain} should be")
-            yield index, plain
+            yield frame, frame_plaintext(frame, stored, key, name)
         while source.read(BLOCK):  # age says only at the end that it was all
             pass
+
+
+def cited(backup, own):
+    """The packs and index packs that the `backup` record cites, by the names of their objects."""
+    found = {}
+    with understood(f"{own}/backup"):
+        for need in backup["needs"]:
+            if not is_id(need["backup"]):
+                raise ValueError(f"{need['backup']!r} is no id")
+            for folder in ("packs", "index"):
+                for pack in need.get(folder, []):
+                    name = f"{backup['cluster']}/backups/{need['backup']}/{folder}/{pack['number']}"
+                    found[name] = int(pack["length"]), bytes.fromhex(pack["blake3"])
+    return found
+
+
+def plan(repository, backup, own, cites, key):
+    """What the dump is made of: for each pack's object its frames, and for each frame
+    where its bytes go: position in the dump, offset in the frame, length, in one array
+    for all. Then the dump's size and hash."""
+    root = repository.manifest(backup)
+    index_pack = functools.lru_cache(maxsize=4)(repository.index_pack)
+
+    def object_of(pack, folder):
+        name = f"{backup['cluster']}/backups/{pack[0]}/{folder}/{pack[1]}"
+        if name not in cites:
+            raise Refused(f"{own}/backup: does not cite {name}")
+        return name
+
+    frames_of, position, end = {}, 0, None
+    for reference in leaves_with(root, "dump"):
+        frame = reference.frame
+        name = object_of(frame.pack, "index")
+        stored = index_pack(name, *cites[name])[frame.offset:frame.offset + frame.stored]
+        plain = frame_plaintext(frame, stored, key, name)
+        with understood(f"{name}: leaf at offset {frame.offset}"):
+            leaf = read_leaf(plain, reference)
+            begins = reference.start if reference.path == "dump" else 0
+            for part in (part for part in leaf.parts if part.path == "dump"):
+                if end or begins != position:
+                    raise ValueError("it is not where the leaf before it ends")
+                for at, offset, length in part.extents:
+                    frame = leaf.frames[at]
+                    places = frames_of.setdefault(object_of(frame.pack, "packs"), {}).setdefault(frame, array("Q"))
+                    if places and places[-3] + places[-1] == position and places[-2] + places[-1] == offset:
+                        places[-1] += length
+                    else:
+                        places.extend((position, offset, length))
+                    position += length
+                end = part.end
+    if end is None:
+        raise Refused(f"{own}/manifest: there is no whole file 'dump' in it")
+    return frames_of, end
 
 
 def restore(repository, backup, hashes, output):
     """Writes the dump into the open file `output`, and tells which hashes were verified."""
     own = f"{backup['cluster']}/backups/{backup['id']}"
-    manifest = repository.manifest(backup)
-    dump = manifest.files.get("dump")
-    if backup["kind"] != "dump" or dump is None:
+    if backup["kind"] != "dump":
         raise Refused(f"{own}: a backup of kind {backup['kind']!r}; this restores dumps")
-    with understood(f"{own}/backup"):
-        cited = {(need["backup"], pack["number"]): pack["length"]
-                 for need in backup["needs"] for pack in need["packs"]}
+    cites, key = cited(backup, own), repository.content_key()
+    frames_of, (size, digest) = plan(repository, backup, own, cites, key)
 
-    places, position = {}, 0  # of each frame: where in the file its extents go
-    for frame, offset, length in dump.extents:
-        places.setdefault(frame, []).append((position, offset, length))
-        position += length
-    by_pack = {}
-    for at in sorted(places, key=lambda at: manifest.frames[at].offset):
-        by_pack.setdefault(manifest.packs[manifest.frames[at].pack], []).append(at)
-
-    hashes = hashes or ("all" if dump.size <= WHOLE_UNASKED else "frames")
-    key = repository.content_key() if hashes != "none" else None
-    work = sum(manifest.frames[at].stored for at in places) + (dump.size if hashes == "all" else 0)
-    if key and work >= HASHED_A_MINUTE:
+    hashes = hashes or ("all" if size <= WHOLE_UNASKED else "frames")
+    work = {"none": 0, "frames": 0, "all": size}[hashes]
+    if hashes != "none":
+        work += sum(frame.stored for frames in frames_of.values() for frame in frames)
+    if work >= HASHED_A_MINUTE:
         say(f"verifying hashes takes some {work // HASHED_A_MINUTE} minutes")
-    for (identifier, number), wanted in by_pack.items():
-        if (identifier, number) not in cited:
-            raise Refused(f"{own}/backup: does not cite pack {number} of {identifier}")
-        name = f"{backup['cluster']}/backups/{identifier}/packs/{number}"
-        length = cited[identifier, number]
-        for at, plain in read_pack(repository, name, length, manifest.frames, wanted, key):
-            for position, offset, length in places[at]:
+    for name, frames in frames_of.items():
+        for frame, plain in read_pack(repository, name, cites[name][0], frames, key if hashes != "none" else None):
+            places = frames[frame]
+            for position, offset, length in zip(places[::3], places[1::3], places[2::3]):
                 output.seek(position)
                 output.write(plain[offset:offset + length])
     output.seek(0)
-    if hashes == "all" and blake3(output, key) != dump.hash:
+    if hashes == "all" and blake3(output, key) != digest:
         raise Refused(f"{own}/manifest: the dump's hash is not the one in the manifest")
     return hashes
 
 
 def report(repository, hashes):
     """Says what was checked and what was not."""
-    say("verified: hash and signature of every record that was read, the manifest's hash in the backup,\n"
-        "  lengths of packs, frames and dump, what age and zstd check themselves")
+    say("verified: hash and signature of every record that was read, the hashes of the manifest and of its\n"
+        "  leaves, lengths of packs, frames and dump, what age and zstd check themselves")
     say({"none": "NOT verified: hashes of data: whoever can write to the storage could have put other data there",
          "frames": "verified: the hash of every frame; NOT verified: that of the whole dump; --hashes all does",
          "all": "verified: the hashes of every frame and of the whole dump"}[hashes])

@@ -1,8 +1,9 @@
 //! Restorable without pgkeep: a page of Python, the `age` and `zstd` programs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pgkeep_testkit::cluster::{Cluster, Major};
+use serde_json::Value;
 use tokio::process::Command;
 
 use crate::site::{Ran, Site};
@@ -101,6 +102,151 @@ async fn the_script_refuses_what_was_changed() {
         .await;
         assert_ne!(ran.code(), 0, "{part}: {ran:?}");
         assert!(ran.stderr.contains(part), "{part}: {ran:?}");
+        assert!(!site.path("x.dump").exists());
+        std::fs::write(&file, whole).unwrap();
+    }
+    cluster.stop().await;
+}
+
+/// Rows that compress well and of which no two are alike, some 1,000 bytes each.
+fn table(name: &str, rows: u32, what: &str) -> String {
+    format!(
+        "DROP TABLE IF EXISTS {name}; CREATE TABLE {name} AS SELECT n, \
+         repeat(md5('{what}' || n), 30) AS filler FROM generate_series(1, {rows}) AS n"
+    )
+}
+
+/// Makes three dumps, of which the last one refers to both others.
+async fn three_dumps(cluster: &Cluster, site: &Site) -> [String; 3] {
+    cluster.psql("postgres", "CREATE DATABASE shop").await;
+    let changes: [&[(&str, u32)]; 3] = [
+        // Long enough for several leaves of the manifest.
+        &[("a", 40_000), ("b", 2_000), ("c", 2_000)],
+        &[("b", 2_000)],
+        &[("c", 2_000)],
+    ];
+    let mut ids = Vec::new();
+    for (dump, tables) in changes.iter().enumerate() {
+        for (name, rows) in *tables {
+            let what = format!("{dump}{name}");
+            cluster.psql("shop", &table(name, *rows, &what)).await;
+        }
+        ids.push(site.back_up("shop").await);
+    }
+    ids.try_into().unwrap()
+}
+
+/// The objects below `folder` that a backup cites, with the backup that holds them.
+async fn cited(site: &Site, id: &str, folder: &str) -> Vec<(String, PathBuf)> {
+    let shown = site.run(&["show", id, "--json"]).await.ended(0);
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let needs = shown["backup"]["needs"].as_array().unwrap();
+    let of = |need: &Value| {
+        let holder = need["backup"].as_str().unwrap().to_owned();
+        let packs = need[folder].as_array().cloned().unwrap_or_default();
+        packs.into_iter().map(move |pack| {
+            let path = format!("main/backups/{holder}/{folder}/{}", pack["number"]);
+            (holder.clone(), PathBuf::from(path))
+        })
+    };
+    needs.iter().flat_map(of).collect()
+}
+
+fn flip(file: &Path, at: usize) {
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_dump_that_refers_to_two_ancestors_is_brought_back() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    for (more, identity) in [
+        (&[][..], &["--identity", "recovery.key"][..]),
+        (&["--encryption", "none"], &[]),
+    ] {
+        let site = Site::with(&crate::site::socket_of(&cluster), more).await;
+        let ids = three_dumps(&cluster, &site).await;
+        let packs = cited(&site, &ids[2], "packs").await;
+        for id in &ids {
+            assert!(packs.iter().any(|(holder, _)| holder == id), "{packs:?}");
+        }
+
+        let arguments = ["backups", "--cluster", "main", "--database", "shop"];
+        let output = ["--output", "shop.dump"];
+        script(&site, &[&arguments[..], &output, identity].concat())
+            .await
+            .ended(0)
+            .says(&[&ids[2], "every frame and of the whole dump"]);
+        let ours = ["restore", "--backup", &ids[2], "--to-file", "ours.dump"];
+        site.run(&[&ours[..], identity].concat()).await.ended(0);
+        let read = |name| std::fs::read(site.path(name)).unwrap();
+        assert!(read("shop.dump") == read("ours.dump"));
+
+        let before = cluster.pg_dump_c("shop").await;
+        cluster.psql("postgres", "DROP DATABASE shop").await;
+        let connection = crate::site::socket_of(&cluster);
+        let ran = Command::new(Major::Fifteen.programs().join("pg_restore"))
+            .args(["--create", "--exit-on-error", "--dbname", &connection])
+            .arg(site.path("shop.dump"))
+            .output()
+            .await
+            .unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+        assert!(cluster.pg_dump_c("shop").await == before);
+        cluster.psql("postgres", "DROP DATABASE shop").await;
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_refuses_a_dump_of_which_an_ancestors_pack_was_changed() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let ids = three_dumps(&cluster, &site).await;
+    let arguments = ["backups", "--cluster", "main", "--backup", &ids[2]];
+    let more = ["--output", "x.dump", "--identity", "recovery.key"];
+    let arguments = [&arguments[..], &more].concat();
+
+    let mut packs = cited(&site, &ids[2], "packs").await;
+    let own = cited(&site, &ids[2], "index").await.into_iter();
+    packs.extend(own.filter(|(holder, _)| *holder == ids[2]));
+    assert!(packs.len() > 3);
+    for (_, name) in packs {
+        let file = site.path("backups").join(&name);
+        let name = name.to_str().unwrap();
+        let whole = std::fs::read(&file).unwrap();
+        flip(&file, whole.len() / 2);
+        let flipped = script(&site, &arguments).await.ended(1);
+        std::fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+        let cut = script(&site, &arguments).await.ended(1);
+        std::fs::remove_file(&file).unwrap();
+        let gone = script(&site, &arguments).await.ended(1);
+        for ran in [flipped, cut, gone] {
+            ran.says(&[name]);
+        }
+        assert!(!site.path("x.dump").exists());
+        std::fs::write(&file, whole).unwrap();
+    }
+    script(&site, &arguments).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_clear_the_hashes_of_frames_tell_what_was_changed() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::with(&crate::site::socket_of(&cluster), &["--encryption", "none"]).await;
+    let ids = three_dumps(&cluster, &site).await;
+    // In the clear nothing but the hashes of frames tells.
+    for (holder, name) in cited(&site, &ids[2], "packs").await {
+        let file = site.path("backups").join(&name);
+        let whole = std::fs::read(&file).unwrap();
+        std::fs::write(&file, vec![0; whole.len()]).unwrap();
+        let arguments = ["backups", "--cluster", "main", "--backup", &ids[2]];
+        script(&site, &[&arguments[..], &["--output", "x.dump"]].concat())
+            .await
+            .ended(1)
+            .says(&[&holder, "the frame has another BLAKE3 hash"]);
         assert!(!site.path("x.dump").exists());
         std::fs::write(&file, whole).unwrap();
     }
