@@ -10,6 +10,7 @@ mod flips;
 mod keys;
 mod kills;
 mod kit;
+mod many_leaves;
 mod passphrases;
 mod prune;
 mod script;

@@ -8,7 +8,8 @@ use tokio::process::Command;
 
 use crate::site::{Ran, Site};
 
-async fn script(site: &Site, arguments: &[&str]) -> Ran {
+/// Runs the script in the site's home.
+pub(crate) async fn script(site: &Site, arguments: &[&str]) -> Ran {
     let script =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/restore-without-pgkeep.py");
     let output = Command::new("python3")

@@ -16,3 +16,4 @@ mod mutation;
 mod names;
 mod packs;
 mod records;
+mod worked_example;

@@ -222,9 +222,8 @@ impl Planner {
             && range.end >= pending.range.end
             && range.start <= pending.range.end + GAP;
         // Of a frame that lies before the request there is no such length.
-        let grows = follows
-            && range.end - pending.range.start <= REQUEST
-            && pending.frames.len() < FRAMES;
+        let grows =
+            follows && range.end - pending.range.start <= REQUEST && pending.frames.len() < FRAMES;
         if grows {
             pending.range.end = range.end;
         }
