@@ -45,6 +45,7 @@ INDEX_LIMIT = 16 << 20  # bytes of an index pack; "Packs"
 MANIFEST_LIMIT, RECORD_LIMIT = 1 << 30, 1 << 26  # bytes, of plaintext too; "Records"
 WHOLE_UNASKED = 256 << 20  # bytes of a dump whose own hash is computed unasked
 HASHED_A_MINUTE = 512 << 20  # bytes, very roughly
+SCRYPT_LIMIT = 18  # the work factor; "Keys under a passphrase"
 BLOCK = 1 << 20
 
 
@@ -209,10 +210,10 @@ ZSTD = ["zstd", "--decompress", "--stdout", "--quiet"]
 
 
 @contextlib.contextmanager
-def started(command, source, name):
+def started(command, source, name, stderr=None):
     """A program that reads `source`; refuses the object `name` where it fails. Its
     output has to be read to the end."""
-    process = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, stdin=source, stdout=subprocess.PIPE, stderr=stderr)
     try:
         yield process
         if process.wait() != 0:
@@ -223,13 +224,13 @@ def started(command, source, name):
         process.stdout.close()
 
 
-def through(command, data, limit, name):
+def through(command, data, limit, name, stderr=None):
     """What a program makes of `data`: at most `limit` bytes."""
     def feed():
         with contextlib.suppress(OSError), process.stdin:
             process.stdin.write(data)
 
-    with started(command, subprocess.PIPE, name) as process:
+    with started(command, subprocess.PIPE, name, stderr) as process:
         threading.Thread(target=feed, daemon=True).start()
         made = process.stdout.read(limit + 1)
         if len(made) > limit:
@@ -270,8 +271,8 @@ class Repository:
             raise Refused(f"{name}: more than {limit} bytes")
         return data
 
-    def opened(self, data, limit, name):
-        return through(self.age, data, limit, name) if self.sealed else data
+    def opened(self, data, limit, name, stderr=None):
+        return through(self.age, data, limit, name, stderr) if self.sealed else data
 
     # "pgkeep.json"
     def read_descriptor(self):
@@ -298,27 +299,66 @@ class Repository:
             pins = re.findall(r"^# pgkeep repository: (\S*) (\S*)\s*$", lines, re.MULTILINE)
         self.pinned = {root for repository, root in pins if repository == self.id.hex()}
         if pins and self.pinned != {self.root.hex()}:
-            raise Refused(f"pgkeep.json: this is not the repository that {self.identity} belongs to")
+            raise Refused(f"pgkeep.json: this is not the repository that the key's file belongs to")
 
-    # "Keys"
+    # "Keys": who may write is in `hosts`, by verifier; the ends of keys, and what of
+    # theirs is still believed, are in `ended`, by fingerprint.
     def read_keys(self):
-        self.keys, self.hosts = [], set()
+        self.keys, self.hosts, self.ended = [], {}, {}
+        rings, found = {}, {}
         entries = sorted(os.listdir(self.directory / "keys"))
         for name in (f"keys/{entry}" for entry in entries if entry[0] != "."):
             try:
-                record = self.record(name, 1, {self.root})
-                with understood(name):
-                    recipient = record.clear.get("recipient", "")
-                    verifier = bytes.fromhex(record.clear.get("verifier", ""))
-                    if f"keys/{blake3(recipient.encode() + verifier)[:16].hex()}" != name:
-                        raise ValueError("it is another key's than its name says")
-                    role = ("recovery", "host", "open").index(record.clear["role"])
+                found[name] = blake3(self.read(name, RECORD_LIMIT)).hex()
+                if re.fullmatch("keys/[0-9a-f]{32}", name):
+                    self.read_key(name)
+                elif re.fullmatch("keys/[0-9a-f]{32}[.]retired", name):
+                    self.read_end(name)
+                elif re.fullmatch("keys/ring-[0-9]+", name):
+                    self.read_ring(name, rings)
+                elif not re.fullmatch("keys/[0-9a-f]{32}[.][0-9]+[.]age", name):
+                    raise Refused(f"{name}: is nothing that this program knows")
             except (Refused, OSError) as error:
-                say(f"warning: this key grants nothing: {error}")
-                continue
+                say(f"warning: counts as nothing: {error}")
+        if not rings:
+            say("warning: keys/: there is no ring, so what was taken away from there is not noticed")
+        for name, digest in rings[max(rings)].items() if rings else ():
+            if found.get(name) != digest:
+                say(f"warning: {name}: is not there, or is not what the newest ring lists")
+                if name.endswith(".retired"):
+                    self.ended[name[5:37]] = {}
+
+    def read_key(self, name):
+        record = self.record(name, 1, {self.root})
+        with understood(name):
+            role, recipient = record.clear["role"], record.clear.get("recipient", "")
+            verifier = bytes.fromhex(record.clear.get("verifier", ""))
+            fingerprint = blake3(recipient.encode() + verifier)[:16].hex()
+            if f"keys/{fingerprint}" != name or role not in ("recovery", "prover", "host", "owner", "open"):
+                raise ValueError("it is another key's than its name says, or of no known role")
+        if role != "owner":  # that one's secret is an age file also where nothing else is
             self.keys.append(record)
-            if role == 1:
-                self.hosts.add(verifier)
+        if role == "host":
+            self.hosts.setdefault(verifier, set()).add(fingerprint)
+
+    def read_end(self, name):
+        end = self.record(name, 7, {self.root}).clear
+        with understood(name):
+            if f"keys/{end['key']}.retired" != name:
+                raise ValueError("it is the end of another key")
+            self.ended[end["key"]] = dict(end["records"])
+
+    def read_ring(self, name, rings):
+        ring = self.record(name, 8, {self.root}).clear
+        with understood(name):
+            if f"keys/ring-{ring['number']}" != name:
+                raise ValueError("its number is not that of its name")
+            rings[ring["number"]] = dict(ring["objects"])
+
+    def believed(self, name, writer, digest):
+        """Whether none of the writer's keys was retired, or their ends list the record."""
+        ends = [self.ended[key] for key in self.hosts.get(writer, ()) if key in self.ended]
+        return all(end.get(name) == digest.hex() for end in ends)
 
     # "Records"
     def record(self, name, kind, writers):
@@ -343,18 +383,21 @@ class Repository:
         if number != kind or 24 + clear + sealed != len(body):
             raise Refused(f"{name}: is no record of kind {kind}, or its lengths are wrong")
         with understood(name):
-            return Record(name, json.loads(body[24:24 + clear]), body[24 + clear:], blake3(data), limit)
+            record = Record(name, json.loads(body[24:24 + clear]), body[24 + clear:], blake3(data), limit)
+        if not self.believed(name, writer, record.object_hash):
+            raise Refused(f"{name}: its writer's key was retired, and this is not among what is still believed")
+        return record
 
-    def hidden(self, record):
+    def hidden(self, record, stderr=None):
         """The sealed part of a record, opened and decompressed; "Records"."""
-        opened = self.opened(record.sealed, record.limit, record.name)
+        opened = self.opened(record.sealed, record.limit, record.name, stderr)
         return through(ZSTD, opened, record.limit, record.name)
 
-    # "The repository secret": in every key's record, for every recovery key.
+    # "The repository secret": in the key's own record, and in all that were written later.
     def content_key(self):
         for record in self.keys:
             with contextlib.suppress(Refused), understood(record.name):
-                secret = bytes.fromhex(json.loads(self.hidden(record))["secret"])
+                secret = bytes.fromhex(json.loads(self.hidden(record, subprocess.DEVNULL))["secret"])
                 return blake3_derive_key("pgkeep v1 content hash", secret)
         raise Refused("keys/: no record opens, so no hash of content can be verified")
 
@@ -676,6 +719,23 @@ def choose(repository, cluster, wanted, database):
     return found[0]
 
 
+@contextlib.contextmanager
+def key_file(path):
+    """The key's file; where it lies under a passphrase, age asks for that, once, and what
+    it opens to is there for as long as this runs; "Keys under a passphrase"."""
+    data = Path(path).read_bytes() if path else b""
+    if not data.startswith(b"age-encryption.org/"):
+        yield path
+        return
+    cost = re.match(rb"age-encryption[.]org/v1\n-> scrypt \S+ ([0-9]{1,2})\n", data)
+    if not cost or int(cost[1]) > SCRYPT_LIMIT:
+        raise Refused(f"{path}: is not under a passphrase, or under one that costs too much to try")
+    with tempfile.NamedTemporaryFile(prefix="restore-") as opened:
+        opened.write(through(["age", "--decrypt"], data, BLOCK, path))
+        opened.flush()
+        yield opened.name
+
+
 def print_list(repository, cluster):
     failed = 0
     clusters = [cluster] if cluster else sorted(os.listdir(repository.directory))
@@ -694,7 +754,8 @@ def print_list(repository, cluster):
 def main():
     parser = argparse.ArgumentParser(description="Brings a dump back from a pgkeep repository without pgkeep.")
     parser.add_argument("repository", metavar="DIRECTORY", help="where the repository is")
-    parser.add_argument("--identity", metavar="FILE", help="the recovery key; not needed to list, or unencrypted")
+    parser.add_argument("--identity", metavar="FILE", help="the recovery or a prover's key, or "
+                        "DIRECTORY/keys/….age, which is under a passphrase; not needed to list, or unencrypted")
     parser.add_argument("--cluster", metavar="NAME", help="whose backup")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--list", action="store_true", help="id, cluster, kind, database, start, bytes of each backup")
@@ -709,7 +770,11 @@ def main():
         parser.error("--cluster and --output are needed too")
     sys.stdout.reconfigure(errors="backslashreplace")
     os.umask(0o077)
-    repository = Repository(given.repository, given.identity)
+    with key_file(given.identity) as identity:
+        return run(Repository(given.repository, identity), given)
+
+
+def run(repository, given):
     if given.list:
         return print_list(repository, given.cluster)
     if repository.sealed and not given.identity:

@@ -6,14 +6,18 @@ use pgkeep_testkit::cluster::{Cluster, Major};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::site::{Ran, Site};
+use crate::site::{Ran, Site, socket_of};
+use crate::terminal::typed;
+
+const SCRIPT: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../scripts/restore-without-pgkeep.py"
+);
 
 /// Runs the script in the site's home.
 pub(crate) async fn script(site: &Site, arguments: &[&str]) -> Ran {
-    let script =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/restore-without-pgkeep.py");
     let output = Command::new("python3")
-        .arg(script)
+        .arg(SCRIPT)
         .args(arguments)
         .current_dir(site.home.path())
         .output()
@@ -34,7 +38,7 @@ async fn a_stranger_with_the_key_brings_the_dump_back() {
         (&[][..], &["--identity", "recovery.key"][..]),
         (&["--encryption", "none"], &[]),
     ] {
-        let site = Site::with(&crate::site::socket_of(&cluster), more).await;
+        let site = Site::with(&socket_of(&cluster), more).await;
         let id = site.back_up("zoo").await;
         let listed = script(&site, &[&["backups", "--list"][..], identity].concat())
             .await
@@ -166,7 +170,7 @@ async fn a_third_dump_that_refers_to_two_ancestors_is_brought_back() {
         (&[][..], &["--identity", "recovery.key"][..]),
         (&["--encryption", "none"], &[]),
     ] {
-        let site = Site::with(&crate::site::socket_of(&cluster), more).await;
+        let site = Site::with(&socket_of(&cluster), more).await;
         let ids = three_dumps(&cluster, &site).await;
         let packs = cited(&site, &ids[2], "packs").await;
         for id in &ids {
@@ -175,10 +179,11 @@ async fn a_third_dump_that_refers_to_two_ancestors_is_brought_back() {
 
         let arguments = ["backups", "--cluster", "main", "--database", "shop"];
         let output = ["--output", "shop.dump"];
-        script(&site, &[&arguments[..], &output, identity].concat())
+        let ran = script(&site, &[&arguments[..], &output, identity].concat())
             .await
             .ended(0)
             .says(&[&ids[2], "every frame and of the whole dump"]);
+        assert!(!ran.stderr.contains("warning"), "{ran:?}");
         let ours = ["restore", "--backup", &ids[2], "--to-file", "ours.dump"];
         site.run(&[&ours[..], identity].concat()).await.ended(0);
         let read = |name| std::fs::read(site.path(name)).unwrap();
@@ -186,7 +191,7 @@ async fn a_third_dump_that_refers_to_two_ancestors_is_brought_back() {
 
         let before = cluster.pg_dump_c("shop").await;
         cluster.psql("postgres", "DROP DATABASE shop").await;
-        let connection = crate::site::socket_of(&cluster);
+        let connection = socket_of(&cluster);
         let ran = Command::new(Major::Fifteen.programs().join("pg_restore"))
             .args(["--create", "--exit-on-error", "--dbname", &connection])
             .arg(site.path("shop.dump"))
@@ -236,7 +241,7 @@ async fn the_script_refuses_a_dump_of_which_an_ancestors_pack_was_changed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_the_clear_the_hashes_of_frames_tell_what_was_changed() {
     let cluster = Cluster::start(Major::Fifteen).await;
-    let site = Site::with(&crate::site::socket_of(&cluster), &["--encryption", "none"]).await;
+    let site = Site::with(&socket_of(&cluster), &["--encryption", "none"]).await;
     let ids = three_dumps(&cluster, &site).await;
     // In the clear nothing but the hashes of frames tells.
     for (holder, name) in cited(&site, &ids[2], "packs").await {
@@ -251,5 +256,71 @@ async fn in_the_clear_the_hashes_of_frames_tell_what_was_changed() {
         assert!(!site.path("x.dump").exists());
         std::fs::write(&file, whole).unwrap();
     }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_retired_host_the_script_believes_what_its_end_lists_and_no_more() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let old = site.back_up("postgres").await;
+    let later = site.back_up("postgres").await;
+    let later_place = site.path(&format!("backups/main/backups/{later}"));
+    std::fs::rename(&later_place, site.path("later")).unwrap();
+    let listed = site.run(&["key", "list", "--json"]).await.ended(0).stdout;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let mut keys = listed["keys"].as_array().unwrap().iter();
+    let host = keys.find(|key| key["role"] == "host").unwrap()["fingerprint"].clone();
+    let host = host.as_str().unwrap();
+    let retire = ["key", "remove", host, "--identity", "recovery.key", "--yes"];
+    site.run(&retire).await.ended(0);
+    // Whoever has the key writes on.
+    std::fs::rename(site.path("later"), later_place).unwrap();
+
+    let restore = async |id: &str, output: &str| {
+        let arguments = ["backups", "--cluster", "main", "--backup", id];
+        let more = ["--identity", "recovery.key", "--output", output];
+        script(&site, &[&arguments[..], &more].concat()).await
+    };
+    restore(&old, "old.dump").await.ended(0);
+    restore(&later, "x.dump")
+        .await
+        .ended(1)
+        .says(&[&later, "was retired"]);
+    let end = format!("keys/{host}.retired");
+    std::fs::remove_file(site.path("backups").join(&end)).unwrap();
+    for id in [&old, &later] {
+        restore(id, "x.dump")
+            .await
+            .ended(1)
+            .says(&[&end, "is not there", "was retired"]);
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_script_and_a_passphrase_bring_the_dump_back() {
+    const WORDS: &str = "eight wooden spoons in a drawer";
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let mut site = Site::empty();
+    site.set("PGKEEP_PASSPHRASE", WORDS);
+    let socket = socket_of(&cluster);
+    let init = ["init", "--repository", "backups", "--passphrase"];
+    let connection = ["--connection", &socket];
+    site.run(&[&init[..], &connection].concat()).await.ended(0);
+    site.set("PGKEEP_PASSPHRASE", "");
+    let id = site.back_up("postgres").await;
+    let mut files = site.repository_files().into_iter();
+    let wrapped = files.find(|file| file.extension().is_some_and(|end| end == "age"));
+    let wrapped = wrapped.unwrap().display().to_string();
+
+    let arguments = [SCRIPT, "backups", "--cluster", "main", "--backup", &id];
+    let more = ["--identity", &wrapped, "--output", "x.dump"];
+    let arguments = [&arguments[..], &more].concat();
+    let ran = typed(&site, &["another one"], "python3", &arguments).await;
+    assert_ne!(ran.code(), 0, "{ran:?}");
+    assert!(!site.path("x.dump").exists());
+    typed(&site, &[WORDS], "python3", &arguments).await.ended(0);
+    assert!(site.path("x.dump").exists());
     cluster.stop().await;
 }
