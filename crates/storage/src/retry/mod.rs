@@ -42,7 +42,7 @@ impl fmt::Debug for Retrying {
 
 /// A call that was tried until its time was up.
 #[derive(Debug, thiserror::Error)]
-#[error("{last} (tried {attempts} times in {within:.1?})")]
+#[error("tried {attempts} times in {within:.1?}: {last}")]
 struct GaveUp {
     attempts: u32,
     within: Duration,
@@ -55,8 +55,16 @@ struct GaveUp {
 struct Call<'a> {
     operation: Operation,
     object: &'a str,
-    /// How many bytes it moves, as far as is known beforehand.
-    bytes: u64,
+    /// How many bytes it sends.
+    sends: u64,
+    /// How many bytes it reads, or how many there may be.
+    reads: u64,
+}
+
+impl Call<'_> {
+    fn bytes(&self) -> u64 {
+        self.sends.saturating_add(self.reads)
+    }
 }
 
 /// How the attempts of a call ended.
@@ -93,7 +101,7 @@ impl Retrying {
         loop {
             attempts += 1;
             let left = self.total(call).saturating_sub(started.elapsed());
-            let full = self.patience.attempt_of(call.bytes);
+            let full = self.patience.attempt_of(call.bytes());
             let result = match timeout(full.min(left), attempt()).await {
                 Ok(result) => result,
                 // An attempt that was cut short says less than the one before it.
@@ -130,14 +138,9 @@ impl Retrying {
     }
 
     fn total(&self, call: Call<'_>) -> Duration {
-        let total = self.patience.total_of(call.bytes);
         match self.answered.load(Ordering::Relaxed) {
-            true => total,
-            false => total.min(
-                self.patience
-                    .first
-                    .max(self.patience.attempt_of(call.bytes)),
-            ),
+            true => self.patience.total_of(call.bytes()),
+            false => self.patience.first_of(call.sends),
         }
     }
 
@@ -200,7 +203,8 @@ impl Storage for Retrying {
         let call = Call {
             operation: Operation::Put,
             object: name.as_str(),
-            bytes: bytes.len() as u64,
+            sends: bytes.len() as u64,
+            reads: 0,
         };
         let tried = self
             .call(call, || self.inner.put(name, bytes.clone()))
@@ -235,7 +239,8 @@ impl Storage for Retrying {
             operation: Operation::Get,
             object: name.as_str(),
             // Whole objects that are read at once are small, or a few parts.
-            bytes: range.as_ref().map_or(16 << 20, range_bytes),
+            reads: range.as_ref().map_or(16 << 20, range_bytes),
+            sends: 0,
         };
         self.call(call, || self.inner.get(name, range.clone()))
             .await
@@ -246,7 +251,8 @@ impl Storage for Retrying {
         let call = Call {
             operation: Operation::List,
             object: prefix,
-            bytes: 0,
+            sends: 0,
+            reads: 0,
         };
         self.call(call, || self.inner.list(prefix, cursor.clone()))
             .await
@@ -257,7 +263,8 @@ impl Storage for Retrying {
         let call = Call {
             operation: Operation::Head,
             object: name.as_str(),
-            bytes: 0,
+            sends: 0,
+            reads: 0,
         };
         self.call(call, || self.inner.head(name)).await.result
     }
@@ -266,7 +273,8 @@ impl Storage for Retrying {
         let call = Call {
             operation: Operation::Delete,
             object: name.as_str(),
-            bytes: 0,
+            sends: 0,
+            reads: 0,
         };
         self.call(call, || self.inner.delete(name)).await.result
     }
@@ -296,7 +304,8 @@ impl Parts for Retrying {
         let call = Call {
             operation: Operation::Upload,
             object: name.as_str(),
-            bytes: 0,
+            sends: 0,
+            reads: 0,
         };
         self.call(call, || parts.start(name)).await.result
     }
@@ -311,7 +320,8 @@ impl Parts for Retrying {
         let call = Call {
             operation: Operation::Upload,
             object: upload.name.as_str(),
-            bytes: bytes.len() as u64,
+            sends: bytes.len() as u64,
+            reads: 0,
         };
         self.call(call, || parts.send(upload, number, bytes.clone()))
             .await
@@ -323,7 +333,8 @@ impl Parts for Retrying {
         let call = Call {
             operation: Operation::Upload,
             object: upload.name.as_str(),
-            bytes: 0,
+            sends: 0,
+            reads: 0,
         };
         let tried = self.call(call, || parts.complete(upload, tags)).await;
         match tried.result {
@@ -344,7 +355,8 @@ impl Parts for Retrying {
         let call = Call {
             operation: Operation::Upload,
             object: upload.name.as_str(),
-            bytes: 0,
+            sends: 0,
+            reads: 0,
         };
         self.call(call, || parts.discard(upload)).await.result
     }

@@ -26,13 +26,13 @@ pub struct Patience {
 }
 
 impl Default for Patience {
-    /// A minute an attempt, five in all, half a minute for a storage that never
+    /// A minute an attempt, five in all, a quarter of one for a storage that never
     /// answered; 64 KiB a second; pauses from half a second to twenty.
     fn default() -> Self {
         Self {
             attempt: Duration::from_secs(60),
             total: Duration::from_secs(300),
-            first: Duration::from_secs(30),
+            first: Duration::from_secs(15),
             slowest: 64 << 10,
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(20),
@@ -51,6 +51,12 @@ impl Patience {
     pub(super) fn total_of(&self, bytes: u64) -> Duration {
         let transfers = Duration::from_secs(bytes / self.slowest.max(1));
         self.total + transfers * 3
+    }
+
+    /// For all attempts of a call that sends so many bytes, to a storage that has
+    /// never answered.
+    pub(super) fn first_of(&self, bytes: u64) -> Duration {
+        self.first + Duration::from_secs(bytes / self.slowest.max(1))
     }
 
     /// How long to wait after attempt `number`, from 1.

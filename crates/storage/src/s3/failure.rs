@@ -78,7 +78,7 @@ fn is_invalid_data(error: &(dyn Error + 'static)) -> bool {
     io == Some(io::ErrorKind::InvalidData)
 }
 
-/// The causes in one line, each once.
+/// The two innermost causes in one line.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let texts: Vec<String> = causes(error).map(ToString::to_string).collect();
     // An outer text often ends with the inner one.
@@ -93,7 +93,8 @@ fn chain(error: &(dyn Error + 'static)) -> String {
             told.push(own.to_owned());
         }
     }
-    told.join(": ")
+    // The outer ones say only that a request was sent.
+    told.split_off(told.len().saturating_sub(2)).join(": ")
 }
 
 fn io_kind(kind: StorageErrorKind) -> io::ErrorKind {

@@ -135,14 +135,29 @@ impl S3Storage {
         }
     }
 
-    /// Does it again without conditions where the server knows none.
-    fn without_conditions(&self, error: &StorageError) -> bool {
-        failure::answer(error).is_some_and(answer::Answer::knows_no_condition)
-            && self.conditions.swap(false, Ordering::Relaxed)
+    /// Does `work`, told whether to set a condition; and again without one where the
+    /// server says that it knows none.
+    async fn on_condition<T, F>(&self, work: impl Fn(bool) -> F) -> Result<T, StorageError>
+    where
+        F: Future<Output = Result<T, StorageError>>,
+    {
+        let conditional = self.conditions.load(Ordering::Relaxed);
+        match work(conditional).await {
+            Err(error) if conditional && knows_no_condition(&error) => {
+                self.conditions.store(false, Ordering::Relaxed);
+                work(false).await
+            }
+            done => done,
+        }
     }
 
-    async fn put_once(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
-        let mode = match self.conditions.load(Ordering::Relaxed) {
+    async fn put_once(
+        &self,
+        name: &ObjectName,
+        bytes: Bytes,
+        conditional: bool,
+    ) -> Result<(), StorageError> {
+        let mode = match conditional {
             true => PutMode::Create,
             false => PutMode::Overwrite,
         };
@@ -174,6 +189,10 @@ impl S3Storage {
             modified,
         })
     }
+}
+
+fn knows_no_condition(error: &StorageError) -> bool {
+    failure::answer(error).is_some_and(answer::Answer::knows_no_condition)
 }
 
 fn with_credentials(builder: AmazonS3Builder, credentials: &Credentials) -> AmazonS3Builder {
@@ -226,10 +245,8 @@ impl Storage for S3Storage {
     }
 
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
-        match self.put_once(name, bytes.clone()).await {
-            Err(error) if self.without_conditions(&error) => self.put_once(name, bytes).await,
-            done => done,
-        }
+        self.on_condition(|conditional| self.put_once(name, bytes.clone(), conditional))
+            .await
     }
 
     async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StorageError> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pgkeep_storage::{LocalStorage, Storage, list_all};
 use pgkeep_testkit::proxy::{FaultProxy, Weather};
-use pgkeep_testkit::s3::{Careless, Moto, S3s};
+use pgkeep_testkit::s3::{Careless, Garage, Moto, S3s};
 use pgkeep_testkit::storage_conformance::{Promises, check_contract, check_contract_with};
 use pgkeep_testkit::{Counting, MemoryStorage};
 
@@ -92,6 +92,25 @@ async fn a_bucket_that_ignores_conditions_keeps_the_rest_of_the_contract() {
         storage.put(&object, bytes).await.unwrap();
     }
     assert_eq!(storage.get(&object, None).await.unwrap(), "second");
+}
+
+#[tokio::test]
+async fn a_bucket_that_knows_no_conditions_is_written_without() {
+    let server = Careless::start_honest();
+    let storage = server.access().storage("");
+    let promises = Promises {
+        page: None,
+        ..Promises::of_careless()
+    };
+    check_contract_with(storage.as_ref(), promises).await;
+}
+
+#[tokio::test]
+#[ignore = "half an hour to install: make soak GARAGE=1"]
+async fn garage_keeps_the_contract_but_for_conditions() {
+    let server = Garage::start().await;
+    let storage = server.access().storage("pg/main");
+    check_contract_with(storage.as_ref(), Promises::of_careless()).await;
 }
 
 #[tokio::test]

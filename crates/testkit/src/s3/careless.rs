@@ -16,9 +16,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use bucket::Bucket;
-use request::Request;
+use request::{Answer, Request};
 
-use super::S3Access;
+use super::{REGION, S3Access};
 
 const BUCKET: &str = "backups";
 
@@ -38,6 +38,20 @@ impl Careless {
     /// Where no port can be had.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(false)
+    }
+
+    /// Starts one that says so where it knows no condition: 501, as other servers
+    /// were seen to do.
+    ///
+    /// # Panics
+    /// Where no port can be had.
+    #[must_use]
+    pub fn start_honest() -> Self {
+        Self::start_with(true)
+    }
+
+    fn start_with(honest: bool) -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = TcpListener::bind(any).expect("a port");
         let address = listener.local_addr().expect("its address");
@@ -51,7 +65,7 @@ impl Careless {
                 }
                 let bucket = Arc::clone(&bucket);
                 // One who hangs up does not want an answer.
-                thread::spawn(move || serve(&connection, &bucket).ok());
+                thread::spawn(move || serve(&connection, &bucket, honest).ok());
             }
         });
         Self {
@@ -60,6 +74,7 @@ impl Careless {
                 bucket: BUCKET.to_owned(),
                 id: "anybody".to_owned(),
                 secret: "never-in-an-output-of-pgkeep".to_owned(),
+                region: REGION.to_owned(),
             },
             address,
             stopping,
@@ -86,14 +101,18 @@ impl Drop for Careless {
 }
 
 /// Answers the requests of one connection, one after the other.
-fn serve(mut connection: &TcpStream, bucket: &Mutex<Bucket>) -> std::io::Result<()> {
+fn serve(mut connection: &TcpStream, bucket: &Mutex<Bucket>, honest: bool) -> std::io::Result<()> {
     connection.set_nodelay(true)?;
     let mut reader = BufReader::new(connection.try_clone()?);
     while let Some(request) = Request::read(&mut reader)? {
-        let answer = bucket
-            .lock()
-            .expect("no panic while it answers")
-            .answer(&request, BUCKET);
+        let conditional = request.headers.contains_key("if-none-match");
+        let answer = match honest && conditional {
+            true => Answer::error(501, "NotImplemented"),
+            false => bucket
+                .lock()
+                .expect("no panic while it answers")
+                .answer(&request, BUCKET),
+        };
         let is_head = request.method == "HEAD";
         connection.write_all(&answer.to_bytes(is_head))?;
     }

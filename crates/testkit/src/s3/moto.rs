@@ -5,15 +5,16 @@
 
 use std::process::Command;
 
-use super::S3Access;
 use super::process::Process;
+use super::{REGION, S3Access};
 use crate::cache;
 use crate::cluster::PrivateFiles;
 
 const BUCKET: &str = "backups";
 /// Puts the second argument to the URL that is the first.
 const PUT: &str = "import ssl, sys, urllib.request as u
-request = u.Request(sys.argv[1], sys.argv[2].encode(), method='PUT')
+kind = {'Content-Type': 'application/xml'}
+request = u.Request(sys.argv[1], sys.argv[2].encode(), kind, method='PUT')
 near = ssl._create_unverified_context() if sys.argv[1].startswith('https') else None
 u.urlopen(request, context=near)";
 const VERSIONING: &str = "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
@@ -68,6 +69,7 @@ impl Moto {
                 bucket: BUCKET.to_owned(),
                 id: "testing".to_owned(),
                 secret: "never-in-an-output-of-pgkeep".to_owned(),
+                region: REGION.to_owned(),
             },
             process,
         };

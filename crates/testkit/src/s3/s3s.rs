@@ -7,8 +7,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::S3Access;
 use super::process::Process;
+use super::{REGION, S3Access};
 use crate::cache;
 
 const ID: &str = "pgkeep-test";
@@ -53,6 +53,7 @@ impl S3s {
                 bucket: BUCKET.to_owned(),
                 id: ID.to_owned(),
                 secret: SECRET.to_owned(),
+                region: REGION.to_owned(),
             },
             process,
             directory,
