@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use pgkeep_format::records::{BackupRecord, PackSummary};
 use pgkeep_format::{
-    Damage, FormatError, FrameDecoder, FrameEntry, Hash, Identities, Leaf, Manifest, PackRef,
-    RepositorySecret, names,
+    Damage, FormatError, FrameDecoder, FrameEntry, Hash, Identities, Leaf, LeafRef, Manifest,
+    PackRef, RepositorySecret, names,
 };
 use pgkeep_types::ObjectName;
 
@@ -64,13 +64,18 @@ impl IndexReader {
         }))
     }
 
-    /// A leaf of the manifest.
+    /// A leaf of the manifest, which holds what the root says that it does.
     pub(crate) async fn leaf(
         &self,
         root: &Manifest,
-        frame: &FrameEntry,
+        place: &LeafRef,
     ) -> Result<Leaf, RepositoryError> {
-        self.frame(root, frame, Leaf::from_bytes).await
+        let leaf = self.frame(root, &place.frame, Leaf::from_bytes).await?;
+        let first = leaf.files.first().map(|file| file.path.as_str());
+        if first != Some(place.path.as_str()) || leaf.raw_bytes() != place.raw_bytes {
+            return Err(self.wrong_manifest(Damage::Range("leaf's place")));
+        }
+        Ok(leaf)
     }
 
     /// What one of the frames that `root` names holds, as `read` takes it.

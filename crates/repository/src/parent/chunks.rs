@@ -99,7 +99,7 @@ impl ChunkWindow {
                 break;
             };
             self.next += 1;
-            let leaf = self.reader.leaf(&place.frame)?;
+            let leaf = self.reader.leaf(place)?;
             let file = leaf.files.iter().find(|file| file.path == self.path);
             let Some(file) = file else { continue };
             let frames = frames_of(&leaf);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use pgkeep_format::records::{BackupRecord, PackSummary};
 use pgkeep_format::{
-    Encryption, FingerprintRef, FrameEntry, Identities, Leaf, Manifest, PackRef, RepositorySecret,
+    Encryption, FingerprintRef, Identities, Leaf, LeafRef, Manifest, PackRef, RepositorySecret,
 };
 use pgkeep_types::BackupId;
 use tokio::runtime::Handle;
@@ -149,8 +149,8 @@ impl ParentReader {
     }
 
     /// One of the parent's leaves.
-    fn leaf(&self, frame: &FrameEntry) -> Result<Leaf, RepositoryError> {
-        let leaf = self.parent.index.leaf(&self.parent.root, frame);
+    fn leaf(&self, place: &LeafRef) -> Result<Leaf, RepositoryError> {
+        let leaf = self.parent.index.leaf(&self.parent.root, place);
         self.runtime.block_on(leaf)
     }
 }

@@ -80,7 +80,7 @@ impl PageCursor {
         let Some(place) = self.leaves.next() else {
             return Ok(false);
         };
-        let leaf = self.reader.leaf(&place.frame)?;
+        let leaf = self.reader.leaf(&place)?;
         let file = leaf.files.iter().find(|file| file.path == self.path);
         let begins = if place.path == self.path {
             place.offset

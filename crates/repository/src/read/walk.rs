@@ -44,13 +44,12 @@ impl Walk {
             let Some(place) = self.leaves.next() else {
                 return Err(self.missing());
             };
-            let reading = self.backup.index.leaf(&self.backup.root, &place.frame);
+            let reading = self.backup.index.leaf(&self.backup.root, &place);
             let leaf = self.runtime.block_on(reading)?;
             let at = leaf.files.iter().position(|file| file.path == self.path);
             let Some(at) = at else { continue };
             let begins = if at == 0 { place.offset } else { 0 };
-            let named = at > 0 || place.path == self.path;
-            if begins != self.seen || !named {
+            if begins != self.seen {
                 return Err(self.wrong("leaf's place"));
             }
             let part = Part { leaf, file: at };
