@@ -139,7 +139,8 @@ impl<'a> NewRepository<'a> {
             .map_err(|source| records::in_object(storage, &name, source))?;
         storage.put(&name, bytes.clone().into()).await?;
         // Where a storage overwrites, another may have made one at the same moment.
-        match storage.get(&name, None).await? == bytes {
+        let most = bytes.len() as u64 + 1;
+        match storage.get(&name, Some(0..most)).await? == bytes {
             true => Ok(()),
             false => Err(RepositoryError::Exists {
                 location: storage.location(),

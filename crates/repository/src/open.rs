@@ -9,13 +9,16 @@ use std::sync::Arc;
 
 use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{
-    Capabilities, Descriptor, Encryption, KeyRecord, KeyRole, Recipient, RepositoryId, Seal, Trust,
-    VerifyingKey, names,
+    Capabilities, Damage, Descriptor, Encryption, FormatError, KeyRecord, KeyRole, Recipient,
+    RepositoryId, Seal, Trust, VerifyingKey, names,
 };
 use pgkeep_storage::Storage;
 
 use crate::keys::{Keys, read_keys};
 use crate::{RepositoryError, records};
+
+/// No descriptor is longer, in bytes. Who holds the storage may send anything.
+const DESCRIPTOR_LIMIT: u64 = 64 << 10;
 
 /// An open repository: can be listed; nothing of it is unsealed.
 #[derive(Clone, Debug)]
@@ -195,7 +198,9 @@ fn hold_against(
 
 async fn read_descriptor(storage: &dyn Storage) -> Result<Descriptor, RepositoryError> {
     let name = names::descriptor()?;
-    let bytes = match storage.get(&name, None).await {
+    // A byte more than it may have: then it is refused for its length, unread.
+    let most = DESCRIPTOR_LIMIT + 1;
+    let bytes = match storage.get(&name, Some(0..most)).await {
         Err(error) if error.is_not_found() => {
             return Err(RepositoryError::Missing {
                 location: storage.location(),
@@ -203,5 +208,12 @@ async fn read_descriptor(storage: &dyn Storage) -> Result<Descriptor, Repository
         }
         other => other?,
     };
+    let found = bytes.len() as u64;
+    if found >= most {
+        let expected = DESCRIPTOR_LIMIT;
+        let damage = Damage::Length { expected, found };
+        let too_long = FormatError::Damaged { offset: 0, damage };
+        return Err(records::in_object(storage, &name, too_long));
+    }
     Descriptor::from_bytes(&bytes).map_err(|source| records::in_object(storage, &name, source))
 }

@@ -6,7 +6,7 @@ use pgkeep_format::names::{KeyObject, key_object};
 use pgkeep_format::{Envelope, HostKey, Identities, KeySecrets, RecordKind, RecoveryIdentity};
 use pgkeep_repository::{NewRepository, Repository, RepositoryError};
 use pgkeep_storage::Storage;
-use pgkeep_testkit::{MemoryStorage, SeededRandom};
+use pgkeep_testkit::{Counting, MemoryStorage, SeededRandom};
 
 use crate::world::{World, content};
 
@@ -188,6 +188,20 @@ async fn a_second_init_changes_nothing() {
     let error = created.unwrap_err();
     assert!(matches!(error, RepositoryError::Exists { .. }));
     assert_eq!(world.memory.names(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_descriptor_that_is_too_long_is_refused_by_name_and_not_read() {
+    let world = World::sealed().await;
+    let long = vec![b' '; 1 << 20];
+    let name = "pgkeep.json".parse().unwrap();
+    world.memory.replace(&name, Some(long.into()));
+    let counting = Counting::new(world.storage());
+    let error = Repository::open(Arc::new(counting.clone()), &[])
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("pgkeep.json"), "{error}");
+    assert_eq!(counting.counts().bytes_read, (64 << 10) + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -137,6 +137,16 @@ async fn a_call_without_an_answer_times_out() {
     assert_eq!(started.elapsed(), Patience::default().first);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_first_read_of_a_storage_that_is_silent_is_told_soon_however_much_it_asks_for() {
+    for range in [None, Some(0..(64 << 10) + 1), Some(0..1 << 30)] {
+        let started = Instant::now();
+        let error = retrying(Silent).get(&object(), range).await.unwrap_err();
+        assert_eq!(error.kind, StorageErrorKind::TimedOut);
+        assert_eq!(started.elapsed(), Patience::default().first);
+    }
+}
+
 /// A storage that takes every call and never answers.
 struct Silent;
 
