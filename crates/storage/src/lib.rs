@@ -50,7 +50,8 @@
 //!   upload can only be aborted or dropped.
 //! - An upload that is aborted, dropped or killed leaves no object. What it leaves of
 //!   the storage's own litter has no object's name: a temporary file, an unfinished
-//!   upload of the bucket. A bucket should have a rule that removes those.
+//!   upload of the bucket. `discard_unfinished` removes the former; a bucket should
+//!   have a rule that removes the latter.
 //! - `finish` to a name that exists is refused with `AlreadyExists` where
 //!   `create_only_upload` was seen (an object that fits one part is a `put`, and
 //!   `create_only` holds). Elsewhere it replaces: large objects have unique names.
@@ -89,6 +90,14 @@
 //!
 //! **`delete`** makes an object be gone; what is not there is no error, so it may be
 //! made again. Where `versions` was seen, a version of it may be kept.
+//!
+//! **`discard_unfinished`** removes what `put` and `upload` have left below a prefix
+//! that was last changed before an instant, and tells how many bytes came back.
+//! - No object is ever touched. An upload that still goes on and was given nothing
+//!   since that instant is taken for given up: it fails, and leaves no object.
+//! - A storage that cannot tell what is unfinished removes nothing, and tells 0: a
+//!   bucket is one.
+//! - May be made any number of times.
 //!
 //! ## Instants
 //!
@@ -155,6 +164,17 @@ pub trait Storage: Debug + Send + Sync {
 
     /// Makes an object be gone.
     async fn delete(&self, name: &ObjectName) -> Result<(), StorageError>;
+
+    /// Removes what puts and uploads below `prefix` have left unfinished that was last
+    /// changed before `before`, by the storage's own clock; tells how many bytes came
+    /// back. Removes nothing where the storage cannot tell.
+    async fn discard_unfinished(
+        &self,
+        _prefix: &str,
+        _before: Timestamp,
+    ) -> Result<u64, StorageError> {
+        Ok(0)
+    }
 
     /// Whether a write was answered with a version: what is deleted or replaced may
     /// be kept then. Where it was not, that is unknown.

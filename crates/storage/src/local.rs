@@ -5,6 +5,8 @@
 //! syncing the directories above it. Temporary names begin with a dot, which no
 //! object's part does. Files have mode 0600, directories 0700.
 
+mod litter;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -160,6 +162,19 @@ impl Storage for LocalStorage {
         )
         .await
     }
+
+    async fn discard_unfinished(
+        &self,
+        prefix: &str,
+        before: Timestamp,
+    ) -> Result<u64, StorageError> {
+        let (root, wanted) = (Arc::clone(&self.directory), prefix.to_owned());
+        self.blocking(Operation::Delete, prefix, move || {
+            let folder = wanted.rsplit_once('/').map_or("", |(folder, _)| folder);
+            litter::discard(&root, folder, &wanted, before)
+        })
+        .await
+    }
 }
 
 fn object_meta(name: ObjectName, meta: &fs::Metadata) -> io::Result<ObjectMeta> {
@@ -281,7 +296,7 @@ impl Draft {
         let known = create_directories(root, directory)?;
         // Several hosts may write here: the name is drawn, not counted.
         let drawn = RandomState::new().build_hasher().finish();
-        let temporary = directory.join(format!(".tmp-{drawn:016x}"));
+        let temporary = directory.join(litter::temporary_name(drawn));
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -336,7 +351,7 @@ impl Draft {
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // Best effort: what stays is litter that no listing shows.
+        // Best effort: what stays no listing shows, and is discarded when it is old.
         let _ = fs::remove_file(&self.temporary);
     }
 }

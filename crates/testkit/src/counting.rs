@@ -13,7 +13,7 @@ use pgkeep_storage::{
     Cursor, ObjectMeta, Page, PartLimits, PartTag, Parts, Storage, StorageError, Upload,
     UploadTicket, upload_in_parts,
 };
-use pgkeep_types::ObjectName;
+use pgkeep_types::{ObjectName, Timestamp};
 
 /// What was asked of a storage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -153,6 +153,14 @@ impl Storage for Counting {
     async fn delete(&self, name: &ObjectName) -> Result<(), StorageError> {
         self.count(|counts| counts.deletes += 1);
         self.inner.delete(name).await
+    }
+
+    async fn discard_unfinished(
+        &self,
+        prefix: &str,
+        before: Timestamp,
+    ) -> Result<u64, StorageError> {
+        self.inner.discard_unfinished(prefix, before).await
     }
 
     fn shows_versions(&self) -> bool {

@@ -55,7 +55,8 @@ pub struct Pruner<'a> {
 pub struct Swept {
     /// How many objects went.
     pub objects: usize,
-    /// How many bytes they had.
+    /// How many bytes they had, and what writers that were killed have left in a
+    /// directory, which is no object.
     pub bytes: u64,
 }
 
@@ -248,6 +249,12 @@ impl Prune {
                 told(&gone);
             }
         }
+        // An upload that goes on, and was given nothing for so long, fails; nothing that
+        // is whole is lost.
+        let before = self.terms.now - self.terms.grace;
+        let folder = format!("{}/", self.cluster);
+        let storage = &self.repository.storage;
+        swept.bytes += storage.discard_unfinished(&folder, before).await?;
         Ok(swept)
     }
 

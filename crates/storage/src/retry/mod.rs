@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pgkeep_types::{ObjectName, Random};
+use pgkeep_types::{ObjectName, Random, Timestamp};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::parts::{PartLimits, PartTag, PartUpload, Parts, UploadTicket};
@@ -277,6 +277,22 @@ impl Storage for Retrying {
             reads: 0,
         };
         self.call(call, || self.inner.delete(name)).await.result
+    }
+
+    async fn discard_unfinished(
+        &self,
+        prefix: &str,
+        before: Timestamp,
+    ) -> Result<u64, StorageError> {
+        let call = Call {
+            operation: Operation::Delete,
+            object: prefix,
+            sends: 0,
+            reads: 0,
+        };
+        self.call(call, || self.inner.discard_unfinished(prefix, before))
+            .await
+            .result
     }
 
     fn shows_versions(&self) -> bool {

@@ -6,6 +6,7 @@ mod gate;
 mod model;
 mod rules;
 mod schedules;
+mod unfinished;
 
 use std::collections::BTreeSet;
 
