@@ -116,6 +116,13 @@ pub(crate) struct Backup {
     /// The database; may be repeated [default: the connection's own]
     #[arg(long = "database", value_name = "NAME")]
     pub(crate) databases: Vec<String>,
+
+    /// Store everything anew, and refer to nothing of earlier backups
+    ///
+    /// For when what they have stored is damaged. Without it this is done now and then, when a
+    /// backup would refer to more than 64 others.
+    #[arg(long)]
+    pub(crate) whole: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

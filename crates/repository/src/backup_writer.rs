@@ -185,11 +185,11 @@ impl StoredBackup<'_> {
         } = written;
         let manifest = records::blocking(move || encode(&manifest)).await??;
         let name = place(BackupPart::Manifest)?;
-        let manifest = repository
+        let (manifest, manifest_length) = repository
             .write(access, RecordKind::Manifest, &name, (), Some(manifest))
             .await?;
         let name = place(BackupPart::Facts)?;
-        let facts = repository
+        let (facts, facts_length) = repository
             .write(access, RecordKind::Facts, &name, (), Some(meta.facts))
             .await?;
 
@@ -208,7 +208,12 @@ impl StoredBackup<'_> {
             stored_bytes,
             new_bytes,
             needs,
-            records: RecordHashes { manifest, facts },
+            records: RecordHashes {
+                manifest,
+                manifest_length,
+                facts,
+                facts_length,
+            },
             sealed_to: repository.readers(),
         };
         let name = place(BackupPart::Backup)?;

@@ -1,8 +1,8 @@
-//! What a backup needs besides its own records: packs, of its own and of others.
+//! What a backup needs: its own records, and packs, of its own and of others.
 //!
 //! Invariant: it is told by the `backup` record alone.
 
-use pgkeep_format::names;
+use pgkeep_format::names::{self, BackupPart};
 use pgkeep_format::records::{BackupRecord, PackSummary};
 use pgkeep_types::{ObjectName, ObjectNameError};
 
@@ -23,4 +23,23 @@ pub(crate) fn cited(
         packs.chain(index)
     });
     of_need.collect()
+}
+
+/// Every object that `backup` needs beside its own `backup` record, and its length.
+pub(crate) fn lengths(backup: &BackupRecord) -> Result<Vec<(ObjectName, u64)>, ObjectNameError> {
+    let (cluster, id) = (&backup.cluster, &backup.id);
+    let records = &backup.records;
+    let mut all = vec![
+        (
+            names::backup(cluster, id, BackupPart::Manifest)?,
+            records.manifest_length,
+        ),
+        (
+            names::backup(cluster, id, BackupPart::Facts)?,
+            records.facts_length,
+        ),
+    ];
+    let packs = cited(backup)?.into_iter();
+    all.extend(packs.map(|(name, pack)| (name, pack.length)));
+    Ok(all)
 }

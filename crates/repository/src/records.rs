@@ -57,12 +57,12 @@ pub(crate) struct Draft<'a, T> {
 }
 
 impl<T: Serialize + Send + 'static> Draft<'_, T> {
-    /// Signs and writes the record, and tells the hash of the object.
+    /// Signs and writes the record, and tells the hash and the length of the object.
     pub(crate) async fn write(
         self,
         storage: &dyn Storage,
         signer: &Signer,
-    ) -> Result<Hash, RepositoryError> {
+    ) -> Result<(Hash, u64), RepositoryError> {
         let Self {
             repository,
             name,
@@ -85,9 +85,9 @@ impl<T: Serialize + Send + 'static> Draft<'_, T> {
         let bytes = bytes
             .await?
             .map_err(|source| in_object(storage, name, source))?;
-        let hash = Hash::of(&bytes);
+        let (hash, length) = (Hash::of(&bytes), bytes.len() as u64);
         storage.put(name, Bytes::from(bytes)).await?;
-        Ok(hash)
+        Ok((hash, length))
     }
 }
 

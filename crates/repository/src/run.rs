@@ -103,7 +103,7 @@ impl Repository {
         name: &ObjectName,
         clear: impl Serialize + Send + 'static,
         hidden: Option<Vec<u8>>,
-    ) -> Result<Hash, RepositoryError> {
+    ) -> Result<(Hash, u64), RepositoryError> {
         let draft = Draft {
             repository: self.id(),
             name,

@@ -10,7 +10,7 @@ use pgkeep_format::Identities;
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
 };
-use pgkeep_repository::{Committed, Limits, Run, RunPlan};
+use pgkeep_repository::{Committed, Limits, Repository, Run, RunPlan};
 use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 use serde::Serialize;
 
@@ -79,7 +79,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     }
     let plan = plan(context, &cluster, arguments.kind, &databases);
     let planned = plan.backups.clone();
-    let begun = begin(context, &settings, &cluster_settings, plan);
+    let begun = begin(context, &settings, &cluster_settings, plan, arguments.whole);
     let begun = context.unless_interrupted("the backup", begun).await;
     let run = begun.map_err(|source| CliError::NotBegun {
         databases,
@@ -122,10 +122,19 @@ async fn begin(
     settings: &Settings,
     cluster: &ClusterSettings,
     mut plan: RunPlan,
+    whole: bool,
 ) -> Result<Run, CliError> {
     let keys = context.keys(settings, None)?;
     let repository = context.repository(settings, cluster, &keys).await?;
     let access = context.write_access(settings, &repository, keys)?;
+    if !whole {
+        find_parents(context, &repository, &mut plan).await;
+    }
+    Ok(repository.begin(&access, plan).await?)
+}
+
+/// Finds the backups to compare with. Without them more is stored, and nothing lost.
+async fn find_parents(context: &Context, repository: &Repository, plan: &mut RunPlan) {
     let no_keys = Identities::default();
     match repository.catalogue(&plan.cluster, &no_keys).await {
         Ok(catalogue) => {
@@ -138,7 +147,6 @@ async fn begin(
             "earlier backups cannot be compared with, and everything is stored: {error}"
         )),
     }
-    Ok(repository.begin(&access, plan).await?)
 }
 
 fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[String]) -> RunPlan {

@@ -120,6 +120,49 @@ async fn a_damaged_backup_hides_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_whole_backup_refers_to_nothing_that_is_damaged() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let fill = "create table t as select md5(n::text) from generate_series(1, 9000) as n";
+    cluster.psql("postgres", fill).await;
+    let first = site.back_up("postgres").await;
+    let pack = site.path(&format!("backups/main/backups/{first}/packs/0"));
+    let mut bytes = std::fs::read(&pack).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&pack, bytes).unwrap();
+    // No host can open packs, so it is not seen that this one refers to damage.
+    let second = site.back_up("postgres").await;
+    let restore = |id| {
+        let restore = ["restore", "--database", "postgres", "--backup", id];
+        [&restore[..], &["--as", "new", "--identity", "recovery.key"]].concat()
+    };
+    let ran = site.run(&restore(&second)).await;
+    ran.ended(1).says(&[&first, "packs/0", "--whole"]);
+    site.run(&["backup", "--database", "postgres", "--whole"])
+        .await
+        .ended(0);
+    let whole = site.good().await.pop().unwrap();
+    site.run(&restore(&whole)).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shortened_record_is_no_part_of_a_good_backup() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    for part in ["manifest", "facts", "index/0"] {
+        let site = Site::of(&cluster).await;
+        let id = site.back_up("postgres").await;
+        let object = site.path(&format!("backups/main/backups/{id}/{part}"));
+        let bytes = std::fs::read(&object).unwrap();
+        std::fs::write(&object, &bytes[..bytes.len() - 1]).unwrap();
+        site.run(&["list"]).await.ended(1).says(&[&id, part]);
+        assert!(site.good().await.is_empty(), "{part}");
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_lost_an_object_is_not_listed_as_good() {
     let cluster = Cluster::start(Major::Fifteen).await;
     for part in ["packs/0", "manifest", "facts", "backup"] {

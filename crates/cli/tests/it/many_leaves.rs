@@ -138,6 +138,7 @@ fn with_many_leaves(site: &Site, id: &str, each: usize) -> usize {
         .write(&(), Some((&plain, &Seal::Open)), &hand.host.signer)
         .unwrap();
     backup.records.manifest = Hash::of(&manifest);
+    backup.records.manifest_length = manifest.len() as u64;
     let backup = hand
         .envelope(&at_backup, RecordKind::Backup)
         .write(&backup, None, &hand.host.signer)

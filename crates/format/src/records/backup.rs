@@ -93,11 +93,15 @@ pub struct PackSummary {
     pub blake3: Hash,
 }
 
-/// The BLAKE3 hashes of a backup's other objects.
+/// The BLAKE3 hashes and the lengths of a backup's other records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordHashes {
     /// Of the manifest.
     pub manifest: Hash,
+    /// The length of that object in bytes.
+    pub manifest_length: u64,
     /// Of the facts.
     pub facts: Hash,
+    /// The length of that object in bytes.
+    pub facts_length: u64,
 }

@@ -376,7 +376,9 @@ fn backup(random: &SeededRandom) -> BackupRecord {
         sealed_to: (0..random.below(3)).map(|_| text(random)).collect(),
         records: RecordHashes {
             manifest: hash(random),
+            manifest_length: random.below(1 << 30),
             facts: hash(random),
+            facts_length: random.below(1 << 30),
         },
     }
 }

@@ -14,7 +14,7 @@ use pgkeep_storage::ObjectMeta;
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 
 use super::{Attempt, Catalogue, Deleted, Entry, Unreadable};
-use crate::cited::cited;
+use crate::cited::lengths;
 use crate::cluster_records::ClusterRecord;
 use crate::{Repository, RepositoryError};
 
@@ -235,19 +235,12 @@ fn missing(
     backup: &BackupRecord,
     sizes: &BTreeMap<ObjectName, u64>,
 ) -> Result<Option<(ObjectName, String)>, RepositoryError> {
-    for part in [BackupPart::Manifest, BackupPart::Facts] {
-        let name = names::backup(&backup.cluster, &backup.id, part)?;
-        if !sizes.contains_key(&name) {
-            return Ok(Some((name, "it is not there".to_owned())));
-        }
-    }
-    for (name, pack) in cited(backup)? {
+    for (name, length) in lengths(backup)? {
         let problem = match sizes.get(&name) {
-            Some(found) if *found == pack.length => continue,
+            Some(found) if *found == length => continue,
             Some(found) => format!(
-                "damaged at offset {}: {found} bytes where {} should be",
-                pack.length.min(*found),
-                pack.length
+                "damaged at offset {}: {found} bytes where {length} should be",
+                length.min(*found),
             ),
             None => "it is not there".to_owned(),
         };

@@ -24,6 +24,9 @@ use crate::{Repository, RepositoryError};
 /// off. It gives one every ten minutes.
 const SILENCE: SignedDuration = SignedDuration::from_hours(1);
 
+/// Of so many backups a parent may need packs.
+const GENERATIONS: usize = 64;
+
 /// A cluster's backups and attempts, oldest first.
 #[derive(Debug)]
 pub struct Catalogue {
@@ -109,14 +112,17 @@ impl Catalogue {
 
     /// The backup that the next one of this database may refer to: the newest one of
     /// which its run says that it is whole. One that was committed and of which
-    /// nothing was said may have been given up meanwhile.
+    /// nothing was said may have been given up meanwhile. None where that one refers to
+    /// so many others that a whole backup is due: what an old pack has lost is stored
+    /// anew by then, and a restore does not gather from ever more places.
     #[must_use]
     pub fn parent(&self, kind: BackupKind, database: &str) -> Option<&BackupRecord> {
-        self.complete().rfind(|backup| {
+        let newest = self.complete().rfind(|backup| {
             backup.kind == kind
                 && backup.database == database
                 && self.confirmed.contains(&backup.id)
-        })
+        });
+        newest.filter(|backup| backup.needs.len() <= GENERATIONS)
     }
 
     /// Whether the run of `attempt` may still go on. `now` is the time of day here;

@@ -6,7 +6,7 @@
 //! deleted after it: who finds `begin` after having found no `dead` had not been
 //! given up when it committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use pgkeep_format::RecordKind;
@@ -16,7 +16,7 @@ use pgkeep_storage::list_all;
 use pgkeep_types::{BackupId, ClusterName, ObjectName};
 
 use crate::catalogue::Deleted;
-use crate::cited::cited;
+use crate::cited::lengths;
 use crate::{Repository, RepositoryError, RunPlan, WriteAccess};
 
 impl Repository {
@@ -145,14 +145,16 @@ impl Repository {
         record: &BackupRecord,
     ) -> Result<Option<String>, RepositoryError> {
         let mut sizes = BTreeMap::new();
-        for need in &record.needs {
-            let folder = format!("{}{}/", names::backups(&record.cluster), need.backup);
+        let needed = record.needs.iter().map(|need| &need.backup);
+        let holders: BTreeSet<&BackupId> = needed.chain([&record.id]).collect();
+        for holder in holders {
+            let folder = format!("{}{holder}/", names::backups(&record.cluster));
             let objects = list_all(self.storage.as_ref(), &folder).await?;
             sizes.extend(objects.into_iter().map(|o| (o.name, o.size)));
         }
-        let missing = cited(record)?
+        let missing = lengths(record)?
             .into_iter()
-            .find(|(name, pack)| sizes.get(name) != Some(&pack.length));
+            .find(|(name, length)| sizes.get(name) != Some(length));
         Ok(missing.map(|(name, _)| format!("{name} is not there as it was stored")))
     }
 

@@ -12,7 +12,7 @@ use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId, Timestamp};
 
 use super::plan::PlanError;
 use super::seen::Seen;
-use crate::cited::cited;
+use crate::cited::lengths;
 
 /// A run, by what was seen of it.
 #[derive(Clone, Debug, Default)]
@@ -185,16 +185,8 @@ impl<'a> Outlook<'a> {
 
     /// Whether all that it needs was listed, as it is cited.
     pub(super) fn is_whole(&self, record: &BackupRecord) -> Result<bool, ObjectNameError> {
-        for part in [BackupPart::Manifest, BackupPart::Facts] {
-            let name = names::backup(&record.cluster, &record.id, part)?;
-            if !self.sizes.contains_key(&name) {
-                return Ok(false);
-            }
-        }
-        let cited = cited(record)?;
-        Ok(cited
-            .iter()
-            .all(|(name, pack)| self.sizes.get(name) == Some(&pack.length)))
+        let mut needed = lengths(record)?.into_iter();
+        Ok(needed.all(|(name, length)| self.sizes.get(&name) == Some(&length)))
     }
 }
 

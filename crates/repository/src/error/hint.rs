@@ -70,8 +70,9 @@ impl RepositoryError {
             }
             | Self::Uncited { .. }
             | Self::Lost { .. } => Some(
-                "the storage has changed or lost bytes; use another backup, \
-                 and look at the storage before it takes more"
+                "the storage has changed or lost bytes; use another backup, look at the storage \
+                 before it takes more, and then make one with 'pgkeep backup --whole', which \
+                 refers to nothing that is stored"
                     .to_owned(),
             ),
             Self::Object {

@@ -68,7 +68,7 @@ impl Repository {
             },
             hidden: None,
         };
-        let hash = draft.write(self.storage.as_ref(), &owner.root).await?;
+        let (hash, _) = draft.write(self.storage.as_ref(), &owner.root).await?;
         let changed = self.write_ring(owner, clock, |objects| {
             objects.insert(name.clone(), hash);
         });

@@ -51,7 +51,7 @@ impl NewKeyRecord {
             clear: self.record.clone(),
             hidden: Some((plain, self.seal(recovery, encryption))),
         };
-        let hash = draft.write(storage, root).await?;
+        let (hash, _) = draft.write(storage, root).await?;
         Ok((name, hash))
     }
 

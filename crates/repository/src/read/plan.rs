@@ -23,6 +23,8 @@ use crate::RepositoryError;
 const REQUEST: u64 = 4 << 20;
 /// Nor for more frames than this: what compresses well is large when it comes out.
 const FRAMES: usize = 16;
+/// Nor do more steps wait for one.
+const STEPS: usize = 1024;
 /// Bytes between two frames that are fetched rather than asking twice.
 const GAP: u64 = 128 << 10;
 /// How many frames are remembered after they were needed.
@@ -248,7 +250,10 @@ impl Planner {
         match &mut self.pending {
             Some(pending) => {
                 pending.steps.push(step);
-                Ok(())
+                if pending.steps.len() < STEPS {
+                    return Ok(());
+                }
+                self.flush()
             }
             None => self.steps.send(step).map_err(|_| Gone),
         }

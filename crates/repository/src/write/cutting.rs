@@ -216,6 +216,9 @@ impl Cutter {
             let end = start + length as usize;
             let print = self.prints.chunk(&chunks.block[start..end]);
             let found = known.as_mut().map(|window| window.find(print, length));
+            if matches!(found, Some(Err(_))) {
+                *known = None;
+            }
             match self.or_lost(found).flatten() {
                 Some((frame, offset)) => self.leaves.extent(&frame, offset, length),
                 None => {
@@ -256,6 +259,9 @@ impl Cutter {
             let whole = length == size.bytes();
             let cursor = known.as_mut().filter(|_| whole);
             let found = cursor.map(|cursor| cursor.find(at, length, print));
+            if matches!(found, Some(Err(_))) {
+                *known = None;
+            }
             match self.or_lost(found).flatten() {
                 Some((frame, offset)) => self.leaves.extent(&frame, offset, length),
                 None => {

@@ -292,7 +292,9 @@ fn record(backup: usize, needs: u8) -> BackupRecord {
         needs: needed.into_iter().map(need).collect(),
         records: RecordHashes {
             manifest: Hash([0; 32]),
+            manifest_length: 1,
             facts: Hash([0; 32]),
+            facts_length: 1,
         },
         sealed_to: Vec::new(),
     }
