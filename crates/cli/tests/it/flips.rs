@@ -134,8 +134,8 @@ async fn a_whole_backup_refers_to_nothing_that_is_damaged() {
     // No host can open packs, so it is not seen that this one refers to damage.
     let second = site.back_up("postgres").await;
     let restore = |id| {
-        let restore = ["restore", "--database", "postgres", "--backup", id];
-        [&restore[..], &["--as", "new", "--identity", "recovery.key"]].concat()
+        let key = ["--identity", "recovery.key"];
+        [&["restore", "--backup", id, "--as", "new"], &key[..]].concat()
     };
     let ran = site.run(&restore(&second)).await;
     ran.ended(1).says(&[&first, "packs/0", "--whole"]);
