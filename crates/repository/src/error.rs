@@ -6,7 +6,7 @@ mod hint;
 
 use pgkeep_format::{FormatError, RepositoryId};
 use pgkeep_storage::StorageError;
-use pgkeep_types::{BackupId, ObjectNameError, Timestamp};
+use pgkeep_types::{BackupId, ClusterName, ObjectNameError, RunId, Timestamp};
 
 use crate::deletion::PlanError;
 
@@ -111,6 +111,29 @@ pub enum RepositoryError {
     NoSuchKey {
         /// The key's fingerprint.
         fingerprint: String,
+        /// Where the repository is.
+        location: String,
+    },
+    /// A host that is to be retired has begun a run and not ended it.
+    #[error(
+        "run {run} of cluster {cluster} in {location} was begun with this key and has not ended"
+    )]
+    StillRuns {
+        /// The run.
+        run: RunId,
+        /// Whose run it is.
+        cluster: ClusterName,
+        /// Where the repository is.
+        location: String,
+    },
+    /// A host wrote while it was retired.
+    #[error(
+        "the key was retired, and {object} in {location} was signed with it meanwhile: \
+         it is not believed"
+    )]
+    WrittenMeanwhile {
+        /// The object's name.
+        object: String,
         /// Where the repository is.
         location: String,
     },

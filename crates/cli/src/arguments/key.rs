@@ -22,6 +22,9 @@ pub(crate) enum KeyCommand {
     /// Add a key, with a recovery key
     Add(KeyAdd),
     /// Retire a key, with a recovery key: what it wrote stays, nothing new of it is believed
+    ///
+    /// A host's key is retired only while no run of that host goes on: wait until it has ended, or
+    /// until 'pgkeep prune' has taken it for dead.
     #[command(visible_alias = "remove")]
     Retire(KeyRetire),
     /// Have this host know the repository, or accept what has changed of its keys

@@ -9,9 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use pgkeep_format::RecordKind;
 use pgkeep_format::names::{self, BackupPart, RunRecord};
 use pgkeep_format::records::{BackupRecord, PlannedBackup, RunDead, Tombstone};
+use pgkeep_format::{RecordKind, fingerprint};
 use pgkeep_storage::list_all;
 use pgkeep_types::{BackupId, ClusterName, ObjectName};
 
@@ -71,7 +71,8 @@ impl Repository {
     }
 
     /// Whether a backup that was just committed is good: it was not deleted, nobody
-    /// took its run for dead before it was committed, and all that it cites is there.
+    /// took its run for dead before it was committed, its host's key was not retired,
+    /// and all that it cites is there.
     ///
     /// # Errors
     /// `Overtaken` where it is not; then its tombstone was written if that could be.
@@ -82,7 +83,7 @@ impl Repository {
         record: &BackupRecord,
         now: Timestamp,
     ) -> Result<(), RepositoryError> {
-        let Some(problem) = self.overtaken(plan, record).await? else {
+        let Some(problem) = self.overtaken(access, plan, record).await? else {
             return Ok(());
         };
         // The run's outcome will say the same: this only tells readers sooner.
@@ -108,6 +109,7 @@ impl Repository {
     /// What has overtaken a backup that was just committed.
     async fn overtaken(
         &self,
+        access: &WriteAccess,
         plan: &RunPlan,
         record: &BackupRecord,
     ) -> Result<Option<String>, RepositoryError> {
@@ -123,6 +125,11 @@ impl Repository {
         let begin = names::run(cluster, &plan.id, RunRecord::Begin)?;
         if !self.is_there(&begin).await? {
             return Ok(Some("its run was taken for dead, and removed".to_owned()));
+        }
+        let verifier = access.signer.verifying_key();
+        let key = fingerprint(Some(&access.recipient), Some(&verifier));
+        if self.is_there(&names::retirement(&key)?).await? {
+            return Ok(Some("the key of its host was retired".to_owned()));
         }
         self.first_missing(record).await
     }

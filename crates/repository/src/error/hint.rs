@@ -58,6 +58,16 @@ impl RepositoryError {
             Self::NoSuchKey { .. } => {
                 Some("'pgkeep key list' shows those that there are".to_owned())
             }
+            Self::StillRuns { .. } => Some(
+                "the key is in use as before; wait until the run has ended. One that was cut off is taken \
+                 for dead by 'pgkeep prune', a day after its last sign of life"
+                    .to_owned(),
+            ),
+            Self::WrittenMeanwhile { .. } => Some(
+                "'pgkeep list' shows what is not believed; where it was a backup, make it again \
+                 with another host's key"
+                    .to_owned(),
+            ),
             Self::LastKey { .. } => Some("add another one first".to_owned()),
             Self::NoPassphrase { .. } => Some("give a key's file with --identity FILE".to_owned()),
             Self::SealedToOthers { recipients, .. } => Some(format!(

@@ -1,13 +1,14 @@
 //! Retiring keys.
 //!
 //! Invariants: what a retired host has signed up to then is listed, by name and
-//! hash, and stays believed; nothing else of it is. The last recovery key is
+//! hash, and stays believed; nothing else of it is. A host is at rest when it is
+//! retired; what it has written all the same is told. The last recovery key is
 //! never retired.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pgkeep_format::names::{self, Place};
+use pgkeep_format::names::{self, Place, RunRecord};
 use pgkeep_format::{Hash, KeyRole, RecordKind, Retirement, VerifyingKey, signed_by};
 use pgkeep_storage::list_all;
 use pgkeep_types::{Clock, ObjectName};
@@ -26,7 +27,8 @@ impl Repository {
     ///
     /// # Errors
     /// `NoSuchKey` where there is none that is in use, `LastKey` where nobody would
-    /// be left.
+    /// be left, `StillRuns` where a run of the host has not ended. `WrittenMeanwhile`
+    /// where the host wrote while it was retired: then the key is retired.
     pub async fn retire_key(
         &self,
         owner: &OwnerAccess,
@@ -51,10 +53,12 @@ impl Repository {
                 location: self.location(),
             });
         }
-        let records = match key.record.verifier {
-            Some(verifier) => self.all_signed_by(verifier).await?,
+        let verifier = key.record.verifier;
+        let records = match verifier {
+            Some(verifier) => self.all_of_ended_runs(verifier).await?,
             None => BTreeMap::new(),
         };
+        let known: BTreeSet<ObjectName> = records.keys().cloned().collect();
         let count = records.len();
         let name = names::retirement(fingerprint)?;
         let draft = Draft {
@@ -72,12 +76,49 @@ impl Repository {
         let changed = self.write_ring(owner, clock, |objects| {
             objects.insert(name.clone(), hash);
         });
-        Ok((changed.await?, count))
+        let changed = changed.await?;
+        if let Some(verifier) = verifier {
+            let late = self.signed_besides(&known, verifier).await?;
+            if let Some(object) = late.into_keys().next() {
+                return Err(RepositoryError::WrittenMeanwhile {
+                    object: object.to_string(),
+                    location: self.location(),
+                });
+            }
+        }
+        Ok((changed, count))
     }
 
     /// Every record that this key has signed, by its hash.
-    async fn all_signed_by(
+    async fn all_of_ended_runs(
         &self,
+        verifier: VerifyingKey,
+    ) -> Result<BTreeMap<ObjectName, Hash>, RepositoryError> {
+        // Listed before the records are: of what has ended by then nothing is missed.
+        let before = list_all(self.storage.as_ref(), "").await?;
+        let before: BTreeSet<ObjectName> = before.into_iter().map(|o| o.name).collect();
+        let signed = self.signed_besides(&BTreeSet::new(), verifier).await?;
+        for name in signed.keys() {
+            let Some(Place::Run(cluster, run, RunRecord::Begin)) = names::place(name) else {
+                continue;
+            };
+            let outcome = names::run(&cluster, &run, RunRecord::Outcome)?;
+            let dead = names::run(&cluster, &run, RunRecord::Dead)?;
+            if !before.contains(&outcome) && !before.contains(&dead) {
+                return Err(RepositoryError::StillRuns {
+                    run,
+                    cluster,
+                    location: self.location(),
+                });
+            }
+        }
+        Ok(signed)
+    }
+
+    /// Every record but the `known` ones that this key has signed, by its hash.
+    async fn signed_besides(
+        &self,
+        known: &BTreeSet<ObjectName>,
         verifier: VerifyingKey,
     ) -> Result<BTreeMap<ObjectName, Hash>, RepositoryError> {
         let mut signed = BTreeMap::new();
@@ -85,7 +126,7 @@ impl Repository {
         for object in list_all(self.storage.as_ref(), "").await? {
             let is_record = names::place(&object.name)
                 .is_some_and(|place| !matches!(place, Place::Pack(..) | Place::Index(..)));
-            if !is_record {
+            if !is_record || known.contains(&object.name) {
                 continue;
             }
             if reading.len() >= PARALLEL {
@@ -93,7 +134,12 @@ impl Repository {
             }
             let (storage, id, name) = (Arc::clone(&self.storage), self.id(), object.name);
             reading.spawn(async move {
-                let bytes = storage.get(&name, None).await?;
+                let bytes = match storage.get(&name, None).await {
+                    Ok(bytes) => bytes,
+                    // Somebody prunes.
+                    Err(error) if error.is_not_found() => return Ok(None),
+                    Err(error) => return Err(error.into()),
+                };
                 let of = name.clone();
                 let writer = records::blocking(move || signed_by(id, &of, &bytes)).await?;
                 let own = writer.filter(|(writer, _)| *writer == verifier);

@@ -10,5 +10,6 @@ mod owner;
 mod parents;
 mod passphrases;
 mod retired;
+mod retiring;
 mod streams;
 mod world;
