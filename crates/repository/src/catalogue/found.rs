@@ -1,7 +1,8 @@
 //! What was listed and read, put together to a catalogue.
 //!
-//! Invariant: a record that went away between being listed and being read was
-//! deleted by somebody; it is no damage.
+//! Invariants: a record that went away between being listed and being read was
+//! deleted by somebody; it is no damage. A tombstone hides its backup, whatever it
+//! says; one that cannot be verified is told in its place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,9 +88,9 @@ impl Found {
                         Some(id)
                     }
                     // Of a run's record that went away nothing is left to tell.
-                    Place::Run(..) if is_not_found(&error) => return,
+                    Place::Run(..) | Place::Tombstone(..) if is_not_found(&error) => return,
                     Place::Run(..) | Place::Alive(..) => None,
-                    Place::Tombstone(..) => return,
+                    Place::Tombstone(_, id) => Some(id),
                 };
                 self.unreadable.push(Unreadable {
                     object,
@@ -185,8 +186,13 @@ impl Found {
         let failed = |id: &BackupId| self.outcomes.values().any(|(o, _)| o.failed(id));
         deleted.retain(|id, _| !failed(id));
         self.backups.retain(|b| !deleted.contains_key(&b.id));
-        self.unreadable
-            .retain(|u| u.id.as_ref().is_none_or(|id| !deleted.contains_key(id)));
+        self.unreadable.retain(|u| {
+            // What is deleted cannot be damaged; what says that it is, can.
+            let is_tombstone = matches!(names::place(&u.object), Some(Place::Tombstone(..)));
+            let is_deleted = |id| deleted.contains_key(id);
+            u.id.as_ref()
+                .is_none_or(|id| is_deleted(id) == is_tombstone)
+        });
         self.check_cited(location)?;
 
         let committed = self.backups.iter().map(|b| &b.id);

@@ -295,3 +295,19 @@ async fn a_reader_whose_backup_is_deleted_meanwhile_is_told_so() {
             .is_empty()
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tombstone_that_cannot_be_verified_hides_its_backup_and_is_told() {
+    let world = World::unencrypted().await;
+    let record = world.back_up(&content(1000, 1)).await.unwrap();
+    let name = format!("main/tombstones/{}", record.id);
+    let junk = bytes::Bytes::from_static(b"junk");
+    world.memory.replace(&name.parse().unwrap(), Some(junk));
+    let catalogue = world.catalogue().await;
+    let [Entry::Unreadable(told)] = catalogue.entries.as_slice() else {
+        panic!("{catalogue:?}");
+    };
+    assert_eq!(told.id, Some(record.id));
+    assert_eq!(told.database.as_deref(), Some("app"));
+    assert!(told.error.to_string().contains(&name), "{}", told.error);
+}
