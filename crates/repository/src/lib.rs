@@ -29,7 +29,7 @@ pub use backup_writer::{BackupWriter, Committed, DumpMeta, FileWriter, StoredBac
 pub use catalogue::{Attempt, Catalogue, Deleted, Entry, Unreadable};
 pub use create::NewRepository;
 pub use error::RepositoryError;
-pub use keys::{KeyInfo, OwnerAccess, Rewrapped};
+pub use keys::{KeyInfo, OwnerAccess, Rewrapped, UnendedRuns};
 pub use open::Repository;
 pub use parent::Parent;
 pub use read::{FileReader, FilesReader, OpenBackup, Piece};

@@ -24,7 +24,7 @@ pub(crate) enum KeyCommand {
     /// Retire a key, with a recovery key: what it wrote stays, nothing new of it is believed
     ///
     /// A host's key is retired only while no run of that host goes on: wait until it has ended, or
-    /// until 'pgkeep prune' has taken it for dead.
+    /// until 'pgkeep prune' has taken it for dead. With --now it is not waited for.
     #[command(visible_alias = "remove")]
     Retire(KeyRetire),
     /// Have this host know the repository, or accept what has changed of its keys
@@ -115,6 +115,10 @@ pub(crate) struct KeyAdd {
 pub(crate) struct KeyRetire {
     /// The key: its fingerprint, the beginning of it, or its name
     pub(crate) key: String,
+
+    /// Do not wait for runs of that host: for a key that was stolen. What they make is lost
+    #[arg(long)]
+    pub(crate) now: bool,
 
     #[command(flatten)]
     pub(crate) owner: Owner,

@@ -60,7 +60,8 @@ impl RepositoryError {
             }
             Self::StillRuns { .. } => Some(
                 "the key is in use as before; wait until the run has ended. One that was cut off is taken \
-                 for dead by 'pgkeep prune', a day after its last sign of life"
+                 for dead by 'pgkeep prune', a day after its last sign of life; a key that was \
+                 stolen is retired with --now"
                     .to_owned(),
             ),
             Self::WrittenMeanwhile { .. } => Some(

@@ -20,6 +20,7 @@ use crate::{Repository, RepositoryError};
 
 pub use change::OwnerAccess;
 pub use passphrase::Rewrapped;
+pub use retire::UnendedRuns;
 
 pub(crate) use passphrase::wrap;
 pub(crate) use read::read_keys;

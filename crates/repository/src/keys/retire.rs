@@ -2,7 +2,7 @@
 //!
 //! Invariants: what a retired host has signed up to then is listed, by name and
 //! hash, and stays believed; nothing else of it is. A host is at rest when it is
-//! retired; what it has written all the same is told. The last recovery key is
+//! retired, unless its key was stolen; what it has written all the same is told. The last recovery key is
 //! never retired.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,16 @@ use super::OwnerAccess;
 use crate::records::{self, Draft};
 use crate::{Repository, RepositoryError};
 
+/// What becomes of a run of the host that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnendedRuns {
+    /// It is waited for: the key is not retired before.
+    WaitedFor,
+    /// It comes to nothing: for a key that was stolen, whose thief could have one go
+    /// on for ever.
+    GivenUp,
+}
+
 /// How many objects are read at once.
 const PARALLEL: usize = 8;
 
@@ -27,12 +37,13 @@ impl Repository {
     ///
     /// # Errors
     /// `NoSuchKey` where there is none that is in use, `LastKey` where nobody would
-    /// be left, `StillRuns` where a run of the host has not ended. `WrittenMeanwhile`
+    /// be left, `StillRuns` where a run of the host has not ended and is waited for. `WrittenMeanwhile`
     /// where the host wrote while it was retired: then the key is retired.
     pub async fn retire_key(
         &self,
         owner: &OwnerAccess,
         fingerprint: &str,
+        unended: UnendedRuns,
         clock: &dyn Clock,
     ) -> Result<(Self, usize), RepositoryError> {
         self.check_changeable()?;
@@ -55,7 +66,10 @@ impl Repository {
         }
         let verifier = key.record.verifier;
         let records = match verifier {
-            Some(verifier) => self.all_of_ended_runs(verifier).await?,
+            Some(verifier) if unended == UnendedRuns::WaitedFor => {
+                self.all_of_ended_runs(verifier).await?
+            }
+            Some(verifier) => self.signed_besides(&BTreeSet::new(), verifier).await?,
             None => BTreeMap::new(),
         };
         let known: BTreeSet<ObjectName> = records.keys().cloned().collect();

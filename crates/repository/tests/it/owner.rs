@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{HostKey, Identities, KeyRequest, KeyRole, RecoveryIdentity};
-use pgkeep_repository::{OwnerAccess, Repository, RepositoryError};
+use pgkeep_repository::{OwnerAccess, Repository, RepositoryError, UnendedRuns};
 
 use crate::world::World;
 
@@ -67,7 +67,7 @@ pub(crate) async fn retire(
 ) -> Result<(Repository, usize), RepositoryError> {
     let (repository, owner) = owned(world).await;
     repository
-        .retire_key(&owner, fingerprint, &world.clock)
+        .retire_key(&owner, fingerprint, UnendedRuns::WaitedFor, &world.clock)
         .await
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use pgkeep_format::cut::Cutting;
 use pgkeep_format::{Envelope, RecordKind, names};
-use pgkeep_repository::RepositoryError;
+use pgkeep_repository::{RepositoryError, UnendedRuns};
 use pgkeep_types::{Clock, ObjectName, Timestamp};
 
 use crate::owner::{add_host, owned, retire};
@@ -33,6 +33,26 @@ async fn a_host_is_not_retired_while_a_run_of_it_goes_on() {
     world.memory.replace(&dead, Some("dead".into()));
     retire(&world, &second).await.unwrap();
     drop(run);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_key_is_retired_though_its_thief_has_a_run_go_on() {
+    let mut world = World::sealed().await;
+    world.host = add_host(&world, 2).await;
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let run = repository.begin(&access, world.plan(None)).await.unwrap();
+    let (repository, owner) = owned(&world).await;
+    let stolen = world.host.fingerprint();
+    repository
+        .retire_key(&owner, &stolen, UnendedRuns::GivenUp, &world.clock)
+        .await
+        .unwrap();
+    let bytes = Bytes::from_static(b"x");
+    let files = [("dump".to_owned(), Cutting::Content, bytes)];
+    let error = world.back_up_in_run(run, &files, limits()).await;
+    let error = error.unwrap_err();
+    assert!(error.to_string().contains("retired"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +112,9 @@ async fn what_a_host_writes_while_it_is_retired_is_told() {
         record,
     };
     let key = second.fingerprint();
-    let error = repository.retire_key(&owner, &key, &meanwhile).await;
+    let error = repository
+        .retire_key(&owner, &key, UnendedRuns::WaitedFor, &meanwhile)
+        .await;
     let error = error.unwrap_err();
     assert!(
         matches!(error, RepositoryError::WrittenMeanwhile { .. }),

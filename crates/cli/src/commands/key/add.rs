@@ -3,6 +3,7 @@
 //! Invariant: what is added is shown by its fingerprint, and asked about.
 
 use pgkeep_format::{KeyRequest, KeyRole, Recipient};
+use pgkeep_repository::UnendedRuns;
 
 use super::{Changed, Owned, meant, owned, retire, role};
 use crate::arguments::key::KeyAdd;
@@ -36,7 +37,7 @@ pub(super) async fn run(arguments: &KeyAdd, context: &Context) -> Result<Exit, C
         fingerprint
     ));
     if let Some(old) = &replaced {
-        owned.repository = retire::apply(context, &owned, old).await?;
+        owned.repository = retire::apply(context, &owned, old, UnendedRuns::WaitedFor).await?;
     }
     advise(context, &owned, &request);
     let retired = replaced.as_ref().map(|old| old.fingerprint.as_str());

@@ -3,7 +3,7 @@
 //! Invariant: what it cannot undo is said before it is done.
 
 use pgkeep_format::KeyRole;
-use pgkeep_repository::{KeyInfo, Repository};
+use pgkeep_repository::{KeyInfo, Repository, UnendedRuns};
 
 use super::{Changed, Owned, meant, owned};
 use crate::arguments::key::KeyRetire;
@@ -18,7 +18,11 @@ pub(super) async fn run(arguments: &KeyRetire, context: &Context) -> Result<Exit
     let key = meant(&owned.repository, &arguments.key)?;
     describe(context, &key);
     terminal::confirm(context, "Retire this key?", arguments.owner.yes).await?;
-    let repository = apply(context, &owned, &key).await?;
+    let unended = match arguments.now {
+        true => UnendedRuns::GivenUp,
+        false => UnendedRuns::WaitedFor,
+    };
+    let repository = apply(context, &owned, &key, unended).await?;
     Changed::tell(context, &repository, None, Some(&key.fingerprint))?;
     Ok(Exit::Done)
 }
@@ -51,10 +55,12 @@ pub(super) async fn apply(
     context: &Context,
     owned: &Owned,
     key: &KeyInfo,
+    unended: UnendedRuns,
 ) -> Result<Repository, CliError> {
-    let retired = owned
-        .repository
-        .retire_key(&owned.access, &key.fingerprint, &context.clock);
+    let retired =
+        owned
+            .repository
+            .retire_key(&owned.access, &key.fingerprint, unended, &context.clock);
     let (repository, believed) = retired.await?;
     let output = context.output;
     match key.record.role {
