@@ -78,7 +78,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
             problem: without_values(error.message()),
-            nearest: nearest(error.message()),
+            nearest: meant(error.message()),
         }
     })
 }
@@ -96,29 +96,11 @@ fn without_values(message: &str) -> String {
 
 /// The known name nearest to the unknown one that serde complains of:
 /// "unknown field `a`, expected one of `b`, `c`".
-fn nearest(message: &str) -> Option<String> {
+fn meant(message: &str) -> Option<String> {
     let mut names = message.split('`').skip(1).step_by(2);
     message.starts_with("unknown").then_some(())?;
     let unknown = names.next()?;
-    let (distance, name) = names
-        .map(|name| (distance(unknown, name), name))
-        .min_by_key(|(distance, _)| *distance)?;
-    (distance <= 1 + unknown.chars().count() / 3).then(|| name.to_owned())
-}
-
-/// The Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
+    pgkeep_types::nearest(unknown, names).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -116,7 +116,6 @@
 
 mod error;
 mod local;
-mod nearest;
 mod open;
 mod parts;
 mod retry;

@@ -6,9 +6,7 @@
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
-use pgkeep_types::ObjectName;
-
-use crate::nearest::nearest;
+use pgkeep_types::{ObjectName, nearest};
 
 /// An address that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -155,7 +153,7 @@ impl S3Address {
             return Err(AddressError::UnknownKey {
                 // A key is a word; what is none may be half of a secret.
                 key: key.chars().filter(char::is_ascii_lowercase).collect(),
-                nearest: nearest(key, &KEYS),
+                nearest: nearest(key, KEYS),
             });
         };
         let refused = |problem| AddressError::Value { key, problem };

@@ -1,10 +1,13 @@
-//! The known word nearest to one that is not known.
+//! The known word nearest to one that is not known, for "did you mean".
+//!
+//! Invariant: a word that is far from all known ones gets no guess.
 
 /// The nearest of `known`, where one is near enough to have been meant.
-pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, name) = known
-        .iter()
-        .map(|name| (distance(word, name), *name))
+        .into_iter()
+        .map(|name| (distance(word, name), name))
         .min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + word.chars().count() / 3).then_some(name)
 }
@@ -22,4 +25,18 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_understood_and_a_stranger_is_not() {
+        let known = ["repositories", "connection", "region"];
+        assert_eq!(nearest("repositores", known), Some("repositories"));
+        assert_eq!(nearest("regoin", known), Some("region"));
+        assert_eq!(nearest("zzz", known), None);
+        assert_eq!(nearest("x", []), None);
+    }
 }
