@@ -298,7 +298,7 @@ mod tests {
     }
 
     fn environment() -> Environment {
-        Environment::new("/work")
+        Environment::new("/home/app")
     }
 
     fn directory(path: &str) -> StorageText {
@@ -325,7 +325,7 @@ mod tests {
             .with_variable("PGKEEP_DATABASE_URL", "postgres://other/db");
         let settings = settings(FILE, &environment).unwrap();
         let storage = &settings.repositories["local"].storage;
-        assert_eq!(*storage, directory("/work/elsewhere"));
+        assert_eq!(*storage, directory("/home/app/elsewhere"));
         let main = &settings.clusters[&"main".parse().unwrap()];
         assert_eq!(main.connection.expose(), "postgres://other/db");
     }

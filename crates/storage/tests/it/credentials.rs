@@ -155,7 +155,7 @@ fn half_of_a_pair_is_an_error_and_not_passed_over() {
 
 #[test]
 fn without_keys_a_role_is_taken() {
-    let nothing = Environment::new("/work");
+    let nothing = Environment::new("/home/app");
     let credentials =
         |environment: &Environment| resolve("s3://b", environment).unwrap().credentials;
     assert_eq!(
@@ -171,7 +171,7 @@ fn without_keys_a_role_is_taken() {
         .with_variable("AWS_WEB_IDENTITY_TOKEN_FILE", "token")
         .with_variable("AWS_ROLE_ARN", "arn");
     let expected = Credentials::WebIdentity {
-        token_file: Path::new("/work/token").to_owned(),
+        token_file: Path::new("/home/app/token").to_owned(),
         role: "arn".to_owned(),
         session: None,
         endpoint: None,
