@@ -16,6 +16,7 @@ use pgkeep_repository::RepositoryError;
 use pgkeep_restore::RestoreError;
 use pgkeep_storage::OpenError;
 use pgkeep_storage::s3::AddressError;
+use pgkeep_types::BackupId;
 
 use crate::commands::DemoError;
 
@@ -75,6 +76,14 @@ pub(crate) enum CliError {
         problem: String,
         /// What to do about it.
         hint: String,
+    },
+    /// A backup that was to be deleted is still there.
+    #[error("backup {id} was not deleted: {problem}")]
+    StillThere {
+        /// The backup.
+        id: BackupId,
+        /// What is there.
+        problem: String,
     },
     /// The configuration cannot be used.
     #[error(transparent)]
@@ -212,6 +221,10 @@ impl CliError {
             Self::Usage { hint, .. }
             | Self::Disagrees { hint, .. }
             | Self::NoSuchBackup { hint, .. } => Some(hint.clone()),
+            Self::StillThere { .. } => Some(
+                "remove the object that is named, where it cannot be verified, and prune again"
+                    .to_owned(),
+            ),
             Self::Config(error) => error.hint(),
             Self::Connection { source, .. } => source.hint(),
             Self::Address { source, .. } => source.hint(),

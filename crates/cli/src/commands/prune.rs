@@ -7,10 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pgkeep_format::Identities;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::deletion::{Plan, Pruner, Reason, Swept, Terms};
-use pgkeep_repository::{Catalogue, Entry};
-use pgkeep_types::{BackupId, Clock, ObjectName, RunId};
+use pgkeep_repository::{Catalogue, Entry, Repository};
+use pgkeep_types::{BackupId, Clock, ClusterName, ObjectName, RunId};
 use serde::Serialize;
 
 use crate::arguments::Prune;
@@ -97,6 +98,7 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
             reason: "it was chosen by its id",
         };
         swept = prune.carry_out(pruner, |_| {}).await?;
+        check_gone(&repository, &cluster, &chosen).await?;
         context.output.data(format_args!(
             "deleted {} objects; {} came back\n",
             swept.objects,
@@ -113,6 +115,35 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         foreign: plan.foreign,
     })?;
     Ok(Exit::Done)
+}
+
+/// Looks whether what was chosen is gone: what deletes it believes no more than what
+/// lists it.
+async fn check_gone(
+    repository: &Repository,
+    cluster: &ClusterName,
+    chosen: &BTreeSet<BackupId>,
+) -> Result<(), CliError> {
+    if chosen.is_empty() {
+        return Ok(());
+    }
+    let catalogue = repository
+        .catalogue(cluster, &Identities::default())
+        .await?;
+    for entry in &catalogue.entries {
+        let (id, problem) = match entry {
+            Entry::Complete(record) => (Some(&record.id), "it is still listed".to_owned()),
+            Entry::Unreadable(unreadable) => (unreadable.id.as_ref(), unreadable.error.to_string()),
+            Entry::Attempt(_) => continue,
+        };
+        if let Some(id) = id.filter(|id| chosen.contains(id)) {
+            return Err(CliError::StillThere {
+                id: id.clone(),
+                problem,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The backup that is meant: one that is there, however damaged, or one that was
@@ -239,7 +270,7 @@ fn tell(
     let gone = |id: &BackupId| groups.iter().any(|group| group.backup.as_ref() == Some(id));
     for id in chosen.iter().filter(|id| !gone(id)) {
         say(format_args!(
-            "backup {id}: nothing goes yet; a run refers to it"
+            "backup {id}: nothing of it goes yet; other backups or a run need it"
         ));
     }
     for group in &groups {

@@ -192,3 +192,25 @@ async fn what_a_killed_backup_left_goes_after_a_day_and_not_before() {
     site.back_up("app").await;
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_could_not_be_deleted_is_not_called_deleted() {
+    let cluster = cluster_with_app().await;
+    let site = Site::of(&cluster).await;
+    let id = site.back_up("app").await;
+    let tombstones = site.path("backups/main/tombstones");
+    std::fs::create_dir_all(&tombstones).unwrap();
+    std::fs::write(tombstones.join(&id), "junk").unwrap();
+    site.run(&["list"])
+        .await
+        .ended(1)
+        .says(&[&id, "tombstones"]);
+    site.run(&["prune", "--id", &id, "--yes"])
+        .await
+        .ended(1)
+        .says(&[&id, "was not deleted", "tombstones"]);
+    // Without the junk it is what it was.
+    std::fs::remove_file(tombstones.join(&id)).unwrap();
+    assert_eq!(site.good().await, [id]);
+    cluster.stop().await;
+}
