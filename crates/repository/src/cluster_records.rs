@@ -5,7 +5,7 @@
 
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, RunBegin, RunErrors, RunOutcome, Tombstone};
-use pgkeep_format::{Encryption, FormatError, Identities, RecordKind, Verified};
+use pgkeep_format::{Encryption, FormatError, Identities, RecordKind, Verified, VerifyingKey};
 use pgkeep_types::{BackupId, ClusterName, ObjectName};
 use tokio::task::JoinSet;
 
@@ -18,7 +18,8 @@ const PARALLEL: usize = 32;
 pub(crate) enum ClusterRecord {
     Begin(RunBegin),
     Outcome(RunOutcome, RunErrors),
-    Backup(Box<BackupRecord>),
+    /// With whose key it was signed.
+    Backup(Box<BackupRecord>, VerifyingKey),
     Tombstone(Tombstone),
 }
 
@@ -98,7 +99,10 @@ impl Repository {
                 let read = self.verified(RecordKind::Backup, name).await?;
                 let backup: BackupRecord = read.clear().map_err(wrong)?;
                 let in_place = backup.cluster == *cluster && backup.id == *id;
-                (ClusterRecord::Backup(Box::new(backup)), in_place)
+                (
+                    ClusterRecord::Backup(Box::new(backup), read.writer),
+                    in_place,
+                )
             }
             Place::Tombstone(cluster, id) => {
                 let read = self.verified(RecordKind::Tombstone, name).await?;
@@ -127,7 +131,7 @@ impl Repository {
         let place = Place::Backup(cluster.clone(), id.clone(), BackupPart::Backup);
         let none = Identities::default();
         match self.cluster_record(&name, &place, &none).await? {
-            ClusterRecord::Backup(record) => Ok(*record),
+            ClusterRecord::Backup(record, _) => Ok(*record),
             _ => Err(records::misplaced(self.storage.as_ref(), &name)),
         }
     }

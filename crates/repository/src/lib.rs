@@ -26,7 +26,9 @@ mod write;
 
 pub use access::{ReadAccess, WriteAccess};
 pub use backup_writer::{BackupWriter, Committed, DumpMeta, FileWriter, StoredBackup};
-pub use catalogue::{Attempt, Catalogue, Deleted, Entry, Unreadable};
+pub use catalogue::{
+    Attempt, Catalogue, Deleted, Entry, ParentChoice, ShutParent, Unreadable, is_ahead,
+};
 pub use create::NewRepository;
 pub use error::RepositoryError;
 pub use keys::{KeyInfo, OwnerAccess, Rewrapped, UnendedRuns};

@@ -32,6 +32,14 @@ pub enum RestoreError {
         /// When, by whom and why, where that is known.
         how: Option<String>,
     },
+    /// What is meant never became a backup, or has not yet.
+    #[error("backup {backup} {state}")]
+    Unfinished {
+        /// The id that it has.
+        backup: BackupId,
+        /// What has become of it.
+        state: String,
+    },
     /// Several backups could be meant.
     #[error("{prefix:?} is the beginning of {count} backups of cluster {cluster}")]
     Ambiguous {
@@ -160,12 +168,17 @@ pub enum RestoreError {
         failure: Box<RestoreError>,
     },
     /// The newest backup says that it is of a time that has not come.
-    #[error("the newest backup, {backup}, says that it was made at {started}, which has not come")]
+    #[error(
+        "the newest backup, {backup}{}, says that it was made at {started}, which has not come",
+        .host.as_ref().map(|host| format!(" of host {host}")).unwrap_or_default()
+    )]
     FromTheFuture {
         /// The backup.
         backup: BackupId,
         /// When it says that it was made.
         started: Timestamp,
+        /// The host that made it.
+        host: Option<String>,
     },
     /// The server does not say whether the name is free.
     #[error("cannot look for database {database:?}")]
@@ -195,7 +208,9 @@ impl RestoreError {
                     .to_owned(),
             ),
             Self::Ambiguous { .. } => Some("give more of the id".to_owned()),
-            Self::Deleted { .. } => Some("'pgkeep list' shows what there is".to_owned()),
+            Self::Unfinished { .. } | Self::Deleted { .. } => {
+                Some("'pgkeep list' shows what there is".to_owned())
+            }
             Self::Read { source, .. } => source.hint(),
             Self::Connect { source, .. } => source.hint(),
             Self::Tools { source, .. } => source.hint(),
@@ -212,7 +227,8 @@ impl RestoreError {
                 Some("look at both; the restored database was left as it is".to_owned())
             }
             Self::FromTheFuture { .. } => Some(
-                "a clock was or is wrong; name the backup that you mean with --backup ID"
+                "the clock of that host was wrong, or this one's is; name the backup that you mean \
+                 with --backup ID"
                     .to_owned(),
             ),
             Self::Look { source, .. } => source.hint(),
@@ -238,7 +254,10 @@ impl RestoreError {
     pub fn is_nothing_found(&self) -> bool {
         matches!(
             self,
-            Self::NothingFound { .. } | Self::Ambiguous { .. } | Self::Deleted { .. }
+            Self::NothingFound { .. }
+                | Self::Ambiguous { .. }
+                | Self::Deleted { .. }
+                | Self::Unfinished { .. }
         )
     }
 }

@@ -16,4 +16,4 @@ mod select;
 pub use database::{DumpRestore, Restored, StopSignal};
 pub use error::RestoreError;
 pub use file::to_file;
-pub use select::{Selection, is_ahead, select};
+pub use select::{Selection, select};

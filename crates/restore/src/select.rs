@@ -4,15 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::{Catalogue, Deleted, Unreadable};
+use pgkeep_repository::{Attempt, Catalogue, Deleted, Entry, Unreadable, is_ahead};
 use pgkeep_types::{BackupId, Timestamp};
 
 use crate::RestoreError;
-
-/// By how much the clocks of two hosts may differ.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(10);
 
 /// What the user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +36,7 @@ pub fn select<'a>(
 ) -> Result<&'a BackupRecord, RestoreError> {
     let found = match selection {
         Selection::Newest { database } => newest(catalogue, database, now)?,
-        Selection::Id(prefix) => by_id(catalogue, prefix)?,
+        Selection::Id(prefix) => by_id(catalogue, prefix, now)?,
     };
     found.ok_or_else(|| {
         let databases: BTreeSet<String> = catalogue
@@ -82,21 +78,16 @@ fn newest<'a>(
         Some(found) if is_ahead(found.started, now) => Err(RestoreError::FromTheFuture {
             backup: found.id.clone(),
             started: found.started,
+            host: catalogue.host(&found.id).map(ToOwned::to_owned),
         }),
         found => Ok(found),
     }
 }
 
-/// Whether a backup says that it is of a time that has not come; clocks of two
-/// hosts may differ a little.
-#[must_use]
-pub fn is_ahead(started: Timestamp, now: Timestamp) -> bool {
-    started.duration_since(now) > CLOCKS_DIFFER
-}
-
 fn by_id<'a>(
     catalogue: &'a Catalogue,
     prefix: &str,
+    now: Timestamp,
 ) -> Result<Option<&'a BackupRecord>, RestoreError> {
     let begins = |id: &BackupId| id.is_meant_by(prefix);
     for unreadable in catalogue.unreadable() {
@@ -107,12 +98,17 @@ fn by_id<'a>(
     let mut matches = catalogue.complete().filter(|backup| begins(&backup.id));
     let first = matches.next();
     match matches.count() {
-        0 => match deleted(catalogue, prefix) {
-            Some(deleted) if first.is_none() => Err(RestoreError::Deleted {
+        0 if first.is_some() => Ok(first),
+        0 => match (deleted(catalogue, prefix), attempt(catalogue, prefix)) {
+            (Some(deleted), _) => Err(RestoreError::Deleted {
                 backup: deleted.id.clone(),
                 how: deleted.how(),
             }),
-            _ => Ok(first),
+            (None, Some(attempt)) => Err(RestoreError::Unfinished {
+                backup: attempt.id.clone(),
+                state: state(catalogue, attempt, now),
+            }),
+            (None, None) => Ok(None),
         },
         more => Err(RestoreError::Ambiguous {
             prefix: prefix.to_owned(),
@@ -137,20 +133,29 @@ fn refuse(id: &BackupId, unreadable: &Unreadable) -> RestoreError {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The one attempt whose id begins so.
+fn attempt<'a>(catalogue: &'a Catalogue, prefix: &str) -> Option<&'a Attempt> {
+    let mut matches = catalogue.entries.iter().filter_map(|entry| match entry {
+        Entry::Attempt(attempt) if attempt.id.is_meant_by(prefix) => Some(attempt),
+        Entry::Attempt(_) | Entry::Complete(_) | Entry::Unreadable(_) => None,
+    });
+    let first = matches.next();
+    first.filter(|_| matches.next().is_none())
+}
 
-    #[test]
-    fn a_backup_of_a_time_that_has_not_come_is_ahead_beyond_what_clocks_differ_by() {
-        let now: Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
-        for (started, ahead) in [
-            ("2026-11-20T02:00:00Z", false),
-            ("2026-11-20T03:09:00Z", false),
-            ("2026-11-20T03:11:00Z", true),
-            ("2036-11-20T03:00:00Z", true),
-        ] {
-            assert_eq!(is_ahead(started.parse().unwrap(), now), ahead, "{started}");
-        }
+/// What has become of what was begun and is no backup.
+fn state(catalogue: &Catalogue, attempt: &Attempt, now: Timestamp) -> String {
+    match (attempt.outcome, &attempt.error) {
+        (Some(_), Some(error)) => format!("failed: {error}"),
+        (Some(_), None) => "failed".to_owned(),
+        (None, _) => match catalogue.silent_since(attempt, now) {
+            None if catalogue.is_running(attempt, now) => {
+                "is not finished: its run goes on".to_owned()
+            }
+            None => "was never finished: its run was cut off".to_owned(),
+            Some(since) => {
+                format!("was never finished: its run has given no sign of life since {since:.0}")
+            }
+        },
     }
 }

@@ -10,13 +10,15 @@ use pgkeep_format::Identities;
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
 };
-use pgkeep_repository::{Committed, Limits, Repository, Run, RunPlan};
+use pgkeep_repository::{
+    Committed, Limits, ParentChoice, Repository, Run, RunPlan, WriteAccess, is_ahead,
+};
 use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 use serde::Serialize;
 
 use crate::arguments::{Backup, Kind};
 use crate::commands::database_name::check_name;
-use crate::commands::list::BackupLine;
+use crate::commands::list::{BackupLine, warn_of_clock};
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
 use crate::output::JSON_VERSION;
@@ -128,25 +130,56 @@ async fn begin(
     let repository = context.repository(settings, cluster, &keys).await?;
     let access = context.write_access(settings, &repository, keys)?;
     if !whole {
-        find_parents(context, &repository, &mut plan).await;
+        find_parents(context, &repository, &access, &mut plan).await;
     }
     Ok(repository.begin(&access, plan).await?)
 }
 
 /// Finds the backups to compare with. Without them more is stored, and nothing lost.
-async fn find_parents(context: &Context, repository: &Repository, plan: &mut RunPlan) {
+async fn find_parents(
+    context: &Context,
+    repository: &Repository,
+    access: &WriteAccess,
+    plan: &mut RunPlan,
+) {
     let no_keys = Identities::default();
     match repository.catalogue(&plan.cluster, &no_keys).await {
         Ok(catalogue) => {
             for backup in &mut plan.backups {
-                let parent = catalogue.parent(plan.kind, &backup.database);
-                backup.parent = parent.map(|parent| parent.id.clone());
+                let chosen = catalogue.parent(access, plan.kind, &backup.database);
+                tell_choice(context, &backup.database, chosen);
+                backup.parent = chosen.backup.map(|parent| parent.id.clone());
+            }
+            let now = context.clock.now();
+            let mut ahead = catalogue.complete().filter(|b| is_ahead(b.started, now));
+            if let Some(backup) = ahead.next_back() {
+                warn_of_clock(context, &catalogue, backup);
             }
         }
         Err(error) => context.output.warning(format_args!(
             "earlier backups cannot be compared with, and everything is stored: {error}"
         )),
     }
+}
+
+/// Tells where more is stored than would be if hosts shared their key.
+fn tell_choice(context: &Context, database: &str, chosen: ParentChoice<'_>) {
+    let Some(shut) = chosen.shut else { return };
+    let instead = match chosen.backup {
+        Some(older) => format!(
+            "compared with backup {}, an old one of this host's",
+            older.id.short()
+        ),
+        None => "stored whole".to_owned(),
+    };
+    let host = words::printable(shut.host);
+    context.output.warning(format_args!(
+        "database {database:?} is {instead}: its last backup, {}, is of host {host}, and this \
+         host's key does not open what it would have to be compared with. Where hosts of one \
+         cluster share a key, each stores only what has changed: copy the host key file of {host} \
+         here, and name it with host_key_file in [encryption]",
+        shut.backup.id.short()
+    ));
 }
 
 fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[String]) -> RunPlan {

@@ -5,8 +5,7 @@
 
 use pgkeep_config::Settings;
 use pgkeep_format::records::{BackupOutcome, BackupRecord, Outcome, PlannedBackup};
-use pgkeep_repository::{Attempt, Catalogue, Entry, Repository};
-use pgkeep_restore::is_ahead;
+use pgkeep_repository::{Attempt, Catalogue, Entry, Repository, is_ahead};
 use pgkeep_types::{BackupId, Clock, ClusterName, Timestamp};
 use serde::Serialize;
 
@@ -37,6 +36,9 @@ pub(crate) struct BackupLine {
     stored_bytes: Option<u64>,
     new_bytes: Option<u64>,
     server_version: Option<String>,
+    /// By the storage's clock; of a run that should have shown by now that it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent_since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -84,6 +86,7 @@ impl BackupLine {
             stored_bytes: Some(record.stored_bytes),
             new_bytes: Some(record.new_bytes),
             server_version: Some(record.server_version.clone()),
+            silent_since: None,
             error: None,
         }
     }
@@ -113,6 +116,7 @@ impl BackupLine {
                 None => Status::Abandoned,
             },
             started: Some(attempt.begin.started),
+            silent_since: catalogue.silent_since(attempt, now),
             error: attempt.error.clone(),
             ..Self::empty(&catalogue.cluster)
         }
@@ -140,6 +144,19 @@ impl BackupLine {
         self.status.word()
     }
 
+    /// What there is to say of it beside its row.
+    fn remark(&self) -> Option<String> {
+        let id = self.id.as_ref()?.short();
+        match (self.status, &self.error, self.silent_since) {
+            (Status::Failed, Some(error), _) => Some(format!("{id}: {}", words::printable(error))),
+            (Status::Running | Status::Abandoned, _, Some(since)) => Some(format!(
+                "{id}: no sign of life since {}; a run that goes on shows one every ten minutes",
+                words::time_to_the_minute(since)
+            )),
+            _ => None,
+        }
+    }
+
     fn empty(cluster: &ClusterName) -> Self {
         Self {
             id: None,
@@ -153,6 +170,7 @@ impl BackupLine {
             stored_bytes: None,
             new_bytes: None,
             server_version: None,
+            silent_since: None,
             error: None,
         }
     }
@@ -231,12 +249,7 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
         lines.extend(describe(&catalogue, context));
         let now = context.clock.now();
         for backup in catalogue.complete().filter(|b| is_ahead(b.started, now)) {
-            context.output.warning(format_args!(
-                "backup {} says that it was made at {}, which has not come; \
-                 a clock was or is wrong",
-                backup.id.short(),
-                words::time(backup.started)
-            ));
+            warn_of_clock(context, &catalogue, backup);
         }
         for entry in catalogue.entries {
             if let Entry::Unreadable(unreadable) = entry {
@@ -295,6 +308,17 @@ fn describe(catalogue: &Catalogue, context: &Context) -> Vec<BackupLine> {
     catalogue.entries.iter().map(line).collect()
 }
 
+/// Tells that a backup is dated ahead.
+pub(crate) fn warn_of_clock(context: &Context, catalogue: &Catalogue, backup: &BackupRecord) {
+    context.output.warning(format_args!(
+        "backup {} says that it was made at {}, which has not come: the clock of host {} was \
+         wrong, or this one's is",
+        backup.id.short(),
+        words::time(backup.started),
+        words::printable(catalogue.host(&backup.id).unwrap_or("unknown"))
+    ));
+}
+
 fn tell(context: &Context, lines: Vec<BackupLine>) -> Result<(), CliError> {
     if lines.is_empty() {
         context
@@ -311,18 +335,11 @@ fn tell(context: &Context, lines: Vec<BackupLine>) -> Result<(), CliError> {
         let row = |line: &BackupLine| columns.iter().map(|column| line.cell(*column)).collect();
         let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
         context.output.data(words::table(&headings, &rows));
-        let failed = |line: &&BackupLine| line.status == Status::Failed && line.error.is_some();
-        if lines.iter().any(|line| failed(&line)) {
-            context.output.data("\n");
-        }
-        for line in &lines {
-            if let (Some(id), Some(error), Status::Failed) = (&line.id, &line.error, line.status) {
-                context.output.data(format_args!(
-                    "{}: {}\n",
-                    id.short(),
-                    words::printable(error)
-                ));
-            }
+        let remarks: Vec<String> = lines.iter().filter_map(BackupLine::remark).collect();
+        if !remarks.is_empty() {
+            context
+                .output
+                .data(format_args!("\n{}\n", remarks.join("\n")));
         }
     }
     context.output.json(&Listing {

@@ -107,6 +107,24 @@ async fn a_second_host_joins_step_by_step() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_take_turns_with_keys_of_their_own_are_told_once_what_sharing_gives() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let second = second_host(&site, &cluster).await;
+    let by_first = site.back_up("postgres").await;
+    let back_up = ["backup", "main", "--database", "postgres"];
+    let told = second.run(&back_up).await.ended(0);
+    let short = by_first.rsplit('-').next().unwrap();
+    told.says(&["stored whole", short, "copy the host key file of"]);
+    // From then on each has one of its own to compare with.
+    for host in [&site, &second] {
+        let ran = host.run(&back_up).await.ended(0);
+        assert!(!ran.stderr.contains("warning"), "{ran:?}");
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hosts_of_one_cluster_may_share_a_key_file() {
     let cluster = Cluster::start(Major::Fifteen).await;
     let site = Site::of(&cluster).await;
@@ -248,7 +266,8 @@ async fn a_recovery_key_of_age_keygen_is_added_and_the_first_one_retired() {
     site.run(&back_up)
         .await
         .ended(1)
-        .says(&["'recipients' in [encryption]"]);
+        .says(&["'recipients' in [encryption]"])
+        .says(&[&format!("the repository has {recipient}")]);
     let config = std::fs::read_to_string(site.path("pgkeep.toml")).unwrap();
     let line = config
         .lines()

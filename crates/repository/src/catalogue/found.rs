@@ -11,9 +11,11 @@ use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{
     BackupRecord, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome, Tombstone,
 };
+use pgkeep_format::{Encryption, VerifyingKey};
 use pgkeep_storage::ObjectMeta;
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 
+use super::parent::Origin;
 use super::{Attempt, Catalogue, Deleted, Entry, Unreadable};
 use crate::cited::lengths;
 use crate::cluster_records::ClusterRecord;
@@ -30,6 +32,9 @@ pub(super) struct Found {
     dead: BTreeSet<RunId>,
     tombstones: BTreeMap<BackupId, Option<Tombstone>>,
     backups: Vec<BackupRecord>,
+    /// When backups were committed, by the storage's clock, and with whose key.
+    committed: BTreeMap<BackupId, Timestamp>,
+    writers: BTreeMap<BackupId, VerifyingKey>,
     begins: Vec<RunBegin>,
     outcomes: BTreeMap<RunId, (RunOutcome, RunErrors)>,
     unreadable: Vec<Unreadable>,
@@ -53,7 +58,13 @@ impl Found {
                     latest(&mut found.signs, run, object.modified);
                 }
                 Some(Place::Alive(_, run, _)) => latest(&mut found.signs, run, object.modified),
-                Some(Place::Backup(_, id, _) | Place::Pack(_, id, _) | Place::Index(_, id, _)) => {
+                Some(Place::Backup(_, id, part)) => {
+                    if part == BackupPart::Backup {
+                        found.committed.insert(id.clone(), object.modified);
+                    }
+                    latest(&mut found.grown, id, object.modified);
+                }
+                Some(Place::Pack(_, id, _) | Place::Index(_, id, _)) => {
                     latest(&mut found.grown, id, object.modified);
                 }
                 Some(Place::Tombstone(_, id)) => {
@@ -73,7 +84,10 @@ impl Found {
         record: Result<ClusterRecord, RepositoryError>,
     ) {
         match record {
-            Ok(ClusterRecord::Backup(record)) => self.backups.push(*record),
+            Ok(ClusterRecord::Backup(record, writer)) => {
+                self.writers.insert(record.id.clone(), writer);
+                self.backups.push(*record);
+            }
             Ok(ClusterRecord::Begin(begin)) => self.begins.push(begin),
             Ok(ClusterRecord::Outcome(outcome, errors)) => {
                 self.outcomes.insert(outcome.run.clone(), (outcome, errors));
@@ -179,12 +193,16 @@ impl Found {
     pub(super) fn into_catalogue(
         mut self,
         cluster: &ClusterName,
-        location: &str,
+        repository: &Repository,
     ) -> Result<Catalogue, RepositoryError> {
+        let location = repository.location();
+        let location = location.as_str();
         let mut deleted = std::mem::take(&mut self.tombstones);
         // A writer that gave its own backup up has said so in the outcome.
-        let failed = |id: &BackupId| self.outcomes.values().any(|(o, _)| o.failed(id));
-        deleted.retain(|id, _| !failed(id));
+        let ended = self.outcomes.values().flat_map(|(o, _)| &o.backups);
+        let failed = ended.filter(|backup| backup.outcome != Outcome::Complete);
+        let failed: BTreeSet<&BackupId> = failed.map(|backup| &backup.id).collect();
+        deleted.retain(|id, _| !failed.contains(id));
         self.backups.retain(|b| !deleted.contains_key(&b.id));
         self.unreadable.retain(|u| {
             // What is deleted cannot be damaged; what says that it is, can.
@@ -204,16 +222,17 @@ impl Found {
                 entries.push(self.unmade(begin, planned, location)?);
             }
         }
-        let database = |id: Option<&BackupId>| {
-            let mut planned = self.begins.iter().flat_map(|begin| &begin.backups);
-            let planned = planned.find(|planned| Some(&planned.id) == id)?;
-            Some(planned.database.clone())
-        };
+        let planned = self.begins.iter().flat_map(|begin| &begin.backups);
+        let databases: BTreeMap<&BackupId, &String> = planned
+            .map(|planned| (&planned.id, &planned.database))
+            .collect();
+        let database = |id: Option<&BackupId>| databases.get(id?).map(|name| (*name).clone());
         entries.extend(self.unreadable.into_iter().map(|mut unreadable| {
             let known = unreadable.database.take();
             unreadable.database = known.or_else(|| database(unreadable.id.as_ref()));
             Entry::Unreadable(unreadable)
         }));
+        let origins = origins(&self.backups, &self.writers, &self.committed, repository);
         let backups = self.backups.into_iter();
         entries.extend(backups.map(|record| Entry::Complete(Box::new(record))));
         entries.sort_by(|a, b| a.order().cmp(&b.order()));
@@ -226,10 +245,33 @@ impl Found {
                 .into_iter()
                 .map(|(id, tombstone)| Deleted { id, tombstone })
                 .collect(),
+            is_sealed: repository.encryption() == Encryption::Age,
+            origins,
             confirmed: whole.map(|backup| backup.id).collect(),
             newest: self.newest,
         })
     }
+}
+
+/// Where backups come from.
+fn origins(
+    backups: &[BackupRecord],
+    writers: &BTreeMap<BackupId, VerifyingKey>,
+    committed: &BTreeMap<BackupId, Timestamp>,
+    repository: &Repository,
+) -> BTreeMap<BackupId, Origin> {
+    let origin = |backup: &BackupRecord| {
+        let writer = writers.get(&backup.id)?;
+        let mut hosts = repository.keys.hosts();
+        let key = hosts.find(|key| key.record.verifier == Some(*writer))?;
+        let origin = Origin {
+            host: key.record.name.clone(),
+            recipient: key.record.recipient.clone(),
+            committed: committed.get(&backup.id).copied().unwrap_or_default(),
+        };
+        Some((backup.id.clone(), origin))
+    };
+    backups.iter().filter_map(origin).collect()
 }
 
 fn is_not_found(error: &RepositoryError) -> bool {

@@ -7,25 +7,37 @@
 //! hides no other: it is an entry of its own.
 
 mod found;
+mod parent;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use pgkeep_format::Identities;
 use pgkeep_format::names::{self, Place};
-use pgkeep_format::records::{BackupKind, BackupRecord, Outcome, RunBegin, Tombstone};
+use pgkeep_format::records::{BackupRecord, Outcome, RunBegin, Tombstone};
 use pgkeep_storage::list_all;
 use pgkeep_types::{BackupId, ClusterName, ObjectName};
 
 use self::found::Found;
+use self::parent::Origin;
+pub use self::parent::{ParentChoice, ShutParent};
 use crate::{Repository, RepositoryError};
 
 /// A run that has given no sign of life for longer is taken for one that was cut
 /// off. It gives one every ten minutes.
 const SILENCE: SignedDuration = SignedDuration::from_hours(1);
+/// So long after a sign of life there should have been another one, or two.
+const OVERDUE: SignedDuration = SignedDuration::from_mins(25);
 
-/// Of so many backups a parent may need packs.
-const GENERATIONS: usize = 64;
+/// By how much the clocks of two hosts may differ.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether a backup says that it is of a time that has not come; clocks of two
+/// hosts may differ a little.
+#[must_use]
+pub fn is_ahead(started: Timestamp, now: Timestamp) -> bool {
+    started.duration_since(now) > CLOCKS_DIFFER
+}
 
 /// A cluster's backups and attempts, oldest first.
 #[derive(Debug)]
@@ -36,6 +48,10 @@ pub struct Catalogue {
     pub entries: Vec<Entry>,
     /// Backups that were deleted, as long as it is known.
     pub deleted: Vec<Deleted>,
+    /// Whether what hosts must read again is sealed to them.
+    is_sealed: bool,
+    /// Where backups come from that can be read.
+    origins: BTreeMap<BackupId, Origin>,
     /// Backups of which a run says that they are whole.
     confirmed: BTreeSet<BackupId>,
     /// When the newest of all objects came to be, by the storage's clock.
@@ -110,19 +126,10 @@ impl Catalogue {
         })
     }
 
-    /// The backup that the next one of this database may refer to: the newest one of
-    /// which its run says that it is whole. One that was committed and of which
-    /// nothing was said may have been given up meanwhile. None where that one refers to
-    /// so many others that a whole backup is due: what an old pack has lost is stored
-    /// anew by then, and a restore does not gather from ever more places.
+    /// The host that wrote a backup, by the name of its key.
     #[must_use]
-    pub fn parent(&self, kind: BackupKind, database: &str) -> Option<&BackupRecord> {
-        let newest = self.complete().rfind(|backup| {
-            backup.kind == kind
-                && backup.database == database
-                && self.confirmed.contains(&backup.id)
-        });
-        newest.filter(|backup| backup.needs.len() <= GENERATIONS)
+    pub fn host(&self, id: &BackupId) -> Option<&str> {
+        self.origins.get(id).map(|origin| origin.host.as_str())
     }
 
     /// Whether the run of `attempt` may still go on. `now` is the time of day here;
@@ -132,6 +139,16 @@ impl Catalogue {
         let now = now.max(self.newest);
         let recent = |sign: Timestamp| now.duration_since(sign) < SILENCE;
         attempt.outcome.is_none() && attempt.last_sign.is_some_and(recent)
+    }
+
+    /// Since when the run of `attempt` has given no sign of life, by the storage's
+    /// clock, where it should have given another one and nobody has said how it ended.
+    #[must_use]
+    pub fn silent_since(&self, attempt: &Attempt, now: Timestamp) -> Option<Timestamp> {
+        let now = now.max(self.newest);
+        let overdue = |sign: &Timestamp| now.duration_since(*sign) > OVERDUE;
+        let sign = attempt.last_sign.filter(overdue);
+        sign.filter(|_| attempt.outcome.is_none())
     }
 }
 
@@ -161,7 +178,7 @@ impl Repository {
             found.take(object, place, record);
         }
         found.forget_deleted_meanwhile(self, cluster).await?;
-        found.into_catalogue(cluster, &self.location())
+        found.into_catalogue(cluster, self)
     }
 
     /// The names of all clusters of which the repository holds anything.
@@ -200,6 +217,24 @@ impl Entry {
                 let time = unreadable.id.as_ref().map(BackupId::time);
                 (time.unwrap_or_default(), unreadable.object.as_str())
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_of_a_time_that_has_not_come_is_ahead_beyond_what_clocks_differ_by() {
+        let now: Timestamp = "2026-11-20T03:00:00Z".parse().unwrap();
+        for (started, ahead) in [
+            ("2026-11-20T02:00:00Z", false),
+            ("2026-11-20T03:09:00Z", false),
+            ("2026-11-20T03:11:00Z", true),
+            ("2036-11-20T03:00:00Z", true),
+        ] {
+            assert_eq!(is_ahead(started.parse().unwrap(), now), ahead, "{started}");
         }
     }
 }

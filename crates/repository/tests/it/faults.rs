@@ -113,7 +113,14 @@ async fn a_storage_that_goes_away_leaves_a_whole_backup_or_none() {
             // Nobody could say so, but it is there.
             let record = catalogue.complete().next().unwrap();
             assert!(world.read_back(record).await.unwrap() == bytes);
-            assert!(catalogue.parent(BackupKind::Dump, "app").is_none());
+            let access = world
+                .open()
+                .await
+                .unwrap()
+                .write_access(&world.host)
+                .unwrap();
+            let chosen = catalogue.parent(&access, BackupKind::Dump, "app");
+            assert!(chosen.backup.is_none());
             continue;
         }
         assert_eq!(catalogue.complete().count(), 0, "call {call}");

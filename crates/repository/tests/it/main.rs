@@ -7,6 +7,7 @@ mod flips;
 mod keys;
 mod members;
 mod owner;
+mod parent_choice;
 mod parents;
 mod passphrases;
 mod retired;

@@ -105,7 +105,7 @@ impl Store {
         let repository = self.open().await?;
         let access = repository.write_access(&self.host)?;
         let catalogue = repository.catalogue(&main(), &self.identities).await?;
-        let parent = catalogue.parent(BackupKind::Dump, "app");
+        let parent = catalogue.parent(&access, BackupKind::Dump, "app").backup;
         let planned = PlannedBackup {
             id: order.id.clone(),
             database: "app".to_owned(),

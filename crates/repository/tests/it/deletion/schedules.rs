@@ -61,8 +61,8 @@ impl Play {
             let catalogue = repository
                 .catalogue(&main(), &Identities::default())
                 .await?;
-            let parent = catalogue.parent(BackupKind::Dump, "app").cloned();
-            let plan = self.world.plan(parent.as_ref());
+            let parent = catalogue.parent(&access, BackupKind::Dump, "app").backup;
+            let plan = self.world.plan(parent);
             let id = plan.backups[0].id.clone();
             // Much that is the same, and something new.
             let bytes = [content(150_000, 1), content(20_000, random.next())].concat();

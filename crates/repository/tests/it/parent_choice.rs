@@ -1,0 +1,98 @@
+//! Which backup the next one is compared with, where hosts and their clocks differ.
+
+use jiff::SignedDuration;
+use pgkeep_format::HostKey;
+use pgkeep_format::records::{BackupKind, BackupRecord};
+use pgkeep_types::BackupId;
+
+use crate::owner::add_host;
+use crate::world::World;
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The backup that the next one of the world's host is compared with, and the host whose
+/// key would be needed for a newer one.
+async fn chosen(world: &World) -> (Option<BackupId>, Option<String>) {
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let catalogue = world.catalogue().await;
+    let choice = catalogue.parent(&access, BackupKind::Dump, "app");
+    (
+        choice.backup.map(|backup| backup.id.clone()),
+        choice.shut.map(|shut| shut.host.to_owned()),
+    )
+}
+
+/// Backs up as `host` on what is chosen, a day later.
+async fn back_up_as(world: &mut World, host: &HostKey, content: &[u8]) -> BackupRecord {
+    world.clock.advance(DAY);
+    world.storage_clock.advance(DAY);
+    world.host = host.clone();
+    let (parent, _) = chosen(world).await;
+    let catalogue = world.catalogue().await;
+    let parent = parent.and_then(|id| catalogue.complete().find(|b| b.id == id));
+    match parent {
+        Some(parent) => world.back_up_on(parent, content).await.unwrap(),
+        None => world.back_up(content).await.unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_take_turns_each_compare_with_their_own_last_backup() {
+    let mut world = World::sealed().await;
+    let hosts = [add_host(&world, 2).await, add_host(&world, 3).await];
+    let mut last: [Option<BackupId>; 2] = [None, None];
+    for turn in 0..6 {
+        let host = turn % 2;
+        let record = back_up_as(&mut world, &hosts[host], b"the same").await;
+        assert_eq!(record.parent, last[host], "turn {turn}");
+        last[host] = Some(record.id);
+        let (_, shut) = chosen(&world).await;
+        assert_eq!(shut, None, "turn {turn}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_opens_no_backup_is_told_whose_key_would() {
+    let mut world = World::sealed().await;
+    let first = world.host.clone();
+    let second = add_host(&world, 2).await;
+    back_up_as(&mut world, &first, b"by the first").await;
+    world.host = second.clone();
+    assert_eq!(chosen(&world).await, (None, Some("db1".to_owned())));
+    let own = back_up_as(&mut world, &second, b"by the second").await;
+    assert_eq!(own.parent, None);
+    // A week later its own is an old one.
+    for _ in 0..8 {
+        back_up_as(&mut world, &first, b"by the first").await;
+    }
+    world.host = second;
+    let (parent, shut) = chosen(&world).await;
+    assert_eq!((parent, shut.as_deref()), (Some(own.id), Some("db1")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_an_unencrypted_repository_every_host_compares_with_the_newest() {
+    let owner = pgkeep_format::RecoveryIdentity::generate();
+    let mut world = World::unencrypted_of(&owner).await;
+    let first = world.host.clone();
+    let second = add_host(&world, 2).await;
+    let by_first = back_up_as(&mut world, &first, b"the same").await;
+    let by_second = back_up_as(&mut world, &second, b"the same").await;
+    assert_eq!(by_second.parent, Some(by_first.id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_a_clock_dated_ahead_is_not_the_parent_for_good() {
+    let mut world = World::sealed().await;
+    let host = world.host.clone();
+    world.clock.advance(DAY * 3650);
+    let ahead = back_up_as(&mut world, &host, b"ahead").await;
+    world.clock.advance(-DAY * 3650);
+    assert_eq!(world.catalogue().await.host(&ahead.id), Some("db1"));
+    // It is the newest until there is another one.
+    let next = back_up_as(&mut world, &host, b"next").await;
+    assert_eq!(next.parent, Some(ahead.id));
+    let after = back_up_as(&mut world, &host, b"after").await;
+    assert_eq!(after.parent, Some(next.id));
+}
