@@ -2,8 +2,9 @@
 //! have left.
 //!
 //! Invariants: what goes, why, and how much space comes back is told before anything
-//! is touched; a backup goes only when somebody has said yes; with `--dry-run`
-//! nothing is written.
+//! is touched; a backup goes only when somebody has said yes. With `--dry-run` all is
+//! told as it would be done, by the same clock, and nothing is changed: the one object
+//! that is written to see that clock is removed again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,11 +62,7 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
     let chosen = chosen?;
     let access = context.write_access(&settings, &repository, keys)?;
 
-    let now = match arguments.dry_run {
-        // Nothing is written; what the storage's clock says is not known then.
-        true => context.clock.now(),
-        false => repository.storage_now(&context.random).await?,
-    };
+    let now = repository.storage_now(&context.random).await?;
     let terms = Terms {
         now,
         grace: Terms::GRACE,
@@ -180,10 +177,6 @@ fn find(catalogue: &Catalogue, text: &str) -> Result<BackupId, CliError> {
     }
 }
 
-fn record<'a>(catalogue: &'a Catalogue, id: &BackupId) -> Option<&'a BackupRecord> {
-    catalogue.complete().find(|record| record.id == *id)
-}
-
 /// The databases of which the newest good backup is among the chosen.
 fn left_without_newest<'a>(
     catalogue: &'a Catalogue,
@@ -267,12 +260,15 @@ fn tell(
     }
     let groups = groups(plan);
     // All of it may be needed by others.
-    let gone = |id: &BackupId| groups.iter().any(|group| group.backup.as_ref() == Some(id));
-    for id in chosen.iter().filter(|id| !gone(id)) {
+    let gone: BTreeSet<&BackupId> = groups.iter().filter_map(|g| g.backup.as_ref()).collect();
+    for id in chosen.iter().filter(|id| !gone.contains(id)) {
         say(format_args!(
             "backup {id}: nothing of it goes yet; other backups or a run need it"
         ));
     }
+    let records: BTreeMap<&BackupId, &BackupRecord> =
+        catalogue.complete().map(|r| (&r.id, r)).collect();
+    let kept = kept(catalogue, chosen);
     for group in &groups {
         let bytes = words::size(group.bytes);
         let objects = group.objects;
@@ -285,7 +281,7 @@ fn tell(
             say(format_args!("{objects} objects, {bytes}: {what}"));
             continue;
         };
-        let what = match (group.reason, record(catalogue, id)) {
+        let what = match (group.reason, records.get(id)) {
             ("deleted", Some(record)) => format!(
                 "{} of database {} of {}",
                 record.kind.as_str(),
@@ -299,8 +295,8 @@ fn tell(
         say(format_args!(
             "backup {id}: {what}; {objects} objects, {bytes}"
         ));
-        if let Some(kept) = kept(catalogue, chosen, id) {
-            let kept = words::size(kept);
+        if let Some(kept) = kept.get(id) {
+            let kept = words::size(*kept);
             say(format_args!(
                 "  {kept} of it stay, since later backups refer to them"
             ));
@@ -316,18 +312,21 @@ fn tell(
     }
 }
 
-/// How many bytes of a backup's packs other backups need.
-fn kept(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>, id: &BackupId) -> Option<u64> {
-    let others = catalogue
+/// How many bytes of each backup's packs are needed by backups that stay.
+fn kept(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>) -> BTreeMap<BackupId, u64> {
+    let stay = catalogue
         .complete()
-        .filter(|other| !chosen.contains(&other.id));
-    let needs = others.flat_map(|other| &other.needs);
-    let of_it = needs.filter(|need| need.backup == *id);
-    let packs: BTreeMap<(bool, u32), u64> = of_it
-        .flat_map(|need| {
-            let packs = need.packs.iter().map(|p| ((true, p.number), p.length));
-            packs.chain(need.index.iter().map(|p| ((false, p.number), p.length)))
-        })
-        .collect();
-    (!packs.is_empty()).then(|| packs.values().sum())
+        .filter(|record| !chosen.contains(&record.id));
+    let mut seen = BTreeSet::new();
+    let mut kept = BTreeMap::new();
+    for need in stay.flat_map(|record| &record.needs) {
+        let packs = need.packs.iter().map(|pack| (true, pack));
+        let index = need.index.iter().map(|pack| (false, pack));
+        for (is_data, pack) in packs.chain(index) {
+            if seen.insert((&need.backup, is_data, pack.number)) {
+                *kept.entry(need.backup.clone()).or_default() += pack.length;
+            }
+        }
+    }
+    kept
 }

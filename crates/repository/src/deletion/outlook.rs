@@ -42,6 +42,8 @@ pub(super) struct Outlook<'a> {
     pub(super) runs: BTreeMap<RunId, RunSeen>,
     /// Which run each backup is of.
     pub(super) run_of: BTreeMap<BackupId, RunId>,
+    /// The runs of which backups have any object.
+    with_objects: BTreeSet<RunId>,
     /// Sizes of the objects below `backups/`.
     pub(super) sizes: BTreeMap<&'a ObjectName, u64>,
     /// Which backups have any object.
@@ -54,6 +56,7 @@ impl<'a> Outlook<'a> {
             seen,
             runs: BTreeMap::new(),
             run_of: BTreeMap::new(),
+            with_objects: BTreeSet::new(),
             sizes: BTreeMap::new(),
             has_objects: BTreeSet::new(),
         };
@@ -108,9 +111,11 @@ impl<'a> Outlook<'a> {
                 continue;
             };
             self.sizes.insert(&object.name, object.size);
-            let run = self.run_of.get(&id).and_then(|run| self.runs.get_mut(run));
-            if let Some(run) = run {
-                run.newest = run.newest.max(object.modified);
+            if let Some(run) = self.run_of.get(&id) {
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.newest = run.newest.max(object.modified);
+                }
+                self.with_objects.insert(run.clone());
             }
             self.has_objects.insert(id);
         }
@@ -118,6 +123,11 @@ impl<'a> Outlook<'a> {
 
     pub(super) fn run(&self, id: &BackupId) -> Option<&RunSeen> {
         self.runs.get(self.run_of.get(id)?)
+    }
+
+    /// Whether any of its backups has any object.
+    pub(super) fn has_objects(&self, run: &RunId) -> bool {
+        self.with_objects.contains(run)
     }
 
     pub(super) fn begin(&self, run: &RunId) -> Option<&'a RunBegin> {

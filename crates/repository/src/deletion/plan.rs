@@ -322,10 +322,7 @@ fn is_over(outlook: &Outlook<'_>, terms: &Terms, id: &RunId) -> bool {
     let Some(run) = outlook.runs.get(id) else {
         return false;
     };
-    let mut of_run = outlook.run_of.iter().filter(|(_, run)| *run == id);
-    !run.lives()
-        && terms.is_older(run.newest, terms.history)
-        && of_run.all(|(backup, _)| !outlook.has_objects.contains(backup))
+    !run.lives() && terms.is_older(run.newest, terms.history) && !outlook.has_objects(id)
 }
 
 /// The backups that any run names, as its own or as a parent.

@@ -62,7 +62,7 @@ pub struct Swept {
 
 impl Repository {
     /// The storage's own now: when an object that is written, and removed again, came
-    /// to be. Objects of the same use that others have left behind go too.
+    /// to be.
     ///
     /// # Errors
     /// Where the storage fails.
@@ -73,11 +73,6 @@ impl Repository {
         storage.put(&name, Bytes::from_static(b"now")).await?;
         let now = storage.head(&name).await?.modified;
         storage.delete(&name).await?;
-        for left in list_all(storage, PROBES).await? {
-            if now.duration_since(left.modified) > Terms::GRACE {
-                storage.delete(&left.name).await?;
-            }
-        }
         Ok(now)
     }
 
@@ -163,7 +158,7 @@ impl Repository {
                     records.outcomes.insert(outcome.run.clone(), outcome);
                     continue;
                 }
-                Ok(ClusterRecord::Backup(record)) => {
+                Ok(ClusterRecord::Backup(record, _)) => {
                     records.backups.insert(record.id.clone(), Ok(*record));
                     continue;
                 }
@@ -255,6 +250,11 @@ impl Prune {
         let folder = format!("{}/", self.cluster);
         let storage = &self.repository.storage;
         swept.bytes += storage.discard_unfinished(&folder, before).await?;
+        for left in list_all(storage.as_ref(), PROBES).await? {
+            if left.modified < before {
+                storage.delete(&left.name).await?;
+            }
+        }
         Ok(swept)
     }
 

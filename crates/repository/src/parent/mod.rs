@@ -33,6 +33,8 @@ pub struct Parent {
     pub(crate) root: Arc<Manifest>,
     /// The place of each pack in the root.
     places: Arc<HashMap<PackRef, usize>>,
+    /// Every pack, and whether it is one of the index, as the record cites it.
+    cited: Arc<HashMap<(PackRef, bool), PackSummary>>,
     index: IndexReader,
 }
 
@@ -70,6 +72,7 @@ impl Parent {
         let packs = root.packs.iter().enumerate();
         let parent = Self {
             places: Arc::new(packs.map(|(at, entry)| (entry.pack.clone(), at)).collect()),
+            cited: Arc::new(cited(record)),
             index: IndexReader::new(repository, record, identities, secret),
             record: Arc::new(record.clone()),
             root: Arc::new(root),
@@ -98,11 +101,7 @@ impl Parent {
         pack: &PackRef,
         is_index: bool,
     ) -> Result<PackSummary, RepositoryError> {
-        let needs = self.record.needs.iter();
-        let mut packs = needs
-            .filter(|need| need.backup == pack.backup)
-            .flat_map(|need| if is_index { &need.index } else { &need.packs });
-        let cited = packs.find(|cited| cited.number == pack.number);
+        let cited = self.cited.get(&(pack.clone(), is_index));
         cited.copied().ok_or_else(|| RepositoryError::NotNeeded {
             backup: self.record.id.clone(),
             holder: pack.backup.clone(),
@@ -127,6 +126,19 @@ impl Parent {
             runtime: Handle::current(),
         }
     }
+}
+
+/// Every pack that a backup cites, and whether it is one of the index.
+fn cited(record: &BackupRecord) -> HashMap<(PackRef, bool), PackSummary> {
+    let of_need = record.needs.iter().flat_map(|need| {
+        let packs = need.packs.iter().map(|pack| (pack, false));
+        let packs = packs.chain(need.index.iter().map(|pack| (pack, true)));
+        packs.map(|(pack, is_index)| {
+            let (backup, number) = (need.backup.clone(), pack.number);
+            ((PackRef { backup, number }, is_index), *pack)
+        })
+    });
+    of_need.collect()
 }
 
 /// Reads the parent from a thread that may wait.
