@@ -157,7 +157,7 @@ pub(crate) struct Restore {
     pub(crate) cluster: Option<ClusterName>,
 
     /// Restore the newest good backup of this database
-    #[arg(long, value_name = "NAME", required_unless_present = "backup")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) database: Option<String>,
 
     /// Restore this backup: its id as 'pgkeep list' shows it, or whole, or the beginning of it

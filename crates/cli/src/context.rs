@@ -310,15 +310,23 @@ fn agree(settings: &Settings, repository: &Repository) -> Result<(), CliError> {
         .collect();
     let foreign = has.iter().find(|recipient| !wanted.contains(recipient));
     let missing = wanted.iter().find(|recipient| !has.contains(recipient));
-    match foreign.or(missing) {
-        Some(recipient) if !wanted.is_empty() => Err(CliError::Disagrees {
-            problem: format!(
-                "the recovery keys of the repository in {} are not those of the configuration: \
-                 {recipient} is on one side only",
-                repository.location()
-            ),
-            hint: "set 'recipients' in [encryption] to the keys that you hold".to_owned(),
-        }),
-        _ => Ok(()),
-    }
+    let (side, hint) = match (foreign, missing) {
+        _ if wanted.is_empty() => return Ok(()),
+        (Some(recipient), _) => (
+            format!("the repository has {recipient}, and the configuration has not"),
+            "where that key is yours, add it to 'recipients' in [encryption]",
+        ),
+        (None, Some(recipient)) => (
+            format!("the configuration has {recipient}, and the repository has not"),
+            "add it with 'pgkeep key add', or take it out of 'recipients' in [encryption]",
+        ),
+        (None, None) => return Ok(()),
+    };
+    Err(CliError::Disagrees {
+        problem: format!(
+            "the recovery keys of the repository in {} are not those of the configuration: {side}",
+            repository.location()
+        ),
+        hint: hint.to_owned(),
+    })
 }

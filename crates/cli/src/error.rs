@@ -134,6 +134,12 @@ pub(crate) enum CliError {
         #[source]
         source: FormatError,
     },
+    /// A host's key file was given where a reader's is needed.
+    #[error("{} holds a host's key, which opens no backup", .path.display())]
+    HostsKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// Nothing at hand says that the repository is the right one.
     #[error(
         "no key file at hand knows the repository in {location}: whoever can write there may have \
@@ -243,6 +249,11 @@ impl CliError {
                 Some("nothing was changed; move it away or choose another place".to_owned())
             }
             Self::Exposed { path } => Some(format!("chmod 600 {}", path.display())),
+            Self::HostsKey { .. } => Some(
+                "give the file of a recovery key or of a prover's with --identity FILE; a host's \
+                 is named by host_key_file in [encryption]"
+                    .to_owned(),
+            ),
             Self::Insisted => {
                 Some("a database whose name has '_unfinished_' in it may be left".to_owned())
             }

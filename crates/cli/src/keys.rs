@@ -55,7 +55,7 @@ impl KeysAtHand {
             None => RecoveryKeyFile::default(),
             Some(path) => {
                 let text = identity_text(path)?;
-                RecoveryKeyFile::from_secret_text(&text).map_err(|source| unusable(path, source))?
+                recovery_keys(path, &text)?
             }
         };
         Ok(Self { host, recovery })
@@ -130,6 +130,18 @@ pub(crate) fn host_key(path: &Path) -> Result<HostKey, CliError> {
 /// The text of a file with recovery keys.
 pub(crate) fn identity_text(path: &Path) -> Result<Zeroizing<String>, CliError> {
     read_private(path)?.map_err(|source| cannot_read(path, source))
+}
+
+/// The recovery keys, or a prover's, in the text of a file.
+pub(crate) fn recovery_keys(path: &Path, text: &str) -> Result<RecoveryKeyFile, CliError> {
+    RecoveryKeyFile::from_secret_text(text).map_err(|source| {
+        match HostKey::from_secret_text(text) {
+            Ok(_) => CliError::HostsKey {
+                path: path.to_owned(),
+            },
+            Err(_) => unusable(path, source),
+        }
+    })
 }
 
 fn parse_host(path: &Path, text: &str) -> Result<HostKey, CliError> {

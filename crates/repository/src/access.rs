@@ -161,11 +161,20 @@ impl Repository {
             backup: record.id.clone(),
             key: format!("{} {:?}", key.record.role.as_str(), key.record.name),
             why,
-            recipients: self
-                .recovery_recipients()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
+            readers: record.sealed_to.iter().map(|key| self.told(key)).collect(),
+        }
+    }
+
+    /// A key, by its fingerprint, as people know it.
+    fn told(&self, fingerprint: &str) -> String {
+        let mut keys = self.keys.vouched.iter();
+        let Some(key) = keys.find(|key| key.record.fingerprint() == fingerprint) else {
+            return format!("key {fingerprint}");
+        };
+        let (role, name) = (key.record.role.as_str(), &key.record.name);
+        match &key.record.recipient {
+            Some(recipient) => format!("{role} {name:?} ({recipient})"),
+            None => format!("{role} {name:?} ({fingerprint})"),
         }
     }
 

@@ -180,8 +180,8 @@ pub enum RepositoryError {
         key: String,
         /// Why not.
         why: String,
-        /// The recovery keys.
-        recipients: Vec<String>,
+        /// The keys that it is sealed to, retired ones too.
+        readers: Vec<String>,
     },
     /// A manifest refers to what its backup does not say that it needs.
     #[error("backup {backup} refers to pack {number} of {holder}, which it does not cite")]

@@ -39,6 +39,7 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
             hint: "name a file; ./- is one".to_owned(),
         });
     }
+    let selection = selection(arguments)?;
     let identity = arguments.identity.as_deref();
     let open = async {
         let opened = context
@@ -52,7 +53,7 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
             return Err(CliError::Unpinned { location });
         }
         let now = context.clock.now();
-        let record = select(&opened.catalogue, &selection(arguments)?, now)?;
+        let record = select(&opened.catalogue, &selection, now)?;
         let access = opened.repository.read_access(&opened.keys.recovery())?;
         let backup = match opened.repository.open_backup(&access, record).await {
             Ok(backup) => backup,
@@ -93,7 +94,12 @@ fn selection(arguments: &Restore) -> Result<Selection, CliError> {
         }),
         (None, None) => Err(CliError::Usage {
             problem: "neither a database nor a backup is named".to_owned(),
-            hint: "give --database NAME or --backup ID".to_owned(),
+            hint: match &arguments.cluster {
+                Some(name) => {
+                    format!("{name} was taken for the cluster; give --database NAME or --backup ID")
+                }
+                None => "give --database NAME or --backup ID".to_owned(),
+            },
         }),
     }
 }

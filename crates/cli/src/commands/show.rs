@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
     let (repository, catalogue) = (&opened.repository, &opened.catalogue);
     let meant = Selection::Id(arguments.backup.clone());
     let selected = select(catalogue, &meant, context.clock.now());
-    if let (Err(RestoreError::NothingFound { .. }), Some(attempt)) =
+    if let (Err(RestoreError::Unfinished { .. }), Some(attempt)) =
         (&selected, attempt(catalogue, &arguments.backup))
     {
         return tell_attempt(context, catalogue, attempt);

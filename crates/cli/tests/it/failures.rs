@@ -7,7 +7,7 @@ use std::process::Command;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, socket_of};
+use crate::site::{Site, restore, socket_of};
 
 async fn cluster_with_app() -> Cluster {
     let cluster = Cluster::start(Major::Fifteen).await;
@@ -222,15 +222,7 @@ async fn a_restore_touches_no_database_that_is_there() {
     let site = Site::of(&cluster).await;
     site.back_up("app").await;
     cluster.psql("app", "UPDATE t SET n = -n").await;
-    let arguments = [
-        "restore",
-        "--database",
-        "app",
-        "--as",
-        "app",
-        "--identity",
-        "recovery.key",
-    ];
+    let arguments = restore(&["--database", "app", "--as", "app"]);
     site.run(&arguments)
         .await
         .ended(1)
@@ -257,15 +249,7 @@ async fn a_restore_without_a_role_names_it_and_makes_nothing() {
             "ALTER DATABASE app OWNER TO postgres; DROP ROLE \"Owner\"",
         )
         .await;
-    let arguments = [
-        "restore",
-        "--database",
-        "app",
-        "--as",
-        "new",
-        "--identity",
-        "recovery.key",
-    ];
+    let arguments = restore(&["--database", "app", "--as", "new"]);
     site.run(&arguments)
         .await
         .ended(1)
@@ -293,15 +277,7 @@ async fn a_restore_that_fails_half_way_leaves_nothing() {
         )
         .await;
     site.back_up("app").await;
-    let arguments = [
-        "restore",
-        "--database",
-        "app",
-        "--as",
-        "new",
-        "--identity",
-        "recovery.key",
-    ];
+    let arguments = restore(&["--database", "app", "--as", "new"]);
     let ran = site.run(&arguments).await.ended(1);
     ran.says(&["pg_restore", "\"new\"", "division by zero"]);
     let there = cluster.psql(

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::Site;
+use crate::site::{Site, restore};
 
 #[tokio::test]
 async fn init_tells_what_to_keep_offline_and_writes_private_files() {
@@ -196,7 +196,7 @@ async fn an_empty_repository_lists_nothing() {
         .await
         .ended(0);
     assert!(site.list().await.is_empty());
-    site.run(&["restore", "--database", "app", "--identity", "recovery.key"])
+    site.run(&restore(&["--database", "app"]))
         .await
         .ended(4)
         .says(&["\"app\""]);
@@ -285,7 +285,34 @@ async fn show_tells_what_is_known_also_of_an_attempt_that_failed() {
         shown.contains("FAILED") && shown.contains("there is no database"),
         "{shown}"
     );
+    let of_failed = restore(&["--backup", &failed, "--as", "new"]);
+    let ran = site.run(&of_failed).await;
+    ran.ended(4)
+        .says(&[&failed, "failed", "there is no database"]);
     site.run(&["show", "1999"]).await.ended(4);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_says_what_it_was_not_given() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let id = site.back_up("postgres").await;
+    let short = id.rsplit('-').next().unwrap();
+    let nothing = ["restore", "--to-file", "x"];
+    let named = ["--database NAME", "--backup ID"];
+    site.run(&nothing).await.ended(2).says(&named);
+    // An id that stands where the cluster does.
+    let misplaced = ["restore", short, "--to-file", "x"];
+    let ran = site.run(&misplaced).await.ended(2);
+    ran.says(&named).says(&[short, "taken for the cluster"]);
+    let with_key = ["restore", "--backup", short, "--identity", "host.key"];
+    let with_key = [&with_key[..], &["--to-file", "x"]].concat();
+    let ran = site.run(&with_key).await;
+    ran.ended(1)
+        .says(&["host.key", "a host's key, which opens no backup"])
+        .says(&["recovery key", "--identity"]);
+    assert!(!site.path("x").exists());
     cluster.stop().await;
 }
 
@@ -296,15 +323,7 @@ async fn a_machine_that_lost_its_host_key_still_restores() {
     site.back_up("postgres").await;
     std::fs::remove_file(site.path("host.key")).unwrap();
     assert_eq!(site.good().await.len(), 1);
-    let restore = [
-        "restore",
-        "--database",
-        "postgres",
-        "--as",
-        "new",
-        "--identity",
-        "recovery.key",
-    ];
+    let restore = restore(&["--database", "postgres", "--as", "new"]);
     site.run(&restore)
         .await
         .ended(0)

@@ -4,7 +4,7 @@
 use pgkeep_testkit::SeededRandom;
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::Site;
+use crate::site::{Site, restore};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_bit_keeps_a_restore_from_ending_well() {
@@ -17,15 +17,7 @@ async fn a_flipped_bit_keeps_a_restore_from_ending_well() {
     let seed = 7;
     let random = SeededRandom::new(seed);
     let repository = site.path("backups");
-    let restore = [
-        "restore",
-        "--database",
-        "app",
-        "--as",
-        "new",
-        "--identity",
-        "recovery.key",
-    ];
+    let restore = restore(&["--database", "app", "--as", "new"]);
     let databases = "SELECT count(*) FROM pg_database WHERE datname LIKE 'new%'";
     for file in site.repository_files() {
         let name = file
@@ -94,25 +86,16 @@ async fn a_damaged_backup_hides_no_other() {
     );
 
     // Which database it was of is known from its run.
-    let restore = ["restore", "--database", "postgres", "--as", "new"];
-    let restore = [&restore[..], &["--identity", "recovery.key"]].concat();
+    let of_postgres = restore(&["--database", "postgres", "--as", "new"]);
     let other = ["backup", "--database", "template1"];
     site.run(&other).await.ended(0);
-    let template = [
-        "restore",
-        "--database",
-        "template1",
-        "--as",
-        "t",
-        "--identity",
-        "recovery.key",
-    ];
+    let template = restore(&["--database", "template1", "--as", "t"]);
     site.run(&template).await.ended(0);
     let newest = site.path(&format!("backups/main/backups/{whole}/backup"));
     let mut bytes = std::fs::read(&newest).unwrap();
     bytes[100] ^= 1;
     std::fs::write(&newest, bytes).unwrap();
-    site.run(&restore)
+    site.run(&of_postgres)
         .await
         .ended(1)
         .says(&["may be the one", "--backup"]);
@@ -133,17 +116,16 @@ async fn a_whole_backup_refers_to_nothing_that_is_damaged() {
     std::fs::write(&pack, bytes).unwrap();
     // No host can open packs, so it is not seen that this one refers to damage.
     let second = site.back_up("postgres").await;
-    let restore = |id| {
-        let key = ["--identity", "recovery.key"];
-        [&["restore", "--backup", id, "--as", "new"], &key[..]].concat()
-    };
-    let ran = site.run(&restore(&second)).await;
+    let ran = site
+        .run(&restore(&["--backup", &second, "--as", "new"]))
+        .await;
     ran.ended(1).says(&[&first, "packs/0", "--whole"]);
     site.run(&["backup", "--database", "postgres", "--whole"])
         .await
         .ended(0);
     let whole = site.good().await.pop().unwrap();
-    site.run(&restore(&whole)).await.ended(0);
+    let whole = restore(&["--backup", &whole, "--as", "new"]);
+    site.run(&whole).await.ended(0);
     cluster.stop().await;
 }
 
@@ -176,10 +158,8 @@ async fn a_backup_that_lost_an_object_is_not_listed_as_good() {
         site.run(&["list"]).await.ended(1).says(&[&id, part]);
         assert_eq!(site.good().await, [older]);
         // The older one is not taken in its place unasked.
-        let restore = ["restore", "--database", "postgres", "--to-file", "x"];
-        let ran = site
-            .run(&[&restore[..], &["--identity", "recovery.key"]].concat())
-            .await;
+        let newest = restore(&["--database", "postgres", "--to-file", "x"]);
+        let ran = site.run(&newest).await;
         ran.ended(1).says(&[&id]);
     }
     cluster.stop().await;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pgkeep_testkit::SeededRandom;
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, ended};
+use crate::site::{Site, ended, restore};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -118,6 +118,12 @@ async fn pgkeep_killed() {
     let listed = site.list().await;
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0]["status"], "running");
+    assert!(listed[0].get("silent_since").is_none(), "{listed:?}");
+    let id = listed[0]["id"].as_str().unwrap();
+    site.run(&restore(&["--backup", id, "--as", "new"]))
+        .await
+        .ended(4)
+        .says(&[id, "is not finished", "pgkeep list"]);
     lock.batch("ROLLBACK").await.unwrap();
     site.back_up("app").await;
     assert_eq!(site.good().await.len(), 1);
@@ -154,15 +160,7 @@ async fn an_interrupted_restore_leaves_no_database() {
     let cluster = cluster_with_app(300_000).await;
     let site = Site::of(&cluster).await;
     site.back_up("app").await;
-    let arguments = [
-        "restore",
-        "--database",
-        "app",
-        "--as",
-        "new",
-        "--identity",
-        "recovery.key",
-    ];
+    let arguments = restore(&["--database", "app", "--as", "new"]);
     let running = site.start(&arguments);
     let deadline = Instant::now() + DEADLINE;
     let restoring = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'new%'";
@@ -255,15 +253,7 @@ async fn ten_seeded_kills_leave_whole_backups_or_none() {
     let expected = expected.await;
     for (number, id) in site.good().await.iter().enumerate() {
         let name = format!("restored_{number}");
-        let arguments = [
-            "restore",
-            "--backup",
-            id,
-            "--as",
-            &name,
-            "--identity",
-            "recovery.key",
-        ];
+        let arguments = restore(&["--backup", id, "--as", &name]);
         site.run(&arguments).await.ended(0);
         let found = cluster.psql(
             &name,

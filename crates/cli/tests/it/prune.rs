@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use pgkeep_testkit::cluster::{Cluster, Major};
 
 use crate::kills::wait_for_session;
-use crate::site::{PROGRAM, Site, ended};
+use crate::site::{PROGRAM, Site, ended, restore};
 use crate::terminal::typed;
 
 /// A cluster with a database of some megabytes, in tables that do not change.
@@ -21,15 +21,7 @@ async fn cluster_with_app() -> Cluster {
 
 /// The archive of a backup, as a restore writes it.
 async fn archive(site: &Site, id: &str, file: &str) -> Vec<u8> {
-    let arguments = [
-        "restore",
-        "--backup",
-        id,
-        "--to-file",
-        file,
-        "--identity",
-        "recovery.key",
-    ];
+    let arguments = restore(&["--backup", id, "--to-file", file]);
     site.run(&arguments).await.ended(0);
     std::fs::read(site.path(file)).unwrap()
 }
@@ -85,15 +77,7 @@ async fn a_backup_in_the_middle_goes_and_the_others_stay_whole() {
 
     for command in [
         &["show", &ids[1]][..],
-        &[
-            "restore",
-            "--backup",
-            &ids[1],
-            "--to-file",
-            "x",
-            "--identity",
-            "recovery.key",
-        ],
+        &restore(&["--backup", &ids[1], "--to-file", "x"]),
     ] {
         site.run(command).await.ended(4).says(&[
             &ids[1],
@@ -174,6 +158,8 @@ async fn what_a_killed_backup_left_goes_after_a_day_and_not_before() {
 
     age(&site, 23);
     assert_eq!(statuses(&site).await, ["complete", "abandoned"]);
+    let listed = site.run(&["list"]).await.ended(0).stdout;
+    assert!(listed.contains("no sign of life since"), "{listed}");
     let told = site.run(&["prune"]).await.ended(0).stdout;
     assert!(told.contains("there is nothing to delete"), "{told}");
     assert!(packs.join("0").exists());

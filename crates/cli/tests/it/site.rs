@@ -63,6 +63,11 @@ pub(crate) fn socket_of(cluster: &Cluster) -> String {
     )
 }
 
+/// The arguments of a restore with the recovery key; `more` says of what, and where to.
+pub(crate) fn restore<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&["restore"], more, &["--identity", "recovery.key"]].concat()
+}
+
 impl Site {
     /// A home with nothing in it.
     pub(crate) fn empty() -> Self {

@@ -2,7 +2,7 @@
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::Site;
+use crate::site::{Site, restore};
 
 /// Added to a name; taken away again, the dumps must not differ.
 const SUFFIX: &str = "_restored";
@@ -13,12 +13,8 @@ async fn the_zoo_comes_back(major: Major) {
     for database in cluster.load_zoo().await {
         site.back_up(database).await;
         let name = format!("{database}{SUFFIX}");
-        let arguments = ["restore", "main", "--database", database, "--as", &name];
-        let identity = ["--identity", "recovery.key"];
-        let ran = site
-            .run(&[&arguments[..], &identity].concat())
-            .await
-            .ended(0);
+        let arguments = restore(&["main", "--database", database, "--as", &name]);
+        let ran = site.run(&arguments).await.ended(0);
         assert_eq!(ran.stdout, format!("{name}\n"));
 
         let before = cluster.pg_dump_c(database).await;
@@ -88,7 +84,7 @@ async fn the_newest_backup_is_restored_unless_an_older_one_is_named() {
         (["--database", "app"], "newest", "new"),
         (["--backup", &old], "older", "old"),
     ] {
-        let arguments = ["restore", "--as", name, "--identity", "recovery.key"];
+        let arguments = restore(&["--as", name]);
         site.run(&[&arguments[..], &selection].concat())
             .await
             .ended(0);
@@ -174,15 +170,7 @@ async fn settings_of_the_database_do_not_change_what_is_restored() {
     cluster.psql("app", fill).await;
     let site = Site::of(&cluster).await;
     site.back_up("app").await;
-    let restore = [
-        "restore",
-        "--database",
-        "app",
-        "--as",
-        "new",
-        "--identity",
-        "recovery.key",
-    ];
+    let restore = restore(&["--database", "app", "--as", "new"]);
     site.run(&restore).await.ended(0);
     let null = cluster.psql("new", "SELECT x[2] IS NULL FROM a").await;
     assert_eq!(null.trim(), "t");
@@ -205,15 +193,7 @@ async fn a_role_that_may_create_databases_restores_its_own() {
     let connection = crate::site::socket_of(&cluster).replace("user='postgres'", "user=own");
     let site = Site::with(&connection, &[]).await;
     site.back_up("app").await;
-    let restore = [
-        "restore",
-        "--database",
-        "app",
-        "--as",
-        "new",
-        "--identity",
-        "recovery.key",
-    ];
+    let restore = restore(&["--database", "app", "--as", "new"]);
     site.run(&restore).await.ended(0);
     cluster.stop().await;
 }
@@ -231,15 +211,7 @@ async fn another_superuser_restores_a_database_with_extensions() {
     let connection = crate::site::socket_of(&cluster).replace("user='postgres'", "user=u1");
     let site = Site::with(&connection, &[]).await;
     site.back_up("app").await;
-    let restore = [
-        "restore",
-        "--database",
-        "app",
-        "--as",
-        "new",
-        "--identity",
-        "recovery.key",
-    ];
+    let restore = restore(&["--database", "app", "--as", "new"]);
     site.run(&restore).await.ended(0);
     cluster.stop().await;
 }

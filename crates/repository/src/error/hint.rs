@@ -71,9 +71,9 @@ impl RepositoryError {
             ),
             Self::LastKey { .. } => Some("add another one first".to_owned()),
             Self::NoPassphrase { .. } => Some("give a key's file with --identity FILE".to_owned()),
-            Self::SealedToOthers { recipients, .. } => Some(format!(
-                "use a newer backup, or a recovery key of then; today's belong to {}",
-                recipients.join(" or ")
+            Self::SealedToOthers { readers, .. } => Some(format!(
+                "use another backup, or a key that this one is sealed to: {}",
+                readers.join(" or ")
             )),
             Self::Object {
                 source: FormatError::Damaged { .. },

@@ -4,7 +4,7 @@ use pgkeep_format::names::{KeyObject, key_object};
 use pgkeep_format::{Envelope, HostKey, KeyRole, RecordKind, RecoveryIdentity};
 use pgkeep_repository::RepositoryError;
 
-use crate::owner::{add, add_reader, alone, host_request, owned, read_with};
+use crate::owner::{add, add_reader, alone, host_request, owned, read_with, retire};
 use crate::world::{World, content};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,6 +39,16 @@ async fn a_recovery_key_that_is_added_opens_what_comes_and_vouches_too() {
         error.to_string().contains("was added on 2026-11-20"),
         "{error}"
     );
+    // It names the key that opens it, not all of today's.
+    let hint = error.hint().unwrap();
+    assert!(hint.contains(first.recipient().as_str()), "{hint}");
+    assert!(!hint.contains(second.recipient().as_str()), "{hint}");
+    // Also once that key was retired.
+    let print = pgkeep_format::fingerprint(Some(&first.recipient()), None);
+    retire(&world, &print).await.unwrap();
+    let error = read_with(&world, &second, &before).await.unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(hint.contains(first.recipient().as_str()), "{hint}");
     let repository = world.open().await.unwrap();
     repository.owner_access(&alone(&second)).unwrap();
     assert!(repository.opens_to_all(&after) && !repository.opens_to_all(&before));

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::arguments::key::KeyTrust;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
-use crate::keys::{host_key, identity_text};
+use crate::keys::{host_key, identity_text, recovery_keys};
 use crate::output::JSON_VERSION;
 use crate::{private_file, terminal, words};
 
@@ -120,10 +120,7 @@ async fn trust_in_identity(
     context: &Context,
 ) -> Result<(), CliError> {
     let text = identity_text(path)?;
-    let file = RecoveryKeyFile::from_secret_text(&text).map_err(|source| CliError::KeyFile {
-        path: path.to_owned(),
-        source,
-    })?;
+    let file = recovery_keys(path, &text)?;
     let found = repository.trust();
     let known = file
         .trust

@@ -190,6 +190,26 @@ async fn an_attempt_is_running_for_an_hour_and_abandoned_afterwards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_owes_a_sign_of_life_is_silent_since_its_last_one() {
+    let world = World::unencrypted().await;
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let begun = pgkeep_types::Clock::now(world.storage_clock.as_ref());
+    drop(repository.begin(&access, world.plan(None)).await.unwrap());
+    for (minutes, since) in [(0, None), (25, None), (1, Some(begun)), (600, Some(begun))] {
+        world
+            .storage_clock
+            .advance(jiff::SignedDuration::from_mins(minutes));
+        let catalogue = world.catalogue().await;
+        let [Entry::Attempt(attempt)] = catalogue.entries.as_slice() else {
+            panic!("{catalogue:?}");
+        };
+        let now = pgkeep_types::Clock::now(world.storage_clock.as_ref());
+        assert_eq!(catalogue.silent_since(attempt, now), since, "{minutes}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_goes_while_it_is_not_known_what_a_backup_needs() {
     let world = World::unencrypted().await;
     let (old, first, new, _) = two_backups(&world).await;
