@@ -1,9 +1,9 @@
 //! A dump: one database, by the `pg_dump` of its server's major, streamed into
 //! the repository without a temporary file.
 //!
-//! Invariants: the facts and the dump see the same snapshot; the backup is
-//! committed only after `pg_dump` ended with 0 and every byte that it wrote is
-//! durable.
+//! Invariants: the facts and the dump see the same snapshot, and rows are counted
+//! as they pass by; the backup is committed only after `pg_dump` ended with 0 and
+//! every byte that it wrote is durable.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,8 +11,10 @@ use std::pin::Pin;
 use bytes::{Bytes, BytesMut};
 use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::{DUMP_FILE, PlannedBackup};
-use pgkeep_postgres::client::{ConnectionParameters, DatabaseFacts, ExportedSnapshot, connect};
-use pgkeep_postgres::tools::{ArchiveEvent, ArchiveScanner, Choice, PgDump, RunningDump, Tools};
+use pgkeep_postgres::client::{
+    ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, connect,
+};
+use pgkeep_postgres::tools::{Choice, PgDump, RunningDump, Tools};
 use pgkeep_repository::{
     BackupWriter, Committed, DumpMeta, FileWriter, Limits, Parent, RepositoryError, Run,
 };
@@ -20,14 +22,11 @@ use pgkeep_types::{Clock, Timestamp};
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 
-use crate::CaptureError;
-use crate::facts;
+use crate::archive::{Archive, Passing};
+use crate::{CaptureError, facts};
 
 /// How much is read from `pg_dump` at a time, in bytes.
 const READ: usize = 256 << 10;
-/// What a custom-format archive begins with (src/bin/pg_dump/pg_backup_archiver.c,
-/// `WriteHead`).
-const ARCHIVE_MAGIC: &[u8] = b"PGDMP";
 
 /// Becomes ready when somebody asks to stop.
 pub type StopSignal<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
@@ -80,16 +79,25 @@ impl Dump<'_> {
         };
         let ended = match pumped {
             Ok(archive) => tokio::select! {
-                ended = ended_well(database, prepared.dump, &archive) => ended,
+                ended = ended_well(database, prepared.dump, &archive) => ended.map(|()| archive),
                 () = &mut stop => Err(interrupted()),
             },
             // The storage gave up first, and knows why.
             Err(Stopped::Storage) => return Err(store(database, backup.failure().await)),
             Err(Stopped::Source(error)) => Err(error),
         };
-        if let Err(error) = ended {
-            backup.abandon().await;
-            return Err(error);
+        let archive = match ended {
+            Ok(archive) => archive,
+            Err(error) => {
+                backup.abandon().await;
+                return Err(error);
+            }
+        };
+        if let Some(gave_up) = archive.gave_up {
+            (self.warn)(&format!(
+                "rows of database {database:?} are not counted: the archive of pg_dump is not \
+                 understood ({gave_up})"
+            ));
         }
         // pg_dump has had its snapshot; how this session ends changes nothing.
         let _ = prepared.snapshot.close().await;
@@ -105,7 +113,8 @@ impl Dump<'_> {
             ));
         }
         // From here on it is waited for: a commit is made or not, never in doubt.
-        let committed = stored.commit(prepared.meta, || self.clock.now()).await;
+        let meta = meta(database, prepared.seen, &archive)?;
+        let committed = stored.commit(meta, || self.clock.now()).await;
         committed.map_err(|source| store(database, source))
     }
 
@@ -157,6 +166,7 @@ impl Dump<'_> {
         let started = self.clock.now();
         let snapshot = ExportedSnapshot::open(connection).await.map_err(asked)?;
         let facts = DatabaseFacts::read(&snapshot).await.map_err(asked)?;
+        let contents = Contents::read(&snapshot).await.map_err(asked)?;
         let dump = PgDump::new(&choice.tools, &parameters)
             .snapshot(snapshot.id())
             .spawn()
@@ -166,7 +176,12 @@ impl Dump<'_> {
             })?;
         Ok(Prepared {
             snapshot,
-            meta: meta(database, facts, started, &choice)?,
+            seen: Seen {
+                started,
+                facts,
+                contents,
+                choice,
+            },
             dump,
         })
     }
@@ -174,19 +189,23 @@ impl Dump<'_> {
 
 struct Prepared {
     snapshot: ExportedSnapshot,
-    meta: DumpMeta,
+    seen: Seen,
     dump: RunningDump,
 }
 
-fn meta(
-    database: &str,
-    facts: DatabaseFacts,
+/// What was seen in the snapshot, and with which tools.
+struct Seen {
     started: Timestamp,
-    choice: &Choice,
-) -> Result<DumpMeta, CaptureError> {
-    let system_id = facts.system_id;
-    let server_version = facts.server_version.to_string();
-    let record = facts::record(facts, choice.tools.version());
+    facts: DatabaseFacts,
+    contents: Contents,
+    choice: Choice,
+}
+
+fn meta(database: &str, seen: Seen, archive: &Archive) -> Result<DumpMeta, CaptureError> {
+    let system_id = seen.facts.system_id;
+    let server_version = seen.facts.server_version.to_string();
+    let pg_dump_version = seen.choice.tools.version();
+    let record = facts::record(seen.facts, seen.contents, archive, pg_dump_version);
     let facts = record.to_json().map_err(|source| {
         let what = "the facts";
         store(database, RepositoryError::Make { what, source })
@@ -194,16 +213,9 @@ fn meta(
     Ok(DumpMeta {
         system_id,
         server_version,
-        started,
+        started: seen.started,
         facts,
     })
-}
-
-/// What came out of `pg_dump`.
-#[derive(Default)]
-struct Archive {
-    length: u64,
-    head: Vec<u8>,
 }
 
 /// Who made the stream end early.
@@ -218,13 +230,12 @@ async fn pump(
     dump: &mut RunningDump,
     backup: &mut BackupWriter<'_>,
 ) -> Result<Archive, Stopped> {
-    let mut archive = Archive::default();
+    let mut passing = Passing::default();
     let Some(mut output) = dump.take_stdout() else {
-        return Ok(archive);
+        return Ok(passing.end());
     };
     let file = backup.file(DUMP_FILE, Cutting::Content).await;
     let mut file = file.map_err(|_| Stopped::Storage)?;
-    let mut scanner = ArchiveScanner::new();
     loop {
         let bytes = read(&mut output).await.map_err(|source| {
             let database = database.to_owned();
@@ -232,29 +243,13 @@ async fn pump(
         })?;
         if bytes.is_empty() {
             file.finish().await.map_err(|_| Stopped::Storage)?;
-            return Ok(archive);
+            return Ok(passing.end());
         }
-        let missing = ARCHIVE_MAGIC.len().saturating_sub(archive.head.len());
-        archive.head.extend(bytes.iter().take(missing));
-        let tables = tables_in(&mut scanner, archive.length, &bytes);
-        archive.length += bytes.len() as u64;
+        let tables = passing.see(&bytes);
         write(&mut file, bytes, tables)
             .await
             .map_err(|_| Stopped::Storage)?;
     }
-}
-
-/// Where in `bytes`, which come at `offset` of the archive, a table's data begins.
-fn tables_in(scanner: &mut ArchiveScanner, offset: u64, bytes: &Bytes) -> Vec<usize> {
-    let mut tables = Vec::new();
-    scanner.push(bytes, |event| {
-        if let ArchiveEvent::DataBegins { offset: at, .. } = event
-            && let Ok(at) = usize::try_from(at.saturating_sub(offset))
-        {
-            tables.push(at.min(bytes.len()));
-        }
-    });
-    tables
 }
 
 /// Hands bytes on, and says where in them a table's data begins.
@@ -295,7 +290,7 @@ async fn ended_well(
         database: database.to_owned(),
         source,
     })?;
-    if archive.head != ARCHIVE_MAGIC {
+    if !archive.has_magic {
         return Err(CaptureError::NoArchive {
             database: database.to_owned(),
             length: archive.length,

@@ -6,8 +6,19 @@
 use pgkeep_format::records;
 use pgkeep_postgres::client;
 
+use crate::archive::Archive;
+
 /// The record of what was seen.
-pub(crate) fn record(facts: client::DatabaseFacts, pg_dump_version: &str) -> records::DumpFacts {
+pub(crate) fn record(
+    facts: client::DatabaseFacts,
+    contents: client::Contents,
+    archive: &Archive,
+    pg_dump_version: &str,
+) -> records::DumpFacts {
+    let client::Contents {
+        tables: held,
+        sequences,
+    } = contents;
     let client::DatabaseFacts {
         name,
         owner,
@@ -55,6 +66,35 @@ pub(crate) fn record(facts: client::DatabaseFacts, pg_dump_version: &str) -> rec
             tables,
             size: size_bytes,
         },
+        tables: held.into_iter().map(|t| table(t, archive)).collect(),
+        sequences: sequences.into_iter().map(sequence).collect(),
+    }
+}
+
+fn table(table: client::Table, archive: &Archive) -> records::TableFacts {
+    let client::Table { schema, name, oid } = table;
+    let data = archive.tables.get(&oid);
+    records::TableFacts {
+        schema,
+        name,
+        rows: data.and_then(|data| data.rows),
+        bytes: data.map(|data| data.bytes),
+    }
+}
+
+fn sequence(sequence: client::Sequence) -> records::SequenceFacts {
+    let client::Sequence {
+        schema,
+        name,
+        last_value,
+        // What a restored one is made with, the archive knows.
+        increment: _,
+        cycles: _,
+    } = sequence;
+    records::SequenceFacts {
+        schema,
+        name,
+        last_value,
     }
 }
 

@@ -5,6 +5,7 @@
 //! by what arrived, never by one of them alone. This crate and `restore` do not
 //! know each other: they speak through the repository's records.
 
+mod archive;
 mod dump;
 mod error;
 mod facts;

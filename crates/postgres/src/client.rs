@@ -7,6 +7,7 @@ mod child_environment;
 mod connect_error;
 mod connection;
 mod connection_string;
+mod contents;
 mod create_database;
 mod database_facts;
 mod defaults;
@@ -26,6 +27,7 @@ pub use child_environment::SecretOrPlain;
 pub use connect_error::ConnectError;
 pub use connection::{Connection, connect};
 pub use connection_string::ConnectionStringError;
+pub use contents::{Contents, Sequence, Table, count_rows, see_all_rows};
 pub use create_database::{
     CreateDatabaseError, apply_properties, create_database, database_exists, drop_database, finish,
     missing_roles, rename_database,

@@ -10,17 +10,17 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 
-use pgkeep_format::records::{DUMP_FILE, DumpFacts};
+use pgkeep_format::records::{DUMP_FILE, DumpFacts, SequenceFacts, TableFacts};
 use pgkeep_postgres::client::{
     self, ConnectError, Connection, ConnectionParameters, CreateDatabaseError, DatabaseFacts,
-    ExportedSnapshot, connect,
+    ExportedSnapshot, QueryError, connect,
 };
 use pgkeep_postgres::tools::{PgRestore, ToolDirectory, Tools};
 use pgkeep_repository::{OpenBackup, RepositoryError};
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
-use crate::{RestoreError, compare, facts};
+use crate::{RestoreError, compare, contents, facts};
 
 /// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1), in bytes.
 const NAME_LIMIT: usize = 63;
@@ -67,7 +67,12 @@ impl DumpRestore<'_> {
     ) -> Result<Restored, RestoreError> {
         let recorded = read_facts(backup).await?;
         let dumped_by = recorded.pg_dump_version.clone();
-        let expected = facts::properties(recorded.database);
+        let expected = Expected {
+            properties: facts::properties(recorded.database),
+            tables: recorded.tables,
+            sequences: recorded.sequences,
+        };
+        let properties = &expected.properties;
         let admin = self.connect_somewhere().await?;
         let tools = self.choose_tools(&admin, &dumped_by)?;
 
@@ -82,7 +87,7 @@ impl DumpRestore<'_> {
             return Err(create(CreateDatabaseError::Exists { database }));
         }
         let draft = draft_name(self.name, backup);
-        client::create_database(&admin, &draft, &expected)
+        client::create_database(&admin, &draft, properties)
             .await
             .map_err(create)?;
         let filled = tokio::select! {
@@ -99,14 +104,14 @@ impl DumpRestore<'_> {
         // While it still takes connections: what would keep them out comes last.
         self.compare(&draft, &expected).await?;
         let finished = async {
-            client::finish(&admin, &draft, &expected).await?;
+            client::finish(&admin, &draft, properties).await?;
             client::rename_database(&admin, &draft, self.name).await
         };
         match finished.await {
             Ok(()) => Ok(Restored {
                 database: self.name.to_owned(),
                 raw_bytes,
-                tables: expected.tables,
+                tables: properties.tables,
             }),
             Err(source) => Err(self.undo(&draft, create(source)).await),
         }
@@ -243,7 +248,7 @@ impl DumpRestore<'_> {
         }
     }
 
-    async fn compare(&self, draft: &str, expected: &DatabaseFacts) -> Result<(), RestoreError> {
+    async fn compare(&self, draft: &str, expected: &Expected) -> Result<(), RestoreError> {
         let question = |source: Box<dyn Error + Send + Sync>| RestoreError::Question {
             database: draft.to_owned(),
             source,
@@ -251,15 +256,19 @@ impl DumpRestore<'_> {
         let connection = connect(&self.connection.with_database(draft))
             .await
             .map_err(|error| question(Box::new(error)))?;
-        let snapshot = ExportedSnapshot::open(connection)
-            .await
-            .map_err(|error| question(Box::new(error)))?;
-        let found = DatabaseFacts::read(&snapshot)
-            .await
-            .map_err(|error| question(Box::new(error)))?;
-        // Its session would be in the way of the new name.
-        let _ = snapshot.close().await;
-        let differences = compare::differences(expected, &found);
+        let asked = async {
+            let snapshot = ExportedSnapshot::open(connection).await?;
+            let found = DatabaseFacts::read(&snapshot).await?;
+            let mut differences = compare::differences(&expected.properties, &found);
+            let Expected {
+                tables, sequences, ..
+            } = expected;
+            differences.extend(contents::differences(&snapshot, tables, sequences).await?);
+            // Its session would be in the way of the new name.
+            let _ = snapshot.close().await;
+            Ok::<_, QueryError>(differences)
+        };
+        let differences = asked.await.map_err(|error| question(Box::new(error)))?;
         if differences.is_empty() {
             return Ok(());
         }
@@ -268,6 +277,13 @@ impl DumpRestore<'_> {
             differences,
         })
     }
+}
+
+/// What a restored database is held against.
+struct Expected {
+    properties: DatabaseFacts,
+    tables: Vec<TableFacts>,
+    sequences: Vec<SequenceFacts>,
 }
 
 /// The name under which a database is filled: whoever finds it sees what it is.

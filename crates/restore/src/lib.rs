@@ -7,6 +7,7 @@
 //! repository's records.
 
 mod compare;
+mod contents;
 mod database;
 mod error;
 mod facts;

@@ -3,6 +3,8 @@
 //! Invariant: what needs a key that is not at hand is said to be sealed, never
 //! left out silently.
 
+mod tables;
+
 use std::fmt::Write as _;
 
 use pgkeep_format::records::{BackupRecord, DumpFacts};
@@ -169,6 +171,10 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, location: &str) ->
     );
     line("on disk", words::size(database.size));
     line("tables", database.tables.to_string());
+    let rows: Option<u64> = facts.tables.iter().map(|table| table.rows).sum();
+    if let Some(rows) = rows {
+        line("rows", rows.to_string());
+    }
     let extensions: Vec<String> = database
         .extensions
         .iter()
@@ -178,5 +184,5 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, location: &str) ->
     if let Some(comment) = &database.comment {
         line("comment", comment.clone());
     }
-    text
+    text + &tables::describe(&facts.tables)
 }

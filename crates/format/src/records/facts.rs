@@ -16,6 +16,36 @@ pub struct DumpFacts {
     pub pg_dump_version: String,
     /// The database itself.
     pub database: DatabaseFacts,
+    /// Its ordinary tables, by schema and name; those of extensions left out.
+    pub tables: Vec<TableFacts>,
+    /// Its sequences, likewise.
+    pub sequences: Vec<SequenceFacts>,
+}
+
+/// A table, and what the archive has of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableFacts {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// How many rows the archive has, counted as they passed by; none where its
+    /// rows are not in the archive or were not counted.
+    pub rows: Option<u64>,
+    /// How many bytes they take in the archive.
+    pub bytes: Option<u64>,
+}
+
+/// A sequence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceFacts {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// The last value that was drawn, just before the dump began; none where none
+    /// was or where that was not to be seen.
+    pub last_value: Option<i64>,
 }
 
 impl DumpFacts {

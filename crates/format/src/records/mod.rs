@@ -17,5 +17,6 @@ pub use backup::{BackupKind, BackupRecord, Need, PackSummary, RecordHashes};
 pub use deletion::{RunAlive, RunDead, Tombstone};
 pub use facts::{
     DatabaseFacts, DatabaseSetting, DumpFacts, Extension, Grant, LocaleProvider, SecurityLabel,
+    SequenceFacts, TableFacts,
 };
 pub use run::{BackupOutcome, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
     Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, RecordHashes, RunAlive,
-    RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, Tombstone,
+    RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, SequenceFacts, TableFacts, Tombstone,
 };
 use pgkeep_format::{
     Envelope, FormatError, Hash, Identities, KeyRecord, KeyRing, KeyRole, KeySecrets, Manifest,
@@ -441,5 +441,20 @@ fn facts(random: &SeededRandom) -> DumpFacts {
             tables: random.below(1000),
             size: random.below(1 << 40),
         },
+        tables: (0..random.below(3))
+            .map(|_| TableFacts {
+                schema: text(random),
+                name: text(random),
+                rows: (random.below(2) == 0).then(|| random.below(1 << 40)),
+                bytes: (random.below(2) == 0).then(|| random.below(1 << 40)),
+            })
+            .collect(),
+        sequences: (0..random.below(2))
+            .map(|_| SequenceFacts {
+                schema: text(random),
+                name: text(random),
+                last_value: (random.below(2) == 0).then(|| -5),
+            })
+            .collect(),
     }
 }

@@ -1,0 +1,141 @@
+//! What a database holds: its tables and sequences, and how many rows a table has.
+//!
+//! Invariant: what belongs to an extension is left out: the extension makes it
+//! again, and a dump has no more of it than what was added.
+
+use super::connection::Connection;
+use super::query_error::QueryError;
+use super::quote::identifier;
+use super::snapshot::ExportedSnapshot;
+
+/// An ordinary table, partitions included.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Table {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Its object identifier in this database.
+    pub oid: u32,
+}
+
+/// A sequence, those of identity columns included.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sequence {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// By how much it goes on; negative where it descends.
+    pub increment: i64,
+    /// Whether it begins again behind its end.
+    pub cycles: bool,
+    /// The last value that was drawn; `None` where none was, or where the user may
+    /// not see it. Sequences follow no snapshot: this is as of when it was read.
+    pub last_value: Option<i64>,
+}
+
+/// The tables and sequences of a database, in the order of schema and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Its ordinary tables.
+    pub tables: Vec<Table>,
+    /// Its sequences.
+    pub sequences: Vec<Sequence>,
+}
+
+/// What of `pg_class` is somebody's own: nothing of PostgreSQL's, of another
+/// session's, of an extension's.
+const OWN: &str = "c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
+     AND n.nspname <> 'information_schema' AND NOT EXISTS \
+     (SELECT FROM pg_catalog.pg_depend e \
+     WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+     AND e.objid = c.oid AND e.deptype = 'e')";
+
+impl Contents {
+    /// Reads what the snapshot's database holds.
+    ///
+    /// # Errors
+    ///
+    /// Where the server refuses or is gone.
+    pub async fn read(snapshot: &ExportedSnapshot) -> Result<Self, QueryError> {
+        let session = snapshot.connection();
+        Ok(Self {
+            tables: tables(session).await?,
+            sequences: sequences(session).await?,
+        })
+    }
+}
+
+async fn tables(session: &Connection) -> Result<Vec<Table>, QueryError> {
+    let query = format!(
+        "SELECT n.nspname::text AS schema, c.relname::text AS name, c.oid \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind = 'r' AND {OWN} \
+         ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\""
+    );
+    let rows = session.query(&query, &[]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Table {
+                schema: session.column(row, "schema")?,
+                name: session.column(row, "name")?,
+                oid: session.column(row, "oid")?,
+            })
+        })
+        .collect()
+}
+
+/// The value of an unlogged sequence cannot be asked for on a standby, nor that of
+/// one that the user may not see (`pg_sequence_last_value` in
+/// src/backend/commands/sequence.c).
+async fn sequences(session: &Connection) -> Result<Vec<Sequence>, QueryError> {
+    let query = format!(
+        "SELECT n.nspname::text AS schema, c.relname::text AS name, \
+         s.seqincrement AS increment, s.seqcycle AS cycles, \
+         CASE WHEN c.relpersistence = 'p' \
+         AND pg_catalog.has_sequence_privilege(c.oid, 'SELECT,USAGE') \
+         THEN pg_catalog.pg_sequence_last_value(c.oid) END AS last_value \
+         FROM pg_catalog.pg_sequence s JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {OWN} \
+         ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\""
+    );
+    let rows = session.query(&query, &[]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Sequence {
+                schema: session.column(row, "schema")?,
+                name: session.column(row, "name")?,
+                increment: session.column(row, "increment")?,
+                cycles: session.column(row, "cycles")?,
+                last_value: session.column(row, "last_value")?,
+            })
+        })
+        .collect()
+}
+
+/// From now on the session fails where a policy would hide rows from it.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn see_all_rows(session: &Connection) -> Result<(), QueryError> {
+    session.batch("SET row_security = off").await
+}
+
+/// How many rows a table has, those of its children not counted: all of them are
+/// looked at.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn count_rows(session: &Connection, schema: &str, name: &str) -> Result<u64, QueryError> {
+    let query = format!(
+        "SELECT pg_catalog.count(*) AS rows FROM ONLY {}.{}",
+        identifier(schema),
+        identifier(name)
+    );
+    let row = session.query_one(&query, &[]).await?;
+    let rows: i64 = session.column(&row, "rows")?;
+    Ok(rows.unsigned_abs())
+}
