@@ -33,6 +33,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from array import array
 from collections import namedtuple
 from pathlib import Path
@@ -46,6 +47,7 @@ MANIFEST_LIMIT, RECORD_LIMIT = 1 << 30, 1 << 26  # bytes, of plaintext too; "Rec
 WHOLE_UNASKED = 256 << 20  # bytes of a dump whose own hash is computed unasked
 HASHED_A_MINUTE = 512 << 20  # bytes, very roughly
 SCRYPT_LIMIT = 18  # the work factor; "Keys under a passphrase"
+CLOCKS_DIFFER = 600  # seconds by which a host's clock may be ahead
 BLOCK = 1 << 20
 
 
@@ -316,13 +318,14 @@ class Repository:
                     self.read_end(name)
                 elif re.fullmatch("keys/ring-[0-9]+", name):
                     self.read_ring(name, rings)
-                elif not re.fullmatch("keys/[0-9a-f]{32}[.][0-9]+[.]age", name):
+                elif not re.fullmatch("keys/[0-9a-f]{32}[.](ending|[0-9]+[.]age)", name):
                     raise Refused(f"{name}: is nothing that this program knows")
             except (Refused, OSError) as error:
                 say(f"warning: counts as nothing: {error}")
+        self.listed = rings[max(rings)] if rings else {}
         if not rings:
             say("warning: keys/: there is no ring, so what was taken away from there is not noticed")
-        for name, digest in rings[max(rings)].items() if rings else ():
+        for name, digest in self.listed.items():
             if found.get(name) != digest:
                 say(f"warning: {name}: is not there, or is not what the newest ring lists")
                 if name.endswith(".retired"):
@@ -354,6 +357,15 @@ class Repository:
             if f"keys/ring-{ring['number']}" != name:
                 raise ValueError("its number is not that of its name")
             rings[ring["number"]] = dict(ring["objects"])
+
+    def check_wrapped(self, path):
+        """Refuses a key under a passphrase that counts as nothing; "Keys under a passphrase"."""
+        path, name = Path(path), f"keys/{Path(path).name}"
+        if path.suffix != ".age" or path.resolve().parent != (self.directory / "keys").resolve():
+            return
+        if self.listed.get(name) != blake3(self.read(name, RECORD_LIMIT)).hex():
+            raise Refused(f"{name}: the newest ring does not list it, so it may be under an older passphrase; "
+                          "where it is all that there is, copy it to another place and give that")
 
     def believed(self, name, writer, digest):
         """Whether none of the writer's keys was retired, or their ends list the record."""
@@ -710,6 +722,10 @@ def choose(repository, cluster, wanted, database):
     if wanted is None:
         found.sort(key=lambda backup: backup["started"].rstrip("Z"))
         found = [backup for backup in found if backup["database"] == database][-1:]
+        soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + CLOCKS_DIFFER))
+        if found and found[0]["started"] > soon:
+            raise Refused(f"{found[0]['id']}: is dated {found[0]['started']}, which has not come, so the newest "
+                          "cannot be told: choose with --backup ID")
     for identifier, error in unreadable:
         # An older backup is never taken unasked in the place of a damaged one.
         if wanted is not None or not found or identifier[:16] >= found[0]["id"][:16]:
@@ -771,7 +787,10 @@ def main():
     sys.stdout.reconfigure(errors="backslashreplace")
     os.umask(0o077)
     with key_file(given.identity) as identity:
-        return run(Repository(given.repository, identity), given)
+        repository = Repository(given.repository, identity)
+        if given.identity:
+            repository.check_wrapped(given.identity)
+        return run(repository, given)
 
 
 def run(repository, given):

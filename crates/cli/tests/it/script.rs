@@ -322,5 +322,24 @@ async fn the_script_and_a_passphrase_bring_the_dump_back() {
     assert!(!site.path("x.dump").exists());
     typed(&site, &[WORDS], "python3", &arguments).await.ended(0);
     assert!(site.path("x.dump").exists());
+
+    // One that no ring lists may be under a passphrase of long ago.
+    let unlisted = wrapped.replace(".1.age", ".9.age");
+    std::fs::copy(&wrapped, &unlisted).unwrap();
+    let arguments = [SCRIPT, "backups", "--cluster", "main", "--backup", &id];
+    let more = ["--identity", &unlisted, "--output", "y.dump"];
+    let ran = typed(
+        &site,
+        &[WORDS],
+        "python3",
+        &[&arguments[..], &more].concat(),
+    )
+    .await;
+    let refused = ran.ended(1).stdout;
+    assert!(
+        refused.contains("the newest ring does not list it"),
+        "{refused}"
+    );
+    assert!(!site.path("y.dump").exists());
     cluster.stop().await;
 }
