@@ -59,7 +59,7 @@ impl Envelope<'_> {
     /// and sealed.
     ///
     /// # Errors
-    /// Where sealing fails.
+    /// `TooLong` where it could not be read back; where sealing fails.
     pub fn write(
         &self,
         clear: &impl Serialize,
@@ -69,14 +69,13 @@ impl Envelope<'_> {
         let json = |error| FormatError::damaged(HEADER as u64, Damage::Json(error));
         let clear = serde_json::to_vec(clear).map_err(json)?;
         let sealed = match hidden {
-            // What could not be read back is not written.
-            Some((plain, _)) if plain.len() as u64 > self.kind.limit() => {
-                let damage = Damage::Range("sealed part's length");
-                return Err(FormatError::damaged(HEADER as u64, damage));
+            Some((plain, seal)) => {
+                self.check_length(plain.len())?;
+                seal.seal(compress(plain)?)?
             }
-            Some((plain, seal)) => seal.seal(compress(plain)?)?,
             None => Vec::new(),
         };
+        self.check_length(HEADER + clear.len() + sealed.len() + TRAILER)?;
         let clear_length = u32::try_from(clear.len())
             .map_err(|_| FormatError::damaged(12, Damage::Range("clear part's length")))?;
         let mut bytes = Vec::with_capacity(HEADER + clear.len() + sealed.len() + TRAILER);
@@ -92,6 +91,15 @@ impl Envelope<'_> {
         bytes.extend_from_slice(signer.verifying_key().as_bytes());
         bytes.extend_from_slice(&signer.sign(&self.message(&hash)));
         Ok(bytes)
+    }
+
+    /// Refuses what could not be read back.
+    fn check_length(&self, length: usize) -> Result<(), FormatError> {
+        let (length, limit) = (length as u64, self.kind.limit());
+        if length > limit {
+            return Err(FormatError::TooLong { length, limit });
+        }
+        Ok(())
     }
 
     /// Verifies the bytes of a record: what it is, where it belongs, and that one
@@ -277,160 +285,4 @@ impl Header {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::RecoveryIdentity;
-
-    fn repository() -> RepositoryId {
-        RepositoryId::new([4; 16])
-    }
-
-    fn place(name: &ObjectName) -> Envelope<'_> {
-        Envelope {
-            repository: repository(),
-            name,
-            kind: RecordKind::Facts,
-        }
-    }
-
-    struct Example {
-        name: ObjectName,
-        signer: Signer,
-        identities: Identities,
-        bytes: Vec<u8>,
-    }
-
-    fn example() -> Example {
-        let identity = RecoveryIdentity::generate();
-        let name: ObjectName = "main/backups/b/facts".parse().unwrap();
-        let signer = Signer::from_seed(&[6; 32]);
-        let seal = Seal::To(vec![identity.recipient()]);
-        let bytes = place(&name)
-            .write(&"clear", Some((b"hidden", &seal)), &signer)
-            .unwrap();
-        Example {
-            name,
-            signer,
-            identities: Identities::new(vec![identity]),
-            bytes,
-        }
-    }
-
-    #[test]
-    fn both_parts_read_back() {
-        let e = example();
-        let record = place(&e.name)
-            .read(&e.bytes, &[e.signer.verifying_key()])
-            .unwrap();
-        assert_eq!(record.clear::<String>().unwrap(), "clear");
-        assert_eq!(record.hidden(Some(&e.identities)).unwrap(), b"hidden");
-    }
-
-    #[test]
-    fn every_flipped_bit_is_found() {
-        let e = example();
-        for bit in 0..e.bytes.len() * 8 {
-            let mut flipped = e.bytes.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            let read = place(&e.name).read(&flipped, &[e.signer.verifying_key()]);
-            assert!(read.is_err(), "bit {bit}");
-        }
-    }
-
-    #[test]
-    fn every_shortened_or_lengthened_form_is_found() {
-        let e = example();
-        let writers = [e.signer.verifying_key()];
-        for length in 0..e.bytes.len() {
-            assert!(place(&e.name).read(&e.bytes[..length], &writers).is_err());
-        }
-        let longer = [e.bytes.as_slice(), &[0]].concat();
-        assert!(place(&e.name).read(&longer, &writers).is_err());
-    }
-
-    #[test]
-    fn a_record_is_none_under_another_name_kind_or_repository() {
-        let e = example();
-        let writers = [e.signer.verifying_key()];
-        let elsewhere: ObjectName = "main/backups/c/facts".parse().unwrap();
-        assert!(place(&elsewhere).read(&e.bytes, &writers).is_err());
-        let kind = RecordKind::Manifest;
-        let other = Envelope {
-            kind,
-            ..place(&e.name)
-        };
-        assert!(other.read(&e.bytes, &writers).is_err());
-        let repository = RepositoryId::new([5; 16]);
-        let other = Envelope {
-            repository,
-            ..place(&e.name)
-        };
-        assert!(other.read(&e.bytes, &writers).is_err());
-    }
-
-    #[test]
-    fn a_stranger_who_signs_is_named_and_refused() {
-        let e = example();
-        let error = place(&e.name).read(&e.bytes, &[]).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains(&e.signer.verifying_key().to_string())
-        );
-    }
-
-    #[test]
-    fn the_writer_of_any_record_is_known_and_of_nothing_else() {
-        let e = example();
-        let of = |bytes: &[u8]| signed_by(repository(), &e.name, bytes);
-        let expected = (e.signer.verifying_key(), Hash::of(&e.bytes));
-        assert_eq!(of(&e.bytes), Some(expected));
-        for at in (0..e.bytes.len()).step_by(7) {
-            let mut flipped = e.bytes.clone();
-            flipped[at] ^= 1;
-            assert_eq!(of(&flipped), None, "byte {at}");
-            assert_eq!(of(&e.bytes[..at]), None);
-        }
-        assert_eq!(
-            signed_by(RepositoryId::new([9; 16]), &e.name, &e.bytes),
-            None
-        );
-    }
-
-    #[test]
-    fn without_the_key_the_sealed_part_stays_shut() {
-        let e = example();
-        let record = place(&e.name)
-            .read(&e.bytes, &[e.signer.verifying_key()])
-            .unwrap();
-        let stranger = Identities::new(vec![RecoveryIdentity::generate()]);
-        let error = record.hidden(Some(&stranger)).unwrap_err();
-        assert!(matches!(error, FormatError::NoIdentity));
-    }
-
-    #[test]
-    fn what_could_not_be_read_back_is_not_written() {
-        let e = example();
-        let limit = usize::try_from(RecordKind::Facts.limit()).unwrap();
-        let plain = vec![0; limit + 1];
-        let written = place(&e.name).write(&(), Some((&plain, &Seal::Open)), &e.signer);
-        assert!(written.is_err());
-        let written = place(&e.name).write(&(), Some((&plain[1..], &Seal::Open)), &e.signer);
-        let record = place(&e.name)
-            .read(&written.unwrap(), &[e.signer.verifying_key()])
-            .unwrap();
-        assert_eq!(record.hidden(None).unwrap().len(), limit);
-    }
-
-    #[test]
-    fn a_record_of_a_newer_format_is_told_apart_from_damage() {
-        let e = example();
-        let mut newer = e.bytes[..e.bytes.len() - TRAILER].to_vec();
-        newer[8] = 9;
-        let hash = Hash::of(&newer);
-        newer.extend_from_slice(&hash.0);
-        newer.extend_from_slice(&[0; 96]);
-        let error = place(&e.name).read(&newer, &[]).unwrap_err();
-        assert!(matches!(error, FormatError::TooNew { found: 9, .. }));
-    }
-}
+mod tests;

@@ -103,6 +103,14 @@ pub enum FormatError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A record was to be written that no reader would take.
+    #[error("it would have {length} bytes, and may have {limit} at most")]
+    TooLong {
+        /// How many it would have.
+        length: u64,
+        /// How many its kind may have.
+        limit: u64,
+    },
     /// Compression or encryption failed while writing.
     #[error("cannot {what}: {source}")]
     Write {

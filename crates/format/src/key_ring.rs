@@ -2,7 +2,7 @@
 //! so that nothing can be taken away unseen, and the end of a key.
 //!
 //! Invariants: a ring lists every object that was there when it was written but
-//! rings; the one with the highest number holds. A key that was retired is never
+//! rings and endings; the one with the highest number holds. A key that was retired is never
 //! brought back, and what it signed is believed only where its end lists it.
 
 use std::collections::BTreeMap;
@@ -22,6 +22,16 @@ pub struct KeyRing {
     pub created: Timestamp,
     /// The objects below `keys/`, by their BLAKE3 hashes.
     pub objects: BTreeMap<ObjectName, Hash>,
+}
+
+/// The clear part of `keys/<fingerprint>.ending`: the key's end is about to be written.
+/// That it is there is all that counts of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// The fingerprint of the key.
+    pub key: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// The clear part of `keys/<fingerprint>.retired`.

@@ -38,7 +38,7 @@ pub use hash::{Hash, HashKey, Hasher};
 pub use host_key::{HostKey, Trust};
 pub use identity_file::RecoveryKeyFile;
 pub use key_request::KeyRequest;
-pub use key_ring::{KeyRing, Retirement};
+pub use key_ring::{Ending, KeyRing, Retirement};
 pub use keys::{KeyRecord, KeyRole, KeySecrets, RepositorySecret, fingerprint};
 pub use manifest::{
     Extent, FileEnd, FilePart, FingerprintRef, FrameEntry, Leaf, LeafRef, Manifest, PackEntry,

@@ -10,6 +10,7 @@ pub const DESCRIPTOR: &str = "pgkeep.json";
 /// Where key records are.
 pub const KEYS: &str = "keys/";
 const RETIRED: &str = ".retired";
+const ENDING: &str = ".ending";
 const WRAPPED: &str = ".age";
 const RING: &str = "ring-";
 
@@ -37,6 +38,14 @@ pub fn retirement(fingerprint: &str) -> Result<ObjectName, ObjectNameError> {
     format!("{KEYS}{fingerprint}{RETIRED}").parse()
 }
 
+/// That a key is about to be retired.
+///
+/// # Errors
+/// Where `fingerprint` is no plain name.
+pub fn ending(fingerprint: &str) -> Result<ObjectName, ObjectNameError> {
+    format!("{KEYS}{fingerprint}{ENDING}").parse()
+}
+
 /// A private key under a passphrase; they are numbered from 1, the newest is the
 /// one that holds.
 ///
@@ -61,6 +70,8 @@ pub enum KeyObject {
     Record(String),
     /// The end of that key.
     Retirement(String),
+    /// That this end is about to be written.
+    Ending(String),
     /// That key's private half under a passphrase, by number.
     Wrapped(String, u32),
     /// A list of all that there is, by number.
@@ -83,6 +94,7 @@ pub fn key_object(name: &ObjectName) -> Option<KeyObject> {
     match end {
         "" => Some(KeyObject::Record(key)),
         RETIRED => Some(KeyObject::Retirement(key)),
+        ENDING => Some(KeyObject::Ending(key)),
         _ => {
             let digits = end.strip_prefix('.')?.strip_suffix(WRAPPED)?;
             Some(KeyObject::Wrapped(key, number(digits)?))
@@ -344,6 +356,7 @@ mod tests {
         for (name, expected) in [
             (key(&print), KeyObject::Record(print.clone())),
             (retirement(&print), KeyObject::Retirement(print.clone())),
+            (ending(&print), KeyObject::Ending(print.clone())),
             (wrapped_key(&print, 2), KeyObject::Wrapped(print.clone(), 2)),
             (key_ring(12), KeyObject::Ring(12)),
         ] {

@@ -28,6 +28,8 @@ pub enum RecordKind {
     Dead = 10,
     /// `<cluster>/runs/<run>/alive/<n>`
     Alive = 11,
+    /// `keys/<fingerprint>.ending`
+    Ending = 12,
 }
 
 impl RecordKind {
@@ -44,7 +46,7 @@ impl RecordKind {
             | Self::Backup
             | Self::Retirement
             | Self::KeyRing => 64 << 20,
-            Self::Tombstone | Self::Dead | Self::Alive => 1 << 20,
+            Self::Tombstone | Self::Dead | Self::Alive | Self::Ending => 1 << 20,
         }
     }
 }

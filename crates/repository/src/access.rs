@@ -37,7 +37,7 @@ impl Repository {
     /// knows whom it seals to.
     ///
     /// # Errors
-    /// `NotAWriter`, `Retired` where the repository does not vouch for it,
+    /// `NotAWriter`, `Retired`, `Ending` where the repository does not vouch for it,
     /// `NotTrusted`, `Recipients` or `UnreadableKeys` where it is not certain to
     /// whom a backup would be sealed.
     pub fn write_access(&self, host: &HostKey) -> Result<WriteAccess, RepositoryError> {
@@ -64,6 +64,12 @@ impl Repository {
                 });
             }
         };
+        if self.keys.ending.contains(&key.record.fingerprint()) {
+            return Err(RepositoryError::Ending {
+                host: host_name,
+                location,
+            });
+        }
         self.check_recipients(host)?;
         let identities = Identities::new(vec![host.identity.clone()]);
         let secrets = self.secrets(key, Some(&identities))?;

@@ -74,6 +74,14 @@ pub enum RepositoryError {
         /// When.
         retired: Option<Timestamp>,
     },
+    /// This host's key is about to be retired.
+    #[error("the key of host {host} is being retired from the repository in {location}")]
+    Ending {
+        /// The host's name.
+        host: String,
+        /// Where the repository is.
+        location: String,
+    },
     /// A retired key has signed what it had not when it was retired.
     #[error(
         "{object} in {location} is signed by host {host}, whose key was retired on {}, and is not \
@@ -123,6 +131,21 @@ pub enum RepositoryError {
         run: RunId,
         /// Whose run it is.
         cluster: ClusterName,
+        /// Where the repository is.
+        location: String,
+        /// Whether the key's end was announced: then no run begins any more.
+        announced: bool,
+    },
+    /// The end of a host's key would list more than a record holds.
+    #[error(
+        "the end of key {fingerprint} in {location} would have to list {count} records, and \
+         cannot hold so many"
+    )]
+    TooManySigned {
+        /// The key's fingerprint.
+        fingerprint: String,
+        /// How many it has signed.
+        count: usize,
         /// Where the repository is.
         location: String,
     },

@@ -9,8 +9,8 @@ use pgkeep_format::records::{
     RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, SequenceFacts, TableFacts, Tombstone,
 };
 use pgkeep_format::{
-    Envelope, FormatError, Hash, Identities, KeyRecord, KeyRing, KeyRole, KeySecrets, Manifest,
-    RecordKind, RepositoryId, RepositorySecret, Retirement, Signer, Verified,
+    Ending, Envelope, FormatError, Hash, Identities, KeyRecord, KeyRing, KeyRole, KeySecrets,
+    Manifest, RecordKind, RepositoryId, RepositorySecret, Retirement, Signer, Verified,
 };
 use pgkeep_testkit::SeededRandom;
 use pgkeep_types::{ObjectName, SystemId};
@@ -23,7 +23,7 @@ use crate::mutation::{below, mutated, one_of};
 const HEADER: usize = 24;
 const TRAILER: usize = 128;
 
-const KINDS: [RecordKind; 11] = [
+const KINDS: [RecordKind; 12] = [
     RecordKind::Key,
     RecordKind::Begin,
     RecordKind::Outcome,
@@ -35,6 +35,7 @@ const KINDS: [RecordKind; 11] = [
     RecordKind::Tombstone,
     RecordKind::Dead,
     RecordKind::Alive,
+    RecordKind::Ending,
 ];
 
 struct Example {
@@ -76,6 +77,7 @@ impl Example {
             RecordKind::Tombstone => envelope.write(&tombstone(random), hidden, &signer),
             RecordKind::Dead => envelope.write(&dead(random), hidden, &signer),
             RecordKind::Alive => envelope.write(&alive(random), hidden, &signer),
+            RecordKind::Ending => envelope.write(&ending(random), hidden, &signer),
         };
         Self {
             bytes: written.unwrap(),
@@ -107,6 +109,7 @@ impl Example {
             RecordKind::Tombstone => drop(record.clear::<Tombstone>()),
             RecordKind::Dead => drop(record.clear::<RunDead>()),
             RecordKind::Alive => drop(record.clear::<RunAlive>()),
+            RecordKind::Ending => drop(record.clear::<Ending>()),
         }
         let Ok(plain) = record.hidden(self.identities.as_ref()) else {
             return;
@@ -153,7 +156,8 @@ fn hidden_part(random: &SeededRandom, kind: RecordKind) -> Option<Vec<u8>> {
         | RecordKind::KeyRing
         | RecordKind::Tombstone
         | RecordKind::Dead
-        | RecordKind::Alive => None,
+        | RecordKind::Alive
+        | RecordKind::Ending => None,
     }
 }
 
@@ -257,6 +261,13 @@ fn key(random: &SeededRandom) -> KeyRecord {
 fn objects(random: &SeededRandom) -> BTreeMap<ObjectName, Hash> {
     let drawn = (0..random.below(4)).map(|_| (examples::name_of_any_object(random), hash(random)));
     drawn.collect()
+}
+
+fn ending(random: &SeededRandom) -> Ending {
+    Ending {
+        key: hash(random).to_string()[..32].to_owned(),
+        since: time(random),
+    }
 }
 
 fn retirement(random: &SeededRandom) -> Retirement {

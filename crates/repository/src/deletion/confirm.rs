@@ -128,8 +128,11 @@ impl Repository {
         }
         let verifier = access.signer.verifying_key();
         let key = fingerprint(Some(&access.recipient), Some(&verifier));
-        if self.is_there(&names::retirement(&key)?).await? {
-            return Ok(Some("the key of its host was retired".to_owned()));
+        // Whoever retires a key announces it before looking for what it has signed.
+        for end in [names::ending(&key)?, names::retirement(&key)?] {
+            if self.is_there(&end).await? {
+                return Ok(Some("the key of its host was retired".to_owned()));
+            }
         }
         self.first_missing(record).await
     }

@@ -58,10 +58,28 @@ impl RepositoryError {
             Self::NoSuchKey { .. } => {
                 Some("'pgkeep key list' shows those that there are".to_owned())
             }
+            Self::Ending { .. } => Some(
+                "nothing was written; 'pgkeep key retire' with a recovery key ends it, and a new \
+                 key is made with 'pgkeep key new'"
+                    .to_owned(),
+            ),
+            Self::StillRuns {
+                announced: true, ..
+            } => Some(
+                "the key begins no run any more; retire it again once this one has ended: it \
+                 may fail. One that was cut off is taken for dead by 'pgkeep prune' of another \
+                 host, a day after its last sign of life; or retire it with --now"
+                    .to_owned(),
+            ),
             Self::StillRuns { .. } => Some(
                 "the key is in use as before; wait until the run has ended. One that was cut off is taken \
                  for dead by 'pgkeep prune', a day after its last sign of life; a key that was \
                  stolen is retired with --now"
+                    .to_owned(),
+            ),
+            Self::TooManySigned { .. } => Some(
+                "the key writes no more, and is not retired yet; delete old backups of that host \
+                 with 'pgkeep prune' on another one, and retire it again"
                     .to_owned(),
             ),
             Self::WrittenMeanwhile { .. } => Some(

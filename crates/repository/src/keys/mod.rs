@@ -11,7 +11,7 @@ mod read;
 mod retire;
 mod ring;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::{Hash, KeyRecord, KeyRole, Recipient, Retirement, Verified, VerifyingKey};
 use pgkeep_types::{ObjectName, Timestamp};
@@ -33,6 +33,8 @@ pub(crate) struct Keys {
     pub(crate) vouched: Vec<VouchedKey>,
     /// Each object that cannot be used or is missing, and what is wrong with it.
     pub(crate) unreadable: Vec<String>,
+    /// The fingerprints of keys that are being retired, or were.
+    pub(crate) ending: BTreeSet<String>,
     /// The number of the newest ring; 0 where there is none.
     pub(crate) ring: u32,
     /// The highest number in the name of a ring, whether or not it can be read.
@@ -68,6 +70,8 @@ pub struct KeyInfo {
     pub fingerprint: String,
     /// Its record's clear part.
     pub record: KeyRecord,
+    /// Whether it is being retired: nothing more is written with it.
+    pub is_ending: bool,
     /// When it was retired, by the clock of whoever did it.
     pub retired: Option<Timestamp>,
     /// Whether a passphrase brings back its private half.
@@ -120,6 +124,7 @@ impl Repository {
             let fingerprint = key.record.fingerprint();
             KeyInfo {
                 has_passphrase: self.keys.wrapped.contains_key(&fingerprint),
+                is_ending: key.retirement.is_none() && self.keys.ending.contains(&fingerprint),
                 fingerprint,
                 record: key.record.clone(),
                 retired: key.retirement.as_ref().map(|end| end.retired),

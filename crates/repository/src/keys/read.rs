@@ -31,10 +31,13 @@ pub(crate) async fn read_keys(
     let mut records = Vec::new();
     let mut rings = Vec::new();
     let mut there = BTreeSet::new();
+    let mut ending = BTreeSet::new();
     for object in list_all(storage.as_ref(), names::KEYS).await? {
         there.insert(object.name.clone());
         match names::key_object(&object.name) {
             Some(KeyObject::Ring(number)) => rings.push(number),
+            // That it is there is all that counts of it.
+            Some(KeyObject::Ending(key)) => drop(ending.insert(key)),
             // A private key counts where a ring lists it, and is read when needed.
             Some(KeyObject::Wrapped(..)) => {}
             Some(KeyObject::Record(_) | KeyObject::Retirement(_)) | None => {
@@ -64,6 +67,7 @@ pub(crate) async fn read_keys(
     let keys = found.into_keys(ring, &there, &storage.location())?;
     Ok(Keys {
         newest_number,
+        ending,
         ..keys
     })
 }
@@ -224,6 +228,7 @@ impl Found {
             objects,
             wrapped,
             newest_number: 0,
+            ending: BTreeSet::new(),
         })
     }
 

@@ -1,17 +1,20 @@
 //! Retiring keys.
 //!
 //! Invariants: what a retired host has signed up to then is listed, by name and
-//! hash, and stays believed; nothing else of it is. A host is at rest when it is
-//! retired, unless its key was stolen; what it has written all the same is told. The last recovery key is
-//! never retired.
+//! hash, and stays believed; nothing else of it is. That it is about to be retired is
+//! written before what it has signed is looked for, so that a run either finds that, or
+//! is found. A host is at rest when it is retired, unless its key was stolen; what it has
+//! written all the same is told. The last recovery key is never retired.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pgkeep_format::names::{self, Place, RunRecord};
-use pgkeep_format::{Hash, KeyRole, RecordKind, Retirement, VerifyingKey, signed_by};
-use pgkeep_storage::list_all;
-use pgkeep_types::{Clock, ObjectName};
+use pgkeep_format::{
+    Ending, FormatError, Hash, KeyRole, RecordKind, Retirement, VerifyingKey, signed_by,
+};
+use pgkeep_storage::{StorageErrorKind, list_all};
+use pgkeep_types::{Clock, ClusterName, ObjectName, RunId};
 use tokio::task::JoinSet;
 
 use super::OwnerAccess;
@@ -37,8 +40,9 @@ impl Repository {
     ///
     /// # Errors
     /// `NoSuchKey` where there is none that is in use, `LastKey` where nobody would
-    /// be left, `StillRuns` where a run of the host has not ended and is waited for. `WrittenMeanwhile`
-    /// where the host wrote while it was retired: then the key is retired.
+    /// be left, `StillRuns` where a run of the host has not ended and is waited for.
+    /// `WrittenMeanwhile` where the host wrote while it was retired: then the key is
+    /// retired, and no run has called that a good backup.
     pub async fn retire_key(
         &self,
         owner: &OwnerAccess,
@@ -66,10 +70,16 @@ impl Repository {
         }
         let verifier = key.record.verifier;
         let records = match verifier {
-            Some(verifier) if unended == UnendedRuns::WaitedFor => {
-                self.all_of_ended_runs(verifier).await?
+            Some(verifier) => {
+                if unended == UnendedRuns::WaitedFor {
+                    self.check_at_rest(verifier).await?;
+                }
+                self.announce(owner, fingerprint, clock).await?;
+                match unended {
+                    UnendedRuns::WaitedFor => self.all_of_ended_runs(verifier).await?,
+                    UnendedRuns::GivenUp => self.signed_besides(&BTreeSet::new(), verifier).await?,
+                }
             }
-            Some(verifier) => self.signed_besides(&BTreeSet::new(), verifier).await?,
             None => BTreeMap::new(),
         };
         let known: BTreeSet<ObjectName> = records.keys().cloned().collect();
@@ -86,7 +96,18 @@ impl Repository {
             },
             hidden: None,
         };
-        let (hash, _) = draft.write(self.storage.as_ref(), &owner.root).await?;
+        let written = draft.write(self.storage.as_ref(), &owner.root).await;
+        let (hash, _) = written.map_err(|error| match error {
+            RepositoryError::Object {
+                source: FormatError::TooLong { .. },
+                ..
+            } => RepositoryError::TooManySigned {
+                fingerprint: fingerprint.to_owned(),
+                count,
+                location: self.location(),
+            },
+            error => error,
+        })?;
         let changed = self.write_ring(owner, clock, |objects| {
             objects.insert(name.clone(), hash);
         });
@@ -103,6 +124,68 @@ impl Repository {
         Ok((changed, count))
     }
 
+    /// Writes down that the key is about to be retired. From then on no run that is made
+    /// with it ends well that had not committed before.
+    async fn announce(
+        &self,
+        owner: &OwnerAccess,
+        fingerprint: &str,
+        clock: &dyn Clock,
+    ) -> Result<(), RepositoryError> {
+        let name = names::ending(fingerprint)?;
+        let draft = Draft {
+            repository: self.id(),
+            name: &name,
+            kind: RecordKind::Ending,
+            clear: Ending {
+                key: fingerprint.to_owned(),
+                since: clock.now(),
+            },
+            hidden: None,
+        };
+        match draft.write(self.storage.as_ref(), &owner.root).await {
+            // Somebody began to, and did not come to the end.
+            Err(RepositoryError::Storage(error))
+                if error.kind == StorageErrorKind::AlreadyExists =>
+            {
+                Ok(())
+            }
+            written => written.map(|_| ()),
+        }
+    }
+
+    /// Refuses where a run of the host has not ended, before anything is written.
+    async fn check_at_rest(&self, verifier: VerifyingKey) -> Result<(), RepositoryError> {
+        let listed = list_all(self.storage.as_ref(), "").await?;
+        let there: BTreeSet<ObjectName> = listed.into_iter().map(|object| object.name).collect();
+        let unended = unended(&there, &there)?;
+        let besides: BTreeSet<ObjectName> = there
+            .iter()
+            .filter(|name| !unended.contains_key(*name))
+            .cloned()
+            .collect();
+        let signed = self.signed_besides(&besides, verifier).await?;
+        self.check_none_unended(&signed.into_keys().collect(), &there, false)
+    }
+
+    /// Refuses where the `begin` of a run is among `signed` and no end of it is `there`.
+    fn check_none_unended(
+        &self,
+        signed: &BTreeSet<ObjectName>,
+        there: &BTreeSet<ObjectName>,
+        announced: bool,
+    ) -> Result<(), RepositoryError> {
+        match unended(signed, there)?.into_values().next() {
+            None => Ok(()),
+            Some((cluster, run)) => Err(RepositoryError::StillRuns {
+                run,
+                cluster,
+                location: self.location(),
+                announced,
+            }),
+        }
+    }
+
     /// Every record that this key has signed, by its hash.
     async fn all_of_ended_runs(
         &self,
@@ -112,20 +195,7 @@ impl Repository {
         let before = list_all(self.storage.as_ref(), "").await?;
         let before: BTreeSet<ObjectName> = before.into_iter().map(|o| o.name).collect();
         let signed = self.signed_besides(&BTreeSet::new(), verifier).await?;
-        for name in signed.keys() {
-            let Some(Place::Run(cluster, run, RunRecord::Begin)) = names::place(name) else {
-                continue;
-            };
-            let outcome = names::run(&cluster, &run, RunRecord::Outcome)?;
-            let dead = names::run(&cluster, &run, RunRecord::Dead)?;
-            if !before.contains(&outcome) && !before.contains(&dead) {
-                return Err(RepositoryError::StillRuns {
-                    run,
-                    cluster,
-                    location: self.location(),
-                });
-            }
-        }
+        self.check_none_unended(&signed.keys().cloned().collect(), &before, true)?;
         Ok(signed)
     }
 
@@ -138,9 +208,7 @@ impl Repository {
         let mut signed = BTreeMap::new();
         let mut reading = JoinSet::new();
         for object in list_all(self.storage.as_ref(), "").await? {
-            let is_record = names::place(&object.name)
-                .is_some_and(|place| !matches!(place, Place::Pack(..) | Place::Index(..)));
-            if !is_record || known.contains(&object.name) {
+            if !is_listed(&object.name) || known.contains(&object.name) {
                 continue;
             }
             if reading.len() >= PARALLEL {
@@ -165,6 +233,33 @@ impl Repository {
         }
         Ok(signed)
     }
+}
+
+/// Whether the end of a key lists such an object: a record, and no mere sign of life, of
+/// which it counts that it is there.
+fn is_listed(name: &ObjectName) -> bool {
+    names::place(name).is_some_and(|place| {
+        !matches!(place, Place::Pack(..) | Place::Index(..) | Place::Alive(..))
+    })
+}
+
+/// Those of `names` that are the `begin` of a run of which no end is `there`.
+fn unended(
+    names: &BTreeSet<ObjectName>,
+    there: &BTreeSet<ObjectName>,
+) -> Result<BTreeMap<ObjectName, (ClusterName, RunId)>, RepositoryError> {
+    let mut unended = BTreeMap::new();
+    for name in names {
+        let Some(Place::Run(cluster, run, RunRecord::Begin)) = names::place(name) else {
+            continue;
+        };
+        let outcome = names::run(&cluster, &run, RunRecord::Outcome)?;
+        let dead = names::run(&cluster, &run, RunRecord::Dead)?;
+        if !there.contains(&outcome) && !there.contains(&dead) {
+            unended.insert(name.clone(), (cluster, run));
+        }
+    }
+    Ok(unended)
 }
 
 type Read = Result<Option<(ObjectName, Hash)>, RepositoryError>;

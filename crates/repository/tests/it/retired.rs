@@ -15,11 +15,19 @@ use crate::world::World;
 
 /// Makes a backup with a retired key, as one does who does not look for its end.
 async fn forge(world: &World, stale: &Repository) -> BackupRecord {
-    let end = names::retirement(&world.host.fingerprint()).unwrap();
-    let bytes = world.memory.object(&end);
-    world.memory.replace(&end, None);
+    let key = world.host.fingerprint();
+    let ends = [
+        names::ending(&key).unwrap(),
+        names::retirement(&key).unwrap(),
+    ];
+    let bytes = ends.each_ref().map(|end| world.memory.object(end));
+    for end in &ends {
+        world.memory.replace(end, None);
+    }
     let forged = world.back_up_in(stale, b"forged").await.unwrap();
-    world.memory.replace(&end, Some(bytes));
+    for (end, bytes) in ends.iter().zip(bytes) {
+        world.memory.replace(end, Some(bytes));
+    }
     forged
 }
 

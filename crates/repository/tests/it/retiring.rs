@@ -1,11 +1,16 @@
 //! A host that writes while its key is retired.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
 use pgkeep_format::cut::Cutting;
-use pgkeep_format::{Envelope, RecordKind, names};
-use pgkeep_repository::{RepositoryError, UnendedRuns};
+use pgkeep_format::{Envelope, RecordKind, RecoveryIdentity, names};
+use pgkeep_repository::{Repository, RepositoryError, UnendedRuns};
+use pgkeep_testkit::SeededRandom;
 use pgkeep_types::{Clock, ObjectName, Timestamp};
 
+use crate::deletion::gate::Gate;
 use crate::owner::{add_host, owned, retire};
 use crate::world::{World, limits, main};
 
@@ -78,8 +83,91 @@ async fn a_backup_during_which_its_key_was_retired_fails() {
     assert!(error.to_string().contains("retired"), "{error}");
 }
 
-/// A clock at whose look a host writes.
+/// One order of calls in which a host backs up while its key is retired: whether it was
+/// told that all is well.
+async fn is_told_complete(seed: u64, unended: UnendedRuns) -> bool {
+    let random = SeededRandom::new(seed);
+    let owner = RecoveryIdentity::generate();
+    let mut world = World::unencrypted_of(&owner).await;
+    world.host = add_host(&world, 2).await;
+    let gate = Gate::new(world.memory.clone(), random.below(2) == 0);
+    let world = Arc::new(world);
+    let made = Arc::new(Mutex::new(None));
+    let pins = vec![world.trust.clone()];
+    gate.expect(0);
+    gate.expect(1);
+    let (storage, host) = (gate.storage(0), Arc::clone(&world));
+    let (known, told) = (pins.clone(), Arc::clone(&made));
+    let writing = tokio::spawn(async move {
+        let back_up = async {
+            let repository = Repository::open(storage, &known).await?;
+            host.back_up_in(&repository, b"what was told to be good")
+                .await
+        };
+        *told.lock().unwrap() = back_up.await.ok();
+    });
+    let (storage, owner) = (gate.storage(1), Arc::clone(&world));
+    let retiring = tokio::spawn(async move {
+        for _ in 0..100 {
+            let repository = Repository::open(Arc::clone(&storage), &pins).await.unwrap();
+            let access = repository.owner_access(&owner.identities).unwrap();
+            let key = owner.host.fingerprint();
+            let retired = repository.retire_key(&access, &key, unended, &owner.clock);
+            match retired.await {
+                Err(RepositoryError::StillRuns { .. }) => {}
+                Ok(_) | Err(RepositoryError::WrittenMeanwhile { .. }) => return,
+                Err(error) => panic!("seed {seed}: {error}"),
+            }
+        }
+        panic!("seed {seed}: it is never retired");
+    });
+    gate.run(vec![writing, retiring], &random, |_| {}).await;
+    let catalogue = world.catalogue().await;
+    let Some(record) = made.lock().unwrap().take() else {
+        return false;
+    };
+    let listed = catalogue.complete().any(|found| found.id == record.id);
+    assert!(
+        listed,
+        "seed {seed}: it was good, and is lost: {catalogue:?}"
+    );
+    let read = world.read_back(&record).await.unwrap();
+    assert!(read == b"what was told to be good", "seed {seed}");
+    true
+}
+
+#[tokio::test]
+async fn no_order_of_calls_loses_a_backup_that_was_told_to_be_good_while_its_key_is_retired() {
+    for unended in [UnendedRuns::WaitedFor, UnendedRuns::GivenUp] {
+        let mut good = 0;
+        for seed in 0..300 {
+            good += usize::from(is_told_complete(seed, unended).await);
+        }
+        assert!((10..300).contains(&good), "{good} of 300 were good");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_whose_retiring_stopped_half_way_writes_no_more_and_can_be_retired() {
+    let mut world = World::sealed().await;
+    world.host = add_host(&world, 2).await;
+    let record = world.back_up(b"before").await.unwrap();
+    let key = world.host.fingerprint();
+    let ending = names::ending(&key).unwrap();
+    world.memory.replace(&ending, Some("half way".into()));
+    let error = world.back_up(b"after").await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Ending { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("pgkeep key retire"));
+    assert!(world.open().await.unwrap().unreadable_keys().is_empty());
+    retire(&world, &key).await.unwrap();
+    assert!(world.read_back(&record).await.unwrap() == b"before");
+    assert!(world.open().await.unwrap().unreadable_keys().is_empty());
+}
+
+/// A clock at which is looked when the end is announced, and when it is written; a host
+/// writes before that.
 struct Meanwhile<'a> {
+    looks: AtomicUsize,
     world: &'a World,
     name: ObjectName,
     record: Vec<u8>,
@@ -87,8 +175,10 @@ struct Meanwhile<'a> {
 
 impl Clock for Meanwhile<'_> {
     fn now(&self) -> Timestamp {
-        let record = self.record.clone().into();
-        self.world.memory.replace(&self.name, Some(record));
+        if self.looks.fetch_add(1, Ordering::Relaxed) > 0 {
+            let record = self.record.clone().into();
+            self.world.memory.replace(&self.name, Some(record));
+        }
         self.world.clock.now()
     }
 }
@@ -107,6 +197,7 @@ async fn what_a_host_writes_while_it_is_retired_is_told() {
     let record = envelope.write(&(), None, &second.signer).unwrap();
     let (repository, owner) = owned(&world).await;
     let meanwhile = Meanwhile {
+        looks: AtomicUsize::new(0),
         world: &world,
         name: name.clone(),
         record,

@@ -31,6 +31,8 @@ struct KeyLine {
     recipient: Option<Recipient>,
     verifier: Option<VerifyingKey>,
     since: Timestamp,
+    /// It is being retired.
+    ending: bool,
     retired: Option<Timestamp>,
     passphrase: bool,
 }
@@ -72,6 +74,7 @@ fn line(key: KeyInfo) -> KeyLine {
         recipient: key.record.recipient,
         verifier: key.record.verifier,
         since: key.record.created,
+        ending: key.is_ending,
         retired: key.retired,
         passphrase: key.has_passphrase,
     }
@@ -90,6 +93,7 @@ fn table(keys: &[KeyInfo]) -> String {
         .map(|key| {
             let state = match (key.retired, key.has_passphrase) {
                 (Some(retired), _) => format!("retired {}", words::day(retired)),
+                (None, _) if key.is_ending => "being retired".to_owned(),
                 (None, true) => "in use, passphrase".to_owned(),
                 (None, false) => "in use".to_owned(),
             };

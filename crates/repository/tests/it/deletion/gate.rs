@@ -20,7 +20,7 @@ use pgkeep_types::ObjectName;
 use tokio::sync::{Notify, oneshot};
 
 /// Where everybody waits.
-pub(super) struct Gate {
+pub(crate) struct Gate {
     memory: MemoryStorage,
     /// Whether a second write to a name changes the object, as some servers have it.
     overwrites: bool,
@@ -40,7 +40,7 @@ struct State {
 }
 
 impl Gate {
-    pub(super) fn new(memory: MemoryStorage, overwrites: bool) -> Arc<Self> {
+    pub(crate) fn new(memory: MemoryStorage, overwrites: bool) -> Arc<Self> {
         Arc::new(Self {
             memory,
             overwrites,
@@ -50,7 +50,7 @@ impl Gate {
     }
 
     /// The storage as the actor of this number sees it.
-    pub(super) fn storage(self: &Arc<Self>, actor: usize) -> Arc<dyn Storage> {
+    pub(crate) fn storage(self: &Arc<Self>, actor: usize) -> Arc<dyn Storage> {
         Arc::new(Gated {
             gate: Arc::clone(self),
             actor,
@@ -58,7 +58,7 @@ impl Gate {
     }
 
     /// Runs the actors' work to its end, one call at a time.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         self: &Arc<Self>,
         actors: Vec<tokio::task::JoinHandle<()>>,
         random: &SeededRandom,
@@ -93,12 +93,12 @@ impl Gate {
     }
 
     /// Counts an actor among those that have to be waited for.
-    pub(super) fn expect(&self, actor: usize) {
+    pub(crate) fn expect(&self, actor: usize) {
         self.state().working.insert(actor);
     }
 
     /// From now on none of an actor's calls has any effect.
-    pub(super) fn kill(&self, actor: usize) {
+    pub(crate) fn kill(&self, actor: usize) {
         let mut state = self.state();
         state.killed.insert(actor);
         state.waiting.retain(|(waiting, _)| *waiting != actor);

@@ -2,7 +2,7 @@
 //! and what a prune does for its users.
 
 mod faults;
-mod gate;
+pub(crate) mod gate;
 mod model;
 mod rules;
 mod schedules;
