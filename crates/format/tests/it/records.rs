@@ -464,7 +464,7 @@ fn facts(random: &SeededRandom) -> DumpFacts {
             .map(|_| SequenceFacts {
                 schema: text(random),
                 name: text(random),
-                last_value: (random.below(2) == 0).then(|| -5),
+                last_value: (random.below(2) == 0).then_some(-5),
             })
             .collect(),
     }
