@@ -167,7 +167,8 @@ impl Dump<'_> {
         let snapshot = ExportedSnapshot::open(connection).await.map_err(asked)?;
         let facts = DatabaseFacts::read(&snapshot).await.map_err(asked)?;
         let contents = Contents::read(&snapshot).await.map_err(asked)?;
-        let dump = PgDump::new(&choice.tools, &parameters)
+        // Of several servers the one that has the snapshot.
+        let dump = PgDump::new(&choice.tools, snapshot.connection().parameters())
             .snapshot(snapshot.id())
             .spawn()
             .map_err(|source| CaptureError::Dump {

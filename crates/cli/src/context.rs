@@ -120,7 +120,7 @@ impl Context {
                 Some(database) => parsed.with_database(database),
                 None => parsed,
             })
-            .and_then(|parsed| parsed.with_defaults(&self.environment))
+            .and_then(|parsed| parsed.with_defaults(&self.environment, &self.random))
             .map_err(|source| CliError::Connection {
                 cluster: cluster.to_string(),
                 source,

@@ -15,6 +15,7 @@ mod output;
 mod passphrase;
 mod private_file;
 mod process;
+mod server_password;
 mod storage;
 mod terminal;
 mod words;

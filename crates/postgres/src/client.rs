@@ -3,7 +3,9 @@
 //! Invariant: every session has an empty `search_path`, so that no object of a
 //! user's schema can stand in for one of the catalogue's.
 
+mod backup_role;
 mod child_environment;
+mod choose;
 mod connect_error;
 mod connection;
 mod connection_string;
@@ -12,17 +14,25 @@ mod create_database;
 mod database_facts;
 mod defaults;
 mod driver;
+mod keepalive;
+mod keywords;
+mod origin;
 mod parameters;
 mod password_file;
 mod privileges;
 mod query_error;
 mod quote;
 mod server_certificate;
+mod servers;
+mod service_file;
+mod session_attributes;
 mod settings;
 mod snapshot;
 mod tls;
+mod values;
 mod version;
 
+pub use backup_role::BackupRole;
 pub use child_environment::SecretOrPlain;
 pub use connect_error::ConnectError;
 pub use connection::{Connection, connect};
@@ -35,6 +45,7 @@ pub use create_database::{
 pub use database_facts::{
     DatabaseFacts, Extension, Locale, LocaleProvider, Privilege, SecurityLabel, Setting,
 };
+pub use origin::Origin;
 pub use parameters::{ConnectionParameters, SslMode};
 pub use query_error::{QueryError, Refusal};
 pub use quote::{identifier, literal};

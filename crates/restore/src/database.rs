@@ -74,7 +74,12 @@ impl DumpRestore<'_> {
         };
         let properties = &expected.properties;
         let admin = self.connect_somewhere().await?;
-        let tools = self.choose_tools(&admin, &dumped_by)?;
+        // Of several servers the one on which the database is made.
+        let here = DumpRestore {
+            connection: admin.parameters(),
+            ..*self
+        };
+        let tools = here.choose_tools(&admin, &dumped_by)?;
 
         let create = |source| RestoreError::Create { source };
         let looked = client::database_exists(&admin, self.name).await;
@@ -91,7 +96,7 @@ impl DumpRestore<'_> {
             .await
             .map_err(create)?;
         let filled = tokio::select! {
-            filled = self.fill(&draft, backup, &tools) => filled,
+            filled = here.fill(&draft, backup, &tools) => filled,
             () = &mut stop => {
                 let what = format!("database {:?}", self.name);
                 Err(RestoreError::Interrupted { what })
@@ -99,10 +104,10 @@ impl DumpRestore<'_> {
         };
         let raw_bytes = match filled {
             Ok(raw_bytes) => raw_bytes,
-            Err(failure) => return Err(self.undo(&draft, failure).await),
+            Err(failure) => return Err(here.undo(&draft, failure).await),
         };
         // While it still takes connections: what would keep them out comes last.
-        self.compare(&draft, &expected).await?;
+        here.compare(&draft, &expected).await?;
         let finished = async {
             client::finish(&admin, &draft, properties).await?;
             client::rename_database(&admin, &draft, self.name).await
@@ -113,7 +118,7 @@ impl DumpRestore<'_> {
                 raw_bytes,
                 tables: properties.tables,
             }),
-            Err(source) => Err(self.undo(&draft, create(source)).await),
+            Err(source) => Err(here.undo(&draft, create(source)).await),
         }
     }
 

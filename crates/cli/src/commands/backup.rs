@@ -22,7 +22,7 @@ use crate::commands::list::{BackupLine, warn_of_clock};
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
 use crate::output::JSON_VERSION;
-use crate::words;
+use crate::{server_password, words};
 
 /// A backup that had its turn, and what it came to.
 type Ended = (PlannedBackup, Result<BackupRecord, CaptureError>);
@@ -79,6 +79,8 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     for database in &databases {
         check_name(database)?;
     }
+    let first = connection.with_database(databases.first().map_or("", String::as_str));
+    let password = server_password::typed(context, &first).await?;
     let plan = plan(context, &cluster, arguments.kind, &databases);
     let planned = plan.backups.clone();
     let begun = begin(context, &settings, &cluster_settings, plan, arguments.whole);
@@ -96,6 +98,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         // A password file can have another line for each database.
         let database = &backup.database;
         let connection = context.connection_to(&cluster, &cluster_settings, Some(database))?;
+        let connection = server_password::with_typed(connection, password.as_ref());
         let dump = Dump {
             connection: &connection,
             tools: &tools,

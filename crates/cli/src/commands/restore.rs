@@ -16,7 +16,7 @@ use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
-use crate::words;
+use crate::{server_password, words};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -77,6 +77,8 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         None => default_name(&record.database, &record.id),
     };
     let connection = context.connection(&opened.cluster, &opened.cluster_settings)?;
+    let password = server_password::typed(context, &connection).await?;
+    let connection = server_password::with_typed(connection, password.as_ref());
     let tools = context.tools(&opened.settings).await;
     let restore = DumpRestore {
         connection: &connection,

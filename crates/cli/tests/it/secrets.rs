@@ -4,7 +4,8 @@ use std::process::Stdio;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, ended};
+use crate::site::{PROGRAM, Site, ended};
+use crate::terminal::typed;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_in_no_argument_no_output_and_no_object() {
@@ -70,5 +71,48 @@ async fn a_wrong_password_is_told_and_not_repeated() {
 
     site.set("PGPASSWORD", Cluster::PASSWORD);
     site.back_up("postgres").await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_nothing_has_is_asked_for_on_a_terminal_and_only_there() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    // Another one than elsewhere: the typist's command line has it.
+    const TYPED: &str = "typed by hand";
+    cluster
+        .psql(
+            "postgres",
+            &format!("CREATE ROLE asker LOGIN SUPERUSER PASSWORD '{TYPED}'"),
+        )
+        .await;
+    let tcp = cluster.tcp_connection("postgres");
+    let connection = format!(
+        "host=127.0.0.1 port={} user=asker dbname=postgres keepalives_idle=60",
+        tcp.port()
+    );
+    let site = Site::with(&connection, &[]).await;
+    let backup = ["backup", "--database", "postgres"];
+    let ran = site.run(&backup).await.ended(1);
+    ran.says(&["wants a password of user \"asker\"", "PGPASSWORD"]);
+
+    let ran = typed(&site, &[TYPED], PROGRAM, &backup).await;
+    let ran = ran.ended(0);
+    assert!(
+        ran.stdout
+            .contains("Password of user \"asker\" on 127.0.0.1:")
+    );
+    assert!(ran.stdout.contains("complete") && !ran.stdout.contains(TYPED));
+    let restore = [
+        "restore",
+        "--database",
+        "postgres",
+        "--as",
+        "again",
+        "--identity",
+        "recovery.key",
+    ];
+    let ran = typed(&site, &[TYPED], PROGRAM, &restore).await;
+    assert!(!ran.ended(0).stdout.contains(TYPED));
+    cluster.connect("again").await;
     cluster.stop().await;
 }

@@ -136,19 +136,39 @@ pub enum ConnectError {
         #[source]
         source: Box<TlsSetupError>,
     },
-    /// A parameter that this program does not honour, and must not ignore.
-    #[error(
-        "connection parameter {key}={value} is not supported (database {database:?} on {server})"
-    )]
-    Unsupported {
+    /// The server's name has no address.
+    #[error("cannot find the address of the PostgreSQL server {server} for database {database:?}")]
+    UnknownHost {
         /// Host and port.
         server: String,
         /// The database that was asked for.
         database: String,
-        /// libpq's name of the parameter.
-        key: &'static str,
-        /// Its value.
-        value: String,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The server's sessions are not what `target_session_attrs` asks for.
+    #[error(
+        "the PostgreSQL server {server} is {found} for database {database:?}, and the connection \
+         asks for {wanted}"
+    )]
+    WrongServer {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// What it is.
+        found: &'static str,
+        /// libpq's word for what is asked for.
+        wanted: &'static str,
+    },
+    /// Several servers were tried, and none would do.
+    #[error("none of the PostgreSQL servers would do for database {database:?}: {}", all(.failures))]
+    NoServer {
+        /// The database that was asked for.
+        database: String,
+        /// What kept each of them, in the order of the attempts.
+        failures: Vec<ConnectError>,
     },
     /// The server refused for another reason.
     #[error(
@@ -177,7 +197,53 @@ pub enum ConnectError {
     },
 }
 
+/// What each attempt came to, with its causes.
+fn all(failures: &[ConnectError]) -> String {
+    let told = failures.iter().map(|failure| {
+        let mut words = failure.to_string();
+        let mut cause = std::error::Error::source(failure);
+        while let Some(error) = cause {
+            words.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        words
+    });
+    told.collect::<Vec<_>>().join("; ")
+}
+
 impl ConnectError {
+    /// What several attempts come to; where there was one, its own error.
+    pub(super) fn of(parameters: &ConnectionParameters, mut failures: Vec<Self>) -> Self {
+        match failures.pop() {
+            Some(only) if failures.is_empty() => only,
+            last => {
+                failures.extend(last);
+                Self::NoServer {
+                    database: parameters.database().to_owned(),
+                    failures,
+                }
+            }
+        }
+    }
+
+    /// Nothing was tried.
+    pub(super) fn no_server(parameters: &ConnectionParameters) -> Self {
+        Self::of(parameters, Vec::new())
+    }
+
+    /// Whether libpq tries the next server after this. One that does not let us in
+    /// ends the search: another one would hide that.
+    pub(super) fn leads_on(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::UnknownHost { .. }
+                | Self::TimedOut { .. }
+                | Self::NotReady { .. }
+                | Self::WrongServer { .. }
+        )
+    }
+
     pub(super) fn new(parameters: &ConnectionParameters, error: tokio_postgres::Error) -> Self {
         let server = parameters.server();
         let database = parameters.database().to_owned();
@@ -299,6 +365,8 @@ impl ConnectError {
             }
             Self::TlsSetup { source, .. } => return source.hint(),
             Self::NotReady { .. } => "try again when the server is up".to_owned(),
+            Self::UnknownHost { .. } => "is the host's name spelt right".to_owned(),
+            Self::WrongServer { .. } => "see target_session_attrs in the connection".to_owned(),
             _ => return None,
         };
         Some(hint)
@@ -307,12 +375,17 @@ impl ConnectError {
     /// Whether the same attempt can succeed later without anybody's doing.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. }
-                | Self::TimedOut { .. }
-                | Self::NotReady { .. }
-                | Self::TooManyConnections { .. }
-        )
+        match self {
+            Self::NoServer { failures, .. } => failures.iter().any(Self::may_pass),
+            _ => matches!(
+                self,
+                Self::Unreachable { .. }
+                    | Self::UnknownHost { .. }
+                    | Self::TimedOut { .. }
+                    | Self::NotReady { .. }
+                    | Self::WrongServer { .. }
+                    | Self::TooManyConnections { .. }
+            ),
+        }
     }
 }

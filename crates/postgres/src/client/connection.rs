@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
+use super::choose;
 use super::connect_error::ConnectError;
 use super::driver;
 use super::parameters::ConnectionParameters;
@@ -21,10 +22,6 @@ use super::version::ServerVersion;
 /// a backup must fail in time rather than hang.
 pub(super) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An idle session is kept awake this often, so that no firewall forgets the
-/// one that holds a snapshot for hours.
-pub(super) const KEEPALIVE: Duration = Duration::from_secs(60);
-
 /// An open session in one database.
 #[derive(Debug)]
 pub struct Connection {
@@ -33,32 +30,22 @@ pub struct Connection {
     end: Arc<Mutex<Option<tokio_postgres::Error>>>,
     parameters: ConnectionParameters,
     version: ServerVersion,
+    in_recovery: bool,
+    read_only: bool,
 }
 
-/// Opens a session.
+/// Opens a session with the first server that will do, in libpq's order.
 ///
 /// # Errors
 ///
-/// Where the server cannot be reached or does not let the user in; each cause
-/// is its own variant of [`ConnectError`].
+/// Where no server can be reached or one does not let the user in; each cause is its
+/// own variant of [`ConnectError`].
 pub async fn connect(parameters: &ConnectionParameters) -> Result<Connection, ConnectError> {
-    let limit = match parameters.connect_timeout {
-        None => DEFAULT_CONNECT_TIMEOUT,
-        // libpq's "wait for ever".
-        Some(0) => Duration::from_secs(u64::from(u32::MAX)),
-        Some(seconds) => Duration::from_secs(seconds.into()),
-    };
-    match tokio::time::timeout(limit, open(parameters)).await {
-        Ok(result) => result,
-        Err(_) => Err(ConnectError::TimedOut {
-            server: parameters.server(),
-            database: parameters.database().to_owned(),
-            after: limit,
-        }),
-    }
+    choose::connect(parameters).await
 }
 
-async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectError> {
+/// Opens a session with the one server that the parameters name.
+pub(super) async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectError> {
     let error = |error| ConnectError::new(parameters, error);
     let (client, mut connection) = driver::open(parameters).await?;
     let end = Arc::new(Mutex::new(None));
@@ -76,6 +63,8 @@ async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectEr
     let row = client
         .query_one(
             "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+             pg_catalog.pg_is_in_recovery(), \
+             pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on', \
              pg_catalog.set_config('search_path', '', false), \
              pg_catalog.set_config('standard_conforming_strings', 'on', false)",
             &[],
@@ -83,6 +72,8 @@ async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectEr
         .await
         .map_err(error)?;
     let number: i32 = row.try_get(0).map_err(error)?;
+    let in_recovery = row.try_get(1).map_err(error)?;
+    let read_only = row.try_get(2).map_err(error)?;
     Ok(Connection {
         client,
         task,
@@ -91,6 +82,8 @@ async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectEr
         version: ServerVersion {
             number: number.unsigned_abs(),
         },
+        in_recovery,
+        read_only,
     })
 }
 
@@ -165,7 +158,20 @@ impl Connection {
         self.version
     }
 
-    /// What the session was opened with.
+    /// Whether the server was recovering when the session was opened: a standby.
+    #[must_use]
+    pub fn is_in_recovery(&self) -> bool {
+        self.in_recovery
+    }
+
+    /// Whether the session was opened with transactions that only read.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// What the session was opened with: of several servers the one that was chosen,
+    /// with its address.
     #[must_use]
     pub fn parameters(&self) -> &ConnectionParameters {
         &self.parameters

@@ -13,28 +13,9 @@ mod tests;
 
 use std::path::PathBuf;
 
-use zeroize::Zeroizing;
-
+use super::keywords;
+use super::origin::Origin;
 use super::parameters::ConnectionParameters;
-
-const KEYS: [&str; 16] = [
-    "host",
-    "hostaddr",
-    "port",
-    "user",
-    "password",
-    "dbname",
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "connect_timeout",
-    "application_name",
-    "options",
-    "passfile",
-    "target_session_attrs",
-    "channel_binding",
-];
 
 /// Why a text describes no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,19 +63,68 @@ pub enum ConnectionStringError {
         "the connection address is not of the form postgres://user:password@host:port/database"
     )]
     BadAddress,
-    /// A variable of libpq's that says something of the connection that cannot be
-    /// done here yet. To leave it out could weaken what the user asked for.
-    #[error("the variable {variable} is set, and pgkeep does not know what it asks for yet")]
-    UnknownVariable {
+    /// A value that asks for something that cannot be done here. To leave it out
+    /// could weaken what the user asked for.
+    #[error("connection parameter {key} asks for {what}, which pgkeep does not do")]
+    NotDone {
+        /// The key, or the variable.
+        key: String,
+        /// What it asks for.
+        what: &'static str,
+    },
+    /// Lists that belong together and differ in length.
+    #[error("the connection has {count} {what} for {hosts} hosts")]
+    Lists {
+        /// What there are of.
+        what: &'static str,
+        /// How many of them.
+        count: usize,
+        /// How many hosts.
+        hosts: usize,
+    },
+    /// A variable's value is no text.
+    #[error("{variable} is not UTF-8")]
+    NotText {
         /// The variable.
         variable: &'static str,
     },
-    /// Several hosts or ports.
-    #[error("connection parameter {key} names several servers; a backup has one source")]
-    SeveralServers {
-        /// `host`, `hostaddr` or `port`.
-        key: &'static str,
+    /// A service that is in none of the files.
+    #[error("service {service:?} is not in {}", paths(.looked))]
+    NoService {
+        /// The service.
+        service: String,
+        /// Where it was looked for.
+        looked: Vec<PathBuf>,
     },
+    /// A service file cannot be read.
+    #[error("the service file {} cannot be read: {problem}", .path.display())]
+    ServiceFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        problem: String,
+    },
+    /// A line of a service file is wrong.
+    #[error("{}, line {line}: {problem}", .path.display())]
+    ServiceLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: Box<ConnectionStringError>,
+    },
+    /// A service that refers to another one.
+    #[error("a service cannot name a service")]
+    NestedService,
+}
+
+fn paths(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    match paths.as_slice() {
+        [] => "any file: there is none".to_owned(),
+        _ => paths.join(" or "),
+    }
 }
 
 impl ConnectionStringError {
@@ -102,20 +132,43 @@ impl ConnectionStringError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::UnknownKey { .. } => Some(format!("known are {}", KEYS.join(", "))),
+            Self::UnknownKey { key } => Some(match keywords::nearest(key) {
+                Some(name) => format!("did you mean '{name}'"),
+                None => "the keys are those of libpq".to_owned(),
+            }),
             Self::BadEncoding { .. } | Self::BadAddress => Some(
                 "write special characters of a name or password as % and two hexadecimal digits: \
                  % as %25, @ as %40, / as %2F, : as %3A"
                     .to_owned(),
             ),
-            Self::UnknownVariable { .. } => {
-                Some("unset it, and say in the connection what it stands for".to_owned())
+            Self::NotDone { key, .. } if key == "sslpassword" => {
+                Some("an encrypted key cannot be used: remove its passphrase".to_owned())
             }
-            Self::SeveralServers { .. } => {
-                Some("configure one cluster for each server to be backed up".to_owned())
-            }
+            Self::NotDone { .. } => Some("leave it out, where you can do without".to_owned()),
+            Self::Lists { .. } => Some(
+                "give one for each host, with commas between; one port may stand for all"
+                    .to_owned(),
+            ),
+            Self::NoService { .. } => Some(
+                "services are in ~/.pg_service.conf, in the file that PGSERVICEFILE names, or in \
+                 pg_service.conf where PGSYSCONFDIR says"
+                    .to_owned(),
+            ),
+            Self::ServiceLine { problem, .. } => problem.hint(),
             _ => None,
         }
+    }
+}
+
+/// Gives an error the place of the value that it is about.
+pub(super) fn named(error: ConnectionStringError, name: &str) -> ConnectionStringError {
+    let key = name.to_owned();
+    match error {
+        ConnectionStringError::BadValue { value, wanted, .. } => {
+            ConnectionStringError::BadValue { key, value, wanted }
+        }
+        ConnectionStringError::NotDone { what, .. } => ConnectionStringError::NotDone { key, what },
+        error => error,
     }
 }
 
@@ -128,77 +181,13 @@ pub(super) fn parse(text: &str) -> Result<ConnectionParameters, ConnectionString
         Some(rest) => address::parse(rest, &mut parameters)?,
         None => pairs::parse(text, &mut parameters)?,
     }
+    parameters.check_together()?;
     Ok(parameters)
 }
 
 impl ConnectionParameters {
-    /// Sets one of libpq's parameters; an empty value leaves the default.
-    pub(super) fn set(&mut self, key: &str, value: String) -> Result<(), ConnectionStringError> {
-        if !KEYS.contains(&key) {
-            return Err(ConnectionStringError::UnknownKey {
-                key: key.to_owned(),
-            });
-        }
-        if value.is_empty() {
-            return Ok(());
-        }
-        let bad = |value: &str, wanted| ConnectionStringError::BadValue {
-            key: key.to_owned(),
-            value: value.to_owned(),
-            wanted,
-        };
-        match key {
-            "host" => {
-                // A comma separates hosts, except in a directory's name that
-                // stands alone: libpq splits there too.
-                if value.contains(',') {
-                    return Err(ConnectionStringError::SeveralServers { key: "host" });
-                }
-                self.host = Some(value);
-            }
-            "hostaddr" => {
-                if value.contains(',') {
-                    return Err(ConnectionStringError::SeveralServers { key: "hostaddr" });
-                }
-                let address = value.parse();
-                self.host_address = Some(address.map_err(|_| bad(&value, "an IP address"))?);
-            }
-            "port" => {
-                if value.contains(',') {
-                    return Err(ConnectionStringError::SeveralServers { key: "port" });
-                }
-                let port = value.trim().parse().ok().filter(|&port: &u16| port > 0);
-                self.port = Some(port.ok_or_else(|| bad(&value, "a number from 1 to 65535"))?);
-            }
-            "user" => self.user = Some(value),
-            "password" => self.password = Some(Zeroizing::new(value)),
-            "dbname" => self.database = Some(value),
-            "sslmode" => {
-                let mode = value.parse().map_err(|()| {
-                    bad(
-                        &value,
-                        "disable, allow, prefer, require, verify-ca or verify-full",
-                    )
-                })?;
-                self.ssl_mode = Some(mode);
-            }
-            "sslrootcert" => self.ssl_root_certificate = Some(value),
-            "sslcert" => self.ssl_certificate = Some(value),
-            "sslkey" => self.ssl_key = Some(value),
-            "connect_timeout" => {
-                let seconds: i64 = value
-                    .trim()
-                    .parse()
-                    .map_err(|_| bad(&value, "a number of seconds"))?;
-                // libpq waits for ever at zero and below.
-                self.connect_timeout = Some(u32::try_from(seconds).unwrap_or(0));
-            }
-            "application_name" => self.application_name = Some(value),
-            "options" => self.options = Some(value),
-            "passfile" => self.password_file = Some(PathBuf::from(value)),
-            "target_session_attrs" => self.target_session_attributes = Some(value),
-            _ => self.channel_binding = Some(value),
-        }
-        Ok(())
+    /// Sets what the text itself says.
+    fn say(&mut self, key: &str, value: String) -> Result<(), ConnectionStringError> {
+        self.set(key, value, Origin::Connection)
     }
 }

@@ -1,125 +1,110 @@
-//! What a connection has where nothing was said: libpq's variables, its
+//! What a connection has where nothing was said: a service, libpq's variables, its
 //! defaults, and the password file.
 //!
 //! Source: "Environment Variables" and "The Password File" in the manual's
-//! chapter on libpq.
+//! chapter on libpq, and `conninfo_add_defaults` in
+//! src/interfaces/libpq/fe-connect.c.
 //!
-//! Invariant: what the text of the connection says is never overruled.
+//! Invariant: what the text of the connection says goes before its service, that
+//! before a variable, and that before a default.
 
 use std::path::{Path, PathBuf};
 
-use pgkeep_types::Environment;
+use pgkeep_types::{Environment, Random};
 use zeroize::Zeroizing;
 
-use super::connection_string::ConnectionStringError;
+use super::connection_string::{ConnectionStringError, named};
+use super::keywords::{self, KEYWORDS};
+use super::origin::Origin;
 use super::parameters::ConnectionParameters;
-use super::password_file::{self, Answer, Entry};
-
-/// Variables of libpq and the parameters that they are the defaults of.
-const VARIABLES: [(&str, &str); 16] = [
-    ("PGHOST", "host"),
-    ("PGHOSTADDR", "hostaddr"),
-    ("PGPORT", "port"),
-    ("PGUSER", "user"),
-    ("PGPASSWORD", "password"),
-    ("PGDATABASE", "dbname"),
-    ("PGSSLMODE", "sslmode"),
-    ("PGSSLROOTCERT", "sslrootcert"),
-    ("PGSSLCERT", "sslcert"),
-    ("PGSSLKEY", "sslkey"),
-    ("PGCONNECT_TIMEOUT", "connect_timeout"),
-    ("PGAPPNAME", "application_name"),
-    ("PGOPTIONS", "options"),
-    ("PGPASSFILE", "passfile"),
-    ("PGTARGETSESSIONATTRS", "target_session_attrs"),
-    ("PGCHANNELBINDING", "channel_binding"),
-];
-
-/// libpq's variables that decide where or how safely one connects, and that are not
-/// honoured here.
-const UNKNOWN_VARIABLES: [&str; 7] = [
-    "PGSERVICE",
-    "PGREQUIREAUTH",
-    "PGREQUIRESSL",
-    "PGSSLCRL",
-    "PGSSLCRLDIR",
-    "PGSSLCERTMODE",
-    "PGSSLNEGOTIATION",
-];
+use super::password_file::{self, Answer, Entry, Guard};
+use super::servers::Server;
 
 /// Where packages put a server's socket: Debian's and Red Hat's choice, then
 /// PostgreSQL's own (`DEFAULT_PGSOCKET_DIR`).
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
+/// Where containers get a password file as a secret.
+const CONTAINERS_PASSWORD_FILE: &str = "/run/secrets/pgpass";
+
 impl ConnectionParameters {
-    /// Fills in what was left out: from libpq's variables, then with its
-    /// defaults, and the password from the password file.
+    /// Fills in what was left out: from the service that is named, from libpq's
+    /// variables, then with its defaults, and the password from the password file.
     ///
     /// # Errors
     ///
-    /// Where a variable holds a value that its parameter does not take.
+    /// Where a service is not there, or a line of it or a variable holds a value that
+    /// its parameter does not take.
     pub fn with_defaults(
         mut self,
         environment: &Environment,
+        random: &dyn Random,
     ) -> Result<Self, ConnectionStringError> {
-        let mut variables = Self::default();
-        for (variable, key) in VARIABLES {
-            if let Some(value) = environment.text(variable) {
-                variables.set(key, value.to_owned()).map_err(|error| {
-                    let ConnectionStringError::BadValue { value, wanted, .. } = error else {
-                        return error;
-                    };
-                    ConnectionStringError::BadValue {
-                        key: variable.to_owned(),
-                        value,
-                        wanted,
-                    }
-                })?;
+        for name in ["service", "servicefile"] {
+            self.take_variable(name, environment)?;
+        }
+        self.take_service(environment)?;
+        // An address belongs to its host: a variable must not send the connection to
+        // another server than the one that was named.
+        let is_placed = !self.hosts.is_empty() || !self.addresses.is_empty();
+        for keyword in KEYWORDS {
+            if !(is_placed && matches!(keyword.name, "host" | "hostaddr")) {
+                self.take_variable(keyword.name, environment)?;
             }
         }
-        for variable in UNKNOWN_VARIABLES {
-            if environment.variable(variable).is_some() {
-                return Err(ConnectionStringError::UnknownVariable { variable });
-            }
+        if environment.text("PGREQUIRESSL") == Some("1") && self.ssl_mode.is_none() {
+            let origin = Origin::Variable("PGREQUIRESSL");
+            self.set("sslmode", "require".to_owned(), origin)?;
         }
-        self.fill_from(variables);
+        self.check_together()?;
 
         let user = environment.user().map(str::to_owned);
         self.user = self.user.or(user);
-        if self.host.is_none() && self.host_address.is_none() {
-            self.host = Some(default_host(self.port()));
-        }
+        self.fill_in_hosts();
         if self.password.is_none() {
-            self.read_password_file(environment);
+            self.read_password_files(environment);
         }
         self.find_certificates(environment);
+        if self.balanced {
+            let mut seed = [0; 8];
+            random.fill(&mut seed);
+            self.balance_seed = Some(u64::from_ne_bytes(seed));
+        }
         Ok(self)
     }
 
-    fn fill_from(&mut self, other: Self) {
-        // An address that the text gives belongs to the text's host: a variable
-        // must not send the connection elsewhere.
-        if self.host.is_none() && self.host_address.is_none() {
-            self.host = other.host;
-            self.host_address = other.host_address;
+    /// Takes a key's variable, where nobody said anything of the key before.
+    fn take_variable(
+        &mut self,
+        name: &str,
+        environment: &Environment,
+    ) -> Result<(), ConnectionStringError> {
+        let Some(variable) = keywords::find(name).and_then(|keyword| keyword.variable) else {
+            return Ok(());
+        };
+        let Some(value) = environment.variable(variable) else {
+            return Ok(());
+        };
+        if self.origins.contains_key(name) {
+            return Ok(());
         }
-        fill(&mut self.port, other.port);
-        fill(&mut self.user, other.user);
-        fill(&mut self.password, other.password);
-        fill(&mut self.database, other.database);
-        fill(&mut self.ssl_mode, other.ssl_mode);
-        fill(&mut self.ssl_root_certificate, other.ssl_root_certificate);
-        fill(&mut self.ssl_certificate, other.ssl_certificate);
-        fill(&mut self.ssl_key, other.ssl_key);
-        fill(&mut self.connect_timeout, other.connect_timeout);
-        fill(&mut self.application_name, other.application_name);
-        fill(&mut self.options, other.options);
-        fill(&mut self.password_file, other.password_file);
-        fill(
-            &mut self.target_session_attributes,
-            other.target_session_attributes,
-        );
-        fill(&mut self.channel_binding, other.channel_binding);
+        let Some(value) = value.to_str() else {
+            return Err(ConnectionStringError::NotText { variable });
+        };
+        let origin = Origin::Variable(variable);
+        self.set(name, value.to_owned(), origin)
+            .map_err(|error| named(error, variable))
+    }
+
+    /// Where no host is named, the server of this machine.
+    fn fill_in_hosts(&mut self) {
+        self.hosts.resize(self.server_count(), String::new());
+        for position in 0..self.hosts.len() {
+            let has_address = matches!(self.addresses.get(position), Some(Some(_)));
+            if self.hosts[position].is_empty() && !has_address {
+                self.hosts[position] = default_host(self.port_of(position));
+            }
+        }
     }
 
     /// libpq uses these files wherever they are there.
@@ -127,58 +112,78 @@ impl ConnectionParameters {
         let Some(directory) = environment.home().map(|home| home.join(".postgresql")) else {
             return;
         };
-        let existing = |name| {
+        let mut found = |key, name| {
             let path = directory.join(name);
-            path.exists().then(|| path.to_string_lossy().into_owned())
+            let there = path.exists() && !self.origins.contains_key(key);
+            there.then(|| {
+                self.origins.insert(key, Origin::Found(path.clone()));
+                path.to_string_lossy().into_owned()
+            })
         };
-        if self.ssl_root_certificate.is_none() {
-            self.ssl_root_certificate = existing("root.crt");
+        let root = found("sslrootcert", "root.crt");
+        let certificate = found("sslcert", "postgresql.crt");
+        let key = found("sslkey", "postgresql.key");
+        let revoked = directory.join("root.crl");
+        self.ssl_root_certificate = self.ssl_root_certificate.take().or(root);
+        self.ssl_certificate = self.ssl_certificate.take().or(certificate);
+        if self.ssl_certificate.is_some() {
+            self.ssl_key = self.ssl_key.take().or(key);
         }
-        if self.ssl_certificate.is_none() {
-            self.ssl_certificate = existing("postgresql.crt");
-        }
-        if self.ssl_certificate.is_some() && self.ssl_key.is_none() {
-            self.ssl_key = existing("postgresql.key");
+        self.ssl_revocation_list = revoked.exists().then_some(revoked);
+    }
+
+    fn read_password_files(&mut self, environment: &Environment) {
+        let here = environment.working_directory();
+        let files: Vec<(PathBuf, Guard)> = match &self.password_file {
+            Some(named) => vec![(here.join(named), Guard::OwnerAlone)],
+            None => {
+                let in_home = environment.home().map(|home| home.join(".pgpass"));
+                let in_home = in_home.map(|file| (file, Guard::OwnerAlone));
+                // A secret's permissions are the container runtime's choice.
+                let of_container = (CONTAINERS_PASSWORD_FILE.into(), Guard::Runtime);
+                in_home.into_iter().chain([of_container]).collect()
+            }
+        };
+        let servers = self.servers();
+        self.file_passwords = vec![None; servers.len()];
+        for (position, server) in servers.iter().enumerate() {
+            for (file, guard) in &files {
+                match self.look_up(file, *guard, server) {
+                    Answer::Nothing => {}
+                    Answer::Ignored => self.ignored_password_file = Some(file.clone()),
+                    Answer::Password(password) => {
+                        let origin = Origin::PasswordFile(file.clone());
+                        self.origins.insert("password", origin);
+                        self.file_passwords[position] = Some(password);
+                        break;
+                    }
+                }
+            }
         }
     }
 
-    fn read_password_file(&mut self, environment: &Environment) {
-        let in_home = || environment.home().map(|home| home.join(".pgpass"));
-        let Some(path) = self.password_file.clone().or_else(in_home) else {
-            return;
-        };
-        let path: PathBuf = environment.working_directory().join(path);
-        let socket = self.socket_directory();
-        // libpq looks the standard socket directory up as "localhost".
-        let local = socket.is_some_and(|d| SOCKET_DIRECTORIES.iter().any(|s| Path::new(s) == d));
-        let address = self.host_address.map(|address| address.to_string());
-        let host = match (&self.host, &address) {
-            (None, Some(address)) => address.as_str(),
-            _ if local => "localhost",
-            _ => self.host(),
+    fn look_up(&self, file: &Path, guard: Guard, server: &Server) -> Answer {
+        let address = server.address.map(|address| address.to_string());
+        let host = match (&server.host, &address) {
+            // libpq looks the standard socket directory up as "localhost".
+            (Some(host), _) if SOCKET_DIRECTORIES.contains(&host.as_str()) => "localhost",
+            (Some(host), _) => host,
+            (None, Some(address)) => address,
+            (None, None) => "localhost",
         };
         let wanted = Entry {
             host,
-            port: self.port(),
+            port: server.port,
             database: self.database(),
             user: self.user(),
         };
-        match password_file::look_up(&path, &wanted) {
-            Answer::Nothing => {}
-            Answer::Ignored => self.ignored_password_file = Some(path),
-            Answer::Password(password) => self.password = Some(password),
-        }
+        password_file::look_up(file, guard, &wanted)
     }
 
     /// The password, for the two places that hand it on.
     pub(super) fn password(&self) -> Option<&Zeroizing<String>> {
-        self.password.as_ref()
-    }
-}
-
-fn fill<T>(slot: &mut Option<T>, value: Option<T>) {
-    if slot.is_none() {
-        *slot = value;
+        let in_file = || self.file_passwords.first().and_then(Option::as_ref);
+        self.password.as_ref().or_else(in_file)
     }
 }
 
@@ -203,21 +208,38 @@ mod tests {
 
     use super::*;
 
+    /// Always the same.
+    struct NoChance;
+
+    impl Random for NoChance {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
     fn environment() -> Environment {
         Environment::new("/").with_user("system")
     }
 
     #[test]
     fn a_variable_that_cannot_be_honoured_is_refused_and_not_left_out() {
-        let environment = environment().with_variable("PGREQUIREAUTH", "scram-sha-256");
-        let parameters = ConnectionParameters::parse("host=h").unwrap();
-        let error = parameters.with_defaults(&environment).unwrap_err();
-        assert!(error.to_string().contains("PGREQUIREAUTH"), "{error}");
+        for (variable, value) in [
+            ("PGREQUIREAUTH", "scram-sha-256"),
+            ("PGSSLCRL", "/x"),
+            ("PGSSLNEGOTIATION", "direct"),
+            ("PGGSSENCMODE", "require"),
+        ] {
+            let environment = environment().with_variable(variable, value);
+            let parameters = ConnectionParameters::parse("host=h").unwrap();
+            let error = parameters.with_defaults(&environment, &NoChance);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(variable), "{error}");
+        }
     }
 
     fn filled(text: &str, environment: &Environment) -> ConnectionParameters {
         let parameters = ConnectionParameters::parse(text).unwrap();
-        parameters.with_defaults(environment).unwrap()
+        parameters.with_defaults(environment, &NoChance).unwrap()
     }
 
     fn password(parameters: &ConnectionParameters) -> Option<&str> {
@@ -233,10 +255,69 @@ mod tests {
             .with_variable("PGUSER", "other")
             .with_variable("PGPASSWORD", "other")
             .with_variable("PGDATABASE", "other");
-        let text = "postgres://me:mine@db:2/app";
+        let filled = filled("postgres://me:mine@db:2/app", &environment);
+        assert_eq!(filled.describe(), "postgres://me@db:2/app");
+        assert_eq!(password(&filled), Some("mine"));
+        assert!(filled.addresses.is_empty());
+    }
+
+    #[test]
+    fn the_connection_goes_before_its_service_and_that_before_a_variable() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("services");
+        let text = "[app]\nhost=service\nport=2\noptions=-c x=1\n";
+        std::fs::write(&file, text).unwrap();
+        let environment = environment()
+            .with_variable("PGSERVICEFILE", file.as_os_str())
+            .with_variable("PGSERVICE", "app")
+            .with_variable("PGHOST", "variable")
+            .with_variable("PGPORT", "3")
+            .with_variable("PGUSER", "variable")
+            .with_variable("PGOPTIONS", "-c y=2")
+            .with_variable("PGDATABASE", "variable");
+        let filled = filled("dbname=connection options=''", &environment);
         assert_eq!(
-            filled(text, &environment),
-            ConnectionParameters::parse(text).unwrap()
+            filled.describe(),
+            "postgres://variable@service:2/connection"
+        );
+        // What is said to be empty is empty, and not what others say.
+        assert_eq!(filled.options, None);
+        let origin = |key| filled.origins[key].to_string();
+        assert_eq!(origin("dbname"), "the connection");
+        assert_eq!(origin("host"), format!("{}, line 2", file.display()));
+        assert_eq!(origin("user"), "PGUSER");
+    }
+
+    #[test]
+    fn the_systems_roots_ask_for_the_name_unless_told_otherwise() {
+        let mode = |text| filled(text, &environment()).ssl_mode().as_str();
+        assert_eq!(mode("host=h sslrootcert=system"), "verify-full");
+        assert_eq!(mode("host=h sslrootcert=system sslmode=require"), "require");
+        assert_eq!(mode("host=h"), "prefer");
+        let old = environment().with_variable("PGREQUIRESSL", "1");
+        assert_eq!(filled("host=h", &old).ssl_mode().as_str(), "require");
+    }
+
+    #[test]
+    fn each_of_several_servers_has_its_own_line_of_the_password_file() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join(".pgpass");
+        std::fs::write(&file, "a:1:*:*:first\n10.0.0.9:2:*:*:second\n").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let environment = environment().with_home(home.path());
+        let filled = filled(
+            "host=a,,c hostaddr=,10.0.0.9, port=1,2,3 user=me dbname=app",
+            &environment,
+        );
+        let found = filled.servers();
+        let found: Vec<_> = found.iter().map(|s| s.password.as_deref()).collect();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            found
+                .into_iter()
+                .map(Option::<&_>::cloned)
+                .collect::<Vec<_>>(),
+            [text("first"), text("second"), None]
         );
     }
 
@@ -265,7 +346,7 @@ mod tests {
     fn a_variable_with_a_wrong_value_is_named() {
         let environment = environment().with_variable("PGPORT", "many");
         let error = ConnectionParameters::default()
-            .with_defaults(&environment)
+            .with_defaults(&environment, &NoChance)
             .unwrap_err();
         assert_eq!(
             error.to_string(),

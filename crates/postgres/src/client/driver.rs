@@ -3,12 +3,11 @@
 //! Invariant: what the driver cannot do is refused, never left out.
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_postgres::config::{self, ChannelBinding, TargetSessionAttrs};
+use tokio_postgres::config;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::connect_error::ConnectError;
-use super::connection::KEEPALIVE;
-use super::parameters::{ConnectionParameters, SslMode};
+use super::parameters::{ChannelBinding, ConnectionParameters, SslMode};
 use super::tls;
 
 /// A client and its connection, which has to be served.
@@ -41,7 +40,7 @@ fn ways(parameters: &ConnectionParameters) -> &'static [Way] {
     }
 }
 
-/// Opens a connection as the parameters ask for.
+/// Opens a connection to the one server that the parameters name.
 pub(super) async fn open(parameters: &ConnectionParameters) -> Result<Opened, ConnectError> {
     let mut first = None;
     for &way in ways(parameters) {
@@ -62,11 +61,11 @@ pub(super) async fn open(parameters: &ConnectionParameters) -> Result<Opened, Co
             }
         }
     }
-    Err(first.unwrap_or_else(|| unsupported(parameters, "sslmode", "none")))
+    Err(first.unwrap_or_else(|| ConnectError::no_server(parameters)))
 }
 
 async fn attempt(parameters: &ConnectionParameters, way: Way) -> Result<Opened, ConnectError> {
-    let mut config = configuration(parameters)?;
+    let mut config = configuration(parameters);
     config.ssl_mode(match way {
         Way::Plain => config::SslMode::Disable,
         Way::TlsIfOffered => config::SslMode::Prefer,
@@ -94,34 +93,23 @@ where
     Box::pin(connection)
 }
 
-fn unsupported(parameters: &ConnectionParameters, key: &'static str, value: &str) -> ConnectError {
-    ConnectError::Unsupported {
-        server: parameters.server(),
-        database: parameters.database().to_owned(),
-        key,
-        value: value.to_owned(),
-    }
-}
-
-fn configuration(parameters: &ConnectionParameters) -> Result<Config, ConnectError> {
+fn configuration(parameters: &ConnectionParameters) -> Config {
     let mut config = Config::new();
     config
         .user(parameters.user())
         .dbname(parameters.database())
         .port(parameters.port())
-        .application_name(parameters.application_name.as_deref().unwrap_or("pgkeep"))
-        .keepalives(true)
-        .keepalives_idle(KEEPALIVE)
-        .keepalives_interval(KEEPALIVE / 4)
-        .keepalives_retries(4);
-    match (parameters.socket_directory(), parameters.host_address) {
+        .application_name(parameters.application_name());
+    parameters.keepalive.apply(&mut config);
+    let address = parameters.addresses.first().copied().flatten();
+    match (parameters.socket_directory(), address) {
         (Some(directory), _) => {
             config.host_path(directory);
         }
         (None, Some(address)) => {
             // The name, where there is one, is what a certificate has to show.
-            let name = parameters.host.clone();
-            config.host(name.unwrap_or_else(|| address.to_string()));
+            let name = parameters.hosts.first().filter(|name| !name.is_empty());
+            config.host(name.cloned().unwrap_or_else(|| address.to_string()));
             config.hostaddr(address);
         }
         (None, None) => {
@@ -134,25 +122,10 @@ fn configuration(parameters: &ConnectionParameters) -> Result<Config, ConnectErr
     if let Some(options) = &parameters.options {
         config.options(options);
     }
-    match parameters.target_session_attributes.as_deref() {
-        None | Some("any") => {}
-        Some("read-write") => {
-            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
-        }
-        Some("read-only") => {
-            config.target_session_attrs(TargetSessionAttrs::ReadOnly);
-        }
-        Some(value) => return Err(unsupported(parameters, "target_session_attrs", value)),
-    }
-    match parameters.channel_binding.as_deref() {
-        None | Some("prefer") => {}
-        Some("disable") => {
-            config.channel_binding(ChannelBinding::Disable);
-        }
-        Some("require") => {
-            config.channel_binding(ChannelBinding::Require);
-        }
-        Some(value) => return Err(unsupported(parameters, "channel_binding", value)),
-    }
-    Ok(config)
+    config.channel_binding(match parameters.channel_binding {
+        None | Some(ChannelBinding::Prefer) => config::ChannelBinding::Prefer,
+        Some(ChannelBinding::Disable) => config::ChannelBinding::Disable,
+        Some(ChannelBinding::Require) => config::ChannelBinding::Require,
+    });
+    config
 }

@@ -1,16 +1,22 @@
 //! Where a server is and who connects to it.
 //!
 //! Invariants: the password is wiped when its last copy is dropped, and neither
-//! `Debug` nor any message shows it. One value is one server: a list of hosts is
-//! refused when the text is parsed.
+//! `Debug` nor any message shows it. Hosts, addresses and ports are lists of equal
+//! length, or empty, or (ports) one for all: who makes a value has checked it.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
 use super::connection_string::ConnectionStringError;
+use super::keepalive::Keepalive;
+use super::origin::Origin;
+use super::servers::Server;
+use super::session_attributes::SessionAttributes;
 
 /// Everything that is said about a connection, in libpq's words.
 ///
@@ -18,23 +24,70 @@ use super::connection_string::ConnectionStringError;
 /// [`with_defaults`](Self::with_defaults) has filled it in.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ConnectionParameters {
-    pub(super) host: Option<String>,
-    pub(super) host_address: Option<std::net::IpAddr>,
-    pub(super) port: Option<u16>,
+    /// As they are listed; an empty one stands for the default.
+    pub(super) hosts: Vec<String>,
+    pub(super) addresses: Vec<Option<IpAddr>>,
+    pub(super) ports: Vec<Option<u16>>,
     pub(super) user: Option<String>,
     pub(super) password: Option<Zeroizing<String>>,
+    /// What the password file has for each server.
+    pub(super) file_passwords: Vec<Option<Zeroizing<String>>>,
     pub(super) database: Option<String>,
+    pub(super) service: Option<String>,
+    pub(super) service_file: Option<PathBuf>,
     pub(super) ssl_mode: Option<SslMode>,
     pub(super) ssl_root_certificate: Option<String>,
+    /// A list of revoked certificates that libpq would find and use.
+    pub(super) ssl_revocation_list: Option<PathBuf>,
     pub(super) ssl_certificate: Option<String>,
     pub(super) ssl_key: Option<String>,
+    pub(super) ssl_no_certificate: bool,
+    pub(super) ssl_no_sni: bool,
+    pub(super) ssl_versions: TlsVersions,
     pub(super) connect_timeout: Option<u32>,
     pub(super) application_name: Option<String>,
+    pub(super) fallback_application_name: Option<String>,
     pub(super) options: Option<String>,
     pub(super) password_file: Option<PathBuf>,
-    pub(super) target_session_attributes: Option<String>,
-    pub(super) channel_binding: Option<String>,
+    pub(super) session_attributes: SessionAttributes,
+    pub(super) balanced: bool,
+    pub(super) balance_seed: Option<u64>,
+    pub(super) channel_binding: Option<ChannelBinding>,
+    pub(super) keepalive: Keepalive,
     pub(super) ignored_password_file: Option<PathBuf>,
+    /// Where each key's value came from; a key that nobody said anything of is not
+    /// there.
+    pub(super) origins: BTreeMap<&'static str, Origin>,
+}
+
+/// Whether the password's proof is bound to the TLS connection
+/// (`channel_binding`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChannelBinding {
+    Disable,
+    Prefer,
+    Require,
+}
+
+impl ChannelBinding {
+    pub(super) const ALL: [Self; 3] = [Self::Disable, Self::Prefer, Self::Require];
+
+    /// libpq's word.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+        }
+    }
+}
+
+/// Which versions of TLS will do (`ssl_min_protocol_version` and
+/// `ssl_max_protocol_version`); never below 1.2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TlsVersions {
+    pub(super) no_1_2: bool,
+    pub(super) no_1_3: bool,
 }
 
 /// How much of TLS is asked for (libpq's `sslmode`).
@@ -88,8 +141,6 @@ impl FromStr for SslMode {
 }
 
 impl ConnectionParameters {
-    const DEFAULT_PORT: u16 = 5432;
-
     /// Reads a `postgres://` or `postgresql://` address, or libpq's
     /// `key=value` pairs.
     ///
@@ -104,8 +155,8 @@ impl ConnectionParameters {
     /// throwaway of this machine.
     pub(crate) fn to_server(host: String, port: u16, user: &str, database: &str) -> Self {
         Self {
-            host: Some(host),
-            port: Some(port),
+            hosts: vec![host],
+            ports: vec![Some(port)],
             user: Some(user.to_owned()),
             database: Some(database.to_owned()),
             ssl_mode: Some(SslMode::Disable),
@@ -143,6 +194,7 @@ impl ConnectionParameters {
         Self {
             user: Some(user.to_owned()),
             password: None,
+            file_passwords: Vec::new(),
             ..self.clone()
         }
     }
@@ -178,37 +230,48 @@ impl ConnectionParameters {
         self.user.as_deref().unwrap_or("postgres")
     }
 
-    /// The host's name or address, or the directory of its socket.
+    /// The host's name or address, or the directory of its socket; of several the
+    /// first.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.host.as_deref().unwrap_or("localhost")
+        let first = self.hosts.first().map(String::as_str);
+        first.filter(|host| !host.is_empty()).unwrap_or("localhost")
     }
 
-    /// The directory of the server's socket, where it is reached by one.
+    /// The directory of the server's socket, where it is reached by one; of several
+    /// servers the first one's.
     #[must_use]
     pub fn socket_directory(&self) -> Option<&Path> {
-        // libpq takes an absolute path for a directory (is_absolute_path in
-        // src/interfaces/libpq/fe-connect.c).
-        let local = self.host_address.is_none() && self.host().starts_with('/');
-        local.then(|| Path::new(self.host()))
+        let address = self.addresses.first().copied().flatten();
+        let host = self.hosts.first().map_or("", String::as_str);
+        // libpq takes an absolute path for a directory (is_unixsock_path in
+        // src/include/libpq/pqcomm.h).
+        (address.is_none() && host.starts_with('/')).then(|| Path::new(host))
     }
 
-    /// The TCP port, or the number in the socket's name.
+    /// The TCP port, or the number in the socket's name; of several servers the
+    /// first one's.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port.unwrap_or(Self::DEFAULT_PORT)
+        self.port_of(0)
     }
 
     /// Whether there is a password to offer.
     #[must_use]
     pub fn has_password(&self) -> bool {
-        self.password.is_some()
+        self.password.is_some() || self.file_passwords.iter().any(Option::is_some)
     }
 
     /// How much of TLS is asked for.
     #[must_use]
     pub fn ssl_mode(&self) -> SslMode {
-        self.ssl_mode.unwrap_or(SslMode::Prefer)
+        // What the operating system trusts is half the internet: libpq looks at the
+        // name then, unless it is told otherwise.
+        let default = match self.ssl_root_certificate.as_deref() {
+            Some(super::tls::SYSTEM) => SslMode::VerifyFull,
+            _ => SslMode::Prefer,
+        };
+        self.ssl_mode.unwrap_or(default)
     }
 
     /// The password file that was left aside because others than its owner may
@@ -218,26 +281,33 @@ impl ConnectionParameters {
         self.ignored_password_file.as_deref()
     }
 
-    /// The server, for people: `db.internal:5432` or `/run/postgresql:5432`.
+    /// What sessions call themselves, for `pg_stat_activity`.
+    #[must_use]
+    pub fn application_name(&self) -> &str {
+        let named = self.application_name.as_deref();
+        named
+            .or(self.fallback_application_name.as_deref())
+            .unwrap_or("pgkeep")
+    }
+
+    /// The server, for people: `db.internal:5432` or `/run/postgresql:5432`; with its
+    /// address where that was given too; several with commas between.
     #[must_use]
     pub fn server(&self) -> String {
-        match self.host_address {
-            Some(address) if self.host.is_none() => {
-                std::net::SocketAddr::new(address, self.port()).to_string()
-            }
-            _ if self.host().contains(':') => format!("[{}]:{}", self.host(), self.port()),
-            _ => format!("{}:{}", self.host(), self.port()),
-        }
+        let servers = self.servers();
+        let told: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        told.join(", ")
     }
 
     /// The connection, for people: `postgres://backup@db.internal:5432/app`.
     /// Never holds the password.
     #[must_use]
     pub fn describe(&self) -> String {
+        let servers: Vec<String> = self.servers().iter().map(Server::host_and_port).collect();
         format!(
             "postgres://{}@{}/{}",
             self.user(),
-            self.server(),
+            servers.join(","),
             self.database()
         )
     }

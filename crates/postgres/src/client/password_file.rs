@@ -3,8 +3,8 @@
 //! Source of the rules: `passwordFromFile` and `pwdfMatchesString` in
 //! src/interfaces/libpq/fe-connect.c.
 //!
-//! Invariant: a file that anyone but its owner can read is left aside, and the
-//! contents are wiped after use.
+//! Invariant: a file that anyone but its owner can read is left aside, unless a
+//! container's runtime put it there, and the contents are wiped after use.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -20,6 +20,15 @@ pub(super) struct Entry<'a> {
     pub(super) user: &'a str,
 }
 
+/// Who answers for a file's permissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// Its owner, who alone may have access.
+    OwnerAlone,
+    /// The container's runtime, which mounts secrets as it likes.
+    Runtime,
+}
+
 /// What a password file gave.
 pub(super) enum Answer {
     /// No file, or no line that fits.
@@ -30,23 +39,27 @@ pub(super) enum Answer {
     Password(Zeroizing<String>),
 }
 
-pub(super) fn look_up(path: &Path, wanted: &Entry<'_>) -> Answer {
+pub(super) fn look_up(path: &Path, guard: Guard, wanted: &Entry<'_>) -> Answer {
     let Ok(metadata) = fs::metadata(path) else {
         return Answer::Nothing;
     };
     if !metadata.is_file() {
         return Answer::Nothing;
     }
-    if metadata.mode() & 0o077 != 0 {
+    if guard == Guard::OwnerAlone && metadata.mode() & 0o077 != 0 {
         return Answer::Ignored;
     }
-    let Ok(contents) = fs::read_to_string(path).map(Zeroizing::new) else {
+    let Ok(contents) = fs::read(path).map(Zeroizing::new) else {
         return Answer::Nothing;
     };
+    // A line that is no text does not hide the others.
     contents
-        .lines()
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| std::str::from_utf8(line).ok())
+        .map(|line| line.trim_end_matches('\r'))
         .filter(|line| !line.starts_with('#'))
         .find_map(|line| password_of(line, wanted))
+        .filter(|password| !password.is_empty())
         .map_or(Answer::Nothing, Answer::Password)
 }
 
@@ -136,9 +149,9 @@ mod tests {
     #[test]
     fn the_first_line_that_fits_counts_and_comments_do_not() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let lines = "#db:5432:app:me:commented\nother:*:*:*:no\ndb:*:app:*:yes\n*:*:*:*:late\n";
+        let lines = b"#db:5432:app:me:commented\n*:*:*:*:\xff\nother:*:*:*:no\ndb:*:app:*:yes\n*:*:*:*:late\n";
         fs::write(file.path(), lines).unwrap();
-        let Answer::Password(password) = look_up(file.path(), &WANTED) else {
+        let Answer::Password(password) = look_up(file.path(), Guard::OwnerAlone, &WANTED) else {
             panic!("no password");
         };
         assert_eq!(*password, "yes");
@@ -150,7 +163,14 @@ mod tests {
         fs::write(file.path(), "*:*:*:*:secret\n").unwrap();
         for mode in [0o640, 0o604, 0o660] {
             fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
-            assert!(matches!(look_up(file.path(), &WANTED), Answer::Ignored));
+            assert!(matches!(
+                look_up(file.path(), Guard::OwnerAlone, &WANTED),
+                Answer::Ignored
+            ));
+            assert!(matches!(
+                look_up(file.path(), Guard::Runtime, &WANTED),
+                Answer::Password(_)
+            ));
         }
     }
 
@@ -158,9 +178,12 @@ mod tests {
     fn no_file_is_no_password() {
         let directory = tempfile::tempdir().unwrap();
         let missing = directory.path().join("pgpass");
-        assert!(matches!(look_up(&missing, &WANTED), Answer::Nothing));
         assert!(matches!(
-            look_up(directory.path(), &WANTED),
+            look_up(&missing, Guard::OwnerAlone, &WANTED),
+            Answer::Nothing
+        ));
+        assert!(matches!(
+            look_up(directory.path(), Guard::OwnerAlone, &WANTED),
             Answer::Nothing
         ));
     }

@@ -5,20 +5,22 @@
 //!
 //! Invariant: a mode that promises verification never falls back to less.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::parameters::{ConnectionParameters, SslMode};
+use super::parameters::{ConnectionParameters, SslMode, TlsVersions};
 use super::server_certificate::{Roots, ServerCertificate};
 
 /// libpq's name for the roots that the operating system trusts.
-const SYSTEM: &str = "system";
+pub(super) const SYSTEM: &str = "system";
 
 /// Where Debian, Red Hat, SUSE and Alpine keep them.
 const SYSTEM_ROOTS: [&str; 4] = [
@@ -69,6 +71,21 @@ pub enum TlsSetupError {
         /// The certificate.
         path: PathBuf,
     },
+    /// The key can be read by others.
+    #[error("sslkey={} can be read by others", .path.display())]
+    ExposedKey {
+        /// The key.
+        path: PathBuf,
+    },
+    /// There is a list of revoked certificates, which libpq would use.
+    #[error(
+        "there is a list of revoked certificates, {}, and pgkeep does not read it",
+        .path.display()
+    )]
+    RevocationList {
+        /// The list.
+        path: PathBuf,
+    },
     /// The library refuses the combination.
     #[error("TLS cannot be set up")]
     Library {
@@ -90,6 +107,12 @@ impl TlsSetupError {
             Self::File { key: "sslkey", .. } => {
                 Some("an encrypted key cannot be used: remove its passphrase".to_owned())
             }
+            Self::ExposedKey { .. } => {
+                Some("give it the mode 0600; where it belongs to root, 0640 will do".to_owned())
+            }
+            Self::RevocationList { .. } => {
+                Some("move it away, where you can do without".to_owned())
+            }
             _ => None,
         }
     }
@@ -105,15 +128,37 @@ pub(super) fn connector(
     let check_name = mode == SslMode::VerifyFull;
     let verifier = ServerCertificate::new(roots(parameters)?, check_name, &provider);
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(&versions(parameters.ssl_versions))
         .map_err(library)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
-    let config = match own_certificate(parameters)? {
+    let mut config = match own_certificate(parameters)? {
         Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(library)?,
         None => builder.with_no_client_auth(),
     };
+    config.enable_sni = !parameters.ssl_no_sni;
     Ok(MakeRustlsConnect::new(config))
+}
+
+fn versions(wanted: TlsVersions) -> Vec<&'static SupportedProtocolVersion> {
+    let both = [(&TLS12, wanted.no_1_2), (&TLS13, wanted.no_1_3)];
+    let wanted = both.into_iter().filter(|(_, without)| !without);
+    wanted.map(|(version, _)| version).collect()
+}
+
+impl ConnectionParameters {
+    /// The file of the certificates to trust, also where the operating system's are
+    /// meant: libpq knows that word since 16 only.
+    pub(super) fn root_certificate_file(&self) -> Option<String> {
+        match self.ssl_root_certificate.as_deref() {
+            Some(SYSTEM) => system_roots().map(|path| path.display().to_string()),
+            other => other.map(str::to_owned),
+        }
+    }
+}
+
+fn system_roots() -> Option<&'static Path> {
+    SYSTEM_ROOTS.into_iter().map(Path::new).find(|p| p.exists())
 }
 
 fn roots(parameters: &ConnectionParameters) -> Result<Option<Roots>, TlsSetupError> {
@@ -125,7 +170,7 @@ fn roots(parameters: &ConnectionParameters) -> Result<Option<Roots>, TlsSetupErr
         Some(SYSTEM) if mode != SslMode::VerifyFull => {
             return Err(TlsSetupError::WeakMode { mode });
         }
-        Some(SYSTEM) => SYSTEM_ROOTS.into_iter().map(Path::new).find(|p| p.exists()),
+        Some(SYSTEM) => system_roots(),
         // libpq does without where the file is missing and nothing is promised.
         Some(path) => Some(Path::new(path)).filter(|path| verify || path.exists()),
         None => None,
@@ -137,6 +182,10 @@ fn roots(parameters: &ConnectionParameters) -> Result<Option<Roots>, TlsSetupErr
             Ok(None)
         };
     };
+    if let Some(list) = &parameters.ssl_revocation_list {
+        let path = list.clone();
+        return Err(TlsSetupError::RevocationList { path });
+    }
     let certificates = certificates(key, path)?;
     let mut store = RootCertStore::empty();
     let (usable, _) = store.add_parsable_certificates(certificates.iter().cloned());
@@ -157,7 +206,8 @@ type OwnCertificate = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 fn own_certificate(
     parameters: &ConnectionParameters,
 ) -> Result<Option<OwnCertificate>, TlsSetupError> {
-    let Some(path) = parameters.ssl_certificate.as_deref().map(Path::new) else {
+    let certificate = parameters.ssl_certificate.as_deref().map(Path::new);
+    let Some(path) = certificate.filter(|_| !parameters.ssl_no_certificate) else {
         return Ok(None);
     };
     let Some(key) = parameters.ssl_key.as_deref().map(Path::new) else {
@@ -166,12 +216,26 @@ fn own_certificate(
         });
     };
     let chain = certificates("sslcert", path)?;
+    if is_exposed(key) {
+        return Err(TlsSetupError::ExposedKey {
+            path: key.to_owned(),
+        });
+    }
     let key = PrivateKeyDer::from_pem_file(key).map_err(|source| TlsSetupError::File {
         key: "sslkey",
         path: key.to_owned(),
         source,
     })?;
     Ok(Some((chain, key)))
+}
+
+/// Whether others may read a key, by libpq's rule: root's may be read by a group.
+fn is_exposed(key: &Path) -> bool {
+    // One that is not there is told when it is read.
+    std::fs::metadata(key).is_ok_and(|metadata| {
+        let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+        metadata.mode() & forbidden != 0
+    })
 }
 
 fn certificates(

@@ -1,8 +1,8 @@
 //! Running `pg_dump`.
 //!
 //! Invariants: the archive is in the custom format and not compressed, so that
-//! what did not change comes out the same again; neither the database's name nor
-//! anything else of the connection is an argument.
+//! what did not change comes out the same again; of the connection only what libpq
+//! has no variables for is an argument, which is never a secret.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -60,6 +60,9 @@ impl<'a> PgDump<'a> {
         command
             .args(["--format=custom", "--compress=0", "--no-password"])
             .stdout(Stdio::piped());
+        if let Some(pairs) = self.connection.to_pairs() {
+            command.arg(format!("--dbname={pairs}"));
+        }
         if let Some(id) = &self.snapshot {
             command.arg(format!("--snapshot={id}"));
         }

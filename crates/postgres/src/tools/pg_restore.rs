@@ -1,7 +1,7 @@
 //! Running `pg_restore`.
 //!
 //! Invariants: it stops at the first error; the only argument that names
-//! anything is the database, as a connection string of one quoted value.
+//! anything is the database, quoted in a connection string.
 
 use std::process::Stdio;
 
@@ -58,7 +58,7 @@ impl<'a> PgRestore<'a> {
         let mut command = command(self.tools, NAME, &connection);
         command
             .args(["--format=custom", "--exit-on-error", "--no-password"])
-            .arg(format!("--dbname={}", only_database(connection.database())))
+            .arg(format!("--dbname={}", connection_string(&connection)))
             .stdin(Stdio::piped());
         if self.no_owner {
             command.arg("--no-owner");
@@ -71,11 +71,11 @@ impl<'a> PgRestore<'a> {
     }
 }
 
-/// A connection string that says nothing but the database: `pg_restore` writes
-/// a script where it is given none.
-fn only_database(name: &str) -> String {
-    let escaped = name.replace('\\', r"\\").replace('\'', r"\'");
-    format!("dbname='{escaped}'")
+/// A connection string that says the database, and what there are no variables for:
+/// `pg_restore` writes a script where it is given none.
+fn connection_string(connection: &ConnectionParameters) -> String {
+    let pairs = connection.to_pairs();
+    pairs.unwrap_or_else(|| connection.database_pair())
 }
 
 /// A running `pg_restore`; killed when it is dropped.
@@ -122,7 +122,8 @@ mod tests {
     #[test]
     fn the_database_reads_back_as_it_was_whatever_its_name() {
         for name in ["a", "a=b", "it's", r"back\slash", "-x", "Zoo \"q\" ünï=x"] {
-            let parsed = ConnectionParameters::parse(&only_database(name)).unwrap();
+            let named = ConnectionParameters::default().with_database(name);
+            let parsed = ConnectionParameters::parse(&connection_string(&named)).unwrap();
             assert_eq!(parsed.database(), name);
         }
     }

@@ -119,20 +119,6 @@ async fn a_server_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_is_not_supported_is_said_and_not_ignored() {
-    for text in [
-        "host=127.0.0.1 target_session_attrs=standby",
-        "host=127.0.0.1 channel_binding=sometimes",
-    ] {
-        let error = refusal(&ConnectionParameters::parse(text).unwrap()).await;
-        assert!(
-            matches!(error, ConnectError::Unsupported { .. }),
-            "{error:?}"
-        );
-    }
-}
-
-#[tokio::test]
 async fn any_name_of_a_database_can_be_connected_to() {
     let cluster = Cluster::start(Major::Eighteen).await;
     for name in [

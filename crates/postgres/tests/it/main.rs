@@ -2,9 +2,11 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod archive;
+mod backup_role;
 mod connections;
 mod creating;
 mod facts;
+mod servers;
 mod there_and_back;
 mod throwaway;
 mod tls;

@@ -2,6 +2,7 @@
 //! libpq asks.
 
 use std::net::Ipv4Addr;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use pgkeep_postgres::client::{ConnectError, ConnectionParameters, connect};
@@ -259,6 +260,121 @@ async fn a_client_may_show_a_certificate_instead_of_a_password() {
     assert!(matches!(error, ConnectError::TlsSetup { .. }), "{error:?}");
     let without = parameters(&cluster, "db", "sslmode=require").with_user("postgres");
     assert!(encrypted(&without).await.is_err());
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_others_may_read_is_not_used() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let authority = Authority::new();
+    let certificate = authority.issue("db", &["db"]);
+    cluster.show_certificate(&certificate, &authority).await;
+    let client = authority.issue("postgres", &[]);
+    let more = format!(
+        "sslmode=require sslcert={} sslkey={}",
+        client.certificate.display(),
+        client.key.display()
+    );
+    let is_root = std::fs::metadata(&client.key).unwrap().uid() == 0;
+    for (mode, usable) in [
+        (0o600, true),
+        (0o640, is_root),
+        (0o644, false),
+        (0o620, false),
+    ] {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&client.key, permissions).unwrap();
+        let session = encrypted(&parameters(&cluster, "db", &more)).await;
+        assert_eq!(session.is_ok(), usable, "{mode:o} {session:?}");
+        if let Err(error) = session {
+            let hint = error.hint().unwrap();
+            assert!(hint.contains("0600"), "{error:?} {hint}");
+        }
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn no_certificate_is_shown_where_that_is_asked_for() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let authority = Authority::new();
+    let certificate = authority.issue("db", &["db"]);
+    cluster.show_certificate(&certificate, &authority).await;
+    cluster
+        .set_pg_hba("hostssl all all 127.0.0.1/32 cert")
+        .await;
+    let client = authority.issue("postgres", &[]);
+    for (mode, let_in) in [("allow", true), ("disable", false)] {
+        let more = format!(
+            "sslmode=require sslcertmode={mode} sslcert={} sslkey={}",
+            client.certificate.display(),
+            client.key.display()
+        );
+        let session = encrypted(&parameters(&cluster, "db", &more)).await;
+        assert_eq!(session.is_ok(), let_in, "{mode}");
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_version_of_tls_that_is_not_wanted_is_not_spoken() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let authority = Authority::new();
+    let certificate = authority.issue("db", &["db"]);
+    cluster.show_certificate(&certificate, &authority).await;
+    for (more, expected) in [
+        (
+            "sslmode=require ssl_max_protocol_version=TLSv1.2",
+            "TLSv1.2",
+        ),
+        (
+            "sslmode=require ssl_min_protocol_version=TLSv1.3",
+            "TLSv1.3",
+        ),
+        ("sslmode=require sslsni=0", "TLSv1.3"),
+    ] {
+        let session = connect(&parameters(&cluster, "db", more)).await.unwrap();
+        let query = "SELECT version FROM pg_catalog.pg_stat_ssl \
+                     WHERE pid = pg_catalog.pg_backend_pid()";
+        let row = session.query_one(query, &[]).await.unwrap();
+        assert_eq!(row.get::<_, &str>(0), expected, "{more}");
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_binding_that_is_required_is_not_given_up_for_another_way_in() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let authority = Authority::new();
+    let certificate = authority.issue("db", &["db"]);
+    cluster.show_certificate(&certificate, &authority).await;
+    let required = parameters(&cluster, "db", "sslmode=require channel_binding=require");
+    let preferred = parameters(&cluster, "db", "sslmode=require");
+    for (way, let_in) in [
+        ("scram-sha-256", true),
+        ("trust", false),
+        ("password", false),
+    ] {
+        let line = format!("hostssl all all 127.0.0.1/32 {way}");
+        cluster.set_pg_hba(&line).await;
+        assert_eq!(encrypted(&required).await.is_ok(), let_in, "{way}");
+        assert!(encrypted(&preferred).await.unwrap(), "{way}");
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn the_systems_authorities_are_asked_and_did_not_sign_this() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let authority = Authority::new();
+    let certificate = authority.issue("db", &["db"]);
+    cluster.show_certificate(&certificate, &authority).await;
+    let system = parameters(&cluster, "db", "sslrootcert=system");
+    let error = encrypted(&system).await.unwrap_err();
+    assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
+    let weak = parameters(&cluster, "db", "sslrootcert=system sslmode=require");
+    let error = encrypted(&weak).await.unwrap_err();
+    assert!(matches!(error, ConnectError::TlsSetup { .. }), "{error:?}");
     cluster.stop().await;
 }
 

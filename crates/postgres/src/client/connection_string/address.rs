@@ -5,8 +5,8 @@
 
 use zeroize::Zeroizing;
 
-use super::{ConnectionStringError, KEYS};
-use crate::client::ConnectionParameters;
+use super::ConnectionStringError;
+use crate::client::{ConnectionParameters, keywords};
 
 /// `user:password@host:port/dbname?key=value&…`, each part percent-encoded.
 pub(super) fn parse(
@@ -24,38 +24,49 @@ pub(super) fn parse(
             Some((user, password)) => (user, Some(password)),
             None => (credentials, None),
         };
-        parameters.set("user", decode(user, "user")?)?;
-        if let Some(password) = password {
-            parameters.set("password", decode(password, "password")?)?;
+        if !user.is_empty() {
+            parameters.say("user", decode(user, "user")?)?;
+        }
+        if let Some(password) = password.filter(|password| !password.is_empty()) {
+            parameters.say("password", decode(password, "password")?)?;
         }
     }
 
     let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(authority_end);
-    if authority.contains(',') {
-        return Err(ConnectionStringError::SeveralServers { key: "host" });
+    let (mut hosts, mut ports) = (Vec::new(), Vec::new());
+    for server in authority.split(',') {
+        let (host, port) = split_host(server)?;
+        // Stricter than libpq, where a password with an "@" or "/" that is not
+        // encoded becomes part of a host, port or database, and is shown as such.
+        let port_is_number = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()));
+        if host.contains('@') || !port_is_number || (credentials.is_none() && rest.contains('@')) {
+            return Err(ConnectionStringError::BadAddress);
+        }
+        let host = decode(host, "host")?;
+        // A comma that was encoded would be taken for one between two hosts.
+        if host.contains(',') {
+            return Err(ConnectionStringError::BadAddress);
+        }
+        hosts.push(host);
+        ports.push(port.unwrap_or_default());
     }
-    let (host, port) = split_host(authority)?;
-    // Stricter than libpq, where a password with an "@" or "/" that is not
-    // encoded becomes part of a host, port or database, and is shown as such.
-    let port_is_number = port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()));
-    if host.contains('@') || !port_is_number || (credentials.is_none() && rest.contains('@')) {
-        return Err(ConnectionStringError::BadAddress);
+    if hosts.len() > 1 || hosts.iter().any(|host| !host.is_empty()) {
+        parameters.say("host", hosts.join(","))?;
     }
-    parameters.set("host", decode(host, "host")?)?;
-    if let Some(port) = port {
-        parameters.set("port", port.to_owned())?;
+    if ports.iter().any(|port| !port.is_empty()) {
+        parameters.say("port", ports.join(","))?;
     }
 
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-    parameters.set(
-        "dbname",
-        decode(path.strip_prefix('/').unwrap_or(path), "database")?,
-    )?;
+    let database = decode(path.strip_prefix('/').unwrap_or(path), "database")?;
+    if !database.is_empty() {
+        parameters.say("dbname", database)?;
+    }
 
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let Some((key, value)) = pair.split_once('=') else {
-            let known = KEYS.contains(&pair);
+            let known = keywords::find(pair).is_some();
             let key = if known { pair } else { "…" }.to_owned();
             return Err(ConnectionStringError::NoValue { key });
         };
@@ -63,8 +74,8 @@ pub(super) fn parse(
         let value = decode(value, "query")?;
         match (key.as_str(), value.as_str()) {
             // JDBC's spelling, which libpq takes too.
-            ("ssl", "true") => parameters.set("sslmode", "require".to_owned())?,
-            _ => parameters.set(&key, value)?,
+            ("ssl", "true") => parameters.say("sslmode", "require".to_owned())?,
+            _ => parameters.say(&key, value)?,
         }
     }
     Ok(())

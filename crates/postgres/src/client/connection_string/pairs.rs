@@ -5,8 +5,8 @@
 
 use zeroize::Zeroizing;
 
-use super::{ConnectionStringError, KEYS};
-use crate::client::ConnectionParameters;
+use super::ConnectionStringError;
+use crate::client::{ConnectionParameters, keywords};
 
 /// `key = value key='quoted value'`: white space around `=`, `\` escapes a
 /// character inside and outside of quotes.
@@ -28,7 +28,7 @@ pub(super) fn parse(
         if characters.next_if_eq(&'=').is_none() {
             // A text without any "=" may be a mistyped address or a password:
             // it is not repeated.
-            let known = KEYS.contains(&key.as_str());
+            let known = keywords::find(&key).is_some();
             let key = if known { key } else { "…".to_owned() };
             return Err(ConnectionStringError::NoValue { key });
         }
@@ -51,6 +51,6 @@ pub(super) fn parse(
                 }
             }
         }
-        parameters.set(&key, std::mem::take(&mut *value))?;
+        parameters.say(&key, std::mem::take(&mut *value))?;
     }
 }

@@ -38,8 +38,13 @@ fn every_part_of_an_address_may_be_left_out() {
         parse("postgres://").unwrap(),
         ConnectionParameters::default()
     );
+    assert_eq!(
+        parse("postgres://:@").unwrap(),
+        ConnectionParameters::default()
+    );
     let parameters = parse("postgres:///app").unwrap();
-    assert_eq!((parameters.database(), &parameters.host), ("app", &None));
+    assert_eq!(parameters.database(), "app");
+    assert!(parameters.hosts.is_empty());
     let parameters = parse("postgres://db?user=me&dbname=x").unwrap();
     assert_eq!((parameters.host(), parameters.user()), ("db", "me"));
     assert_eq!(parameters.database(), "x");
@@ -90,19 +95,61 @@ fn pairs_may_have_white_space_and_quotes() {
     assert_eq!(password(&parameters), r"it's \ ");
     assert_eq!((parameters.database(), parameters.port()), ("x y", 1));
     assert_eq!(parse("  ").unwrap(), ConnectionParameters::default());
-    assert_eq!(parse("host=''").unwrap(), ConnectionParameters::default());
 }
 
 #[test]
-fn an_unknown_key_is_named() {
+fn an_unknown_key_is_named_with_the_nearest_known_one() {
     for text in ["hots=x", "postgres://h/d?hots=x"] {
         let error = parse(text).unwrap_err();
         assert_eq!(
             error.to_string(),
             r#"connection parameter "hots" is not known"#
         );
-        assert!(error.hint().unwrap().contains("hostaddr"));
+        assert_eq!(error.hint().unwrap(), "did you mean 'host'");
     }
+}
+
+#[test]
+fn a_key_that_asks_for_what_is_not_done_is_refused_and_never_left_out() {
+    for text in [
+        "sslcrl=/x",
+        "sslcrldir=/x",
+        "sslpassword=hunter2",
+        "sslcertmode=require",
+        "sslnegotiation=direct",
+        "sslcompression=1",
+        "ssl_max_protocol_version=TLSv1.1",
+        "requirepeer=postgres",
+        "require_auth=scram-sha-256",
+        "gssencmode=require",
+        "gssdelegation=1",
+        "krbsrvname=postgres",
+        "replication=database",
+        "client_encoding=LATIN1",
+        "min_protocol_version=3.2",
+        "scram_client_key=hunter2",
+        "oauth_client_secret=hunter2",
+        "host=@abstract",
+    ] {
+        let error = parse(text).unwrap_err();
+        let key = text.split('=').next().unwrap();
+        assert!(
+            matches!(&error, ConnectionStringError::NotDone { key: named, .. } if named == key),
+            "{text}: {error}"
+        );
+        let told = format!("{error} {error:?} {:?}", error.hint());
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn a_key_that_asks_for_what_is_done_anyway_is_accepted() {
+    let text = "sslnegotiation=postgres sslcompression=0 gssencmode=prefer gssdelegation=0 \
+                replication=false client_encoding=utf8 min_protocol_version=3.0 \
+                max_protocol_version=latest ssl_min_protocol_version=TLSv1 sslcrl='' \
+                sslcertmode=allow sslsni=1 keepalives=1 load_balance_hosts=disable \
+                target_session_attrs=any channel_binding=prefer";
+    parse(text).unwrap();
 }
 
 #[test]
@@ -113,6 +160,14 @@ fn values_that_a_key_does_not_take_are_refused() {
         "port=x",
         "hostaddr=example.org",
         "sslmode=yes",
+        "sslmode=''",
+        "port=1,x",
+        "target_session_attrs=master",
+        "load_balance_hosts=yes",
+        "channel_binding=sometimes",
+        "sslsni=yes",
+        "keepalives_idle=soon",
+        "ssl_min_protocol_version=TLSv1.3 ssl_max_protocol_version=TLSv1.2",
         "connect_timeout=soon",
         "postgres://h:65536/",
     ] {
@@ -125,17 +180,40 @@ fn values_that_a_key_does_not_take_are_refused() {
 }
 
 #[test]
-fn one_connection_is_one_server() {
+fn hosts_addresses_and_ports_may_be_lists_that_fit_each_other() {
+    let told = |text: &str| parse(text).unwrap().describe();
+    for (text, expected) in [
+        ("host=a,b user=u dbname=d", "postgres://u@a:5432,b:5432/d"),
+        (
+            "host=a,b port=1,2 user=u dbname=d",
+            "postgres://u@a:1,b:2/d",
+        ),
+        ("host=a,b port=1 user=u dbname=d", "postgres://u@a:1,b:1/d"),
+        (
+            "host=a,b port=,2 user=u dbname=d",
+            "postgres://u@a:5432,b:2/d",
+        ),
+        (
+            "postgres://u@a:1,b,[::1]:3/d",
+            "postgres://u@a:1,b:5432,[::1]:3/d",
+        ),
+        (
+            "hostaddr=::1,::2 user=u dbname=d",
+            "postgres://u@[::1]:5432,[::2]:5432/d",
+        ),
+    ] {
+        assert_eq!(told(text), expected);
+    }
     for text in [
-        "host=a,b",
-        "port=1,2",
-        "hostaddr=::1,::2",
-        "postgres://a,b/d",
-        "postgres://a:1,b:2/d",
+        "host=a,b hostaddr=::1",
+        "host=a,b port=1,2,3",
+        "host=a port=1,2",
+        "hostaddr=::1,::2 port=1,2,3",
+        "postgres://a:1,b:2/d?host=c",
     ] {
         let error = parse(text).unwrap_err();
         assert!(
-            matches!(error, ConnectionStringError::SeveralServers { .. }),
+            matches!(error, ConnectionStringError::Lists { .. }),
             "{text}"
         );
     }
