@@ -23,6 +23,10 @@ pub enum Operation {
     Head,
     /// Remove.
     Delete,
+    /// Name what is unfinished.
+    ListUnfinished,
+    /// Remove what is unfinished.
+    Discard,
     /// Reach the storage at all.
     Open,
 }
@@ -35,6 +39,8 @@ impl fmt::Display for Operation {
             Self::List => "list",
             Self::Head => "look up",
             Self::Delete => "delete",
+            Self::ListUnfinished => "list unfinished uploads below",
+            Self::Discard => "discard what is unfinished of",
             Self::Open => "open",
         })
     }

@@ -50,8 +50,7 @@
 //!   upload can only be aborted or dropped.
 //! - An upload that is aborted, dropped or killed leaves no object. What it leaves of
 //!   the storage's own litter has no object's name: a temporary file, an unfinished
-//!   upload of the bucket. `discard_unfinished` removes the former; a bucket should
-//!   have a rule that removes the latter.
+//!   upload of the bucket. `unfinished` names it, `discard_unfinished` removes it.
 //! - `finish` to a name that exists is refused with `AlreadyExists` where
 //!   `create_only_upload` was seen (an object that fits one part is a `put`, and
 //!   `create_only` holds). Elsewhere it replaces: large objects have unique names.
@@ -91,12 +90,19 @@
 //! **`delete`** makes an object be gone; what is not there is no error, so it may be
 //! made again. Where `versions` was seen, a version of it may be kept.
 //!
-//! **`discard_unfinished`** removes what `put` and `upload` have left below a prefix
-//! that was last changed before an instant, and tells how many bytes came back.
-//! - No object is ever touched. An upload that still goes on and was given nothing
-//!   since that instant is taken for given up: it fails, and leaves no object.
-//! - A storage that cannot tell what is unfinished removes nothing, and tells 0: a
-//!   bucket is one.
+//! **`unfinished`** names what `put` and `upload` have left below a prefix, or are still
+//! at, in pages, in no promised order. Each tells the object that was to be, or the
+//! folder that it was to be in, and when it was last changed; where the storage does
+//! not know that, when it was begun.
+//! - A storage that cannot tell says so with an error that is not transient, never with
+//!   an empty page.
+//! - What was begun before the first page was asked for, and was neither finished nor
+//!   given up before the last one, is named.
+//!
+//! **`discard_unfinished`** removes one of these, and tells whether it is gone: not
+//! where the storage sees that something was written to it since it was named.
+//! - No object is ever touched. An upload that still goes on fails, and leaves no
+//!   object: whether anybody is still at it is for the caller to know.
 //! - May be made any number of times.
 //!
 //! ## Instants
@@ -164,15 +170,20 @@ pub trait Storage: Debug + Send + Sync {
     /// Makes an object be gone.
     async fn delete(&self, name: &ObjectName) -> Result<(), StorageError>;
 
-    /// Removes what puts and uploads below `prefix` have left unfinished that was last
-    /// changed before `before`, by the storage's own clock; tells how many bytes came
-    /// back. Removes nothing where the storage cannot tell.
-    async fn discard_unfinished(
+    /// Names what puts and uploads below `prefix` have left unfinished, or are still at:
+    /// the first page, or the one after `cursor`. A storage that leaves nothing names
+    /// nothing.
+    async fn unfinished(
         &self,
         _prefix: &str,
-        _before: Timestamp,
-    ) -> Result<u64, StorageError> {
-        Ok(0)
+        _cursor: Option<Cursor>,
+    ) -> Result<UnfinishedPage, StorageError> {
+        Ok(UnfinishedPage::default())
+    }
+
+    /// Removes what was left unfinished; tells whether it is gone.
+    async fn discard_unfinished(&self, _unfinished: &Unfinished) -> Result<bool, StorageError> {
+        Ok(true)
     }
 
     /// Whether a write was answered with a version: what is deleted or replaced may
@@ -222,6 +233,29 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
+/// What a put or an upload has left, or is still at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The object that was to be; where the storage does not know it, the folder that it
+    /// was to be in, with a slash at its end.
+    pub object: String,
+    /// What the storage calls it.
+    pub id: String,
+    /// When it was last changed, or else begun, by the storage's own clock.
+    pub modified: Timestamp,
+    /// How many bytes come back, where the storage tells.
+    pub bytes: Option<u64>,
+}
+
+/// A part of a listing of what is unfinished.
+#[derive(Clone, Debug, Default)]
+pub struct UnfinishedPage {
+    /// In no promised order.
+    pub unfinished: Vec<Unfinished>,
+    /// What to ask for the next page with; none after the last.
+    pub next: Option<Cursor>,
+}
+
 /// A storage's own note of how far a listing has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub String);
@@ -243,6 +277,28 @@ pub async fn list_all(
         if cursor.is_none() {
             objects.sort_by(|a, b| a.name.cmp(&b.name));
             return Ok(objects);
+        }
+    }
+}
+
+/// Names all that is unfinished below `prefix`, sorted by the object.
+///
+/// # Errors
+/// Whatever a page of the listing fails with; one that is not transient where the
+/// storage cannot tell.
+pub async fn list_unfinished(
+    storage: &dyn Storage,
+    prefix: &str,
+) -> Result<Vec<Unfinished>, StorageError> {
+    let mut unfinished = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = storage.unfinished(prefix, cursor).await?;
+        unfinished.extend(page.unfinished);
+        cursor = page.next;
+        if cursor.is_none() {
+            unfinished.sort_by(|a, b| (&a.object, &a.id).cmp(&(&b.object, &b.id)));
+            return Ok(unfinished);
         }
     }
 }

@@ -5,23 +5,23 @@
 //! syncing the directories above it. Temporary names begin with a dot, which no
 //! object's part does. Files have mode 0600, directories 0700.
 
+mod draft;
 mod litter;
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use pgkeep_types::{ObjectName, Timestamp};
-use rustix::fs::{RenameFlags, renameat_with};
+
+use draft::{Draft, parent, sync_directory};
 
 use crate::error::{Operation, StorageError, StorageErrorKind};
-use crate::{Cursor, ObjectMeta, Page, Storage, Upload};
+use crate::{Cursor, ObjectMeta, Page, Storage, Unfinished, UnfinishedPage, Upload};
 
 /// Written bytes are pushed to the disk every so many, so that the sync at the
 /// end waits for little.
@@ -163,17 +163,22 @@ impl Storage for LocalStorage {
         .await
     }
 
-    async fn discard_unfinished(
+    async fn unfinished(
         &self,
         prefix: &str,
-        before: Timestamp,
-    ) -> Result<u64, StorageError> {
+        _cursor: Option<Cursor>,
+    ) -> Result<UnfinishedPage, StorageError> {
         let (root, wanted) = (Arc::clone(&self.directory), prefix.to_owned());
-        self.blocking(Operation::Delete, prefix, move || {
-            let folder = wanted.rsplit_once('/').map_or("", |(folder, _)| folder);
-            litter::discard(&root, folder, &wanted, before)
-        })
-        .await
+        let listed = move || litter::list(&root, &wanted);
+        self.blocking(Operation::ListUnfinished, prefix, listed)
+            .await
+    }
+
+    async fn discard_unfinished(&self, unfinished: &Unfinished) -> Result<bool, StorageError> {
+        let (root, litter) = (Arc::clone(&self.directory), unfinished.clone());
+        let discarded = move || litter::discard(&root, &litter);
+        self.blocking(Operation::Discard, &unfinished.object, discarded)
+            .await
     }
 }
 
@@ -277,122 +282,4 @@ impl Upload for LocalUpload {
         drop(self.draft.take());
         Ok(())
     }
-}
-
-/// A file under a temporary name; removed when dropped before it is published.
-#[derive(Debug)]
-struct Draft {
-    file: File,
-    temporary: PathBuf,
-    path: PathBuf,
-    /// The directory up to which the new name has to be made durable.
-    known: PathBuf,
-    unsynced: u64,
-}
-
-impl Draft {
-    fn create(root: &Arc<Path>, path: &Path) -> io::Result<Self> {
-        let directory = parent(path)?;
-        let known = create_directories(root, directory)?;
-        // Several hosts may write here: the name is drawn, not counted.
-        let drawn = RandomState::new().build_hasher().finish();
-        let temporary = directory.join(litter::temporary_name(drawn));
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        Ok(Self {
-            file,
-            temporary,
-            path: path.to_owned(),
-            known,
-            unsynced: 0,
-        })
-    }
-
-    /// Gives the file its own name, durably; refuses where that exists.
-    fn publish(self) -> io::Result<()> {
-        self.file.sync_all()?;
-        match fs::hard_link(&self.temporary, &self.path) {
-            Ok(()) => {}
-            Err(error) if cannot_link(&error) => {
-                // No hard links here (exFAT, some network mounts): a rename that
-                // refuses to replace does the same.
-                renameat_with(
-                    rustix::fs::CWD,
-                    &self.temporary,
-                    rustix::fs::CWD,
-                    &self.path,
-                    RenameFlags::NOREPLACE,
-                )?;
-            }
-            Err(error) => return Err(error),
-        }
-        let synced = self.sync_directories();
-        if synced.is_err() {
-            // What is there and may not stay must not be found by who asks again.
-            let _ = fs::remove_file(&self.path);
-        }
-        synced
-    }
-
-    fn sync_directories(&self) -> io::Result<()> {
-        let mut directory = parent(&self.path)?;
-        loop {
-            sync_directory(directory)?;
-            if directory == self.known {
-                return Ok(());
-            }
-            directory = parent(directory)?;
-        }
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // Best effort: what stays no listing shows, and is discarded when it is old.
-        let _ = fs::remove_file(&self.temporary);
-    }
-}
-
-fn cannot_link(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let errno = error.raw_os_error();
-    [
-        Errno::PERM,
-        Errno::NOTSUP,
-        Errno::OPNOTSUPP,
-        Errno::NOSYS,
-        Errno::MLINK,
-    ]
-    .iter()
-    .any(|cannot| errno == Some(cannot.raw_os_error()))
-}
-
-fn parent(path: &Path) -> io::Result<&Path> {
-    path.parent()
-        .ok_or_else(|| io::Error::other("the path has no directory above it"))
-}
-
-/// Makes the directories that are missing, and tells the one up to which all of
-/// them have to be synced: the storage's own, or where that is new too, the first
-/// one above it that was there.
-fn create_directories(root: &Path, directory: &Path) -> io::Result<PathBuf> {
-    let mut known = root;
-    while !known.exists() {
-        known = match known.parent() {
-            Some(above) if above != Path::new("") => above,
-            _ => break,
-        };
-    }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    Ok(known.to_owned())
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }

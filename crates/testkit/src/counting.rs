@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use pgkeep_storage::{
-    Cursor, ObjectMeta, Page, PartLimits, PartTag, Parts, Storage, StorageError, Upload,
-    UploadTicket, upload_in_parts,
+    Cursor, ObjectMeta, Page, PartLimits, PartTag, Parts, Storage, StorageError, Unfinished,
+    UnfinishedPage, Upload, UploadTicket, upload_in_parts,
 };
-use pgkeep_types::{ObjectName, Timestamp};
+use pgkeep_types::ObjectName;
 
 /// What was asked of a storage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -155,12 +155,18 @@ impl Storage for Counting {
         self.inner.delete(name).await
     }
 
-    async fn discard_unfinished(
+    async fn unfinished(
         &self,
         prefix: &str,
-        before: Timestamp,
-    ) -> Result<u64, StorageError> {
-        self.inner.discard_unfinished(prefix, before).await
+        cursor: Option<Cursor>,
+    ) -> Result<UnfinishedPage, StorageError> {
+        self.count(|counts| counts.lists += 1);
+        self.inner.unfinished(prefix, cursor).await
+    }
+
+    async fn discard_unfinished(&self, unfinished: &Unfinished) -> Result<bool, StorageError> {
+        self.count(|counts| counts.discards += 1);
+        self.inner.discard_unfinished(unfinished).await
     }
 
     fn shows_versions(&self) -> bool {

@@ -2,8 +2,10 @@
 //!
 //! Invariants: it grants nothing that the contract does not promise: listings
 //! come in tiny pages and in no order, a name is never written twice, an upload
-//! that is not finished leaves nothing. A scripted failure happens at one
+//! that is not finished leaves no object. A scripted failure happens at one
 //! numbered call, before or after the call had its effect.
+
+mod upload;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,11 +16,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use pgkeep_storage::{
-    Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Upload,
+    Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Unfinished,
+    UnfinishedPage, Upload,
 };
 use pgkeep_types::{Clock, ObjectName, Timestamp};
 
 use crate::ScriptedClock;
+use upload::MemoryUpload;
 
 const PAGE: usize = 3;
 
@@ -58,6 +62,9 @@ impl Object {
 #[derive(Default)]
 struct State {
     objects: BTreeMap<ObjectName, Object>,
+    /// Uploads that were begun and are not over.
+    unfinished: BTreeMap<String, Unfinished>,
+    begun: u64,
     clock: Option<Arc<ScriptedClock>>,
     calls: Vec<(Operation, String)>,
     failure: Option<Failure>,
@@ -143,6 +150,22 @@ impl MemoryStorage {
         }
     }
 
+    /// The objects that were to be of uploads that are not over.
+    #[must_use]
+    pub fn unfinished_objects(&self) -> Vec<String> {
+        let state = self.state();
+        state
+            .unfinished
+            .values()
+            .map(|u| u.object.clone())
+            .collect()
+    }
+
+    /// Leaves an upload as one does whose process is killed.
+    pub fn leave_unfinished(&self, name: &ObjectName) {
+        self.state().begin(name);
+    }
+
     /// A storage with the same objects that shares nothing with this one.
     #[must_use]
     pub fn copy(&self) -> Self {
@@ -209,10 +232,13 @@ impl Storage for MemoryStorage {
     }
 
     async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StorageError> {
-        self.call(Operation::Upload, name.as_str(), |_| Ok(()))?;
+        let id = self.call(Operation::Upload, name.as_str(), |state| {
+            Ok(state.begin(name))
+        })?;
         Ok(Box::new(MemoryUpload {
             storage: self.clone(),
             name: name.clone(),
+            id,
             parts: Vec::new(),
         }))
     }
@@ -268,6 +294,34 @@ impl Storage for MemoryStorage {
             Ok(())
         })
     }
+
+    async fn unfinished(
+        &self,
+        prefix: &str,
+        cursor: Option<Cursor>,
+    ) -> Result<UnfinishedPage, StorageError> {
+        self.call(Operation::ListUnfinished, prefix, |state| {
+            let before = cursor.as_ref().map(|cursor| &cursor.0);
+            let mut found = state
+                .unfinished
+                .iter()
+                .rev()
+                .filter(|(_, upload)| upload.object.starts_with(prefix))
+                .filter(|(id, _)| before.is_none_or(|before| *id < before));
+            let page = found.by_ref().take(PAGE).map(|(_, upload)| upload.clone());
+            let unfinished: Vec<Unfinished> = page.collect();
+            let last = unfinished.last().map(|upload| upload.id.clone());
+            let next = found.next().and(last).map(Cursor);
+            Ok(UnfinishedPage { unfinished, next })
+        })
+    }
+
+    async fn discard_unfinished(&self, unfinished: &Unfinished) -> Result<bool, StorageError> {
+        self.call(Operation::Discard, &unfinished.object, |state| {
+            state.unfinished.remove(&unfinished.id);
+            Ok(true)
+        })
+    }
 }
 
 impl State {
@@ -279,43 +333,36 @@ impl State {
         Ok(())
     }
 
-    fn insert(&mut self, name: &ObjectName, bytes: Bytes) {
+    /// Refuses what was discarded meanwhile.
+    fn goes_on(&self, upload: &str) -> Result<(), io::ErrorKind> {
+        match self.unfinished.contains_key(upload) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotFound),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
         let clock = self.clock.as_ref();
-        let modified = clock.map_or(Timestamp::UNIX_EPOCH, |clock| clock.now());
+        clock.map_or(Timestamp::UNIX_EPOCH, |clock| clock.now())
+    }
+
+    /// Begins an upload, and tells what it is called.
+    fn begin(&mut self, name: &ObjectName) -> String {
+        self.begun += 1;
+        let id = format!("{:06}", self.begun);
+        let upload = Unfinished {
+            object: name.to_string(),
+            id: id.clone(),
+            modified: self.now(),
+            bytes: None,
+        };
+        self.unfinished.insert(id.clone(), upload);
+        id
+    }
+
+    fn insert(&mut self, name: &ObjectName, bytes: Bytes) {
+        let modified = self.now();
         self.objects
             .insert(name.clone(), Object { bytes, modified });
-    }
-}
-
-struct MemoryUpload {
-    storage: MemoryStorage,
-    name: ObjectName,
-    parts: Vec<Bytes>,
-}
-
-#[async_trait]
-impl Upload for MemoryUpload {
-    async fn part(&mut self, bytes: Bytes) -> Result<(), StorageError> {
-        let Self {
-            storage,
-            name,
-            parts,
-        } = self;
-        storage.call(Operation::Upload, name.as_str(), |_| {
-            parts.push(bytes);
-            Ok(())
-        })
-    }
-
-    async fn finish(self: Box<Self>) -> Result<(), StorageError> {
-        self.storage
-            .call(Operation::Upload, self.name.as_str(), |state| {
-                state.create(&self.name, self.parts.concat().into())
-            })
-    }
-
-    async fn abort(self: Box<Self>) -> Result<(), StorageError> {
-        self.storage
-            .call(Operation::Upload, self.name.as_str(), |_| Ok(()))
     }
 }

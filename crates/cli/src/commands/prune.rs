@@ -30,7 +30,11 @@ struct Report {
     /// What went, by what it was of.
     groups: Vec<Group>,
     objects: usize,
+    /// Uploads that nobody will finish, and that went too.
+    unfinished: usize,
     bytes: u64,
+    /// Why it is not known what is unfinished, where it is not: it stays.
+    unfinished_unknown: Option<String>,
     /// What is no object of a repository, and stays.
     foreign: Vec<ObjectName>,
 }
@@ -81,7 +85,8 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
 
     let mut swept = Swept {
         objects: plan.deletions.len(),
-        bytes: plan.deletions.iter().map(|d| d.size).sum(),
+        unfinished: plan.unfinished.len(),
+        bytes: plan.deletions.iter().map(|d| d.size).sum::<u64>() + unfinished_bytes(&plan),
     };
     if !arguments.dry_run {
         if !chosen.is_empty() {
@@ -97,8 +102,13 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         swept = prune.carry_out(pruner, |_| {}).await?;
         check_gone(&repository, &cluster, &chosen).await?;
         context.output.data(format_args!(
-            "deleted {} objects; {} came back\n",
+            "deleted {} objects{}; {} came back\n",
             swept.objects,
+            match swept.unfinished {
+                0 => String::new(),
+                1 => " and an unfinished upload".to_owned(),
+                uploads => format!(" and {uploads} unfinished uploads"),
+            },
             words::size(swept.bytes)
         ));
     }
@@ -108,7 +118,9 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         dead,
         groups: groups(&plan),
         objects: swept.objects,
+        unfinished: swept.unfinished,
         bytes: swept.bytes,
+        unfinished_unknown: plan.unfinished_unknown,
         foreign: plan.foreign,
     })?;
     Ok(Exit::Done)
@@ -244,6 +256,14 @@ fn groups(plan: &Plan) -> Vec<Group> {
     groups.into_iter().map(group).collect()
 }
 
+/// How many bytes come back of unfinished uploads, as far as that is known.
+fn unfinished_bytes(plan: &Plan) -> u64 {
+    plan.unfinished
+        .iter()
+        .filter_map(|upload| upload.bytes)
+        .sum()
+}
+
 /// Tells what goes and why.
 fn tell(
     context: &Context,
@@ -302,8 +322,27 @@ fn tell(
             ));
         }
     }
-    if plan.deletions.is_empty() && chosen.is_empty() {
+    if !plan.unfinished.is_empty() {
+        let uploads = match plan.unfinished.len() {
+            1 => "1 unfinished upload".to_owned(),
+            uploads => format!("{uploads} unfinished uploads"),
+        };
+        let bytes = words::size(unfinished_bytes(plan));
+        let told = match plan.unfinished.iter().all(|upload| upload.bytes.is_some()) {
+            true => format!("{uploads}, {bytes}"),
+            // A bucket does not tell.
+            false => uploads,
+        };
+        say(format_args!("{told}: of writers that are gone"));
+    }
+    if plan.deletions.is_empty() && plan.unfinished.is_empty() && chosen.is_empty() {
         say(format_args!("there is nothing to delete"));
+    }
+    if let Some(problem) = &plan.unfinished_unknown {
+        context.output.warning(format_args!(
+            "what killed writers have left unfinished could not be looked at, and stays: \
+             {problem}; let the bucket remove it (docs/storage.md)"
+        ));
     }
     for name in &plan.foreign {
         context.output.warning(format_args!(

@@ -1,8 +1,11 @@
 //! A repository in a bucket: the same commands, the same promises.
 
+use std::time::Duration;
+
+use pgkeep_storage::{Storage, list_all, list_unfinished};
 use pgkeep_testkit::cluster::{Cluster, Major};
 use pgkeep_testkit::proxy::{Fault, FaultProxy, Weather};
-use pgkeep_testkit::s3::{Careless, S3Access, S3s};
+use pgkeep_testkit::s3::{Careless, Moto, S3Access, S3s};
 
 use crate::site::{Ran, Site, socket_of};
 
@@ -85,6 +88,59 @@ async fn a_backup_outlives_a_network_that_breaks_off() {
     proxy.arm(Fault::CutRequest(3_000_000), 3);
     comes_back(&site, &cluster).await;
     assert_eq!(proxy.left(), 0);
+    cluster.stop().await;
+}
+
+/// A killed backup whose pack was being uploaded; its run is a day old at once, since
+/// the repository forgets its `begin`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prune_removes_the_upload_that_a_killed_backup_was_at() {
+    let cluster = cluster_with_data().await;
+    let server = Moto::start();
+    let access = server.access();
+    let site = site_with(access);
+    init(&site, &cluster, access).await.ended(0);
+    let storage = access.bare("pg/main");
+    let mut backup = site.start(&["backup", "--database", "app"]);
+    let unfinished = loop {
+        let found = list_unfinished(&storage, "main/").await.unwrap();
+        match found.is_empty() {
+            false => break found,
+            true => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    backup.kill().await.unwrap();
+    assert!(unfinished[0].object.contains("/packs/"), "{unfinished:?}");
+
+    // It may live for all that is known.
+    let told = site.run(&["prune"]).await.ended(0).stdout;
+    assert!(!told.contains("unfinished"), "{told}");
+    for begin in list_all(&storage, "main/runs/").await.unwrap() {
+        storage.delete(&begin.name).await.unwrap();
+    }
+    let told = site.run(&["prune", "--dry-run"]).await.ended(0).stdout;
+    assert!(told.contains("1 unfinished upload:"), "{told}");
+    let told = site.run(&["prune"]).await.ended(0);
+    assert!(told.stdout.contains("an unfinished upload"), "{told:#?}");
+    assert!(!told.stderr.contains("could not be looked at"), "{told:#?}");
+    assert_eq!(list_unfinished(&storage, "").await.unwrap(), []);
+    comes_back(&site, &cluster).await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prune_says_that_unfinished_uploads_could_not_be_looked_at() {
+    let cluster = cluster_with_data().await;
+    let server = S3s::start();
+    let site = site_with(server.access());
+    init(&site, &cluster, server.access()).await.ended(0);
+    let ran = site.run(&["prune"]).await.ended(0);
+    let told = ran.stderr.matches("could not be looked at").count();
+    assert_eq!(told, 1, "{ran:#?}");
+    let ran = site.run(&["prune", "--json"]).await.ended(0);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let unknown = report["unfinished_unknown"].as_str().unwrap();
+    assert!(unknown.contains("501"), "{unknown}");
     cluster.stop().await;
 }
 

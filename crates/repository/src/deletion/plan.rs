@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
-use pgkeep_storage::ObjectMeta;
+use pgkeep_storage::{ObjectMeta, Unfinished};
 use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId, Timestamp};
 
 use super::keep::Kept;
@@ -50,6 +50,10 @@ pub struct Plan {
     pub tombstones: Vec<BackupId>,
     /// What to delete, in this order. Those of one stage may go at once.
     pub deletions: Vec<Deletion>,
+    /// What uploads have left that nobody will finish. It goes after all objects.
+    pub unfinished: Vec<Unfinished>,
+    /// Why the storage cannot tell what is unfinished, where it cannot: it stays.
+    pub unfinished_unknown: Option<String>,
     /// What is no object of a repository; it stays.
     pub foreign: Vec<ObjectName>,
 }
@@ -194,6 +198,7 @@ pub fn deletions(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
     of_backups(&outlook, terms, &kept, &mut plan);
     of_runs(&outlook, terms, &mut plan);
     of_tombstones(&outlook, terms, &mut plan);
+    of_uploads(&outlook, terms, &mut plan);
     plan.deletions
         .sort_by(|a, b| (a.stage, &a.name).cmp(&(b.stage, &b.name)));
     Ok(plan)
@@ -268,6 +273,32 @@ fn of_tombstones(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
             plan.delete(object, 6, Reason::History);
         }
     }
+}
+
+/// What an upload has left goes when its run has ended or is dead, since nobody finishes
+/// it then, and what belongs to no known run when it is old. All that is lost where that
+/// is wrong is an upload of a run that comes to nothing in any case.
+fn of_uploads(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
+    let listing = &outlook.seen.listing;
+    plan.unfinished_unknown
+        .clone_from(&listing.unfinished_unknown);
+    for upload in &listing.unfinished {
+        let run = backup_in(outlook.seen, &upload.object).and_then(|id| outlook.run(&id));
+        let goes = match run {
+            Some(run) if run.ended || run.dead => true,
+            Some(run) if run.lives() => false,
+            Some(_) | None => terms.is_older(upload.modified, terms.grace),
+        };
+        if goes {
+            plan.unfinished.push(upload.clone());
+        }
+    }
+}
+
+/// The backup in whose folder an object was to be.
+fn backup_in(seen: &Seen, object: &str) -> Option<BackupId> {
+    let inside = object.strip_prefix(&names::backups(&seen.cluster))?;
+    inside.split('/').next()?.parse().ok()
 }
 
 /// The runs that have given no sign of life for too long.

@@ -1,5 +1,5 @@
-//! What a pruner has seen: four listings, one after the other, and the records that
-//! they name.
+//! What a pruner has seen: four listings of objects, one after the other, one of what is
+//! unfinished, and the records that they name.
 //!
 //! Invariants: each listing was begun after the one before it had ended, and the
 //! first one after everything had returned that the pruner itself had written. A
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use pgkeep_format::names::{self, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, RunBegin, RunOutcome};
-use pgkeep_storage::ObjectMeta;
+use pgkeep_storage::{ObjectMeta, Unfinished};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, ObjectNameError, RunId, Timestamp};
 
 use super::plan::Plan;
@@ -25,6 +25,11 @@ pub struct Listing {
     pub tombstones: Vec<ObjectMeta>,
     /// Below `backups/`.
     pub backups: Vec<ObjectMeta>,
+    /// What uploads have left in the cluster's folder, or are at. Listed before
+    /// `runs_again`: whatever was begun here had its `begin` before.
+    pub unfinished: Vec<Unfinished>,
+    /// Why the storage cannot tell what is unfinished, where it cannot.
+    pub unfinished_unknown: Option<String>,
     /// Below `runs/` again. Whatever had an object in `backups` had begun before.
     pub runs_again: Vec<ObjectMeta>,
 }

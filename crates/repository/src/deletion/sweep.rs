@@ -9,7 +9,9 @@ use bytes::Bytes;
 use pgkeep_format::names::{self, RunRecord};
 use pgkeep_format::records::{RunDead, Tombstone};
 use pgkeep_format::{Identities, RecordKind};
-use pgkeep_storage::{Storage, StorageError, StorageErrorKind, list_all};
+use pgkeep_storage::{
+    Storage, StorageError, StorageErrorKind, Unfinished, list_all, list_unfinished,
+};
 use pgkeep_types::{ClusterName, ObjectName, Random, Timestamp};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -55,8 +57,10 @@ pub struct Pruner<'a> {
 pub struct Swept {
     /// How many objects went.
     pub objects: usize,
-    /// How many bytes they had, and what writers that were killed have left in a
-    /// directory, which is no object.
+    /// How many uploads that nobody will finish were removed; none of them is an object.
+    pub unfinished: usize,
+    /// How many bytes the objects had, and the uploads, where the storage tells that: a
+    /// bucket does not.
     pub bytes: u64,
 }
 
@@ -137,12 +141,19 @@ impl Repository {
         cluster: &ClusterName,
     ) -> Result<Result<Seen, PlanError>, RepositoryError> {
         let storage = self.storage.as_ref();
-        let listing = Listing {
+        let mut listing = Listing {
             runs: list_all(storage, &names::runs(cluster)).await?,
             tombstones: list_all(storage, &names::tombstones(cluster)).await?,
             backups: list_all(storage, &names::backups(cluster)).await?,
-            runs_again: list_all(storage, &names::runs(cluster)).await?,
+            ..Listing::default()
         };
+        match list_unfinished(storage, &format!("{cluster}/")).await {
+            Ok(unfinished) => listing.unfinished = unfinished,
+            Err(error) if error.is_transient() => return Err(error.into()),
+            // Not every server can tell, and not everybody may ask.
+            Err(error) => listing.unfinished_unknown = Some(error.to_string()),
+        }
+        listing.runs_again = list_all(storage, &names::runs(cluster)).await?;
         let read = self
             .cluster_records(listing.records(), &Identities::default())
             .await?;
@@ -195,6 +206,22 @@ impl Repository {
     }
 }
 
+impl Repository {
+    async fn discard(
+        &self,
+        unfinished: &[Unfinished],
+        swept: &mut Swept,
+    ) -> Result<(), RepositoryError> {
+        for upload in unfinished {
+            if self.storage.discard_unfinished(upload).await? {
+                swept.unfinished += 1;
+                swept.bytes += upload.bytes.unwrap_or(0);
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Prune {
     /// What will go, if nothing changes meanwhile.
     #[must_use]
@@ -244,17 +271,21 @@ impl Prune {
                 told(&gone);
             }
         }
-        // An upload that goes on, and was given nothing for so long, fails; nothing that
-        // is whole is lost.
         let before = self.terms.now - self.terms.grace;
-        let folder = format!("{}/", self.cluster);
-        let storage = &self.repository.storage;
-        swept.bytes += storage.discard_unfinished(&folder, before).await?;
-        for left in list_all(storage.as_ref(), PROBES).await? {
+        let storage = self.repository.storage.as_ref();
+        for left in list_all(storage, PROBES).await? {
             if left.modified < before {
                 storage.delete(&left.name).await?;
             }
         }
+        // Who cannot tell what is unfinished has been told of.
+        let probes = match list_unfinished(storage, PROBES).await {
+            Err(error) if error.is_transient() => return Err(error.into()),
+            listed => listed.unwrap_or_default(),
+        };
+        let mut unfinished = plan.unfinished;
+        unfinished.extend(probes.into_iter().filter(|left| left.modified < before));
+        self.repository.discard(&unfinished, &mut swept).await?;
         Ok(swept)
     }
 

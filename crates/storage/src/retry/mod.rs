@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pgkeep_types::{ObjectName, Random, Timestamp};
+use pgkeep_types::{ObjectName, Random};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::parts::{PartLimits, PartTag, PartUpload, Parts, UploadTicket};
 use crate::{
-    Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Upload, s3,
+    Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Unfinished,
+    UnfinishedPage, Upload, s3,
 };
 
 pub use patience::Patience;
@@ -279,18 +280,30 @@ impl Storage for Retrying {
         self.call(call, || self.inner.delete(name)).await.result
     }
 
-    async fn discard_unfinished(
+    async fn unfinished(
         &self,
         prefix: &str,
-        before: Timestamp,
-    ) -> Result<u64, StorageError> {
+        cursor: Option<Cursor>,
+    ) -> Result<UnfinishedPage, StorageError> {
         let call = Call {
-            operation: Operation::Delete,
+            operation: Operation::ListUnfinished,
             object: prefix,
             sends: 0,
             reads: 0,
         };
-        self.call(call, || self.inner.discard_unfinished(prefix, before))
+        self.call(call, || self.inner.unfinished(prefix, cursor.clone()))
+            .await
+            .result
+    }
+
+    async fn discard_unfinished(&self, unfinished: &Unfinished) -> Result<bool, StorageError> {
+        let call = Call {
+            operation: Operation::Discard,
+            object: &unfinished.object,
+            sends: 0,
+            reads: 0,
+        };
+        self.call(call, || self.inner.discard_unfinished(unfinished))
             .await
             .result
     }

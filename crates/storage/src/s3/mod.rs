@@ -11,6 +11,7 @@ mod failure;
 mod multipart;
 mod profiles;
 mod settings;
+mod unfinished;
 mod wire;
 
 use std::fmt;
@@ -22,15 +23,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum};
+use object_store::client::{HttpClient, HttpConnector as _};
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
+    ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    PutPayload, RetryConfig,
 };
 use pgkeep_types::{ObjectName, Timestamp};
 
-use crate::parts::{PartUpload, Parts};
-use crate::{Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Upload};
+use crate::parts::{PartUpload, Parts, UploadTicket};
+use crate::{
+    Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Unfinished,
+    UnfinishedPage, Upload,
+};
 
 pub use address::{AddressError, S3Address};
 pub use credentials::{Credentials, CredentialsError, Secret};
@@ -45,6 +51,11 @@ const PAGE: usize = 1000;
 #[derive(Clone)]
 pub struct S3Storage {
     client: Arc<AmazonS3>,
+    /// For what the client has no call for.
+    http: HttpClient,
+    /// The bucket itself, without a slash at its end.
+    bucket_url: String,
+    region: String,
     /// With a slash at its end, or empty.
     prefix: String,
     location: String,
@@ -81,6 +92,10 @@ impl S3Storage {
             (false, Some((scheme, host))) => format!("{scheme}://{bucket}.{host}"),
             _ => settings.endpoint.clone(),
         };
+        let bucket_url = match settings.path_style {
+            true => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
+            false => endpoint.trim_end_matches('/').to_owned(),
+        };
         let conditions = Arc::new(AtomicBool::new(true));
         let connector = wire::Connector::new(
             &endpoint,
@@ -88,6 +103,7 @@ impl S3Storage {
             settings.proxy.as_ref(),
             Arc::clone(&conditions),
         )?;
+        let http = connector.connect(&ClientOptions::default());
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
             .with_region(&settings.region)
@@ -105,6 +121,9 @@ impl S3Storage {
         builder = with_credentials(builder, &settings.credentials);
         Ok(Self {
             client: Arc::new(builder.build().map_err(ClientError::Client)?),
+            http: http.map_err(ClientError::Client)?,
+            bucket_url,
+            region: settings.region.clone(),
             prefix: match prefix.as_str() {
                 "" => String::new(),
                 prefix => format!("{prefix}/"),
@@ -343,6 +362,24 @@ impl Storage for S3Storage {
                 }
             }
         }
+    }
+
+    async fn unfinished(
+        &self,
+        prefix: &str,
+        cursor: Option<Cursor>,
+    ) -> Result<UnfinishedPage, StorageError> {
+        self.list_uploads(prefix, cursor).await
+    }
+
+    async fn discard_unfinished(&self, unfinished: &Unfinished) -> Result<bool, StorageError> {
+        let name = unfinished.object.parse();
+        let name = name.map_err(|error| self.error(Operation::Discard, &unfinished.object, &error));
+        let upload = UploadTicket {
+            name: name?,
+            id: unfinished.id.clone(),
+        };
+        self.discard(&upload).await.map(|()| true)
     }
 
     fn shows_versions(&self) -> bool {

@@ -4,19 +4,19 @@
 mod credentials;
 mod faults;
 mod retrying;
+mod unfinished;
 mod ways;
 
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pgkeep_storage::{LocalStorage, Patience, Retrying, Storage, list_all};
+use pgkeep_storage::{LocalStorage, Storage, list_all};
 use pgkeep_testkit::proxy::{FaultProxy, Weather};
 use pgkeep_testkit::s3::{Careless, Garage, Moto, S3s};
 use pgkeep_testkit::storage_conformance::{Promises, check_contract, check_contract_with};
-use pgkeep_testkit::{Counting, MemoryStorage, SeededRandom};
+use pgkeep_testkit::{Counting, MemoryStorage};
 
 #[tokio::test]
 async fn a_local_directory_keeps_the_contract() {
@@ -61,75 +61,6 @@ async fn litter_of_a_killed_writer_is_no_object() {
     std::fs::write(directory.path().join(".tmp-0"), "half").unwrap();
     let storage = LocalStorage::new(directory.path());
     assert!(list_all(&storage, "").await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn what_a_killed_upload_left_goes_when_it_is_old_and_no_object_does() {
-    let directory = tempfile::tempdir().unwrap();
-    let storage = LocalStorage::new(directory.path());
-    let object = "main/packs/0".parse().unwrap();
-    storage.put(&object, "whole".into()).await.unwrap();
-    let now = storage.head(&object).await.unwrap().modified;
-    let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86_400));
-    let file = |path: &str, age: Duration| {
-        let path = directory.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        let opened = std::fs::File::options()
-            .append(true)
-            .create(true)
-            .open(&path);
-        let mut file = opened.unwrap();
-        file.write_all(b"half").unwrap();
-        file.set_modified((now - age).into()).unwrap();
-        path
-    };
-    file("main/packs/0", 2 * day);
-    let old = file("main/packs/.tmp-0123456789abcdef", 2 * day);
-    let stay = [
-        directory.path().join("main/packs/0"),
-        file("main/packs/.tmp-0123456789abcdee", hour),
-        file("main/packs/.tmp-mine", 2 * day),
-        file("main/.mine/.tmp-0123456789abcdef", 2 * day),
-        file("other/packs/.tmp-0123456789abcdef", 2 * day),
-    ];
-    // Killed after its name was given: the bytes are the object's.
-    let linked = directory.path().join("main/packs/.tmp-00000000000000ff");
-    std::fs::hard_link(&stay[0], &linked).unwrap();
-
-    let before = now - day;
-    let random = Arc::new(SeededRandom::new(7));
-    let retrying = Retrying::new(Arc::new(storage), Patience::default(), random);
-    let storage = Counting::new(Arc::new(retrying));
-    assert_eq!(
-        storage.discard_unfinished("main/", before).await.unwrap(),
-        4
-    );
-    assert!(!old.exists() && !linked.exists());
-    for path in stay {
-        assert!(path.exists(), "{}", path.display());
-    }
-    assert_eq!(storage.get(&object, None).await.unwrap(), "wholehalf");
-    assert_eq!(
-        storage.discard_unfinished("main/", before).await.unwrap(),
-        0
-    );
-    assert_eq!(
-        storage.discard_unfinished("none/", before).await.unwrap(),
-        0
-    );
-}
-
-#[tokio::test]
-async fn an_upload_that_was_discarded_fails_and_leaves_no_object() {
-    let directory = tempfile::tempdir().unwrap();
-    let storage = LocalStorage::new(directory.path());
-    let object = "main/packs/0".parse().unwrap();
-    let mut upload = storage.upload(&object).await.unwrap();
-    upload.part("half".into()).await.unwrap();
-    let before = "2100-01-01T00:00:00Z".parse().unwrap();
-    assert_eq!(storage.discard_unfinished("", before).await.unwrap(), 4);
-    upload.finish().await.unwrap_err();
-    assert!(storage.head(&object).await.unwrap_err().is_not_found());
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ impl Careless {
     /// Where no port can be had.
     #[must_use]
     pub fn start() -> Self {
-        Self::start_with(false)
+        Self::start_with(Manners::default())
     }
 
     /// Starts one that says so where it knows no condition: 501, as other servers
@@ -48,10 +48,26 @@ impl Careless {
     /// Where no port can be had.
     #[must_use]
     pub fn start_honest() -> Self {
-        Self::start_with(true)
+        Self::start_with(Manners {
+            honest: true,
+            ..Manners::default()
+        })
     }
 
-    fn start_with(honest: bool) -> Self {
+    /// Starts one that lists no unfinished uploads, and answers with `status` and `body`
+    /// in place of it.
+    ///
+    /// # Panics
+    /// Where no port can be had.
+    #[must_use]
+    pub fn start_without_uploads(status: u16, body: &'static str) -> Self {
+        Self::start_with(Manners {
+            uploads: Some((status, body)),
+            ..Manners::default()
+        })
+    }
+
+    fn start_with(manners: Manners) -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = TcpListener::bind(any).expect("a port");
         let address = listener.local_addr().expect("its address");
@@ -65,7 +81,7 @@ impl Careless {
                 }
                 let bucket = Arc::clone(&bucket);
                 // One who hangs up does not want an answer.
-                thread::spawn(move || serve(&connection, &bucket, honest).ok());
+                thread::spawn(move || serve(&connection, &bucket, manners).ok());
             }
         });
         Self {
@@ -100,15 +116,30 @@ impl Drop for Careless {
     }
 }
 
+/// What it does otherwise than it should.
+#[derive(Clone, Copy, Debug, Default)]
+struct Manners {
+    /// Says so where it knows no condition, in place of ignoring it.
+    honest: bool,
+    /// What it answers to who wants to know of unfinished uploads.
+    uploads: Option<(u16, &'static str)>,
+}
+
 /// Answers the requests of one connection, one after the other.
-fn serve(mut connection: &TcpStream, bucket: &Mutex<Bucket>, honest: bool) -> std::io::Result<()> {
+fn serve(
+    mut connection: &TcpStream,
+    bucket: &Mutex<Bucket>,
+    manners: Manners,
+) -> std::io::Result<()> {
     connection.set_nodelay(true)?;
     let mut reader = BufReader::new(connection.try_clone()?);
     while let Some(request) = Request::read(&mut reader)? {
         let conditional = request.headers.contains_key("if-none-match");
-        let answer = match honest && conditional {
-            true => Answer::error(501, "NotImplemented"),
-            false => bucket
+        let lists_uploads = request.method == "GET" && request.query.contains_key("uploads");
+        let answer = match manners.uploads.filter(|_| lists_uploads) {
+            Some((status, body)) => Answer::of(status).with_body(body),
+            None if manners.honest && conditional => Answer::error(501, "NotImplemented"),
+            None => bucket
                 .lock()
                 .expect("no panic while it answers")
                 .answer(&request, BUCKET),

@@ -30,6 +30,8 @@ async fn scene() -> Scene {
     let pack = format!("main/backups/{}/packs/0", killed.planned()[0].id);
     let half = bytes::Bytes::from_static(b"half");
     world.memory.replace(&pack.parse().unwrap(), Some(half));
+    let begun = pack.replace("packs/0", "packs/1");
+    world.memory.leave_unfinished(&begun.parse().unwrap());
     drop(killed);
     world.storage_clock.advance(DAY * 2);
     // One that fails because it is taken for dead.
@@ -95,6 +97,7 @@ async fn a_prune_that_fails_anywhere_is_finished_by_the_next_one() {
             assert!(world.read_back(&stays).await.unwrap() == content);
             // Nothing is left of the failed one either.
             assert_eq!(kinds(&names(&world)), expected, "call {call}: {first:?}");
+            assert!(world.memory.unfinished_objects().is_empty());
         }
     }
 }
@@ -122,5 +125,6 @@ async fn a_prune_whose_storage_goes_away_is_finished_by_the_next_one() {
         prune(&world, &[&doomed.id]).await.unwrap();
         assert!(world.read_back(&stays).await.unwrap() == content);
         assert_eq!(kinds(&names(&world)), expected, "call {call}");
+        assert!(world.memory.unfinished_objects().is_empty());
     }
 }

@@ -13,6 +13,8 @@ use super::request::{Answer, Request};
 /// S3's own least size of a part that is not the last.
 const SMALLEST_PART: usize = 5 << 20;
 const PAGE: usize = 1000;
+/// Fewer than S3 has: whoever reads the first page only fails.
+const UPLOADS_PAGE: usize = 2;
 
 #[derive(Debug, Default)]
 pub(super) struct Bucket {
@@ -31,6 +33,7 @@ struct Object {
 #[derive(Debug)]
 struct Pending {
     key: String,
+    begun: Timestamp,
     parts: BTreeMap<u32, (String, Vec<u8>)>,
 }
 
@@ -47,6 +50,7 @@ impl Bucket {
         let key = key.to_owned();
         match (request.method.as_str(), key.is_empty()) {
             ("GET", true) if has("list-type") => self.list(&request.query),
+            ("GET", true) if has("uploads") => self.list_uploads(&request.query),
             ("GET" | "HEAD", false) => self.read(&key, request.headers.get("range")),
             ("PUT", false) if has("partNumber") => self.part(request),
             ("PUT", false) => self.write(key, request.body.clone()),
@@ -134,6 +138,44 @@ impl Bucket {
         Answer::of(200).with_body(xml)
     }
 
+    /// By key, and by id where there are several of a key, two in a page.
+    fn list_uploads(&self, query: &BTreeMap<String, String>) -> Answer {
+        let text = |name: &str| query.get(name).map_or("", String::as_str);
+        let after = (text("key-marker"), text("upload-id-marker"));
+        let place = |(id, upload): &(&String, &Pending)| (upload.key.clone(), (*id).clone());
+        let mut uploads: Vec<_> = self.uploads.iter().collect();
+        uploads.sort_by_key(place);
+        let mut wanted = uploads.into_iter().filter(|(id, upload)| {
+            let place = (upload.key.as_str(), id.as_str());
+            upload.key.starts_with(text("prefix")) && place > after
+        });
+        let page: Vec<_> = wanted.by_ref().take(UPLOADS_PAGE).collect();
+        let more = wanted.next().is_some();
+        let mut xml = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListMultipartUploadsResult \
+             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>{more}</IsTruncated>"
+        );
+        // Writing into a string does not fail.
+        if let (true, Some((id, last))) = (more, page.last()) {
+            let _ = write!(
+                xml,
+                "<NextKeyMarker>{}</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker>",
+                last.key
+            );
+        }
+        for (id, upload) in page {
+            let begun = upload.begun.strftime("%Y-%m-%dT%H:%M:%S.000Z");
+            let _ = write!(
+                xml,
+                "<Upload><Key>{}</Key><UploadId>{id}</UploadId><Initiator><ID>x</ID></Initiator>\
+                 <Initiated>{begun}</Initiated></Upload>",
+                upload.key
+            );
+        }
+        xml.push_str("</ListMultipartUploadsResult>");
+        Answer::of(200).with_body(xml)
+    }
+
     fn begin(&mut self, key: String) -> Answer {
         self.counted += 1;
         let id = format!("upload-{}", self.counted);
@@ -141,8 +183,12 @@ impl Bucket {
             "<InitiateMultipartUploadResult><UploadId>{id}</UploadId>\
              </InitiateMultipartUploadResult>"
         );
-        let parts = BTreeMap::new();
-        self.uploads.insert(id, Pending { key, parts });
+        let pending = Pending {
+            key,
+            begun: Timestamp::now(),
+            parts: BTreeMap::new(),
+        };
+        self.uploads.insert(id, pending);
         Answer::of(200).with_body(xml)
     }
 

@@ -176,6 +176,7 @@ fn asked(question: Question) -> Result<Planned, PlanError> {
             tombstones: list(tombstones),
             backups: list(backups),
             runs_again: list(runs_again),
+            ..Listing::default()
         },
         records: records(question, all),
     };
