@@ -68,6 +68,9 @@
 //!   bytes. A name that is not there is `NotFound`, whatever the range.
 //! - What comes has the length that was asked for, or it is an error. That it is what
 //!   was written is for the caller to verify.
+//! - No more is held of what a server sends than the range that was asked for, or 64 MiB
+//!   of an object that is read whole; more is an error. Who does not know how long an
+//!   object may be asks for a range.
 //! - May be made any number of times.
 //!
 //! **`list`** names the objects whose names begin with a prefix, in pages, in no

@@ -68,6 +68,7 @@ struct State {
     clock: Option<Arc<ScriptedClock>>,
     calls: Vec<(Operation, String)>,
     failure: Option<Failure>,
+    whole_reads: u64,
     /// From this call on everything fails, as if the storage were gone.
     gone_from: Option<usize>,
 }
@@ -122,6 +123,12 @@ impl MemoryStorage {
     #[must_use]
     pub fn calls(&self) -> Vec<(Operation, String)> {
         self.state().calls.clone()
+    }
+
+    /// How many reads did not say how much they want at most.
+    #[must_use]
+    pub fn whole_reads(&self) -> u64 {
+        self.state().whole_reads
     }
 
     /// The names of all objects.
@@ -249,6 +256,7 @@ impl Storage for MemoryStorage {
         range: Option<Range<u64>>,
     ) -> Result<Bytes, StorageError> {
         self.call(Operation::Get, name.as_str(), |state| {
+            state.whole_reads += u64::from(range.is_none());
             let object = state.objects.get(name).ok_or(io::ErrorKind::NotFound)?;
             let bytes = &object.bytes;
             let length = bytes.len();

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use pgkeep_format::names::{self, Place, RunRecord};
+use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::{
     Ending, FormatError, Hash, KeyRole, RecordKind, Retirement, VerifyingKey, signed_by,
 };
@@ -208,7 +208,10 @@ impl Repository {
         let mut signed = BTreeMap::new();
         let mut reading = JoinSet::new();
         for object in list_all(self.storage.as_ref(), "").await? {
-            if !is_listed(&object.name) || known.contains(&object.name) {
+            let Some(kind) = names::place(&object.name).and_then(|place| kind(&place)) else {
+                continue;
+            };
+            if known.contains(&object.name) {
                 continue;
             }
             if reading.len() >= PARALLEL {
@@ -216,7 +219,10 @@ impl Repository {
             }
             let (storage, id, name) = (Arc::clone(&self.storage), self.id(), object.name);
             reading.spawn(async move {
-                let bytes = match storage.get(&name, None).await {
+                let most = kind.limit().saturating_add(1);
+                let bytes = match storage.get(&name, Some(0..most)).await {
+                    // Nobody ever believes a record that is too long.
+                    Ok(bytes) if bytes.len() as u64 == most => return Ok(None),
                     Ok(bytes) => bytes,
                     // Somebody prunes.
                     Err(error) if error.is_not_found() => return Ok(None),
@@ -233,14 +239,6 @@ impl Repository {
         }
         Ok(signed)
     }
-}
-
-/// Whether the end of a key lists such an object: a record, and no mere sign of life, of
-/// which it counts that it is there.
-fn is_listed(name: &ObjectName) -> bool {
-    names::place(name).is_some_and(|place| {
-        !matches!(place, Place::Pack(..) | Place::Index(..) | Place::Alive(..))
-    })
 }
 
 /// Those of `names` that are the `begin` of a run of which no end is `there`.
@@ -260,6 +258,21 @@ fn unended(
         }
     }
     Ok(unended)
+}
+
+/// The kind of the record that is there, where the end of a key lists such: no pack, and
+/// no mere sign of life, of which it counts that it is there.
+fn kind(place: &Place) -> Option<RecordKind> {
+    Some(match place {
+        Place::Run(_, _, RunRecord::Begin) => RecordKind::Begin,
+        Place::Run(_, _, RunRecord::Outcome) => RecordKind::Outcome,
+        Place::Run(_, _, RunRecord::Dead) => RecordKind::Dead,
+        Place::Tombstone(..) => RecordKind::Tombstone,
+        Place::Backup(_, _, BackupPart::Backup) => RecordKind::Backup,
+        Place::Backup(_, _, BackupPart::Manifest) => RecordKind::Manifest,
+        Place::Backup(_, _, BackupPart::Facts) => RecordKind::Facts,
+        Place::Pack(..) | Place::Index(..) | Place::Alive(..) => return None,
+    })
 }
 
 type Read = Result<Option<(ObjectName, Hash)>, RepositoryError>;

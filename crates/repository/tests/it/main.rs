@@ -1,6 +1,7 @@
 //! The rules of a repository, on the strict storage in memory.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod bounds;
 mod deletion;
 mod faults;
 mod flips;

@@ -164,7 +164,8 @@ impl Retrying {
             Err(error) if error.is_not_found() => return Ok(false),
             Err(error) => return Err(error),
         }
-        Ok(self.get(name, None).await? == *bytes)
+        let length = bytes.len() as u64;
+        Ok(self.get(name, Some(0..length)).await? == *bytes)
     }
 
     fn inner_parts(&self, name: &ObjectName) -> Result<&dyn Parts, StorageError> {

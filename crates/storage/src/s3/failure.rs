@@ -10,6 +10,7 @@ use std::time::Duration;
 use object_store::client::{HttpError, HttpErrorKind};
 
 use super::answer::Answer;
+use super::bounded::TooMuch;
 use super::wire::{InTheClear, NoCredentials};
 use crate::{StorageError, StorageErrorKind};
 
@@ -28,6 +29,10 @@ pub(super) fn of_request(error: &(dyn Error + 'static)) -> (StorageErrorKind, io
             StorageErrorKind::Other,
             io::Error::other(refused.to_string()),
         );
+    }
+    if let Some(too_much) = cause::<TooMuch>(error) {
+        let kind = StorageErrorKind::Other;
+        return (kind, io::Error::other(too_much.to_string()));
     }
     if let Some(http) = cause::<HttpError>(error) {
         let kind = match http.kind() {

@@ -2,10 +2,11 @@
 //!
 //! Invariants: every write sets the condition that the name is free, for as long
 //! as the server does not say that it knows none; what was read has the length
-//! that was asked for; the client's own retries are off.
+//! that was asked for, and no more is ever held; the client's own retries are off.
 
 mod address;
 mod answer;
+mod bounded;
 mod credentials;
 mod failure;
 mod multipart;
@@ -290,6 +291,7 @@ impl Storage for S3Storage {
             self.head(name).await?;
             return Ok(Bytes::new());
         }
+        let is_whole = range.is_none();
         let options = GetOptions {
             range: range.map(GetRange::Bounded),
             ..GetOptions::default()
@@ -305,7 +307,11 @@ impl Storage for S3Storage {
                 };
             }
         };
-        let length = result.range.end - result.range.start;
+        let length = result.range.end.saturating_sub(result.range.start);
+        // What the server says is the length of a whole object is believed to here.
+        if is_whole && length > bounded::WHOLE {
+            return Err(failed(&bounded::TooMuch(bounded::WHOLE)));
+        }
         let bytes = result.bytes().await.map_err(|error| failed(&error))?;
         if bytes.len() as u64 != length {
             let text = format!("{} of {length} bytes came", bytes.len());

@@ -1,8 +1,8 @@
 //! The requests of the S3 client on their way to the server.
 //!
 //! Invariants: no proxy, no certificate and no time-out but what was handed in; no
-//! redirect is followed; an answer that is no success leaves here as a typed
-//! [`Answer`]; an upload is completed under the condition that its name is free,
+//! redirect is followed; no answer is longer than what was asked for can be; one that is
+//! no success leaves here as a typed [`Answer`]; an upload is completed under the condition that its name is free,
 //! until a server says that it knows no conditions.
 
 use std::fs;
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
@@ -21,6 +22,7 @@ use reqwest::header::{HeaderValue, IF_NONE_MATCH, RETRY_AFTER};
 use reqwest::{Certificate, Client, Method, NoProxy, Proxy};
 
 use super::answer::Answer;
+use super::bounded::{TooMuch, WORDS, bounded, limit};
 use super::credentials::Secret;
 
 /// A connection that brings nothing for so long is stalled.
@@ -171,6 +173,7 @@ impl HttpService for Shared {
             let any = HeaderValue::from_static("*");
             request.headers_mut().insert(IF_NONE_MATCH, any);
         }
+        let limit = if of_storage { limit(&request) } else { WORDS };
         let client = if is_local { &wire.local } else { &wire.storage };
         let response = match client.call(request).await {
             Err(error) if is_local => {
@@ -181,23 +184,34 @@ impl HttpService for Shared {
         };
 
         let status = response.status();
-        if status.is_success() && !completes {
-            return Ok(response);
-        }
-        let after = response.headers().get(RETRY_AFTER).cloned();
-        let after = after.as_ref().and_then(|after| after.to_str().ok());
         let (head, body) = response.into_parts();
-        let body = body.bytes().await?;
+        if status.is_success() && !completes {
+            return Ok(HttpResponse::from_parts(head, bounded(body, limit)));
+        }
+        let after = head.headers.get(RETRY_AFTER);
+        let after = after.and_then(|after| after.to_str().ok().map(str::to_owned));
+        let body = match bounded(body, WORDS).bytes().await {
+            // The status says enough.
+            Err(error) if !status.is_success() && is_too_much(&error) => Bytes::new(),
+            body => body?,
+        };
         // An upload can also fail after a status that says success:
         // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
         let failed_late = || body.windows(6).any(|window| window == b"<Error");
         if status.is_success() && !failed_late() {
             return Ok(HttpResponse::from_parts(head, body.into()));
         }
-        let mut answer = Answer::new(status.as_u16(), &body, after);
+        let mut answer = Answer::new(status.as_u16(), &body, after.as_deref());
         answer.of_credentials = !of_storage;
         Err(HttpError::new(HttpErrorKind::Unknown, answer))
     }
+}
+
+fn is_too_much(error: &HttpError) -> bool {
+    let source = std::error::Error::source(error);
+    source
+        .and_then(<dyn std::error::Error>::downcast_ref::<TooMuch>)
+        .is_some()
 }
 
 fn authorities(path: &Path) -> Result<Vec<Certificate>, WireError> {

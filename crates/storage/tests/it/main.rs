@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod credentials;
+mod endless;
 mod faults;
 mod retrying;
 mod unfinished;

@@ -55,7 +55,7 @@ async fn prune_in(
 }
 
 /// Prunes.
-async fn prune(world: &World, chosen: &[&BackupId]) -> Result<Swept, RepositoryError> {
+pub(crate) async fn prune(world: &World, chosen: &[&BackupId]) -> Result<Swept, RepositoryError> {
     let repository = world.open().await?;
     let now = repository.storage_now(&world.random).await?;
     prune_in(world, &repository, terms(now, chosen)).await
