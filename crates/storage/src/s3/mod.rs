@@ -97,13 +97,8 @@ impl S3Storage {
             true => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
             false => endpoint.trim_end_matches('/').to_owned(),
         };
-        let conditions = Arc::new(AtomicBool::new(true));
-        let connector = wire::Connector::new(
-            &endpoint,
-            settings.ca.as_deref(),
-            settings.proxy.as_ref(),
-            Arc::clone(&conditions),
-        )?;
+        let connector =
+            wire::Connector::new(&endpoint, settings.ca.as_deref(), settings.proxy.as_ref())?;
         let http = connector.connect(&ClientOptions::default());
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(bucket)
@@ -130,7 +125,7 @@ impl S3Storage {
                 prefix => format!("{prefix}/"),
             },
             location: settings.location.clone(),
-            conditions,
+            conditions: Arc::new(AtomicBool::new(true)),
             versions: Arc::new(AtomicBool::new(false)),
         })
     }
@@ -156,7 +151,8 @@ impl S3Storage {
     }
 
     /// Does `work`, told whether to set a condition; and again without one where the
-    /// server says that it knows none.
+    /// server says that it knows none. Several calls may find that out at once, each for
+    /// itself. Only where it works without one was it the condition.
     async fn on_condition<T, F>(&self, work: impl Fn(bool) -> F) -> Result<T, StorageError>
     where
         F: Future<Output = Result<T, StorageError>>,
@@ -164,8 +160,11 @@ impl S3Storage {
         let conditional = self.conditions.load(Ordering::Relaxed);
         match work(conditional).await {
             Err(error) if conditional && knows_no_condition(&error) => {
-                self.conditions.store(false, Ordering::Relaxed);
-                work(false).await
+                let done = work(false).await;
+                if done.is_ok() {
+                    self.conditions.store(false, Ordering::Relaxed);
+                }
+                done
             }
             done => done,
         }

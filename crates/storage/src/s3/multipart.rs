@@ -11,6 +11,7 @@ use object_store::multipart::{MultipartStore, PartId};
 use pgkeep_types::ObjectName;
 
 use super::S3Storage;
+use super::wire::completing;
 use crate::parts::{PartLimits, PartTag, Parts, UploadTicket};
 use crate::{Operation, StorageError};
 
@@ -60,14 +61,15 @@ impl Parts for S3Storage {
     async fn complete(&self, upload: &UploadTicket, tags: &[PartTag]) -> Result<(), StorageError> {
         let path = self.path(&upload.name);
         // The condition itself is set on the way: the client has none for this.
-        self.on_condition(async |_| {
+        self.on_condition(async |if_free| {
             let parts = tags.iter().map(|tag| PartId {
                 content_id: tag.tag.clone(),
             });
             let done = self
                 .client
                 .complete_multipart(&path, &upload.id, parts.collect());
-            done.await
+            completing(if_free, done)
+                .await
                 .map(drop)
                 .map_err(|error| self.error(Operation::Upload, upload.name.as_str(), &error))
         })

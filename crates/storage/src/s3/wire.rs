@@ -9,7 +9,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -83,7 +82,6 @@ impl Connector {
         endpoint: &str,
         ca: Option<&Path>,
         proxy: Option<&ProxySettings>,
-        conditions: Arc<AtomicBool>,
     ) -> Result<Self, WireError> {
         let basic = || {
             Client::builder()
@@ -114,7 +112,6 @@ impl Connector {
                 storage: storage.build().map_err(WireError::Client)?,
                 local: local.build().map_err(WireError::Client)?,
                 endpoint: authority(endpoint).to_owned(),
-                conditions,
             }),
         })
     }
@@ -135,8 +132,18 @@ struct Wire {
     /// For services of the machine itself, which no proxy reaches.
     local: Client,
     endpoint: String,
-    /// Whether conditions are set.
-    conditions: Arc<AtomicBool>,
+}
+
+tokio::task_local! {
+    /// Whether an upload that this task completes must not replace anything. The client has
+    /// no way to say so with the request.
+    static IF_FREE: bool;
+}
+
+/// Does `work`, which completes an upload, under the condition that its name is free, or
+/// without one. What others complete at the same moment is not concerned.
+pub(super) async fn completing<T>(if_free: bool, work: impl Future<Output = T>) -> T {
+    IF_FREE.scope(if_free, work).await
 }
 
 /// A token would be readable on the way.
@@ -169,7 +176,7 @@ impl HttpService for Shared {
                 .uri()
                 .query()
                 .is_some_and(|q| q.starts_with("uploadId="));
-        if completes && wire.conditions.load(Ordering::Relaxed) {
+        if completes && IF_FREE.try_with(|if_free| *if_free).unwrap_or(false) {
             let any = HeaderValue::from_static("*");
             request.headers_mut().insert(IF_NONE_MATCH, any);
         }

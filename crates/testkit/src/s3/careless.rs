@@ -11,7 +11,7 @@ mod request;
 
 use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -27,6 +27,7 @@ const BUCKET: &str = "backups";
 pub struct Careless {
     access: S3Access,
     address: SocketAddr,
+    seen: Arc<Seen>,
     stopping: Arc<AtomicBool>,
     accepting: Option<JoinHandle<()>>,
 }
@@ -71,6 +72,8 @@ impl Careless {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = TcpListener::bind(any).expect("a port");
         let address = listener.local_addr().expect("its address");
+        let seen = Arc::<Seen>::default();
+        let looking = Arc::clone(&seen);
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopping);
         let accepting = thread::spawn(move || {
@@ -79,9 +82,9 @@ impl Careless {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let bucket = Arc::clone(&bucket);
+                let (bucket, seen) = (Arc::clone(&bucket), Arc::clone(&looking));
                 // One who hangs up does not want an answer.
-                thread::spawn(move || serve(&connection, &bucket, manners).ok());
+                thread::spawn(move || serve(&connection, &bucket, manners, &seen).ok());
             }
         });
         Self {
@@ -93,9 +96,21 @@ impl Careless {
                 region: REGION.to_owned(),
             },
             address,
+            seen,
             stopping,
             accepting: Some(accepting),
         }
+    }
+
+    /// How many requests had a condition.
+    #[must_use]
+    pub fn conditions(&self) -> u64 {
+        self.seen.conditions.load(Ordering::Relaxed)
+    }
+
+    /// Answers every write with 501 from now on, or no more.
+    pub fn refuse_writes(&self, refuse: bool) {
+        self.seen.refuses.store(refuse, Ordering::Relaxed);
     }
 
     /// How to get to its bucket.
@@ -116,6 +131,13 @@ impl Drop for Careless {
     }
 }
 
+/// What it has seen, and is told meanwhile.
+#[derive(Debug, Default)]
+struct Seen {
+    conditions: AtomicU64,
+    refuses: AtomicBool,
+}
+
 /// What it does otherwise than it should.
 #[derive(Clone, Copy, Debug, Default)]
 struct Manners {
@@ -130,15 +152,22 @@ fn serve(
     mut connection: &TcpStream,
     bucket: &Mutex<Bucket>,
     manners: Manners,
+    seen: &Seen,
 ) -> std::io::Result<()> {
     connection.set_nodelay(true)?;
     let mut reader = BufReader::new(connection.try_clone()?);
     while let Some(request) = Request::read(&mut reader)? {
         let conditional = request.headers.contains_key("if-none-match");
+        if conditional {
+            seen.conditions.fetch_add(1, Ordering::Relaxed);
+        }
+        let refuses = request.method == "PUT" && seen.refuses.load(Ordering::Relaxed);
         let lists_uploads = request.method == "GET" && request.query.contains_key("uploads");
         let answer = match manners.uploads.filter(|_| lists_uploads) {
             Some((status, body)) => Answer::of(status).with_body(body),
-            None if manners.honest && conditional => Answer::error(501, "NotImplemented"),
+            None if refuses || manners.honest && conditional => {
+                Answer::error(501, "NotImplemented")
+            }
             None => bucket
                 .lock()
                 .expect("no panic while it answers")
