@@ -194,7 +194,7 @@ impl Context {
             problem: format!("repository {name:?} is not configured"),
             hint: "add a [repository.NAME] with a url".to_owned(),
         })?;
-        let storage = storage::open(name, &configured.storage, &self.environment)?;
+        let storage = storage::open(name, &configured.storage, &self.environment, self.output)?;
         Ok(Repository::open(storage, pins).await?)
     }
 

@@ -196,6 +196,12 @@ pub(crate) enum CliError {
         /// What was being done.
         what: String,
     },
+    /// Somebody asked `init` to stop.
+    #[error("init was interrupted; {left}")]
+    InitInterrupted {
+        /// What there is of what it was to make.
+        left: String,
+    },
     /// Somebody asked a second time, and nothing was cleaned up.
     #[error("interrupted twice, and dropped where it stood")]
     Insisted,
@@ -210,6 +216,7 @@ impl CliError {
         match self {
             Self::Usage { .. } => Exit::Usage,
             Self::Interrupted { .. }
+            | Self::InitInterrupted { .. }
             | Self::Insisted
             | Self::Capture(CaptureError::Interrupted { .. }) => Exit::Interrupted,
             Self::Restore(error) if error.is_interrupted() => Exit::Interrupted,
@@ -263,6 +270,7 @@ impl CliError {
                     .to_owned(),
             ),
             Self::Interrupted { .. }
+            | Self::InitInterrupted { .. }
             | Self::Declined
             | Self::UnreadableKey(_)
             | Self::KeyFile { .. }

@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pgkeep_config::StorageText;
-use pgkeep_storage::{Storage, StorageAddress};
+use pgkeep_storage::{Delay, Storage, StorageAddress};
 use pgkeep_types::Environment;
 
 use crate::error::CliError;
+use crate::output::Output;
 use crate::process::SystemRandom;
 
 /// Reads the address of the repository that is called `name`.
@@ -27,12 +28,15 @@ pub(crate) fn address(name: &str, storage: &StorageText) -> Result<StorageAddres
     }
 }
 
-/// The storage of the repository that is called `name`.
+/// The storage of the repository that is called `name`. It is told when it does not
+/// answer for a while.
 pub(crate) fn open(
     name: &str,
     storage: &StorageText,
     environment: &Environment,
+    output: Output,
 ) -> Result<Arc<dyn Storage>, CliError> {
     let address = address(name, storage)?;
-    Ok(address.open(environment, Arc::new(SystemRandom))?)
+    let told = Arc::new(move |delay: &Delay| output.say(delay));
+    Ok(address.open(environment, Arc::new(SystemRandom), told)?)
 }

@@ -5,6 +5,7 @@
 //! relied on for is tried out, not believed.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use pgkeep_format::{
     Capabilities, Descriptor, Encryption, Hash, HostKey, KeyRecord, KeyRole, KeySecrets,
@@ -32,6 +33,29 @@ pub struct NewRepository<'a> {
     id: RepositoryId,
     root: Signer,
     secret: RepositorySecret,
+    begun: Mutex<Begun>,
+}
+
+/// How far the making of a repository has come, for who gives it up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// Nothing was written.
+    Nothing,
+    /// The storage is tried out, with objects that are removed again.
+    Probing,
+    /// Keys are written, or the descriptor.
+    Writing,
+}
+
+/// What is left of a repository whose making was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// Nothing.
+    Gone,
+    /// The whole repository: it had been made.
+    Whole,
+    /// That cannot be told.
+    Unknown,
 }
 
 /// What was written of the keys.
@@ -50,7 +74,18 @@ impl<'a> NewRepository<'a> {
             id: RepositoryId::new(drawn(random)),
             root: Signer::from_seed(&drawn(random)),
             secret: RepositorySecret::new(drawn(random)),
+            begun: Mutex::new(Begun::Nothing),
         }
+    }
+
+    /// How far [`Self::create`] has come.
+    #[must_use]
+    pub fn begun(&self) -> Begun {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begins(&self, what: Begun) {
+        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = what;
     }
 
     /// Gives the root key of an unencrypted repository to `owner`; without one
@@ -98,12 +133,14 @@ impl<'a> NewRepository<'a> {
         random: &dyn Random,
     ) -> Result<Capabilities, RepositoryError> {
         refuse_existing(storage).await?;
+        self.begins(Begun::Probing);
         let capabilities = probe(storage, random).await?;
+        self.begins(Begun::Writing);
         let made = self.write_all(storage, clock, capabilities).await;
         if made.is_err() {
             // Keys without a descriptor would be in the way of the next attempt.
             // Where there is a descriptor after all, they are needed.
-            self.remove_keys(storage, clock).await;
+            self.withdraw(storage, clock).await;
         }
         made.map(|()| capabilities)
     }
@@ -163,24 +200,29 @@ impl<'a> NewRepository<'a> {
         Ok(Some((name, bytes.clone())))
     }
 
-    /// Removes what was written of the keys, unless the descriptor is there or
-    /// might be.
-    async fn remove_keys(&self, storage: &dyn Storage, clock: &dyn Clock) {
+    /// Removes what [`Self::create`] has written of the keys, unless the descriptor is
+    /// there or might be. A call of it that was dropped may still have its effect.
+    pub async fn withdraw(&self, storage: &dyn Storage, clock: &dyn Clock) -> Withdrawn {
         let Ok(descriptor) = names::descriptor() else {
-            return;
+            return Withdrawn::Unknown;
         };
-        let there = storage.head(&descriptor).await;
-        if !there.is_err_and(|error| error.is_not_found()) {
-            return;
+        match storage.head(&descriptor).await {
+            Err(error) if error.is_not_found() => {}
+            Ok(_) => return Withdrawn::Whole,
+            Err(_) => return Withdrawn::Unknown,
         }
         let records = self.keys(clock);
         let records = records.iter().filter_map(|key| key.name().ok());
         let wrapped = self.wrapped().ok().flatten().map(|(name, _)| name);
         let ring = names::key_ring(FIRST_RING).ok();
+        let mut withdrawn = Withdrawn::Gone;
         for name in records.chain(wrapped).chain(ring) {
-            // Best effort: what stays is told when it is tried again.
-            let _ = storage.delete(&name).await;
+            // What stays is told when it is tried again.
+            if storage.delete(&name).await.is_err() {
+                withdrawn = Withdrawn::Unknown;
+            }
         }
+        withdrawn
     }
 
     fn keys(&self, clock: &dyn Clock) -> Vec<NewKeyRecord> {

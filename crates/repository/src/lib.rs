@@ -29,7 +29,7 @@ pub use backup_writer::{BackupWriter, Committed, DumpMeta, FileWriter, StoredBac
 pub use catalogue::{
     Attempt, Catalogue, Deleted, Entry, ParentChoice, ShutParent, Unreadable, is_ahead,
 };
-pub use create::NewRepository;
+pub use create::{Begun, NewRepository, Withdrawn};
 pub use error::RepositoryError;
 pub use keys::{KeyInfo, OwnerAccess, Rewrapped, UnendedRuns};
 pub use open::Repository;

@@ -141,7 +141,7 @@ pub use error::{Operation, StorageError, StorageErrorKind};
 pub use local::LocalStorage;
 pub use open::{OpenError, StorageAddress};
 pub use parts::{PartLimits, PartTag, Parts, UploadTicket, upload_in_parts};
-pub use retry::{Patience, Retrying};
+pub use retry::{Delay, OnDelay, Patience, Retrying};
 pub use s3::S3Storage;
 
 /// A place that holds objects, under the contract of this crate's front page.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use pgkeep_types::{Environment, Random};
 
 use crate::s3::{self, AddressError, S3Address, S3Settings};
-use crate::{LocalStorage, Patience, Retrying, S3Storage, Storage};
+use crate::{LocalStorage, OnDelay, Patience, Retrying, S3Storage, Storage};
 
 /// Where a storage is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl StorageAddress {
     }
 
     /// The storage there. Calls to a bucket are tried again with the usual
-    /// [`Patience`]; a directory's are not.
+    /// [`Patience`], and `told` of those that wait; a directory's are not.
     ///
     /// # Errors
     /// Where credentials, certificates or a proxy cannot be used. Nothing is asked
@@ -93,6 +93,7 @@ impl StorageAddress {
         &self,
         environment: &Environment,
         random: Arc<dyn Random>,
+        told: OnDelay,
     ) -> Result<Arc<dyn Storage>, OpenError> {
         let address = match self {
             Self::Directory(path) => return Ok(Arc::new(LocalStorage::new(path))),
@@ -108,10 +109,7 @@ impl StorageAddress {
             location: location(),
             source,
         })?;
-        Ok(Arc::new(Retrying::new(
-            Arc::new(storage),
-            Patience::default(),
-            random,
-        )))
+        let retrying = Retrying::new(Arc::new(storage), Patience::default(), random);
+        Ok(Arc::new(retrying.telling(told)))
     }
 }

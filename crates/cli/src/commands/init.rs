@@ -5,15 +5,15 @@
 //! repository that could not be made leaves no keys behind.
 
 mod configuration;
+mod making;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use pgkeep_config::{ConfigError, EncryptionMode, FILE_NAME, Settings, StorageText, storage_text};
 use pgkeep_format::{HostKey, Recipient, RecoveryIdentity, RecoveryKeyFile, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
-use pgkeep_repository::{NewRepository, Repository};
+use pgkeep_repository::NewRepository;
 use pgkeep_types::{Clock, Random};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -63,6 +63,7 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
         &plan.repository_name,
         &plan.repository,
         &context.environment,
+        context.output,
     )?;
 
     let mut seed = Zeroizing::new([0; 32]);
@@ -105,20 +106,7 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     if !plan.configured {
         files.write(&plan.config, &configuration(&plan, arguments, &recipients))?;
     }
-    let created = new
-        .create(storage.as_ref(), &context.clock, &context.random)
-        .await;
-    let opened = Repository::open(Arc::clone(&storage), &[new.trust()]).await;
-    // An answer that was lost: where the repository is there and is ours, its keys
-    // must stay.
-    let create_only = match (&opened, created) {
-        (_, Ok(capabilities)) => capabilities.create_only,
-        (Ok(repository), Err(_)) => repository.capabilities().create_only,
-        (Err(_), Err(error)) => return Err(error.into()),
-    };
-    files.keep();
-    // Two that make one at once in a storage that overwrites leave none of both.
-    opened?;
+    let create_only = making::make(&new, &storage, files, context).await?;
 
     let trust = new.trust();
     let location = storage.location();

@@ -10,7 +10,7 @@ use pgkeep_testkit::s3::{Careless, Moto, S3Access, S3s};
 use crate::site::{Ran, Site, socket_of};
 
 /// A home whose repository will be in the bucket, by the environment.
-fn site_with(access: &S3Access) -> Site {
+pub(crate) fn site_with(access: &S3Access) -> Site {
     let mut site = Site::empty();
     for (name, value) in access.variables() {
         site.set(name, value);

@@ -21,3 +21,4 @@ mod site;
 mod soak;
 mod terminal;
 mod there_and_back;
+mod unreachable;

@@ -4,6 +4,8 @@
 //! deadline; a call that may have had its effect unseen is resolved as the
 //! contract says, never guessed; a call without an answer ends as `TimedOut`.
 
+mod delay;
+mod parts;
 mod patience;
 
 use std::fmt;
@@ -18,13 +20,16 @@ use bytes::Bytes;
 use pgkeep_types::{ObjectName, Random};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::parts::{PartLimits, PartTag, PartUpload, Parts, UploadTicket};
+use crate::parts::{PartUpload, Parts};
 use crate::{
     Cursor, ObjectMeta, Operation, Page, Storage, StorageError, StorageErrorKind, Unfinished,
     UnfinishedPage, Upload, s3,
 };
 
+pub use delay::{Delay, OnDelay};
 pub use patience::Patience;
+
+use delay::Teller;
 
 /// A storage whose calls are tried again.
 #[derive(Clone)]
@@ -32,6 +37,7 @@ pub struct Retrying {
     inner: Arc<dyn Storage>,
     patience: Patience,
     random: Arc<dyn Random>,
+    teller: Option<Teller>,
     answered: Arc<AtomicBool>,
 }
 
@@ -83,7 +89,17 @@ impl Retrying {
             inner,
             patience,
             random,
+            teller: None,
             answered: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// Tells `told` of calls that have had no answer for a while, now and then.
+    #[must_use]
+    pub fn telling(self, told: OnDelay) -> Self {
+        Self {
+            teller: Some(Teller::new(told)),
+            ..self
         }
     }
 
@@ -103,7 +119,9 @@ impl Retrying {
             attempts += 1;
             let left = self.total(call).saturating_sub(started.elapsed());
             let full = self.patience.attempt_of(call.bytes());
-            let result = match timeout(full.min(left), attempt()).await {
+            let work = timeout(full.min(left), attempt());
+            let delay = || self.delay(call, started, None);
+            let result = match Teller::watch(self.teller.as_ref(), delay, work).await {
                 Ok(result) => result,
                 // An attempt that was cut short says less than the one before it.
                 Err(_) => Err(match before.take() {
@@ -125,12 +143,19 @@ impl Retrying {
             let pause = self
                 .patience
                 .pause_after(attempts, asked, self.random.as_ref());
-            if started.elapsed() + pause >= self.total(call) {
+            let mut total = self.total(call);
+            if !self.answered.load(Ordering::Relaxed) && s3::nobody_is_there(&error) {
+                total = total.min(self.patience.nobody);
+            }
+            if started.elapsed() + pause >= total {
                 let result = Err(gave_up(error, attempts, started.elapsed()));
                 return Tried {
                     result,
                     unclear: true,
                 };
+            }
+            if let Some(teller) = &self.teller {
+                teller.tell(&self.delay(call, started, Some(&error)));
             }
             unclear = true;
             before = Some(error);
@@ -142,6 +167,16 @@ impl Retrying {
         match self.answered.load(Ordering::Relaxed) {
             true => self.patience.total_of(call.bytes()),
             false => self.patience.first_of(call.sends),
+        }
+    }
+
+    fn delay(&self, call: Call<'_>, since: Instant, problem: Option<&StorageError>) -> Delay {
+        Delay {
+            location: self.inner.location(),
+            waited: since.elapsed(),
+            // What is sent and read has its time.
+            usual: self.patience.transfer_of(call.bytes()),
+            problem: problem.map(|error| error.source.to_string()),
         }
     }
 
@@ -315,79 +350,5 @@ impl Storage for Retrying {
 
     fn parts(&self) -> Option<&dyn Parts> {
         self.inner.parts().map(|_| self as &dyn Parts)
-    }
-}
-
-#[async_trait]
-impl Parts for Retrying {
-    fn limits(&self) -> PartLimits {
-        let none = PartLimits {
-            smallest: 0,
-            most: 0,
-            at_once: 0,
-        };
-        self.inner.parts().map_or(none, Parts::limits)
-    }
-
-    async fn start(&self, name: &ObjectName) -> Result<UploadTicket, StorageError> {
-        let parts = self.inner_parts(name)?;
-        let call = Call {
-            operation: Operation::Upload,
-            object: name.as_str(),
-            sends: 0,
-            reads: 0,
-        };
-        self.call(call, || parts.start(name)).await.result
-    }
-
-    async fn send(
-        &self,
-        upload: &UploadTicket,
-        number: u32,
-        bytes: Bytes,
-    ) -> Result<PartTag, StorageError> {
-        let parts = self.inner_parts(&upload.name)?;
-        let call = Call {
-            operation: Operation::Upload,
-            object: upload.name.as_str(),
-            sends: bytes.len() as u64,
-            reads: 0,
-        };
-        self.call(call, || parts.send(upload, number, bytes.clone()))
-            .await
-            .result
-    }
-
-    async fn complete(&self, upload: &UploadTicket, tags: &[PartTag]) -> Result<(), StorageError> {
-        let parts = self.inner_parts(&upload.name)?;
-        let call = Call {
-            operation: Operation::Upload,
-            object: upload.name.as_str(),
-            sends: 0,
-            reads: 0,
-        };
-        let tried = self.call(call, || parts.complete(upload, tags)).await;
-        match tried.result {
-            // The upload may be gone because it was completed.
-            Err(error) if tried.unclear => {
-                let size = tags.iter().map(|tag| tag.size).sum::<u64>();
-                match self.head(&upload.name).await {
-                    Ok(meta) if meta.size == size => Ok(()),
-                    _ => Err(error),
-                }
-            }
-            result => result,
-        }
-    }
-
-    async fn discard(&self, upload: &UploadTicket) -> Result<(), StorageError> {
-        let parts = self.inner_parts(&upload.name)?;
-        let call = Call {
-            operation: Operation::Upload,
-            object: upload.name.as_str(),
-            sends: 0,
-            reads: 0,
-        };
-        self.call(call, || parts.discard(upload)).await.result
     }
 }

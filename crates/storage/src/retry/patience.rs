@@ -17,6 +17,10 @@ pub struct Patience {
     /// For all attempts of a call while the storage has never answered: a name
     /// that is mistyped is told soon.
     pub first: Duration,
+    /// For all attempts of a call while the storage has never answered and nobody is
+    /// there at all: the connection is refused, or its name is nobody's. That is a
+    /// mistake in an address rather than the weather.
+    pub nobody: Duration,
     /// A transfer that is slower than so many bytes a second is stalled.
     pub slowest: u64,
     /// About the first pause; each further one is twice as long.
@@ -27,12 +31,13 @@ pub struct Patience {
 
 impl Default for Patience {
     /// A minute an attempt, five in all, a quarter of one for a storage that never
-    /// answered; 64 KiB a second; pauses from half a second to twenty.
+    /// answered, three seconds where nobody is there; 64 KiB a second; pauses from half a second to twenty.
     fn default() -> Self {
         Self {
             attempt: Duration::from_secs(60),
             total: Duration::from_secs(300),
             first: Duration::from_secs(15),
+            nobody: Duration::from_secs(3),
             slowest: 64 << 10,
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(20),
@@ -41,22 +46,26 @@ impl Default for Patience {
 }
 
 impl Patience {
+    /// What so many bytes take where a transfer is as slow as can be.
+    pub(super) fn transfer_of(&self, bytes: u64) -> Duration {
+        Duration::from_secs(bytes / self.slowest.max(1))
+    }
+
     /// For one attempt that moves so many bytes.
     pub(super) fn attempt_of(&self, bytes: u64) -> Duration {
-        self.attempt + Duration::from_secs(bytes / self.slowest.max(1))
+        self.attempt + self.transfer_of(bytes)
     }
 
     /// For all attempts of a call that moves so many bytes: three that are as slow
     /// as can be, at least.
     pub(super) fn total_of(&self, bytes: u64) -> Duration {
-        let transfers = Duration::from_secs(bytes / self.slowest.max(1));
-        self.total + transfers * 3
+        self.total + self.transfer_of(bytes) * 3
     }
 
     /// For all attempts of a call that sends so many bytes, to a storage that has
     /// never answered.
     pub(super) fn first_of(&self, bytes: u64) -> Duration {
-        self.first + Duration::from_secs(bytes / self.slowest.max(1))
+        self.first + self.transfer_of(bytes)
     }
 
     /// How long to wait after attempt `number`, from 1.

@@ -11,6 +11,7 @@ use object_store::client::{HttpError, HttpErrorKind};
 
 use super::answer::Answer;
 use super::bounded::TooMuch;
+use super::resolve::NoSuchHost;
 use super::wire::{InTheClear, NoCredentials};
 use crate::{StorageError, StorageErrorKind};
 
@@ -41,10 +42,27 @@ pub(super) fn of_request(error: &(dyn Error + 'static)) -> (StorageErrorKind, io
             HttpErrorKind::Timeout => StorageErrorKind::TimedOut,
             _ => StorageErrorKind::Unreachable,
         };
+        if http.kind() == HttpErrorKind::Connect && causes(http).any(is_nobody) {
+            return (
+                kind,
+                io::Error::new(io_kind(kind), NobodyThere(chain(http))),
+            );
+        }
         return (kind, io::Error::new(io_kind(kind), chain(http)));
     }
     let kind = StorageErrorKind::Other;
     (kind, io::Error::other(chain(error)))
+}
+
+/// The connection was refused, or the host's name is nobody's.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct NobodyThere(String);
+
+/// Whether nobody listens where the storage should be.
+pub(crate) fn nobody_is_there(error: &StorageError) -> bool {
+    let source = error.source.get_ref();
+    source.is_some_and(|source| cause::<NobodyThere>(source).is_some())
 }
 
 /// How long the storage asks to be left alone.
@@ -54,6 +72,9 @@ pub(crate) fn retry_after(error: &StorageError) -> Option<Duration> {
 
 /// What the user can do about a server's refusal.
 pub(crate) fn hint(error: &StorageError) -> Option<&'static str> {
+    if nobody_is_there(error) {
+        return Some("check 'endpoint' and 'proxy' in the address, and whether the server is up");
+    }
     answer(error)?.hint()
 }
 
@@ -81,6 +102,11 @@ fn cause<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a
 fn is_invalid_data(error: &(dyn Error + 'static)) -> bool {
     let io = error.downcast_ref().map(io::Error::kind);
     io == Some(io::ErrorKind::InvalidData)
+}
+
+fn is_nobody(error: &(dyn Error + 'static)) -> bool {
+    let io = error.downcast_ref().map(io::Error::kind);
+    io == Some(io::ErrorKind::ConnectionRefused) || error.is::<NoSuchHost>()
 }
 
 /// The two innermost causes in one line.

@@ -11,6 +11,7 @@ mod credentials;
 mod failure;
 mod multipart;
 mod profiles;
+mod resolve;
 mod settings;
 mod unfinished;
 mod wire;
@@ -41,7 +42,7 @@ use crate::{
 
 pub use address::{AddressError, S3Address};
 pub use credentials::{Credentials, CredentialsError, Secret};
-pub(crate) use failure::{hint, retry_after};
+pub(crate) use failure::{hint, nobody_is_there, retry_after};
 pub use settings::{S3Settings, SettingsError};
 pub use wire::{ProxySettings, WireError};
 

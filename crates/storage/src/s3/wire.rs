@@ -23,6 +23,7 @@ use reqwest::{Certificate, Client, Method, NoProxy, Proxy};
 use super::answer::Answer;
 use super::bounded::{TooMuch, WORDS, bounded, limit};
 use super::credentials::Secret;
+use super::resolve::Resolver;
 
 /// A connection that brings nothing for so long is stalled.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -86,6 +87,7 @@ impl Connector {
         let basic = || {
             Client::builder()
                 .no_proxy()
+                .dns_resolver(Arc::new(Resolver))
                 .http1_only()
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())

@@ -19,6 +19,7 @@ const PATIENCE: Patience = Patience {
     attempt: Duration::from_secs(1),
     total: Duration::from_secs(60),
     first: Duration::from_secs(60),
+    nobody: Duration::from_secs(60),
     slowest: 16 << 20,
     pause: Duration::from_millis(5),
     longest_pause: Duration::from_millis(50),
