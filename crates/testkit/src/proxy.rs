@@ -6,6 +6,7 @@
 //! was named; a latency delays bytes without making the line narrower. The proxy
 //! listens on loopback and ends with its value.
 
+mod by_request;
 mod line;
 mod refusal;
 
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
+
+pub use by_request::{Mishap, RequestProxy, Strike};
 
 use line::{Direction, Line};
 

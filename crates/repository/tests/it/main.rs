@@ -14,4 +14,5 @@ mod passphrases;
 mod retired;
 mod retiring;
 mod streams;
+mod weather;
 mod world;

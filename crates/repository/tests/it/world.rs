@@ -20,6 +20,8 @@ use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 
 pub(crate) struct World {
     pub(crate) memory: MemoryStorage,
+    /// Where it goes on, where that is not the memory.
+    pub(crate) elsewhere: Option<Arc<dyn Storage>>,
     pub(crate) host: HostKey,
     pub(crate) identities: Identities,
     pub(crate) trust: Trust,
@@ -76,6 +78,7 @@ impl World {
         new.create(&memory, &clock, &random).await.unwrap();
         Self {
             memory,
+            elsewhere: None,
             host,
             identities: Identities::new(identities),
             trust,
@@ -86,7 +89,8 @@ impl World {
     }
 
     pub(crate) fn storage(&self) -> Arc<dyn Storage> {
-        Arc::new(self.memory.clone())
+        let elsewhere = self.elsewhere.clone();
+        elsewhere.unwrap_or_else(|| Arc::new(self.memory.clone()))
     }
 
     pub(crate) async fn open(&self) -> Result<Repository, RepositoryError> {

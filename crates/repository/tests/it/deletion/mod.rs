@@ -22,7 +22,7 @@ use crate::world::{World, main};
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A dump, as the world backs it up.
-fn dump(content: &[u8]) -> [(String, Cutting, Bytes); 1] {
+pub(crate) fn dump(content: &[u8]) -> [(String, Cutting, Bytes); 1] {
     let content = Bytes::copy_from_slice(content);
     [("dump".to_owned(), Cutting::Content, content)]
 }

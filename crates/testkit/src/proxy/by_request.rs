@@ -1,0 +1,185 @@
+//! A network whose faults strike requests by their number, in front of a real server.
+//!
+//! Invariants: each request has a connection of its own, in which it is passed unchanged
+//! but for a header that asks the server to close it; requests are numbered in the order
+//! in which they came in whole, from 0.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::io::{self, AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+
+use super::refusal::{answer as refuse, read_request};
+
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// The connection breaks once the server has had so many bytes of it.
+    CutRequest(usize),
+    /// The connection breaks once so many bytes of the answer were passed on. With 0 the
+    /// server has done it, and the answer is lost.
+    CutAnswer(usize),
+    /// It reaches the server, and no answer comes.
+    Stall,
+    /// It is answered 503 `SlowDown`, and never reaches the server.
+    SlowDown,
+}
+
+/// Which requests meet with a mishap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strike {
+    /// The first of them, since it was armed.
+    pub from: u64,
+    /// Whether all that come after it do, too.
+    pub lasting: bool,
+    /// What goes wrong.
+    pub mishap: Mishap,
+}
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct RequestProxy {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    /// Its own threads: a test that blocks its runtime does not stop the network.
+    runtime: Option<Runtime>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    server: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    strike: Option<Strike>,
+    /// Method and target of each request since it was armed.
+    requests: Vec<String>,
+}
+
+impl RequestProxy {
+    /// A proxy for the server at `endpoint`, a URL or `host:port`.
+    ///
+    /// # Panics
+    /// Where no port can be had.
+    #[must_use]
+    pub fn start(endpoint: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("request-proxy")
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = std::net::TcpListener::bind(any).expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let asynchronous = listener.set_nonblocking(true).and_then(|()| {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)
+        });
+        let listener = asynchronous.expect("a listener");
+        let server = endpoint.split_once("://").map_or(endpoint, |(_, at)| at);
+        let shared = Arc::new(Shared {
+            server: server.trim_end_matches('/').to_owned(),
+            state: Mutex::default(),
+        });
+        let accepting = Arc::clone(&shared);
+        runtime.spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let shared = Arc::clone(&accepting);
+                // One who hangs up does not want an answer.
+                tokio::spawn(async move { shared.carry(client).await.ok() });
+            }
+        });
+        Self {
+            address,
+            shared,
+            runtime: Some(runtime),
+        }
+    }
+
+    /// The URL by which clients reach the server through it.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Counts requests from 0 again; strikes as told.
+    pub fn arm(&self, strike: Option<Strike>) {
+        *self.shared.state() = State {
+            strike,
+            requests: Vec::new(),
+        };
+    }
+
+    /// Method and target of each request since it was armed.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        self.shared.state().requests.clone()
+    }
+}
+
+impl Drop for RequestProxy {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while it is held")
+    }
+
+    /// Takes down a request, and tells what goes wrong with it.
+    fn meets(&self, head: &[u8]) -> Option<Mishap> {
+        let mut state = self.state();
+        let number = state.requests.len() as u64;
+        let line = head.split(|byte| *byte == b'\r').next().unwrap_or(head);
+        state
+            .requests
+            .push(String::from_utf8_lossy(line).into_owned());
+        let strike = state.strike?;
+        let struck = number == strike.from || strike.lasting && number > strike.from;
+        struck.then_some(strike.mishap)
+    }
+
+    async fn carry(&self, mut client: TcpStream) -> io::Result<()> {
+        client.set_nodelay(true)?;
+        let Some((mut request, body_from)) = read_request(&mut client).await? else {
+            return Ok(());
+        };
+        let mishap = self.meets(&request);
+        if mishap == Some(Mishap::SlowDown) {
+            let is_head = request.starts_with(b"HEAD ");
+            return refuse(&mut client, None, is_head).await;
+        }
+        // Before the line that ends the head.
+        let end = body_from.saturating_sub(2);
+        request.splice(end..end, *b"Connection: close\r\n");
+        let mut server = TcpStream::connect(&self.server).await?;
+        server.set_nodelay(true)?;
+        if let Some(Mishap::CutRequest(at)) = mishap {
+            return server.write_all(&request[..at.min(request.len())]).await;
+        }
+        server.write_all(&request).await?;
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer).await?;
+        match mishap {
+            Some(Mishap::CutAnswer(at)) => client.write_all(&answer[..at.min(answer.len())]).await,
+            Some(Mishap::Stall) => {
+                // Until the client has had enough.
+                let mut nothing = [0; 1];
+                client.read(&mut nothing).await.map(drop)
+            }
+            _ => {
+                client.write_all(&answer).await?;
+                client.shutdown().await
+            }
+        }
+    }
+}
