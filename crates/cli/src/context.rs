@@ -55,7 +55,15 @@ impl Context {
 
     /// PostgreSQL's programs on this machine.
     pub(crate) async fn tools(&self, settings: &Settings) -> Tools {
-        Tools::find(&settings.postgres_directories, &self.environment).await
+        let tools = Tools::find(&settings.postgres_directories, &self.environment).await;
+        for folder in tools.empty() {
+            self.output.warning(format_args!(
+                "there is no pg_dump that answers in {}, which the configuration names for \
+                 PostgreSQL's programs",
+                folder.display()
+            ));
+        }
+        tools
     }
 
     /// The cluster that is meant, with its settings. Where none is configured any

@@ -14,12 +14,16 @@ use tokio::process::Command;
 const VERSION_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Where packages put one directory for each major: a parent, the beginning of
-/// the child's name, and what follows it.
-const PACKAGED: [(&str, &str, &str); 4] = [
+/// the child's name, and what follows it. Debian and Ubuntu; PostgreSQL's own RPMs;
+/// what is built from source; Alpine; SUSE; Gentoo; EnterpriseDB's installer.
+const PACKAGED: [(&str, &str, &str); 7] = [
     ("/usr/lib/postgresql", "", "bin"),
     ("/usr", "pgsql-", "bin"),
     ("/usr/local", "pgsql", "bin"),
     ("/usr/libexec", "postgresql", ""),
+    ("/usr/lib", "postgresql", "bin"),
+    ("/usr/lib64", "postgresql", "bin"),
+    ("/opt/PostgreSQL", "", "bin"),
 ];
 
 /// A directory with PostgreSQL's client programs of one version.
@@ -139,7 +143,9 @@ impl ToolError {
     pub fn hint(&self) -> Option<String> {
         let (Self::NothingFound { server } | Self::OnlyOlder { server, .. }) = self;
         Some(format!(
-            "install postgresql-client-{server} (Debian, Ubuntu) or postgresql{server} (Red Hat)"
+            "install postgresql-client-{server} (Debian, Ubuntu), postgresql{server} (Red Hat, \
+             SUSE) or postgresql{server}-client (Alpine), or name the folder of its programs in \
+             PGKEEP_POSTGRES_BIN"
         ))
     }
 }
@@ -148,29 +154,46 @@ impl ToolError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tools {
     found: Vec<ToolDirectory>,
+    empty: Vec<PathBuf>,
 }
 
 impl Tools {
     /// Looks into `extra` first, then the `PATH`, then where packages put them.
     /// Of two of the same major the first is used.
     pub async fn find(extra: &[PathBuf], environment: &Environment) -> Self {
-        let mut directories = extra.to_vec();
-        directories.extend(environment.search_path());
-        directories.extend(packaged_directories());
         let mut tools = Self::default();
         let mut seen = Vec::new();
-        for directory in directories {
-            let Ok(path) = directory.canonicalize() else {
-                continue;
-            };
-            if seen.contains(&path) || !path.join("pg_dump").exists() {
-                continue;
+        for directory in extra {
+            tools.look_into(directory, &mut seen).await;
+            let found = |path: &PathBuf| tools.found.iter().any(|found| found.path == *path);
+            if !directory.canonicalize().is_ok_and(|path| found(&path)) {
+                tools.empty.push(directory.clone());
             }
-            let found = ToolDirectory::look_into(&path).await;
-            tools.found.extend(found);
-            seen.push(path);
+        }
+        let mut directories = environment.search_path();
+        directories.extend(packaged_directories());
+        for directory in directories {
+            tools.look_into(&directory, &mut seen).await;
         }
         tools
+    }
+
+    async fn look_into(&mut self, directory: &Path, seen: &mut Vec<PathBuf>) {
+        let Ok(path) = directory.canonicalize() else {
+            return;
+        };
+        if seen.contains(&path) || !path.join("pg_dump").exists() {
+            return;
+        }
+        self.found.extend(ToolDirectory::look_into(&path).await);
+        seen.push(path);
+    }
+
+    /// Directories that were named and have no `pg_dump` that answers, or were named
+    /// twice: what somebody meant them for is not there.
+    #[must_use]
+    pub fn empty(&self) -> &[PathBuf] {
+        &self.empty
     }
 
     /// All that was found, in the order of preference.
@@ -231,6 +254,7 @@ mod tests {
         });
         Tools {
             found: found.collect(),
+            empty: Vec::new(),
         }
     }
 
@@ -274,7 +298,13 @@ mod tests {
             "PostgreSQL 16 needs pg_dump 16 or newer, and this machine has 13.1 in /pg/13, \
              15.1 in /pg/15"
         );
-        assert!(error.hint().unwrap().contains("postgresql-client-16"));
+        for package in [
+            "postgresql-client-16",
+            "postgresql16 (",
+            "postgresql16-client",
+        ] {
+            assert!(error.hint().unwrap().contains(package));
+        }
         let error = tools(&[]).for_server(16).unwrap_err();
         assert!(matches!(error, ToolError::NothingFound { server: 16 }));
     }

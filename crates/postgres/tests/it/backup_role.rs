@@ -4,7 +4,7 @@
 use std::process::{Command, Output};
 
 use pgkeep_postgres::client::{
-    BackupRole, ConnectionParameters, DatabaseFacts, ExportedSnapshot, connect,
+    BackupRole, ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, connect,
 };
 use pgkeep_postgres::tools::PgDump;
 use pgkeep_testkit::cluster::{Cluster, Major};
@@ -12,10 +12,11 @@ use tokio::io::AsyncReadExt as _;
 
 const ROLE: &str = "back \"up\" it's";
 
-async fn facts(connection: &ConnectionParameters) -> DatabaseFacts {
+async fn facts(connection: &ConnectionParameters) -> (DatabaseFacts, Contents) {
     let session = connect(connection).await.unwrap();
     let snapshot = ExportedSnapshot::open(session).await.unwrap();
-    DatabaseFacts::read(&snapshot).await.unwrap()
+    let facts = DatabaseFacts::read(&snapshot).await.unwrap();
+    (facts, Contents::read(&snapshot).await.unwrap())
 }
 
 /// What pg_restore makes of a dump, line by line.

@@ -1,6 +1,8 @@
 //! PostgreSQL's programs are found by version, and no failure of theirs is
 //! taken for success.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -52,6 +54,24 @@ async fn every_version_is_found_by_what_it_says_of_itself() {
 async fn installed_packages_are_found_without_being_told() {
     let tools = Tools::find(&[], &Environment::new("/")).await;
     assert!(tools.for_server(15).unwrap().exact);
+}
+
+#[tokio::test]
+async fn a_folder_that_was_named_and_has_no_programs_is_told() {
+    let empty = tempfile::tempdir().unwrap();
+    let broken = tempfile::tempdir().unwrap();
+    let program = broken.path().join("pg_dump");
+    std::fs::write(&program, "#!/bin/sh\nexit 1\n").unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let extra = [
+        Major::Sixteen.programs(),
+        empty.path().to_owned(),
+        broken.path().to_owned(),
+        PathBuf::from("/no/such/folder"),
+    ];
+    let tools = Tools::find(&extra, &Environment::new("/")).await;
+    assert_eq!(tools.empty(), &extra[1..]);
+    assert!(tools.for_server(16).unwrap().exact);
 }
 
 #[tokio::test]
