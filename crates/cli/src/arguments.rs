@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Key(key::Key),
     /// All that a stranger needs to restore, on one page
     Kit(key::Kit),
+    /// Show what is in force and where each value came from; secrets are hidden
+    Config,
     /// Print a page of the reference
     #[command(hide = true)]
     Reference(Reference),

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use pgkeep_types::NameError;
 
+use crate::origin::Origin;
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -41,16 +43,20 @@ pub enum ConfigError {
         looked: Vec<PathBuf>,
     },
     /// A cluster's name cannot be one.
-    #[error("{}: {source}", .path.display())]
+    #[error("{origin}: {source}")]
     Cluster {
-        /// The file.
-        path: PathBuf,
+        /// Where it is named.
+        origin: Origin,
         /// What is wrong with the name.
         source: NameError,
     },
     /// A cluster names a repository that is not there.
-    #[error("cluster {cluster} names the repository {repository:?}, which is not configured")]
+    #[error(
+        "{origin}: cluster {cluster} names the repository {repository:?}, which is not configured"
+    )]
     UnknownRepository {
+        /// Where it names it.
+        origin: Origin,
         /// The cluster.
         cluster: String,
         /// What it names.
@@ -79,7 +85,60 @@ pub enum ConfigError {
     #[error("{name} is not UTF-8")]
     NotText {
         /// The variable.
-        name: &'static str,
+        name: String,
+    },
+    /// A variable's value is none that its key takes.
+    #[error("{name} has a value that it does not take")]
+    Value {
+        /// The variable, or the one that names its file.
+        name: String,
+        /// What it takes.
+        wanted: &'static str,
+    },
+    /// Two variables for one value.
+    #[error("both {name} and {other} are set")]
+    Both {
+        /// A variable.
+        name: String,
+        /// The other.
+        other: String,
+    },
+    /// The file that a variable names cannot be read.
+    #[error("cannot read {}, which {variable} names", .path.display())]
+    VariableFile {
+        /// The variable.
+        variable: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The file that a variable names holds nothing.
+    #[error("there is nothing in {}, which {variable} names", .path.display())]
+    EmptyFile {
+        /// The variable.
+        variable: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A variable that is almost one of ours.
+    #[error("the variable {name} is set, and nothing reads it")]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+        /// The nearest one that is known.
+        nearest: Option<String>,
+    },
+    /// Two names that one variable would stand for.
+    #[error("{variable} is set, and stands for {first:?} and for {second:?}")]
+    SameVariable {
+        /// The variable.
+        variable: String,
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
     },
 }
 
@@ -109,7 +168,18 @@ impl ConfigError {
             Self::Address { .. } => {
                 Some("give a path, file:///a/path or s3://bucket/prefix".to_owned())
             }
-            Self::Read { .. } | Self::Cluster { .. } | Self::NotText { .. } => None,
+            Self::Value { wanted, .. } => Some(format!("give {wanted}")),
+            Self::Both { .. } => Some("unset one of them".to_owned()),
+            Self::UnknownVariable { nearest, .. } => Some(match nearest {
+                Some(name) => format!("did you mean {name}"),
+                None => "the configuration has no cluster or repository of that name".to_owned(),
+            }),
+            Self::SameVariable { .. } => Some("rename one of them in the file".to_owned()),
+            Self::Read { .. }
+            | Self::Cluster { .. }
+            | Self::NotText { .. }
+            | Self::VariableFile { .. }
+            | Self::EmptyFile { .. } => None,
         }
     }
 }

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use toml::Spanned;
 use zeroize::Zeroizing;
 
 use crate::ConfigError;
+use crate::origin::Origin;
 use crate::settings::EncryptionMode;
 
 #[derive(Debug, Default, Deserialize)]
@@ -20,31 +22,66 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) encryption: EncryptionTable,
     #[serde(default)]
-    pub(crate) cluster: BTreeMap<String, ClusterTable>,
+    pub(crate) cluster: BTreeMap<Spanned<String>, ClusterTable>,
     #[serde(default)]
     pub(crate) postgres: PostgresTable,
+    #[serde(skip)]
+    pub(crate) places: Places,
+}
+
+/// Where in a file its bytes are.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    path: PathBuf,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
+}
+
+impl Places {
+    fn of(path: &Path, text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Self {
+            path: path.to_owned(),
+            lines: std::iter::once(0)
+                .chain(ends.map(|(at, _)| at + 1))
+                .collect(),
+        }
+    }
+
+    /// The place of a value, and the value.
+    pub(crate) fn found<T>(&self, value: Spanned<T>) -> (T, Origin) {
+        let at = value.span().start;
+        let line = self.lines.partition_point(|begin| *begin <= at);
+        let begin = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let origin = Origin::File {
+            path: self.path.clone(),
+            line,
+            column: at.saturating_sub(begin) + 1,
+        };
+        (value.into_inner(), origin)
+    }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RepositoryTable {
-    pub(crate) url: String,
+    pub(crate) url: Spanned<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EncryptionTable {
-    pub(crate) mode: Option<EncryptionMode>,
-    pub(crate) recipients: Option<Vec<String>>,
-    pub(crate) identity_file: Option<PathBuf>,
-    pub(crate) host_key_file: Option<PathBuf>,
+    pub(crate) mode: Option<Spanned<EncryptionMode>>,
+    pub(crate) recipients: Option<Spanned<Vec<String>>>,
+    pub(crate) identity_file: Option<Spanned<PathBuf>>,
+    pub(crate) host_key_file: Option<Spanned<PathBuf>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClusterTable {
-    pub(crate) connection: Option<Zeroizing<String>>,
-    pub(crate) repositories: Option<Vec<String>>,
+    pub(crate) connection: Option<Spanned<Zeroizing<String>>>,
+    pub(crate) repositories: Option<Spanned<Vec<String>>>,
 }
 
 impl std::fmt::Debug for ClusterTable {
@@ -56,8 +93,7 @@ impl std::fmt::Debug for ClusterTable {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PostgresTable {
-    #[serde(default)]
-    pub(crate) bin: Vec<PathBuf>,
+    pub(crate) bin: Option<Spanned<Vec<PathBuf>>>,
 }
 
 pub(crate) fn read(path: &Path) -> Result<File, ConfigError> {
@@ -69,7 +105,8 @@ pub(crate) fn read(path: &Path) -> Result<File, ConfigError> {
 }
 
 pub(crate) fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
-    toml::from_str(text).map_err(|error| {
+    let parsed: Result<File, toml::de::Error> = toml::from_str(text);
+    let mut file = parsed.map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let before = text.get(..at).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -80,7 +117,9 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
             problem: without_values(error.message()),
             nearest: meant(error.message()),
         }
-    })
+    })?;
+    file.places = Places::of(path, text);
+    Ok(file)
 }
 
 /// The message without what stands between quotation marks: serde repeats the
@@ -138,6 +177,21 @@ mod tests {
             text.contains("line 2") && !text.contains("hunter2"),
             "{text}"
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_a_panic_and_no_error_repeats_a_value(
+            text in "(\\[(cluster|repository)\\.[a-z]\\]\n|(url|connection|repositories|bin) ?= ?|\"hunter2\"|hunter2|\n|\\PC|[\\[\\]=\"']){0,30}"
+        ) {
+            if let Err(error) = parse(Path::new("pgkeep.toml"), &text) {
+                let ConfigError::Syntax { line, problem, .. } = &error else {
+                    panic!("{error:?}");
+                };
+                proptest::prop_assert!(*line <= text.matches('\n').count() + 1);
+                proptest::prop_assert!(!problem.contains("\"hunter2"), "{}", problem);
+            }
+        }
     }
 
     #[test]

@@ -2,17 +2,23 @@
 //!
 //! Invariants: settings that exist are consistent: every repository that a
 //! cluster names is there, every path is absolute. Nothing here reads the
-//! process; the caller hands its surroundings in. A connection string may hold a
+//! process; the caller hands its surroundings in. A key that is known has an
+//! effect, and of each value it is kept where it came from. A connection string may hold a
 //! password and is never printed, nor is the line of a file that is wrong.
 
 mod error;
 mod file;
+mod lookup;
+mod mistyped;
+mod origin;
 mod passphrase;
+mod resolve;
 mod settings;
 mod storage_text;
 mod variables;
 
 pub use error::ConfigError;
+pub use origin::{InForce, Origin, Shown};
 pub use passphrase::{passphrase, passphrase_in};
 pub use settings::{
     ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,

@@ -17,7 +17,9 @@ use crate::{ConfigError, variables};
 pub fn passphrase(environment: &Environment) -> Result<Option<Zeroizing<String>>, ConfigError> {
     if let Some(value) = environment.variable(variables::PASSPHRASE) {
         let name = variables::PASSPHRASE;
-        let text = value.to_str().ok_or(ConfigError::NotText { name })?;
+        let text = value.to_str().ok_or_else(|| ConfigError::NotText {
+            name: name.to_owned(),
+        })?;
         return Ok(Some(Zeroizing::new(text.to_owned())));
     }
     let file = environment.variable(variables::PASSPHRASE_FILE);

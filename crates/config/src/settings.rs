@@ -2,7 +2,7 @@
 //!
 //! Invariants: paths are absolute: those of the file start from the file's
 //! directory, those of the environment from the working directory. The
-//! environment goes before the file.
+//! environment goes before the file. Of each value it is kept where it came from.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,13 +13,10 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::file::{self, File};
-use crate::storage_text::{StorageText, storage_text};
+use crate::origin::InForce;
+use crate::resolve::Resolver;
+use crate::storage_text::StorageText;
 use crate::{ConfigError, FILE_NAME, variables};
-
-/// The cluster that the environment describes.
-const MAIN: &str = "main";
-/// The repository that the environment describes.
-const DEFAULT: &str = "default";
 
 /// What is in force.
 #[derive(Clone, Debug)]
@@ -34,6 +31,10 @@ pub struct Settings {
     pub clusters: BTreeMap<ClusterName, ClusterSettings>,
     /// Directories with PostgreSQL's programs, searched first.
     pub postgres_directories: Vec<PathBuf>,
+    /// Every key, in the order of the file's tables.
+    pub in_force: Vec<InForce>,
+    /// Variables that begin as ours do and that nothing reads.
+    pub unread_variables: Vec<String>,
 }
 
 /// A repository.
@@ -81,6 +82,12 @@ pub struct ClusterSettings {
 #[derive(Clone, Default)]
 pub struct ConnectionText(Zeroizing<String>);
 
+impl From<Zeroizing<String>> for ConnectionText {
+    fn from(text: Zeroizing<String>) -> Self {
+        Self(text)
+    }
+}
+
 impl ConnectionText {
     /// The text, to be parsed and not to be shown.
     #[must_use]
@@ -95,6 +102,17 @@ impl fmt::Debug for ConnectionText {
     }
 }
 
+impl EncryptionMode {
+    /// The word for it in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Age => "age",
+            Self::None => "none",
+        }
+    }
+}
+
 impl Settings {
     /// Finds and reads the configuration: `--config`, `PGKEEP_CONFIG`,
     /// `pgkeep.toml` in the working directory, in the user's configuration
@@ -106,7 +124,7 @@ impl Settings {
     pub fn load(explicit: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
         let (file, path) = match find(explicit, environment) {
             Ok(path) => (file::read(&path)?, Some(path)),
-            Err(looked) if environment.variable(variables::REPOSITORY).is_none() => {
+            Err(looked) if !variables::describe_a_repository(environment) => {
                 return Err(ConfigError::Missing { looked });
             }
             Err(_) => (File::default(), None),
@@ -114,52 +132,12 @@ impl Settings {
         Self::resolve(file, path, environment)
     }
 
-    fn resolve(
+    pub(crate) fn resolve(
         file: File,
         path: Option<PathBuf>,
         environment: &Environment,
     ) -> Result<Self, ConfigError> {
-        let base = path.as_deref().and_then(Path::parent).map_or_else(
-            || environment.working_directory().to_owned(),
-            Path::to_owned,
-        );
-        let here = environment.working_directory();
-        let from_environment = |name| {
-            environment
-                .variable(name)
-                .map(|value| here.join(Path::new(value)))
-        };
-
-        let repositories = repositories(&file, &base, environment)?;
-        let clusters = clusters(file.cluster, path.as_deref(), &repositories, environment)?;
-        let in_environment = environment.variable(variables::POSTGRES_BIN);
-        let of_environment = in_environment
-            .map(|value| {
-                std::env::split_paths(value)
-                    .map(|path| here.join(path))
-                    .collect::<Vec<_>>()
-            })
-            .unwrap_or_default();
-        let of_file = file
-            .postgres
-            .bin
-            .iter()
-            .map(|directory| base.join(directory));
-        let encryption = file.encryption;
-        Ok(Self {
-            encryption: EncryptionSettings {
-                mode: encryption.mode.unwrap_or_default(),
-                recipients: encryption.recipients.unwrap_or_default(),
-                identity_file: from_environment(variables::IDENTITY_FILE)
-                    .or_else(|| encryption.identity_file.map(|file| base.join(file))),
-                host_key_file: from_environment(variables::HOST_KEY_FILE)
-                    .or_else(|| encryption.host_key_file.map(|file| base.join(file))),
-            },
-            postgres_directories: of_environment.into_iter().chain(of_file).collect(),
-            repositories,
-            clusters,
-            file: path,
-        })
+        Resolver::new(path.as_deref(), environment).settings(file, path)
     }
 }
 
@@ -184,109 +162,6 @@ fn find(explicit: Option<&Path>, environment: &Environment) -> Result<PathBuf, V
     found.ok_or(places)
 }
 
-fn repositories(
-    file: &File,
-    base: &Path,
-    environment: &Environment,
-) -> Result<BTreeMap<String, RepositorySettings>, ConfigError> {
-    let mut repositories = BTreeMap::new();
-    for (name, table) in &file.repository {
-        let storage = storage_text(name, &table.url, base)?;
-        repositories.insert(name.clone(), RepositorySettings { storage });
-    }
-    if let Some(url) = text(environment, variables::REPOSITORY)? {
-        let name = match repositories.keys().next() {
-            None => DEFAULT.to_owned(),
-            Some(only) if repositories.len() == 1 => only.clone(),
-            Some(_) => {
-                return Err(ConfigError::WhichRepository {
-                    count: repositories.len(),
-                });
-            }
-        };
-        let storage = storage_text(&name, url, environment.working_directory())?;
-        repositories.insert(name, RepositorySettings { storage });
-    }
-    if repositories.is_empty() {
-        return Err(ConfigError::NoRepository);
-    }
-    Ok(repositories)
-}
-
-fn clusters(
-    tables: BTreeMap<String, file::ClusterTable>,
-    path: Option<&Path>,
-    repositories: &BTreeMap<String, RepositorySettings>,
-    environment: &Environment,
-) -> Result<BTreeMap<ClusterName, ClusterSettings>, ConfigError> {
-    let mut clusters = BTreeMap::new();
-    for (name, table) in tables {
-        let cluster: ClusterName = name.parse().map_err(|source| ConfigError::Cluster {
-            path: path.unwrap_or(Path::new("")).to_owned(),
-            source,
-        })?;
-        let wanted = table.repositories;
-        let wanted = wanted.unwrap_or_else(|| repositories.keys().cloned().collect());
-        if let Some(unknown) = wanted.iter().find(|name| !repositories.contains_key(*name)) {
-            return Err(ConfigError::UnknownRepository {
-                cluster: name,
-                repository: unknown.clone(),
-                known: repositories.keys().cloned().collect(),
-            });
-        }
-        let connection = ConnectionText(table.connection.unwrap_or_default());
-        clusters.insert(
-            cluster,
-            ClusterSettings {
-                connection,
-                repositories: wanted,
-            },
-        );
-    }
-    if let Some(connection) = connection_of(environment)? {
-        let main: ClusterName = MAIN.parse().map_err(|source| ConfigError::Cluster {
-            path: PathBuf::new(),
-            source,
-        })?;
-        let all = || repositories.keys().cloned().collect();
-        clusters
-            .entry(main)
-            .or_insert_with(|| ClusterSettings {
-                connection: ConnectionText::default(),
-                repositories: all(),
-            })
-            .connection = connection;
-    }
-    Ok(clusters)
-}
-
-/// A variable that has to be text.
-fn text<'a>(
-    environment: &'a Environment,
-    name: &'static str,
-) -> Result<Option<&'a str>, ConfigError> {
-    match environment.variable(name) {
-        None => Ok(None),
-        Some(value) => match value.to_str() {
-            Some(text) => Ok(Some(text)),
-            None => Err(ConfigError::NotText { name }),
-        },
-    }
-}
-
-fn connection_of(environment: &Environment) -> Result<Option<ConnectionText>, ConfigError> {
-    if let Some(url) = text(environment, variables::DATABASE_URL)? {
-        return Ok(Some(ConnectionText(Zeroizing::new(url.to_owned()))));
-    }
-    let Some(file) = environment.variable(variables::DATABASE_URL_FILE) else {
-        return Ok(None);
-    };
-    let path = environment.working_directory().join(Path::new(file));
-    let text = std::fs::read_to_string(&path);
-    let text = Zeroizing::new(text.map_err(|source| ConfigError::Read { path, source })?);
-    Ok(Some(ConnectionText(Zeroizing::new(text.trim().to_owned()))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,7 +176,7 @@ mod tests {
         Environment::new("/home/app")
     }
 
-    fn directory(path: &str) -> StorageText {
+    fn directory_text(path: &str) -> StorageText {
         StorageText::Directory(path.into())
     }
 
@@ -313,7 +188,7 @@ mod tests {
     fn paths_of_the_file_start_from_the_files_directory() {
         let settings = settings(FILE, &environment()).unwrap();
         let storage = &settings.repositories["local"].storage;
-        assert_eq!(*storage, directory("/etc/pgkeep/backups"));
+        assert_eq!(*storage, directory_text("/etc/pgkeep/backups"));
         let key = settings.encryption.host_key_file.unwrap();
         assert_eq!(key, Path::new("/etc/pgkeep/host.key"));
     }
@@ -325,7 +200,7 @@ mod tests {
             .with_variable("PGKEEP_DATABASE_URL", "postgres://other/db");
         let settings = settings(FILE, &environment).unwrap();
         let storage = &settings.repositories["local"].storage;
-        assert_eq!(*storage, directory("/home/app/elsewhere"));
+        assert_eq!(*storage, directory_text("/home/app/elsewhere"));
         let main = &settings.clusters[&"main".parse().unwrap()];
         assert_eq!(main.connection.expose(), "postgres://other/db");
     }
@@ -338,7 +213,10 @@ mod tests {
         let settings = Settings::resolve(File::default(), None, &environment).unwrap();
         let main = &settings.clusters[&"main".parse().unwrap()];
         assert_eq!(main.repositories, ["default"]);
-        assert_eq!(settings.repositories["default"].storage, directory("/b"));
+        assert_eq!(
+            settings.repositories["default"].storage,
+            directory_text("/b")
+        );
     }
 
     #[test]
@@ -356,6 +234,129 @@ mod tests {
         let environment = environment().with_variable("PGKEEP_REPOSITORY", value);
         let error = settings(FILE, &environment).unwrap_err();
         assert!(error.to_string().contains("PGKEEP_REPOSITORY"));
+    }
+
+    fn origin_of(settings: &Settings, key: &str) -> String {
+        let found = settings.in_force.iter().find(|entry| entry.key == key);
+        found.map_or_else(|| "nowhere".to_owned(), |entry| entry.origin.to_string())
+    }
+
+    #[test]
+    fn of_each_value_it_is_known_where_it_came_from() {
+        let environment = environment()
+            .with_variable("PGKEEP_ENCRYPTION_RECIPIENTS", "age1a, age1b")
+            .with_variable("PGKEEP_POSTGRES_BIN", "/pg/18:tools");
+        let text = format!("{FILE}[postgres]\nbin = [\"pg\"]\n");
+        let settings = settings(&text, &environment).unwrap();
+        let file = "/etc/pgkeep/pgkeep.toml";
+        for (key, expected) in [
+            ("repository.local.url", format!("{file}:2")),
+            ("encryption.mode", "default".to_owned()),
+            (
+                "encryption.recipients",
+                "PGKEEP_ENCRYPTION_RECIPIENTS".to_owned(),
+            ),
+            ("encryption.host_key_file", format!("{file}:4")),
+            ("cluster.main.connection", format!("{file}:6")),
+            ("cluster.main.repositories", "default".to_owned()),
+            ("postgres.bin", "PGKEEP_POSTGRES_BIN".to_owned()),
+        ] {
+            assert_eq!(origin_of(&settings, key), expected, "{key}");
+        }
+        assert_eq!(settings.encryption.recipients, ["age1a", "age1b"]);
+        let directories = ["/pg/18", "/home/app/tools", "/etc/pgkeep/pg"].map(PathBuf::from);
+        assert_eq!(settings.postgres_directories, directories);
+    }
+
+    #[test]
+    fn a_value_of_one_cluster_or_repository_has_a_variable_of_its_own() {
+        let text = "[repository.off-site]\nurl = \"/a\"\n[repository.local]\nurl = \"/b\"\n\
+                    [cluster.one]\n[cluster.two]\n";
+        let environment = environment()
+            .with_variable("PGKEEP_REPOSITORY_OFF_SITE_URL", "s3://bucket/x")
+            .with_variable("PGKEEP_CLUSTER_TWO_CONNECTION", "postgres://two/db")
+            .with_variable("PGKEEP_CLUSTER_TWO_REPOSITORIES", "local");
+        let settings = settings(text, &environment).unwrap();
+        let url = StorageText::Url("s3://bucket/x".to_owned());
+        assert_eq!(settings.repositories["off-site"].storage, url);
+        let of = |name: &str| &settings.clusters[&name.parse().unwrap()];
+        assert_eq!(of("two").connection.expose(), "postgres://two/db");
+        assert_eq!(of("two").repositories, ["local"]);
+        assert_eq!(of("one").connection.expose(), "");
+        assert_eq!(of("one").repositories, ["local", "off-site"]);
+    }
+
+    #[test]
+    fn every_value_may_be_in_a_file_that_a_variable_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let written = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let environment = environment()
+            .with_variable("PGKEEP_REPOSITORY_FILE", written("a", "/b\n"))
+            .with_variable("PGKEEP_DATABASE_URL_FILE", written("b", "host=h\n"))
+            .with_variable("PGKEEP_ENCRYPTION_MODE_FILE", written("c", "none\n"))
+            .with_variable("PGKEEP_ENCRYPTION_RECIPIENTS_FILE", written("d", "x\ny\n"));
+        let settings = Settings::load(None, &environment).unwrap();
+        assert_eq!(
+            settings.repositories["default"].storage,
+            directory_text("/b")
+        );
+        let main = &settings.clusters[&"main".parse().unwrap()];
+        assert_eq!(main.connection.expose(), "host=h");
+        assert_eq!(settings.encryption.mode, EncryptionMode::None);
+        assert_eq!(settings.encryption.recipients, ["x", "y"]);
+        let told = origin_of(&settings, "cluster.main.connection");
+        assert!(told.starts_with("PGKEEP_DATABASE_URL_FILE="), "{told}");
+    }
+
+    #[test]
+    fn two_variables_for_one_value_are_one_too_many() {
+        let environment = environment()
+            .with_variable("PGKEEP_DATABASE_URL", "host=a")
+            .with_variable("PGKEEP_CLUSTER_MAIN_CONNECTION", "host=b");
+        let error = settings(FILE, &environment).unwrap_err().to_string();
+        assert!(error.contains("PGKEEP_DATABASE_URL"), "{error}");
+        assert!(error.contains("PGKEEP_CLUSTER_MAIN_CONNECTION"), "{error}");
+    }
+
+    #[test]
+    fn a_variable_that_stands_for_two_names_is_refused() {
+        let text = "[repository.r]\nurl = \"/b\"\n[cluster.a-b]\n[cluster.a_b]\n";
+        assert!(settings(text, &environment()).is_ok());
+        let environment = environment().with_variable("PGKEEP_CLUSTER_A_B_CONNECTION", "host=h");
+        let error = settings(text, &environment).unwrap_err().to_string();
+        assert!(
+            error.contains("\"a-b\"") && error.contains("\"a_b\""),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_word_that_a_variable_does_not_take_is_refused_and_not_repeated() {
+        let environment = environment().with_variable("PGKEEP_ENCRYPTION_MODE", "hunter2");
+        let error = settings(FILE, &environment).unwrap_err();
+        let told = format!("{error} {error:?} {:?}", error.hint());
+        assert!(told.contains("PGKEEP_ENCRYPTION_MODE"), "{told}");
+        assert!(
+            told.contains("age or none") && !told.contains("hunter2"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn names_that_cannot_be_are_told_with_their_place() {
+        let error = settings(
+            "[repository.r]\nurl = \"b\"\n[cluster.Main]\n",
+            &environment(),
+        );
+        let told = error.unwrap_err().to_string();
+        assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:3"), "{told}");
+        let text = format!("{FILE}repositories = [\"offsite\"]\n");
+        let told = settings(&text, &environment()).unwrap_err().to_string();
+        assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:7"), "{told}");
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Every environment variable that pgkeep reads, in one place.
 //!
-//! Invariant: what is not listed here is not read, but for libpq's own `PG*`
+//! Invariant: what is not listed here is not read, but for the `_FILE` of those that
+//! hold a value (a file with that value in it), libpq's own `PG*`
 //! variables, Amazon's `AWS_*`, the proxies' (docs/storage.md), `PATH` and `TZ`.
+
+use pgkeep_types::Environment;
 
 /// A variable and what it is for.
 #[derive(Clone, Copy, Debug)]
@@ -14,13 +17,41 @@ pub struct Variable {
 
 pub(crate) const CONFIG: &str = "PGKEEP_CONFIG";
 pub(crate) const DATABASE_URL: &str = "PGKEEP_DATABASE_URL";
-pub(crate) const DATABASE_URL_FILE: &str = "PGKEEP_DATABASE_URL_FILE";
 pub(crate) const REPOSITORY: &str = "PGKEEP_REPOSITORY";
 pub(crate) const IDENTITY_FILE: &str = "PGKEEP_IDENTITY_FILE";
 pub(crate) const HOST_KEY_FILE: &str = "PGKEEP_HOST_KEY_FILE";
 pub(crate) const PASSPHRASE: &str = "PGKEEP_PASSPHRASE";
 pub(crate) const PASSPHRASE_FILE: &str = "PGKEEP_PASSPHRASE_FILE";
 pub(crate) const POSTGRES_BIN: &str = "PGKEEP_POSTGRES_BIN";
+pub(crate) const ENCRYPTION_MODE: &str = "PGKEEP_ENCRYPTION_MODE";
+pub(crate) const ENCRYPTION_RECIPIENTS: &str = "PGKEEP_ENCRYPTION_RECIPIENTS";
+
+/// The variable of one cluster's key.
+pub(crate) fn of_cluster(name: &str, key: &str) -> String {
+    format!("PGKEEP_CLUSTER_{}_{key}", in_capitals(name))
+}
+
+/// The variable of one repository's key.
+pub(crate) fn of_repository(name: &str, key: &str) -> String {
+    format!("PGKEEP_REPOSITORY_{}_{key}", in_capitals(name))
+}
+
+/// A name as part of a variable's: in capitals, `_` for what is no letter or digit.
+fn in_capitals(name: &str) -> String {
+    let capitals = name.chars().map(|c| match c.to_ascii_uppercase() {
+        c if c.is_ascii_alphanumeric() => c,
+        _ => '_',
+    });
+    capitals.collect()
+}
+
+/// Whether the environment says enough to do without a file.
+pub(crate) fn describe_a_repository(environment: &Environment) -> bool {
+    let file = format!("{REPOSITORY}_FILE");
+    [REPOSITORY, &file]
+        .iter()
+        .any(|name| environment.variable(name).is_some())
+}
 
 /// All variables, in the order of the reference.
 pub const VARIABLES: &[Variable] = &[
@@ -30,15 +61,31 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: DATABASE_URL,
-        meaning: "The connection of the cluster `main`: a URL or libpq's `key=value` pairs.",
-    },
-    Variable {
-        name: DATABASE_URL_FILE,
-        meaning: "A file that holds what `PGKEEP_DATABASE_URL` would.",
+        meaning: "`cluster.main.connection`: a URL or libpq's `key=value` pairs.",
     },
     Variable {
         name: REPOSITORY,
-        meaning: "The repository: a directory, a `file://` or an `s3://` URL.",
+        meaning: "`repository.….url`, of the only one: a directory, a `file://` or an `s3://` URL.",
+    },
+    Variable {
+        name: "PGKEEP_REPOSITORY_<NAME>_URL",
+        meaning: "The same of the repository of that name, in capitals and with `_` for `-`.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_CONNECTION",
+        meaning: "`cluster.<name>.connection`.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_REPOSITORIES",
+        meaning: "`cluster.<name>.repositories`, with commas or blanks between.",
+    },
+    Variable {
+        name: ENCRYPTION_MODE,
+        meaning: "`encryption.mode`: `age` or `none`.",
+    },
+    Variable {
+        name: ENCRYPTION_RECIPIENTS,
+        meaning: "`encryption.recipients`, with commas or blanks between.",
     },
     Variable {
         name: IDENTITY_FILE,

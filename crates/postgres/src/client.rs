@@ -45,7 +45,7 @@ pub use create_database::{
 pub use database_facts::{
     DatabaseFacts, Extension, Locale, LocaleProvider, Privilege, SecurityLabel, Setting,
 };
-pub use origin::Origin;
+pub use origin::{ConnectionValue, Origin};
 pub use parameters::{ConnectionParameters, SslMode};
 pub use query_error::{QueryError, Refusal};
 pub use quote::{identifier, literal};

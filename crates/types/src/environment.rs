@@ -63,6 +63,13 @@ impl Environment {
         self.variable(name).and_then(OsStr::to_str)
     }
 
+    /// The names of the variables that are set and begin so, in their order.
+    pub fn names_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        let set = self.variables.iter().filter(|(_, value)| !value.is_empty());
+        let names = set.filter_map(|(name, _)| name.to_str());
+        names.filter(move |name| name.starts_with(prefix))
+    }
+
     /// The home directory, where there is one.
     #[must_use]
     pub fn home(&self) -> Option<&Path> {

@@ -4,6 +4,7 @@
 //! what it does in PostgreSQL or in a repository is another crate's.
 
 mod backup;
+mod config;
 mod database_name;
 mod demo;
 mod init;
@@ -42,7 +43,11 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, Cl
                 .unless_interrupted("the work on the keys", work)
                 .await
         }
-        Command::List(_) | Command::Show(_) | Command::Kit(_) | Command::Reference(_) => {
+        Command::List(_)
+        | Command::Show(_)
+        | Command::Kit(_)
+        | Command::Config
+        | Command::Reference(_) => {
             let work = dispatch(command, context);
             context.unless_interrupted("the listing", work).await
         }
@@ -59,6 +64,7 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
         Command::Prune(arguments) => prune::run(arguments, context).await,
         Command::Key(arguments) => key::run(arguments, context).await,
         Command::Kit(arguments) => kit::run(arguments, context).await,
+        Command::Config => config::run(context),
         Command::Reference(arguments) => {
             reference::run(arguments, context);
             Ok(Exit::Done)

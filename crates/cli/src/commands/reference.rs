@@ -50,13 +50,17 @@ fn describe(command: &mut clap::Command, path: &str, page: &mut String) {
 fn environment() -> String {
     let mut page = String::from(
         "# Environment variables\n\nMade by `cargo xtask reference`. The environment goes before \
-         the configuration file.\n\n| Variable | Meaning |\n|---|---|\n",
+         the configuration file; 'pgkeep config' shows what is in force and where it came \
+         from.\n\n| Variable | Meaning |\n|---|---|\n",
     );
     for variable in VARIABLES {
         let _ = writeln!(page, "| `{}` | {} |", variable.name, variable.meaning);
     }
     page.push_str(
-        "\nlibpq's own variables (`PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGPASSFILE`, …) \
+        "\nA variable that holds a connection, an address, a mode or a list may be given as a file: \
+         `PGKEEP_DATABASE_URL_FILE` names one that holds what `PGKEEP_DATABASE_URL` would. A \
+         variable that is almost one of these is an error.\n\
+         \nlibpq's own variables (`PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGPASSFILE`, …) \
          fill in what a connection leaves out.\n",
     );
     page

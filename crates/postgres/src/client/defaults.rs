@@ -85,7 +85,7 @@ impl ConnectionParameters {
         let Some(value) = environment.variable(variable) else {
             return Ok(());
         };
-        if self.origins.contains_key(name) {
+        if self.said.contains_key(name) {
             return Ok(());
         }
         let Some(value) = value.to_str() else {
@@ -114,10 +114,12 @@ impl ConnectionParameters {
         };
         let mut found = |key, name| {
             let path = directory.join(name);
-            let there = path.exists() && !self.origins.contains_key(key);
+            let there = path.exists() && !self.said.contains_key(key);
             there.then(|| {
-                self.origins.insert(key, Origin::Found(path.clone()));
-                path.to_string_lossy().into_owned()
+                let text = path.to_string_lossy().into_owned();
+                let said = (Some(text.clone()), Origin::Found(path.clone()));
+                self.said.insert(key, said);
+                text
             })
         };
         let root = found("sslrootcert", "root.crt");
@@ -153,7 +155,7 @@ impl ConnectionParameters {
                     Answer::Ignored => self.ignored_password_file = Some(file.clone()),
                     Answer::Password(password) => {
                         let origin = Origin::PasswordFile(file.clone());
-                        self.origins.insert("password", origin);
+                        self.said.insert("password", (None, origin));
                         self.file_passwords[position] = Some(password);
                         break;
                     }
@@ -282,10 +284,16 @@ mod tests {
         );
         // What is said to be empty is empty, and not what others say.
         assert_eq!(filled.options, None);
-        let origin = |key| filled.origins[key].to_string();
+        let origin = |key| filled.said[key].1.to_string();
         assert_eq!(origin("dbname"), "the connection");
         assert_eq!(origin("host"), format!("{}, line 2", file.display()));
         assert_eq!(origin("user"), "PGUSER");
+        let told = filled.in_force().into_iter();
+        let told: Vec<_> = told.map(|v| (v.key, v.origin.to_string())).collect();
+        assert!(
+            told.contains(&("sslmode", "default".to_owned())),
+            "{told:?}"
+        );
     }
 
     #[test]

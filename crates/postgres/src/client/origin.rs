@@ -1,4 +1,6 @@
 //! Where the value of a connection's key came from.
+//!
+//! Invariant: a password is never among the values.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -22,6 +24,19 @@ pub enum Origin {
     PasswordFile(PathBuf),
     /// A file in its usual place.
     Found(PathBuf),
+    /// Nobody said anything.
+    Default,
+}
+
+/// A key of a connection that has a value, and where that came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionValue {
+    /// libpq's name of it.
+    pub key: &'static str,
+    /// The value; `None` where it is a secret.
+    pub value: Option<String>,
+    /// Its place.
+    pub origin: Origin,
 }
 
 impl fmt::Display for Origin {
@@ -31,6 +46,7 @@ impl fmt::Display for Origin {
             Self::Service { file, line } => write!(f, "{}, line {line}", file.display()),
             Self::Variable(name) => f.write_str(name),
             Self::PasswordFile(path) | Self::Found(path) => path.display().fmt(f),
+            Self::Default => f.write_str("default"),
         }
     }
 }

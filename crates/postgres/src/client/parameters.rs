@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 
 use super::connection_string::ConnectionStringError;
 use super::keepalive::Keepalive;
-use super::origin::Origin;
+use super::keywords::{KEYWORDS, Keyword};
+use super::origin::{ConnectionValue, Origin};
 use super::servers::Server;
 use super::session_attributes::SessionAttributes;
 
@@ -55,9 +56,9 @@ pub struct ConnectionParameters {
     pub(super) channel_binding: Option<ChannelBinding>,
     pub(super) keepalive: Keepalive,
     pub(super) ignored_password_file: Option<PathBuf>,
-    /// Where each key's value came from; a key that nobody said anything of is not
-    /// there.
-    pub(super) origins: BTreeMap<&'static str, Origin>,
+    /// What was said of each key, and where; of a password only where. A key that
+    /// nobody said anything of is not there.
+    pub(super) said: BTreeMap<&'static str, (Option<String>, Origin)>,
 }
 
 /// Whether the password's proof is bound to the TLS connection
@@ -254,6 +255,29 @@ impl ConnectionParameters {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port_of(0)
+    }
+
+    /// Every key that has a value, in libpq's order, with those that always have one;
+    /// a password without its value.
+    #[must_use]
+    pub fn in_force(&self) -> Vec<ConnectionValue> {
+        let always = |key| match key {
+            "user" => Some(self.user().to_owned()),
+            "dbname" => Some(self.database().to_owned()),
+            "host" if !self.hosts.is_empty() => Some(self.hosts.join(",")),
+            "port" => Some(self.port().to_string()),
+            "sslmode" => Some(self.ssl_mode().as_str().to_owned()),
+            _ => None,
+        };
+        let of = |keyword: &Keyword| {
+            let key = keyword.name;
+            let (value, origin) = match self.said.get(key) {
+                Some((value, origin)) => (value.clone(), origin.clone()),
+                None => (Some(always(key)?), Origin::Default),
+            };
+            Some(ConnectionValue { key, value, origin })
+        };
+        KEYWORDS.iter().filter_map(of).collect()
     }
 
     /// Whether there is a password to offer.

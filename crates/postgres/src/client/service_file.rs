@@ -91,7 +91,7 @@ impl ConnectionParameters {
             taken
                 .set(key, value.to_owned(), origin.clone())
                 .map_err(|error| wrong((line, named(error, key))))?;
-            if !self.origins.contains_key(key) {
+            if !self.said.contains_key(key) {
                 self.set(key, value.to_owned(), origin)?;
             }
         }
@@ -176,7 +176,7 @@ mod tests {
         let password = taken.password.as_ref().unwrap();
         assert_eq!(password.as_str(), "p = w#1");
         assert_eq!(
-            taken.origins["port"],
+            taken.said["port"].1,
             Origin::Service {
                 file: place.directory.path().join(".pg_service.conf"),
                 line: 7

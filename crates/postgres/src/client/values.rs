@@ -32,7 +32,8 @@ impl ConnectionParameters {
             value: Zeroizing::new(value),
         };
         self.take(&given)?;
-        self.origins.insert(keyword.name, origin);
+        let shown = (keyword.name != "password").then(|| given.value.to_string());
+        self.said.insert(keyword.name, (shown, origin));
         Ok(())
     }
 

@@ -1,0 +1,187 @@
+//! What is in force is shown whole, with the place of each value and no secret.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::site::Site;
+
+/// What `config` prints, with the home's path as `HOME`.
+fn told(site: &Site, text: &str) -> String {
+    let home = site.home.path().canonicalize().unwrap();
+    text.replace(&home.display().to_string(), "HOME")
+        .replace(&site.home.path().display().to_string(), "HOME")
+}
+
+const FILE: &str = r#"[repository.local]
+url = "backups"
+
+[repository.off-site]
+url = "s3://bucket/pg?region=eu-west-1"
+
+[encryption]
+recipients = ["age1x"]
+host_key_file = "host.key"
+
+[cluster.main]
+connection = "postgres://backup:hunter2@db1,db2:6000/app?sslmode=require"
+repositories = ["local"]
+
+[cluster.other]
+connection = "service=other"
+"#;
+
+const TABLE: &str = "\
+Configuration: HOME/pgkeep.toml
+
+KEY                                        VALUE                            FROM
+repository.local.url                       HOME/backups                     HOME/pgkeep.toml:2
+repository.off-site.url                    s3://bucket/pg?region=eu-west-1  HOME/pgkeep.toml:5
+encryption.mode                            age                              default
+encryption.recipients                      age1x                            HOME/pgkeep.toml:8
+encryption.identity_file                   HOME/id                          PGKEEP_IDENTITY_FILE
+encryption.host_key_file                   HOME/host.key                    HOME/pgkeep.toml:9
+cluster.main.connection                    (hidden)                         HOME/pgkeep.toml:12
+cluster.main.connection.user               backup                           the connection
+cluster.main.connection.password           (hidden)                         the connection
+cluster.main.connection.connect_timeout    7                                PGCONNECT_TIMEOUT
+cluster.main.connection.dbname             app                              the connection
+cluster.main.connection.host               db1,db2                          the connection
+cluster.main.connection.port               ,6000                            the connection
+cluster.main.connection.sslmode            require                          the connection
+cluster.main.repositories                  local                            HOME/pgkeep.toml:13
+cluster.other.connection                   (hidden)                         HOME/pgkeep.toml:16
+cluster.other.connection.service           other                            the connection
+cluster.other.connection.user              me                               HOME/.pg_service.conf, line 3
+cluster.other.connection.password          (hidden)                         HOME/.pgpass
+cluster.other.connection.connect_timeout   7                                PGCONNECT_TIMEOUT
+cluster.other.connection.dbname            me                               default
+cluster.other.connection.host              db3                              HOME/.pg_service.conf, line 2
+cluster.other.connection.port              5432                             default
+cluster.other.connection.sslmode           prefer                           default
+cluster.other.repositories                 local, off-site                  default
+";
+
+/// A home with that file and more around it.
+fn home(site: &mut Site) {
+    std::fs::write(site.path("pgkeep.toml"), FILE).unwrap();
+    std::fs::write(
+        site.path(".pg_service.conf"),
+        "[other]\nhost=db3\nuser=me\n",
+    )
+    .unwrap();
+    let passwords = site.path(".pgpass");
+    std::fs::write(&passwords, "db3:*:*:me:hunter2\n").unwrap();
+    std::fs::set_permissions(&passwords, std::fs::Permissions::from_mode(0o600)).unwrap();
+    site.set("PGKEEP_POSTGRES_BIN", "");
+    site.set("PGKEEP_IDENTITY_FILE", "id");
+    site.set("PGCONNECT_TIMEOUT", "7");
+}
+
+#[tokio::test]
+async fn each_value_is_told_with_its_place_and_secrets_are_hidden() {
+    let mut site = Site::empty();
+    home(&mut site);
+    let ran = site.run(&["config"]).await.ended(0);
+    let shown: Vec<String> = told(&site, &ran.stdout)
+        .lines()
+        .filter(|line| !line.starts_with("postgres.bin"))
+        .map(|line| {
+            line.split("  ")
+                .filter(|cell| !cell.is_empty())
+                .map(str::trim)
+        })
+        .map(|cells| cells.collect::<Vec<_>>().join(" | "))
+        .collect();
+    let expected: Vec<String> = TABLE
+        .lines()
+        .map(|line| {
+            line.split("  ")
+                .filter(|cell| !cell.is_empty())
+                .map(str::trim)
+        })
+        .map(|cells| cells.collect::<Vec<_>>().join(" | "))
+        .collect();
+    assert_eq!(shown, expected);
+    assert!(!format!("{ran:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn programs_get_the_same_as_json() {
+    let mut site = Site::empty();
+    home(&mut site);
+    site.set("PGKEEP_SERVICE_HOST", "10.0.0.1");
+    let ran = site.run(&["config", "--json"]).await.ended(0);
+    let ran = ran.says(&["PGKEEP_SERVICE_HOST is set, and nothing reads it"]);
+    assert!(!format!("{ran:?}").contains("hunter2"));
+    let report: serde_json::Value = serde_json::from_str(&told(&site, &ran.stdout)).unwrap();
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["file"], "HOME/pgkeep.toml");
+    assert_eq!(report["unread_variables"][0], "PGKEEP_SERVICE_HOST");
+    let value = |key: &str| {
+        let values = report["values"].as_array().unwrap();
+        let found = values.iter().find(|value| value["key"] == key);
+        found.unwrap_or_else(|| panic!("{key}: {report:#}")).clone()
+    };
+    assert_eq!(
+        value("repository.local.url"),
+        serde_json::json!({
+            "key": "repository.local.url", "value": "HOME/backups", "hidden": false,
+            "origin": {"kind": "file", "path": "HOME/pgkeep.toml", "line": 2, "column": 7},
+        })
+    );
+    assert_eq!(
+        value("cluster.other.connection.password"),
+        serde_json::json!({
+            "key": "cluster.other.connection.password", "value": null, "hidden": true,
+            "origin": {"kind": "password_file", "path": "HOME/.pgpass"},
+        })
+    );
+    let repositories = value("cluster.other.repositories");
+    assert_eq!(
+        repositories["value"],
+        serde_json::json!(["local", "off-site"])
+    );
+    assert_eq!(
+        repositories["origin"],
+        serde_json::json!({"kind": "default"})
+    );
+}
+
+#[tokio::test]
+async fn two_variables_are_enough_and_a_mistyped_one_is_an_error() {
+    let mut site = Site::empty();
+    std::fs::write(site.path("url"), "host=h user=u dbname=d\n").unwrap();
+    site.set("PGKEEP_REPOSITORY", "backups");
+    site.set("PGKEEP_DATABASE_URL_FILE", "url");
+    let ran = site.run(&["config"]).await.ended(0);
+    let stdout = told(&site, &ran.stdout);
+    assert!(
+        stdout.contains("PGKEEP_DATABASE_URL_FILE=HOME/url"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("repository.default.url"), "{stdout}");
+    site.set("PGKEEP_DATABSE_URL", "host=other");
+    let ran = site.run(&["config"]).await.ended(1);
+    ran.says(&["PGKEEP_DATABSE_URL", "did you mean PGKEEP_DATABASE_URL"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_told_after_what_can() {
+    let mut site = Site::empty();
+    let text = FILE
+        .replace("eu-west-1", "x&regoin=hunter2")
+        .replace("sslmode=require", "sslcrl=x");
+    std::fs::write(site.path("pgkeep.toml"), text).unwrap();
+    site.set("PGSERVICEFILE", "nowhere");
+    let ran = site.run(&["config"]).await.ended(1);
+    assert!(ran.stdout.contains("encryption.recipients"), "{ran:#?}");
+    assert!(!format!("{ran:?}").contains("hunter2"), "{ran:#?}");
+    ran.says(&["regoin", "sslcrl", "nowhere"]);
+
+    std::fs::write(
+        site.path("pgkeep.toml"),
+        "[cluster.main]\nconection = \"x\"\n",
+    )
+    .unwrap();
+    let ran = site.run(&["config"]).await.ended(1);
+    ran.says(&["pgkeep.toml, line 2, column 1", "did you mean 'connection'"]);
+}
