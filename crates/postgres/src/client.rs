@@ -14,6 +14,7 @@ mod create_database;
 mod database_facts;
 mod defaults;
 mod driver;
+mod find_password;
 mod keepalive;
 mod keywords;
 mod origin;
