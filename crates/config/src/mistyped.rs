@@ -36,7 +36,7 @@ pub(crate) fn unread(
         let candidates = candidates.filter_map(|name| name.strip_prefix(PREFIX));
         let rest = plain.strip_prefix(PREFIX).unwrap_or(plain);
         let meant = nearest(rest, candidates);
-        if of_one || meant.is_some() {
+        if !is_of_a_service(name) && (of_one || meant.is_some()) {
             return Err(ConfigError::UnknownVariable {
                 name: name.to_owned(),
                 nearest: meant.map(|meant| format!("{PREFIX}{meant}")),
@@ -45,6 +45,11 @@ pub(crate) fn unread(
         unread.push(name.to_owned());
     }
     Ok(unread)
+}
+
+/// Whether Kubernetes or a container's link would call a variable so.
+fn is_of_a_service(name: &str) -> bool {
+    name.ends_with("_PORT") || name.contains("_PORT_") || name.contains("_SERVICE_")
 }
 
 #[cfg(test)]
@@ -76,7 +81,8 @@ mod tests {
             assert!(error.hint().unwrap().contains(meant), "{:?}", error.hint());
         }
         // Of a cluster that is not there.
-        assert!(looked("PGKEEP_CLUSTER_ACCOUNTING_EU_CONNECTION_FILE").is_err());
+        let error = looked("PGKEEP_CLUSTER_X_REPOSITORIES_FILE").unwrap_err();
+        assert!(error.hint().unwrap().contains("no cluster"), "{error}");
     }
 
     #[test]
@@ -86,6 +92,9 @@ mod tests {
             "PGKEEP_SERVICE_HOST",
             "PGKEEP_SERVICE_PORT",
             "PGKEEP_PORT_5432_TCP_ADDR",
+            "PGKEEP_REPOSITORY_PORT",
+            "PGKEEP_REPOSITORY_PORT_9000_TCP",
+            "PGKEEP_REPOSITORY_SERVICE_HOST",
             "PGKEEP_DEV_CACHE",
         ] {
             assert_eq!(looked(name).unwrap(), [name]);

@@ -354,6 +354,12 @@ mod tests {
         );
         let told = error.unwrap_err().to_string();
         assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:3"), "{told}");
+        let dotted = settings(
+            "[cluster]\nMain.repositories = []\n[repository.r]\nurl=\"b\"",
+            &environment(),
+        );
+        let told = dotted.unwrap_err().to_string();
+        assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:2"), "{told}");
         let text = format!("{FILE}repositories = [\"offsite\"]\n");
         let told = settings(&text, &environment()).unwrap_err().to_string();
         assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:7"), "{told}");
