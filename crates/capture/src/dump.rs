@@ -7,6 +7,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use pgkeep_format::cut::Cutting;
@@ -41,6 +42,8 @@ pub struct Dump<'a> {
     pub clock: &'a dyn Clock,
     /// Sizes to keep to.
     pub limits: Limits,
+    /// For how long a table may stay locked; for ever, where nothing is said.
+    pub lock_timeout: Option<Duration>,
     /// Told when a tool of another major than the server's is used.
     pub warn: &'a (dyn Fn(&str) + Sync),
 }
@@ -168,13 +171,15 @@ impl Dump<'_> {
         let facts = DatabaseFacts::read(&snapshot).await.map_err(asked)?;
         let contents = Contents::read(&snapshot).await.map_err(asked)?;
         // Of several servers the one that has the snapshot.
-        let dump = PgDump::new(&choice.tools, snapshot.connection().parameters())
-            .snapshot(snapshot.id())
-            .spawn()
-            .map_err(|source| CaptureError::Dump {
-                database: named(),
-                source,
-            })?;
+        let mut dump =
+            PgDump::new(&choice.tools, snapshot.connection().parameters()).snapshot(snapshot.id());
+        if let Some(limit) = self.lock_timeout {
+            dump = dump.lock_wait_timeout(limit);
+        }
+        let dump = dump.spawn().map_err(|source| CaptureError::Dump {
+            database: named(),
+            source,
+        })?;
         Ok(Prepared {
             snapshot,
             seen: Seen {

@@ -6,7 +6,9 @@
 
 use std::path::{Path, PathBuf};
 
-use pgkeep_config::{ClusterSettings, ConfigError, ConnectionText, EncryptionMode, Settings};
+use pgkeep_config::{
+    ClusterSettings, ConfigError, ConnectionText, DumpSettings, EncryptionMode, Settings,
+};
 use pgkeep_format::{Encryption, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::Tools;
@@ -285,6 +287,7 @@ pub(crate) fn unconfigured(settings: &Settings) -> ClusterSettings {
     ClusterSettings {
         connection: ConnectionText::default(),
         repositories: settings.repositories.keys().cloned().collect(),
+        dump: DumpSettings::default(),
     }
 }
 

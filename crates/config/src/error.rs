@@ -143,6 +143,23 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// A value that its key does not take, by its place.
+    pub(crate) fn value(origin: Origin, wanted: &'static str) -> Self {
+        match origin {
+            Origin::File { path, line, column } => Self::Syntax {
+                path,
+                line,
+                column,
+                problem: format!("wanted is {wanted}"),
+                nearest: None,
+            },
+            origin => Self::Value {
+                name: origin.to_string(),
+                wanted,
+            },
+        }
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

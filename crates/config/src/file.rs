@@ -82,6 +82,14 @@ pub(crate) struct EncryptionTable {
 pub(crate) struct ClusterTable {
     pub(crate) connection: Option<Spanned<Zeroizing<String>>>,
     pub(crate) repositories: Option<Spanned<Vec<String>>>,
+    #[serde(default)]
+    pub(crate) dump: DumpTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DumpTable {
+    pub(crate) lock_timeout: Option<Spanned<String>>,
 }
 
 impl std::fmt::Debug for ClusterTable {

@@ -14,6 +14,7 @@ mod origin;
 mod passphrase;
 mod resolve;
 mod settings;
+mod span;
 mod storage_text;
 mod variables;
 
@@ -21,8 +22,8 @@ pub use error::ConfigError;
 pub use origin::{InForce, Origin, Shown};
 pub use passphrase::{passphrase, passphrase_in};
 pub use settings::{
-    ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,
-    Settings,
+    ClusterSettings, ConnectionText, DumpSettings, EncryptionMode, EncryptionSettings,
+    RepositorySettings, Settings,
 };
 pub use storage_text::{StorageText, storage_text};
 pub use variables::{VARIABLES, Variable};

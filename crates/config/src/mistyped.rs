@@ -11,7 +11,8 @@ use crate::ConfigError;
 const PREFIX: &str = "PGKEEP_";
 
 /// What only a variable of a cluster or a repository ends with.
-const OF_ONE: [(&str, &str); 3] = [
+const OF_ONE: [(&str, &str); 4] = [
+    ("PGKEEP_CLUSTER_", "_DUMP_LOCK_TIMEOUT"),
     ("PGKEEP_CLUSTER_", "_CONNECTION"),
     ("PGKEEP_CLUSTER_", "_REPOSITORIES"),
     ("PGKEEP_REPOSITORY_", "_URL"),

@@ -9,15 +9,17 @@ use std::path::{Path, PathBuf};
 use pgkeep_types::{ClusterName, Environment};
 use zeroize::Zeroizing;
 
-use crate::file::{ClusterTable, EncryptionTable, File, Places, PostgresTable, RepositoryTable};
+use crate::file::{
+    ClusterTable, DumpTable, EncryptionTable, File, Places, PostgresTable, RepositoryTable,
+};
 use crate::lookup::{self, Found};
 use crate::origin::{InForce, Origin, Shown};
 use crate::settings::{
-    ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,
-    Settings,
+    ClusterSettings, ConnectionText, DumpSettings, EncryptionMode, EncryptionSettings,
+    RepositorySettings, Settings,
 };
 use crate::storage_text::{StorageText, storage_text};
-use crate::{ConfigError, mistyped, variables};
+use crate::{ConfigError, mistyped, span, variables};
 
 /// The cluster that the environment describes.
 const MAIN: &str = "main";
@@ -149,12 +151,7 @@ impl<'a> Resolver<'a> {
         let mode = match self.text(variables::ENCRYPTION_MODE, "the encryption")? {
             Some((word, origin)) => match mode_of(&word) {
                 Some(mode) => Some((mode, origin)),
-                None => {
-                    return Err(ConfigError::Value {
-                        name: origin.to_string(),
-                        wanted: "age or none",
-                    });
-                }
+                None => return Err(ConfigError::value(origin, "age or none")),
             },
             None => table.mode.map(|mode| places.found(mode)),
         };
@@ -246,10 +243,38 @@ impl<'a> Resolver<'a> {
             let settings = ClusterSettings {
                 connection: ConnectionText::from(connection),
                 repositories: wanted,
+                dump: self.dump(&name, table.dump, places)?,
             };
             clusters.insert(cluster, settings);
         }
         Ok(clusters)
+    }
+
+    fn dump(
+        &mut self,
+        cluster: &str,
+        table: DumpTable,
+        places: &Places,
+    ) -> Result<DumpSettings, ConfigError> {
+        let variable = variables::of_cluster(cluster, "DUMP_LOCK_TIMEOUT");
+        let said = self.text(&variable, cluster)?;
+        let in_file = || {
+            let (text, origin) = places.found(table.lock_timeout?);
+            Some((Zeroizing::new(text), origin))
+        };
+        let (text, origin) = said.or_else(in_file).unzip();
+        let origin = origin.unwrap_or(Origin::Default);
+        let lock_timeout = match &text {
+            None => None,
+            Some(text) => match span::parse(text) {
+                Some(span) => Some(span),
+                None => return Err(ConfigError::value(origin, span::WANTED)),
+            },
+        };
+        let shown = text.map_or(Shown::Nothing, |text| Shown::Text(text.trim().to_owned()));
+        let key = format!("cluster.{cluster}.dump.lock_timeout");
+        self.note(key, shown, origin);
+        Ok(DumpSettings { lock_timeout })
     }
 
     /// The environment's directories go before the file's, and do not replace them.

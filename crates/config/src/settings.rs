@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use pgkeep_types::{ClusterName, Environment};
 use serde::Deserialize;
@@ -17,6 +18,9 @@ use crate::origin::InForce;
 use crate::resolve::Resolver;
 use crate::storage_text::StorageText;
 use crate::{ConfigError, FILE_NAME, variables};
+
+#[cfg(test)]
+mod tests;
 
 /// What is in force.
 #[derive(Clone, Debug)]
@@ -76,6 +80,16 @@ pub struct ClusterSettings {
     pub connection: ConnectionText,
     /// The names of the repositories that its backups go to.
     pub repositories: Vec<String>,
+    /// How its databases are dumped.
+    pub dump: DumpSettings,
+}
+
+/// How a cluster's databases are dumped.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DumpSettings {
+    /// For how long a dump waits for a table that is locked; for ever, where nothing
+    /// is said.
+    pub lock_timeout: Option<Duration>,
 }
 
 /// A connection string; it may hold a password.
@@ -160,214 +174,4 @@ fn find(explicit: Option<&Path>, environment: &Environment) -> Result<PathBuf, V
     places.push(Path::new("/etc/pgkeep").join(FILE_NAME));
     let found = places.iter().find(|place| place.exists()).cloned();
     found.ok_or(places)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(text: &str, environment: &Environment) -> Result<Settings, ConfigError> {
-        let path = PathBuf::from("/etc/pgkeep/pgkeep.toml");
-        let file = file::parse(&path, text)?;
-        Settings::resolve(file, Some(path), environment)
-    }
-
-    fn environment() -> Environment {
-        Environment::new("/home/app")
-    }
-
-    fn directory_text(path: &str) -> StorageText {
-        StorageText::Directory(path.into())
-    }
-
-    const FILE: &str = "[repository.local]\nurl = \"backups\"\n\
-        [encryption]\nhost_key_file = \"host.key\"\n\
-        [cluster.main]\nconnection = \"postgres://u:pw@h/db\"\n";
-
-    #[test]
-    fn paths_of_the_file_start_from_the_files_directory() {
-        let settings = settings(FILE, &environment()).unwrap();
-        let storage = &settings.repositories["local"].storage;
-        assert_eq!(*storage, directory_text("/etc/pgkeep/backups"));
-        let key = settings.encryption.host_key_file.unwrap();
-        assert_eq!(key, Path::new("/etc/pgkeep/host.key"));
-    }
-
-    #[test]
-    fn the_environment_goes_before_the_file() {
-        let environment = environment()
-            .with_variable("PGKEEP_REPOSITORY", "elsewhere")
-            .with_variable("PGKEEP_DATABASE_URL", "postgres://other/db");
-        let settings = settings(FILE, &environment).unwrap();
-        let storage = &settings.repositories["local"].storage;
-        assert_eq!(*storage, directory_text("/home/app/elsewhere"));
-        let main = &settings.clusters[&"main".parse().unwrap()];
-        assert_eq!(main.connection.expose(), "postgres://other/db");
-    }
-
-    #[test]
-    fn the_environment_alone_is_enough() {
-        let environment = environment()
-            .with_variable("PGKEEP_REPOSITORY", "file:///b")
-            .with_variable("PGKEEP_DATABASE_URL", "postgres://h/db");
-        let settings = Settings::resolve(File::default(), None, &environment).unwrap();
-        let main = &settings.clusters[&"main".parse().unwrap()];
-        assert_eq!(main.repositories, ["default"]);
-        assert_eq!(
-            settings.repositories["default"].storage,
-            directory_text("/b")
-        );
-    }
-
-    #[test]
-    fn a_repository_that_is_not_there_is_named() {
-        let text = format!("{FILE}repositories = [\"offsite\"]\n");
-        let error = settings(&text, &environment()).unwrap_err();
-        assert!(error.to_string().contains("\"offsite\""));
-        assert!(error.hint().unwrap().contains("local"));
-    }
-
-    #[test]
-    fn a_variable_that_is_no_text_is_not_ignored() {
-        use std::os::unix::ffi::OsStrExt;
-        let value = std::ffi::OsStr::from_bytes(b"/b\xff");
-        let environment = environment().with_variable("PGKEEP_REPOSITORY", value);
-        let error = settings(FILE, &environment).unwrap_err();
-        assert!(error.to_string().contains("PGKEEP_REPOSITORY"));
-    }
-
-    fn origin_of(settings: &Settings, key: &str) -> String {
-        let found = settings.in_force.iter().find(|entry| entry.key == key);
-        found.map_or_else(|| "nowhere".to_owned(), |entry| entry.origin.to_string())
-    }
-
-    #[test]
-    fn of_each_value_it_is_known_where_it_came_from() {
-        let environment = environment()
-            .with_variable("PGKEEP_ENCRYPTION_RECIPIENTS", "age1a, age1b")
-            .with_variable("PGKEEP_POSTGRES_BIN", "/pg/18:tools");
-        let text = format!("{FILE}[postgres]\nbin = [\"pg\"]\n");
-        let settings = settings(&text, &environment).unwrap();
-        let file = "/etc/pgkeep/pgkeep.toml";
-        for (key, expected) in [
-            ("repository.local.url", format!("{file}:2")),
-            ("encryption.mode", "default".to_owned()),
-            (
-                "encryption.recipients",
-                "PGKEEP_ENCRYPTION_RECIPIENTS".to_owned(),
-            ),
-            ("encryption.host_key_file", format!("{file}:4")),
-            ("cluster.main.connection", format!("{file}:6")),
-            ("cluster.main.repositories", "default".to_owned()),
-            ("postgres.bin", "PGKEEP_POSTGRES_BIN".to_owned()),
-        ] {
-            assert_eq!(origin_of(&settings, key), expected, "{key}");
-        }
-        assert_eq!(settings.encryption.recipients, ["age1a", "age1b"]);
-        let directories = ["/pg/18", "/home/app/tools", "/etc/pgkeep/pg"].map(PathBuf::from);
-        assert_eq!(settings.postgres_directories, directories);
-    }
-
-    #[test]
-    fn a_value_of_one_cluster_or_repository_has_a_variable_of_its_own() {
-        let text = "[repository.off-site]\nurl = \"/a\"\n[repository.local]\nurl = \"/b\"\n\
-                    [cluster.one]\n[cluster.two]\n";
-        let environment = environment()
-            .with_variable("PGKEEP_REPOSITORY_OFF_SITE_URL", "s3://bucket/x")
-            .with_variable("PGKEEP_CLUSTER_TWO_CONNECTION", "postgres://two/db")
-            .with_variable("PGKEEP_CLUSTER_TWO_REPOSITORIES", "local");
-        let settings = settings(text, &environment).unwrap();
-        let url = StorageText::Url("s3://bucket/x".to_owned());
-        assert_eq!(settings.repositories["off-site"].storage, url);
-        let of = |name: &str| &settings.clusters[&name.parse().unwrap()];
-        assert_eq!(of("two").connection.expose(), "postgres://two/db");
-        assert_eq!(of("two").repositories, ["local"]);
-        assert_eq!(of("one").connection.expose(), "");
-        assert_eq!(of("one").repositories, ["local", "off-site"]);
-    }
-
-    #[test]
-    fn every_value_may_be_in_a_file_that_a_variable_names() {
-        let directory = tempfile::tempdir().unwrap();
-        let written = |name: &str, text: &str| {
-            let path = directory.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        let environment = environment()
-            .with_variable("PGKEEP_REPOSITORY_FILE", written("a", "/b\n"))
-            .with_variable("PGKEEP_DATABASE_URL_FILE", written("b", "host=h\n"))
-            .with_variable("PGKEEP_ENCRYPTION_MODE_FILE", written("c", "none\n"))
-            .with_variable("PGKEEP_ENCRYPTION_RECIPIENTS_FILE", written("d", "x\ny\n"));
-        let settings = Settings::load(None, &environment).unwrap();
-        assert_eq!(
-            settings.repositories["default"].storage,
-            directory_text("/b")
-        );
-        let main = &settings.clusters[&"main".parse().unwrap()];
-        assert_eq!(main.connection.expose(), "host=h");
-        assert_eq!(settings.encryption.mode, EncryptionMode::None);
-        assert_eq!(settings.encryption.recipients, ["x", "y"]);
-        let told = origin_of(&settings, "cluster.main.connection");
-        assert!(told.starts_with("PGKEEP_DATABASE_URL_FILE="), "{told}");
-    }
-
-    #[test]
-    fn two_variables_for_one_value_are_one_too_many() {
-        let environment = environment()
-            .with_variable("PGKEEP_DATABASE_URL", "host=a")
-            .with_variable("PGKEEP_CLUSTER_MAIN_CONNECTION", "host=b");
-        let error = settings(FILE, &environment).unwrap_err().to_string();
-        assert!(error.contains("PGKEEP_DATABASE_URL"), "{error}");
-        assert!(error.contains("PGKEEP_CLUSTER_MAIN_CONNECTION"), "{error}");
-    }
-
-    #[test]
-    fn a_variable_that_stands_for_two_names_is_refused() {
-        let text = "[repository.r]\nurl = \"/b\"\n[cluster.a-b]\n[cluster.a_b]\n";
-        assert!(settings(text, &environment()).is_ok());
-        let environment = environment().with_variable("PGKEEP_CLUSTER_A_B_CONNECTION", "host=h");
-        let error = settings(text, &environment).unwrap_err().to_string();
-        assert!(
-            error.contains("\"a-b\"") && error.contains("\"a_b\""),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_word_that_a_variable_does_not_take_is_refused_and_not_repeated() {
-        let environment = environment().with_variable("PGKEEP_ENCRYPTION_MODE", "hunter2");
-        let error = settings(FILE, &environment).unwrap_err();
-        let told = format!("{error} {error:?} {:?}", error.hint());
-        assert!(told.contains("PGKEEP_ENCRYPTION_MODE"), "{told}");
-        assert!(
-            told.contains("age or none") && !told.contains("hunter2"),
-            "{told}"
-        );
-    }
-
-    #[test]
-    fn names_that_cannot_be_are_told_with_their_place() {
-        let error = settings(
-            "[repository.r]\nurl = \"b\"\n[cluster.Main]\n",
-            &environment(),
-        );
-        let told = error.unwrap_err().to_string();
-        assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:3"), "{told}");
-        let dotted = settings(
-            "[cluster]\nMain.repositories = []\n[repository.r]\nurl=\"b\"",
-            &environment(),
-        );
-        let told = dotted.unwrap_err().to_string();
-        assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:2"), "{told}");
-        let text = format!("{FILE}repositories = [\"offsite\"]\n");
-        let told = settings(&text, &environment()).unwrap_err().to_string();
-        assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:7"), "{told}");
-    }
-
-    #[test]
-    fn passwords_are_not_printed() {
-        let settings = settings(FILE, &environment()).unwrap();
-        assert!(!format!("{settings:?}").contains("pw"));
-    }
 }

@@ -80,6 +80,10 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "`cluster.<name>.repositories`, with commas or blanks between.",
     },
     Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_DUMP_LOCK_TIMEOUT",
+        meaning: "`cluster.<name>.dump.lock_timeout`: for how long a dump waits for a locked table, such as `30s` or `5min`.",
+    },
+    Variable {
         name: ENCRYPTION_MODE,
         meaning: "`encryption.mode`: `age` or `none`.",
     },

@@ -87,6 +87,7 @@ impl Scene {
             tools: &self.tools,
             clock: &self.clock,
             limits: limits(),
+            lock_timeout: None,
             warn: &|words| panic!("a warning: {words}"),
         };
         let stop = pin!(std::future::pending());

@@ -104,6 +104,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
             tools: &tools,
             clock: &context.clock,
             limits: Limits::default(),
+            lock_timeout: cluster_settings.dump.lock_timeout,
             warn: &|words| context.output.warning(words),
         };
         let made = match interrupted {

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use pgkeep_testkit::cluster::{Cluster, Major};
+
 use crate::site::Site;
 
 /// What `config` prints, with the home's path as `HOME`.
@@ -24,6 +26,9 @@ host_key_file = "host.key"
 [cluster.main]
 connection = "postgres://backup:hunter2@db1,db2:6000/app?sslmode=require"
 repositories = ["local"]
+
+[cluster.main.dump]
+lock_timeout = "30s"
 
 [cluster.other]
 connection = "service=other"
@@ -48,7 +53,8 @@ cluster.main.connection.host               db1,db2                          the 
 cluster.main.connection.port               ,6000                            the connection
 cluster.main.connection.sslmode            require                          the connection
 cluster.main.repositories                  local                            HOME/pgkeep.toml:13
-cluster.other.connection                   (hidden)                         HOME/pgkeep.toml:16
+cluster.main.dump.lock_timeout             30s                              HOME/pgkeep.toml:16
+cluster.other.connection                   (hidden)                         HOME/pgkeep.toml:19
 cluster.other.connection.service           other                            the connection
 cluster.other.connection.user              me                               HOME/.pg_service.conf, line 3
 cluster.other.connection.password          (hidden)                         HOME/.pgpass
@@ -58,6 +64,7 @@ cluster.other.connection.host              db3                              HOME
 cluster.other.connection.port              5432                             default
 cluster.other.connection.sslmode           prefer                           default
 cluster.other.repositories                 local, off-site                  default
+cluster.other.dump.lock_timeout            -                                default
 ";
 
 /// A home with that file and more around it.
@@ -184,4 +191,21 @@ async fn what_cannot_be_used_is_told_after_what_can() {
     .unwrap();
     let ran = site.run(&["config"]).await.ended(1);
     ran.says(&["pgkeep.toml, line 2, column 1", "did you mean 'connection'"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dump_waits_for_a_lock_no_longer_than_configured() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE TABLE busy ()").await;
+    let mut site = Site::of(&cluster).await;
+    let lock = cluster.connect("postgres").await;
+    let locked = "BEGIN; LOCK TABLE public.busy IN ACCESS EXCLUSIVE MODE";
+    lock.batch(locked).await.unwrap();
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_LOCK_TIMEOUT", "100ms");
+    let backup = ["backup", "--database", "postgres"];
+    let ran = site.run(&backup).await.ended(1);
+    ran.says(&["LOCK TABLE public.busy", "lock_timeout"]);
+    lock.batch("ROLLBACK").await.unwrap();
+    site.run(&backup).await.ended(0);
+    cluster.stop().await;
 }

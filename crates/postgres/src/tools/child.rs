@@ -86,6 +86,11 @@ impl ToolFailed {
             Self::Signal { signal, .. } if signal == "SIGKILL" => {
                 Some("did the machine run out of memory".to_owned())
             }
+            Self::Exit { messages, .. } if messages.iter().any(|m| waited_for_a_lock(m)) => Some(
+                "somebody held the table's lock for longer than lock_timeout: dump at another \
+                 time, or wait for longer"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -98,6 +103,12 @@ impl ToolFailed {
             Self::Start { .. } | Self::Wait { .. } => &[],
         }
     }
+}
+
+/// Whether pg_dump gave a lock up: the server calls it a statement's time that was
+/// over, and the statement's text tells which.
+fn waited_for_a_lock(message: &str) -> bool {
+    message.contains("Query was: LOCK TABLE")
 }
 
 fn tail(messages: &[String]) -> String {

@@ -1,0 +1,62 @@
+//! Lengths of time as PostgreSQL's settings have them: a number and a unit.
+//!
+//! Source: "Numeric with Unit" in the manual's chapter on setting parameters.
+//!
+//! Invariant: a number without a unit is none: what it counts would be a guess.
+
+use std::time::Duration;
+
+/// What a length of time is given as, for an error.
+pub(crate) const WANTED: &str = "a number with a unit: ms, s, min, h or d";
+
+/// The length, such as `30s` or `5 min`; never zero.
+pub(crate) fn parse(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(end);
+    let milliseconds: u64 = match unit.trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok()?;
+    let all = number.checked_mul(milliseconds)?;
+    // PostgreSQL keeps them as 32 bits.
+    let fits = all > 0 && i32::try_from(all).is_ok();
+    fits.then(|| Duration::from_millis(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_a_number_with_a_unit() {
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            (" 30s ", 30_000),
+            ("5 min", 300_000),
+            ("1h", 3_600_000),
+            ("24d", 2_073_600_000),
+        ] {
+            assert_eq!(parse(text), Some(Duration::from_millis(milliseconds)));
+        }
+        for text in [
+            "",
+            "30",
+            "s",
+            "0s",
+            "-1s",
+            "1.5s",
+            "1 week",
+            "25d",
+            "99999999999999999999d",
+            "1s x",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+}
