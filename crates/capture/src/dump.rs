@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use pgkeep_format::cut::Cutting;
-use pgkeep_format::records::{DUMP_FILE, PlannedBackup};
+use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE, PlannedBackup};
 use pgkeep_postgres::client::{
     ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, connect,
 };
@@ -24,7 +24,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 
 use crate::archive::{Archive, Passing};
-use crate::{CaptureError, facts};
+use crate::{CaptureError, Globals, facts};
 
 /// How much is read from `pg_dump` at a time, in bytes.
 const READ: usize = 256 << 10;
@@ -40,6 +40,8 @@ pub struct Dump<'a> {
     pub tools: &'a Tools,
     /// The time of day.
     pub clock: &'a dyn Clock,
+    /// The cluster's globals, to be kept with it; none where they could not be read.
+    pub globals: Option<&'a Globals>,
     /// Sizes to keep to.
     pub limits: Limits,
     /// For how long a table may stay locked; for ever, where nothing is said.
@@ -104,6 +106,11 @@ impl Dump<'_> {
         }
         // pg_dump has had its snapshot; how this session ends changes nothing.
         let _ = prepared.snapshot.close().await;
+        if let Some(globals) = self.globals
+            && add(&mut backup, globals).await.is_err()
+        {
+            return Err(store(database, backup.failure().await));
+        }
 
         let stored = tokio::select! {
             stored = backup.finish() => stored.map_err(|source| store(database, source))?,
@@ -116,7 +123,7 @@ impl Dump<'_> {
             ));
         }
         // From here on it is waited for: a commit is made or not, never in doubt.
-        let meta = meta(database, prepared.seen, &archive)?;
+        let meta = meta(database, prepared.seen, &archive, self.globals.is_some())?;
         let committed = stored.commit(meta, || self.clock.now()).await;
         committed.map_err(|source| store(database, source))
     }
@@ -207,7 +214,12 @@ struct Seen {
     choice: Choice,
 }
 
-fn meta(database: &str, seen: Seen, archive: &Archive) -> Result<DumpMeta, CaptureError> {
+fn meta(
+    database: &str,
+    seen: Seen,
+    archive: &Archive,
+    globals: bool,
+) -> Result<DumpMeta, CaptureError> {
     let system_id = seen.facts.system_id;
     let server_version = seen.facts.server_version.to_string();
     let pg_dump_version = seen.choice.tools.version();
@@ -220,6 +232,7 @@ fn meta(database: &str, seen: Seen, archive: &Archive) -> Result<DumpMeta, Captu
         system_id,
         server_version,
         started: seen.started,
+        globals,
         facts,
     })
 }
@@ -256,6 +269,13 @@ async fn pump(
             .await
             .map_err(|_| Stopped::Storage)?;
     }
+}
+
+/// Keeps the globals beside the dump.
+async fn add(backup: &mut BackupWriter<'_>, globals: &Globals) -> Result<(), RepositoryError> {
+    let mut file = backup.file(GLOBALS_FILE, Cutting::Content).await?;
+    file.write(globals.sql.clone()).await?;
+    file.finish().await
 }
 
 /// Hands bytes on, and says where in them a table's data begins.

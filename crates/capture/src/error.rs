@@ -1,9 +1,9 @@
-//! Why a database could not be captured.
+//! Why a database, or the globals of a cluster, could not be captured.
 //!
-//! Invariant: every error names the database.
+//! Invariant: every error names what it is about.
 
 use pgkeep_postgres::client::{ConnectError, QueryError};
-use pgkeep_postgres::tools::{ToolError, ToolFailed};
+use pgkeep_postgres::tools::{GlobalsFailed, ToolError, ToolFailed};
 use pgkeep_repository::RepositoryError;
 
 /// A capture that failed.
@@ -96,6 +96,40 @@ impl CaptureError {
                 Some("is the pg_dump that was found PostgreSQL's own".to_owned())
             }
             Self::Read { .. } | Self::Interrupted { .. } => None,
+        }
+    }
+}
+
+/// Globals that could not be read: roles and tablespaces are in no database's dump.
+#[derive(Debug, thiserror::Error)]
+pub enum GlobalsError {
+    /// No connection to the server.
+    #[error("cannot read the cluster's globals (roles, tablespaces)")]
+    Connect(#[from] ConnectError),
+    /// The server did not answer a question.
+    #[error("cannot read the cluster's globals (roles, tablespaces)")]
+    Query(#[from] QueryError),
+    /// There is no `pg_dumpall` for this server.
+    #[error("cannot read the cluster's globals (roles, tablespaces)")]
+    Tools(#[from] ToolError),
+    /// `pg_dumpall` failed.
+    #[error("cannot read the cluster's globals (roles, tablespaces)")]
+    Read(#[from] GlobalsFailed),
+    /// Somebody asked to stop.
+    #[error("reading the cluster's globals was interrupted")]
+    Interrupted,
+}
+
+impl GlobalsError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Connect(source) => source.hint(),
+            Self::Query(source) => source.hint(),
+            Self::Tools(source) => source.hint(),
+            Self::Read(source) => source.hint(),
+            Self::Interrupted => None,
         }
     }
 }

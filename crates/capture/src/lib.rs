@@ -9,6 +9,8 @@ mod archive;
 mod dump;
 mod error;
 mod facts;
+mod globals;
 
 pub use dump::{Dump, StopSignal};
-pub use error::CaptureError;
+pub use error::{CaptureError, GlobalsError};
+pub use globals::Globals;

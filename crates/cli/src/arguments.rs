@@ -5,6 +5,7 @@
 
 pub(crate) mod key;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -115,9 +116,13 @@ pub(crate) struct Backup {
     #[arg(long, value_enum, default_value_t = Kind::Dump)]
     pub(crate) kind: Kind,
 
-    /// The database; may be repeated [default: the connection's own]
+    /// The database; may be repeated [default: all of the server's, new ones too]
     #[arg(long = "database", value_name = "NAME")]
     pub(crate) databases: Vec<String>,
+
+    /// How many databases are dumped at the same time
+    #[arg(long, value_name = "N", default_value = "2")]
+    pub(crate) jobs: NonZeroUsize,
 
     /// Store everything anew, and refer to nothing of earlier backups
     ///
@@ -173,6 +178,11 @@ pub(crate) struct Restore {
     /// Write the archive into a file instead; pg_restore takes it
     #[arg(long, value_name = "FILE")]
     pub(crate) to_file: Option<PathBuf>,
+
+    /// The cluster's globals (roles, memberships, settings, tablespaces) as SQL, which were kept
+    /// with the backup, instead of the database
+    #[arg(long, requires = "to_file")]
+    pub(crate) globals: bool,
 
     /// The file with the recovery key [default: what the configuration says]
     #[arg(long, value_name = "FILE")]

@@ -8,7 +8,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use pgkeep_capture::CaptureError;
+use pgkeep_capture::{CaptureError, GlobalsError};
 use pgkeep_config::ConfigError;
 use pgkeep_format::FormatError;
 use pgkeep_postgres::client::ConnectionStringError;
@@ -77,6 +77,12 @@ pub(crate) enum CliError {
         /// What to do about it.
         hint: String,
     },
+    /// A backup has no globals.
+    #[error("backup {backup} has no globals with it: they could not be read when it was made")]
+    NoGlobals {
+        /// The backup.
+        backup: BackupId,
+    },
     /// A backup that was to be deleted is still there.
     #[error("backup {id} was not deleted: {problem}")]
     StillThere {
@@ -114,6 +120,9 @@ pub(crate) enum CliError {
     /// A capture failed.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// The globals could not be read.
+    #[error(transparent)]
+    Globals(#[from] GlobalsError),
     /// A restore failed.
     #[error(transparent)]
     Restore(#[from] RestoreError),
@@ -218,7 +227,8 @@ impl CliError {
             Self::Interrupted { .. }
             | Self::InitInterrupted { .. }
             | Self::Insisted
-            | Self::Capture(CaptureError::Interrupted { .. }) => Exit::Interrupted,
+            | Self::Capture(CaptureError::Interrupted { .. })
+            | Self::Globals(GlobalsError::Interrupted) => Exit::Interrupted,
             Self::Restore(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Demo(DemoError::Interrupted) => Exit::Interrupted,
             Self::NotBegun { source, .. } => source.exit_code(),
@@ -234,6 +244,11 @@ impl CliError {
             Self::Usage { hint, .. }
             | Self::Disagrees { hint, .. }
             | Self::NoSuchBackup { hint, .. } => Some(hint.clone()),
+            Self::NoGlobals { .. } => Some(
+                "'pgkeep list' shows which backups have none; those of other databases of the \
+                 same run have none either"
+                    .to_owned(),
+            ),
             Self::StillThere { .. } => Some(
                 "remove the object that is named, where it cannot be verified, and prune again"
                     .to_owned(),
@@ -244,6 +259,7 @@ impl CliError {
             Self::Storage(error) => error.hint(),
             Self::Repository(error) => error.hint(),
             Self::Capture(error) => error.hint(),
+            Self::Globals(error) => error.hint(),
             Self::Restore(error) => error.hint(),
             Self::NotBegun { source, .. } => source.hint(),
             Self::Demo(error) => error.hint(),

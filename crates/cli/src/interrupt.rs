@@ -49,6 +49,11 @@ impl Interrupt {
         self.signals(1).await;
     }
 
+    /// Whether somebody has asked.
+    pub(crate) fn was_requested(&self) -> bool {
+        *self.0.borrow() > 0
+    }
+
     /// Waits until somebody asks a second time.
     pub(crate) async fn insisted(&self) {
         self.signals(2).await;

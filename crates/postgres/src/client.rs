@@ -12,6 +12,7 @@ mod connection_string;
 mod contents;
 mod create_database;
 mod database_facts;
+mod databases;
 mod defaults;
 mod driver;
 mod find_password;
@@ -46,6 +47,7 @@ pub use create_database::{
 pub use database_facts::{
     DatabaseFacts, Extension, Locale, LocaleProvider, Privilege, SecurityLabel, Setting,
 };
+pub use databases::{ListedDatabase, databases, may_read_passwords};
 pub use origin::{ConnectionValue, Origin};
 pub use parameters::{ConnectionParameters, SslMode};
 pub use query_error::{QueryError, Refusal};

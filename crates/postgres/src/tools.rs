@@ -9,6 +9,7 @@ mod archive;
 mod child;
 mod find;
 mod pg_dump;
+mod pg_dumpall;
 mod pg_restore;
 
 pub use archive::{
@@ -17,4 +18,5 @@ pub use archive::{
 pub use child::ToolFailed;
 pub use find::{Choice, ToolDirectory, ToolError, Tools};
 pub use pg_dump::{PgDump, RunningDump};
+pub use pg_dumpall::{GlobalsFailed, PgDumpAll};
 pub use pg_restore::{PgRestore, RunningRestore};

@@ -32,6 +32,8 @@ pub struct DumpMeta {
     pub server_version: String,
     /// When the snapshot was taken.
     pub started: Timestamp,
+    /// Whether the globals are with it.
+    pub globals: bool,
     /// The facts, as JSON.
     pub facts: Vec<u8>,
 }
@@ -199,6 +201,7 @@ impl StoredBackup<'_> {
             cluster: plan.cluster.clone(),
             kind: plan.kind,
             database: planned.database.clone(),
+            globals: meta.globals,
             parent: planned.parent.clone(),
             system_id: meta.system_id,
             server_version: meta.server_version,

@@ -35,5 +35,5 @@ pub use keys::{KeyInfo, OwnerAccess, Rewrapped, UnendedRuns};
 pub use open::Repository;
 pub use parent::Parent;
 pub use read::{FileReader, FilesReader, OpenBackup, Piece};
-pub use run::{Run, RunPlan};
+pub use run::{Run, RunPlan, RunReport};
 pub use write::Limits;

@@ -36,6 +36,30 @@ pub struct RunPlan {
     pub backups: Vec<PlannedBackup>,
 }
 
+/// How a run ended.
+#[derive(Clone, Debug, Default)]
+pub struct RunReport {
+    /// How each backup ended.
+    pub backups: Vec<BackupOutcome>,
+    /// How reading the globals ended; none where they were not asked for.
+    pub globals: Option<Outcome>,
+    /// Why backups or the globals failed.
+    pub errors: RunErrors,
+}
+
+impl RunReport {
+    /// How it ended as a whole: complete only where nothing failed.
+    fn outcome(&self) -> Outcome {
+        let backups = self.backups.iter().map(|backup| backup.outcome);
+        let is_good = |outcome: &Outcome| *outcome == Outcome::Complete;
+        match backups.clone().filter(is_good).count() {
+            0 => Outcome::Failed,
+            _ if backups.chain(self.globals).all(|outcome| is_good(&outcome)) => Outcome::Complete,
+            _ => Outcome::Partial,
+        }
+    }
+}
+
 /// A run whose `begin` is durable.
 #[derive(Debug)]
 pub struct Run {
@@ -196,28 +220,28 @@ impl Run {
         Ok(BackupWriter::new(self, planned, engine))
     }
 
-    /// Writes down how the run ended; `errors` say why backups failed.
+    /// Writes down how the run ended.
     ///
     /// # Errors
     /// Where the storage fails; the backups are what they are all the same.
     pub async fn finish(
         self,
         finished: Timestamp,
-        backups: Vec<BackupOutcome>,
-        errors: RunErrors,
+        report: RunReport,
     ) -> Result<Outcome, RepositoryError> {
         drop(self.signs);
-        let good = backups.iter().filter(|b| b.outcome == Outcome::Complete);
-        let outcome = match good.count() {
-            0 => Outcome::Failed,
-            all if all == backups.len() => Outcome::Complete,
-            _ => Outcome::Partial,
-        };
+        let outcome = report.outcome();
+        let RunReport {
+            backups,
+            globals,
+            errors,
+        } = report;
         let record = RunOutcome {
             run: self.plan.id.clone(),
             finished,
             outcome,
             backups,
+            globals,
         };
         let name = names::run(&self.plan.cluster, &self.plan.id, RunRecord::Outcome)?;
         let errors = errors.to_json().map_err(|source| RepositoryError::Make {

@@ -1,4 +1,5 @@
-//! A dump into a file: the custom-format archive, as `pg_restore` takes it.
+//! A file of a backup into a file: a dump's archive, as `pg_restore` takes it, or the
+//! globals' SQL.
 //!
 //! Invariants: the file appears whole and durable, or not at all; one that
 //! exists is never replaced; it has mode 0600.
@@ -9,7 +10,6 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use pgkeep_format::records::DUMP_FILE;
 use pgkeep_repository::OpenBackup;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tokio::fs::File;
@@ -17,12 +17,13 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{RestoreError, StopSignal};
 
-/// Writes a backup's archive to `path` and tells its length in bytes.
+/// Writes a backup's `file` to `path` and tells its length in bytes.
 ///
 /// # Errors
 /// Whatever fails; then there is no file.
 pub async fn to_file(
     backup: &OpenBackup,
+    file: &str,
     path: &Path,
     stop: StopSignal<'_>,
 ) -> Result<u64, RestoreError> {
@@ -32,7 +33,7 @@ pub async fn to_file(
     }
     let draft = Draft::create(path)?;
     let written = tokio::select! {
-        written = fill(backup, path, &draft.path) => written?,
+        written = fill(backup, file, path, &draft.path) => written?,
         () = stop => {
             let what = format!("backup {}", backup.record().id);
             return Err(RestoreError::Interrupted { what });
@@ -42,7 +43,12 @@ pub async fn to_file(
     Ok(written)
 }
 
-async fn fill(backup: &OpenBackup, path: &Path, draft: &Path) -> Result<u64, RestoreError> {
+async fn fill(
+    backup: &OpenBackup,
+    name: &str,
+    path: &Path,
+    draft: &Path,
+) -> Result<u64, RestoreError> {
     let failed = |source| file_error(path, source);
     let read = |source| RestoreError::Read {
         backup: backup.record().id.clone(),
@@ -53,7 +59,7 @@ async fn fill(backup: &OpenBackup, path: &Path, draft: &Path) -> Result<u64, Res
         .open(draft)
         .await
         .map_err(failed)?;
-    let mut reader = backup.read(DUMP_FILE).map_err(read)?;
+    let mut reader = backup.read(name).map_err(read)?;
     let mut written = 0;
     loop {
         let bytes = match reader.next().await {

@@ -86,6 +86,7 @@ impl Scene {
             connection: &self.connection,
             tools: &self.tools,
             clock: &self.clock,
+            globals: None,
             limits: limits(),
             lock_timeout: None,
             warn: &|words| panic!("a warning: {words}"),

@@ -36,6 +36,8 @@ pub(crate) struct BackupLine {
     stored_bytes: Option<u64>,
     new_bytes: Option<u64>,
     server_version: Option<String>,
+    /// Whether the cluster's globals are with it.
+    globals: Option<bool>,
     /// By the storage's clock; of a run that should have shown by now that it goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     silent_since: Option<Timestamp>,
@@ -86,6 +88,7 @@ impl BackupLine {
             stored_bytes: Some(record.stored_bytes),
             new_bytes: Some(record.new_bytes),
             server_version: Some(record.server_version.clone()),
+            globals: Some(record.globals),
             silent_since: None,
             error: None,
         }
@@ -170,6 +173,7 @@ impl BackupLine {
             stored_bytes: None,
             new_bytes: None,
             server_version: None,
+            globals: None,
             silent_since: None,
             error: None,
         }
@@ -188,6 +192,9 @@ impl BackupLine {
                 .map_or_else(|| "-".to_owned(), words::time_to_the_minute),
             Column::Size => bytes(self.raw_bytes),
             Column::New => bytes(self.new_bytes),
+            Column::Status if self.globals == Some(false) => {
+                format!("{}, NO GLOBALS", self.status.word())
+            }
             Column::Status => self.status.word().to_owned(),
         }
     }

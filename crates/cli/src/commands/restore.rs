@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use pgkeep_format::Encryption;
+use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{DumpRestore, Restored, Selection, select, to_file};
 use pgkeep_types::{BackupId, Clock};
@@ -69,7 +70,7 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     let (opened, backup) = context.unless_interrupted(&what, open).await?;
 
     if let Some(path) = &arguments.to_file {
-        return into_file(context, &backup, &context.path(path)).await;
+        return into_file(context, &backup, arguments.globals, &context.path(path)).await;
     }
     let record = backup.record();
     let name = match &arguments.new_name {
@@ -142,12 +143,26 @@ async fn into_database(
     Ok(Exit::Done)
 }
 
-async fn into_file(context: &Context, backup: &OpenBackup, path: &Path) -> Result<Exit, CliError> {
-    let mut stop = Box::pin(context.interrupt.requested());
-    let raw_bytes = to_file(backup, path, stop.as_mut()).await?;
+async fn into_file(
+    context: &Context,
+    backup: &OpenBackup,
+    globals: bool,
+    path: &Path,
+) -> Result<Exit, CliError> {
     let record = backup.record();
+    if globals && !record.globals {
+        return Err(CliError::NoGlobals {
+            backup: record.id.clone(),
+        });
+    }
+    let (file, what, taken_by) = match globals {
+        true => (GLOBALS_FILE, "the globals", "psql takes them"),
+        false => (DUMP_FILE, "the archive", "pg_restore takes it"),
+    };
+    let mut stop = Box::pin(context.interrupt.requested());
+    let raw_bytes = to_file(backup, file, path, stop.as_mut()).await?;
     context.output.say(format_args!(
-        "wrote the archive of database {:?} from {}, {}; pg_restore takes it",
+        "wrote {what} of database {:?} from {}, {}; {taken_by}",
         record.database,
         record.id,
         words::size(raw_bytes)

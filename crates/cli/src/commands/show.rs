@@ -153,6 +153,11 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, location: &str) ->
     if let Some(id) = record.system_id {
         line("system id", id.to_string());
     }
+    let globals = match record.globals {
+        true => "with it",
+        false => "NONE; they could not be read",
+    };
+    line("globals", globals.to_owned());
     line("size", words::size(record.raw_bytes));
     line("stored", words::size(record.stored_bytes));
     line("newly stored", words::size(record.new_bytes));

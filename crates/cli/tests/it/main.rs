@@ -23,3 +23,4 @@ mod soak;
 mod terminal;
 mod there_and_back;
 mod unreachable;
+mod whole_servers;

@@ -150,8 +150,8 @@ fn with_many_leaves(site: &Site, id: &str, each: usize) -> usize {
 
 /// The leaves, each with where in its first file it begins.
 fn split(leaf: &Leaf, each: usize, empty: FileEnd) -> Vec<(Leaf, u64)> {
-    let [dump] = &leaf.files[..] else {
-        panic!("more than one file")
+    let [dump, globals] = &leaf.files[..] else {
+        panic!("not a dump and globals")
     };
     let another = |path: &str| FilePart {
         path: path.to_owned(),
@@ -173,7 +173,7 @@ fn split(leaf: &Leaf, each: usize, empty: FileEnd) -> Vec<(Leaf, u64)> {
             files.insert(0, another("another"));
         }
         if last {
-            files.push(another("yet another"));
+            files.extend([globals.clone(), another("yet another")]);
         }
         let leaf = Leaf {
             files,

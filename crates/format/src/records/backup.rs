@@ -41,6 +41,9 @@ pub struct BackupRecord {
     pub kind: BackupKind,
     /// The database of a dump.
     pub database: String,
+    /// Whether the cluster's globals are with it.
+    #[serde(default)]
+    pub globals: bool,
     /// The backup that it was compared with; it needs no more of it than `needs`
     /// says.
     #[serde(default, skip_serializing_if = "Option::is_none")]

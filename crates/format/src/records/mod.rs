@@ -8,6 +8,10 @@
 /// The name of the one file of a dump: `pg_dump`'s custom-format archive.
 pub const DUMP_FILE: &str = "dump";
 
+/// The name of the file of a dump that holds the globals of its cluster: the SQL of
+/// `pg_dumpall --globals-only`.
+pub const GLOBALS_FILE: &str = "globals";
+
 mod backup;
 mod deletion;
 mod facts;

@@ -68,6 +68,9 @@ pub struct RunOutcome {
     pub outcome: Outcome,
     /// How each backup ended.
     pub backups: Vec<BackupOutcome>,
+    /// How reading the globals ended; none where they were not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub globals: Option<Outcome>,
 }
 
 impl RunOutcome {
@@ -103,6 +106,9 @@ pub struct BackupOutcome {
 pub struct RunErrors {
     /// A sentence for each backup that failed.
     pub errors: BTreeMap<BackupId, String>,
+    /// Why the globals could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub globals: Option<String>,
 }
 
 impl RunErrors {

@@ -347,6 +347,7 @@ fn outcome(random: &SeededRandom) -> RunOutcome {
                 outcome: *one_of(random, &OUTCOMES),
             })
             .collect(),
+        globals: (random.below(2) == 0).then(|| *one_of(random, &OUTCOMES)),
     }
 }
 
@@ -354,6 +355,7 @@ fn errors(random: &SeededRandom) -> RunErrors {
     let errors = (0..random.below(4)).map(|_| (backup_id(random), text(random)));
     RunErrors {
         errors: errors.collect(),
+        globals: (random.below(2) == 0).then(|| text(random)),
     }
 }
 
@@ -369,6 +371,7 @@ fn backup(random: &SeededRandom) -> BackupRecord {
         cluster: cluster(random),
         kind: BackupKind::Dump,
         database: text(random),
+        globals: random.below(2) == 0,
         parent: (random.below(2) == 0).then(|| backup_id(random)),
         system_id: (random.below(2) == 0).then(|| SystemId(random.next())),
         server_version: "18.4".to_owned(),

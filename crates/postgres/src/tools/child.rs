@@ -155,6 +155,13 @@ pub(super) fn command(
     command
 }
 
+/// A connection string that says the database, and what there are no variables for:
+/// for programs that do not take the database from their environment.
+pub(super) fn connection_string(connection: &ConnectionParameters) -> String {
+    let pairs = connection.to_pairs();
+    pairs.unwrap_or_else(|| connection.database_pair())
+}
+
 impl RunningTool {
     pub(super) fn spawn(
         mut command: Command,
@@ -298,6 +305,15 @@ fn last_lines(tool: &str, said: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_database_reads_back_as_it_was_whatever_its_name() {
+        for name in ["a", "a=b", "it's", r"back\slash", "-x", "Zoo \"q\" ünï=x"] {
+            let named = ConnectionParameters::default().with_database(name);
+            let parsed = ConnectionParameters::parse(&connection_string(&named)).unwrap();
+            assert_eq!(parsed.database(), name);
+        }
+    }
 
     #[test]
     fn only_the_last_lines_are_told_and_without_the_programs_name() {

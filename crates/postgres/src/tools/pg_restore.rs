@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use tokio::process::ChildStdin;
 
-use super::child::{RunningTool, ToolFailed, command};
+use super::child::{RunningTool, ToolFailed, command, connection_string};
 use super::find::ToolDirectory;
 use crate::client::ConnectionParameters;
 
@@ -71,13 +71,6 @@ impl<'a> PgRestore<'a> {
     }
 }
 
-/// A connection string that says the database, and what there are no variables for:
-/// `pg_restore` writes a script where it is given none.
-fn connection_string(connection: &ConnectionParameters) -> String {
-    let pairs = connection.to_pairs();
-    pairs.unwrap_or_else(|| connection.database_pair())
-}
-
 /// A running `pg_restore`; killed when it is dropped.
 #[derive(Debug)]
 pub struct RunningRestore {
@@ -112,19 +105,5 @@ impl RunningRestore {
         // Input that nobody took would keep it waiting for ever.
         drop(self.tool.take_stdin());
         self.tool.wait().await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_database_reads_back_as_it_was_whatever_its_name() {
-        for name in ["a", "a=b", "it's", r"back\slash", "-x", "Zoo \"q\" ünï=x"] {
-            let named = ConnectionParameters::default().with_database(name);
-            let parsed = ConnectionParameters::parse(&connection_string(&named)).unwrap();
-            assert_eq!(parsed.database(), name);
-        }
     }
 }

@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pgkeep_format::cut::Cutting;
-use pgkeep_format::records::{
-    BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup, RunErrors,
-};
+use pgkeep_format::records::{BackupKind, BackupOutcome, BackupRecord, Outcome, PlannedBackup};
 use pgkeep_format::{HostKey, Identities, RecoveryIdentity};
 use pgkeep_repository::{
-    BackupWriter, DumpMeta, Limits, NewRepository, Piece, Repository, RunPlan,
+    BackupWriter, DumpMeta, Limits, NewRepository, Piece, Repository, RunPlan, RunReport,
 };
 use pgkeep_storage::Storage;
 use pgkeep_testkit::{ScriptedClock, SeededRandom};
@@ -92,6 +90,7 @@ impl Site {
             system_id: None,
             server_version: "18.4".to_owned(),
             started: self.clock.now(),
+            globals: false,
             facts: b"{}".to_vec(),
         };
         let committed = stored
@@ -104,7 +103,13 @@ impl Site {
             database: planned.database,
             outcome: Outcome::Complete,
         };
-        let ended = run.finish(self.clock.now(), vec![ended], RunErrors::default());
+        let ended = run.finish(
+            self.clock.now(),
+            RunReport {
+                backups: vec![ended],
+                ..RunReport::default()
+            },
+        );
         ended.await.expect("an outcome");
         record
     }

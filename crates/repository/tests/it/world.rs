@@ -12,7 +12,7 @@ use pgkeep_format::records::{
 use pgkeep_format::{HostKey, Identities, Passphrase, RecoveryIdentity, Trust};
 use pgkeep_repository::{
     BackupWriter, Catalogue, DumpMeta, Limits, NewRepository, Repository, RepositoryError, Run,
-    RunPlan,
+    RunPlan, RunReport,
 };
 use pgkeep_storage::Storage;
 use pgkeep_testkit::{MemoryStorage, ScriptedClock, SeededRandom};
@@ -210,6 +210,7 @@ impl World {
             system_id: None,
             server_version: "15.18".to_owned(),
             started: self.clock.now(),
+            globals: false,
             facts: b"{}".to_vec(),
         };
         let committed = match backup.finish().await {
@@ -229,7 +230,7 @@ impl World {
         if let Err(error) = &committed {
             errors.errors.insert(ended.id.clone(), error.to_string());
         }
-        let finished = run.finish(self.clock.now(), vec![ended], errors).await;
+        let finished = run.finish(self.clock.now(), report(ended, errors)).await;
         let record = committed?.into_record();
         finished?;
         Ok(record)
@@ -299,4 +300,12 @@ pub(crate) fn content(length: usize, seed: u64) -> Vec<u8> {
     }
     bytes.truncate(length);
     bytes
+}
+
+fn report(ended: BackupOutcome, errors: RunErrors) -> RunReport {
+    RunReport {
+        backups: vec![ended],
+        globals: None,
+        errors,
+    }
 }

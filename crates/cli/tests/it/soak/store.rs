@@ -10,7 +10,7 @@ use pgkeep_format::records::{
 };
 use pgkeep_format::{HostKey, Identities, RecoveryIdentity, Trust};
 use pgkeep_repository::{
-    BackupWriter, DumpMeta, Limits, NewRepository, Repository, RepositoryError, RunPlan,
+    BackupWriter, DumpMeta, Limits, NewRepository, Repository, RepositoryError, RunPlan, RunReport,
 };
 use pgkeep_storage::Storage;
 use pgkeep_testkit::{MemoryStorage, ScriptedClock, SeededRandom};
@@ -129,6 +129,7 @@ impl Store {
             system_id: None,
             server_version: "18.4".to_owned(),
             started: self.clock.now(),
+            globals: false,
             facts: b"{}".to_vec(),
         };
         let made = match backup.finish().await {
@@ -148,7 +149,7 @@ impl Store {
             database: planned.database,
             outcome,
         };
-        let finished = run.finish(self.clock.now(), vec![ended], errors).await;
+        let finished = run.finish(self.clock.now(), report(ended, errors)).await;
         let record = made?.into_record();
         finished?;
         Ok(record)
@@ -197,4 +198,12 @@ fn main() -> ClusterName {
 async fn in_time<T>(work: impl Future<Output = T>) -> T {
     let done = tokio::time::timeout(DEADLINE, work).await;
     done.expect("an end, whatever the storage does")
+}
+
+fn report(ended: BackupOutcome, errors: RunErrors) -> RunReport {
+    RunReport {
+        backups: vec![ended],
+        globals: None,
+        errors,
+    }
 }

@@ -261,6 +261,7 @@ fn outcome(backup: usize, outcome: Outcome) -> RunOutcome {
             database: "app".to_owned(),
             outcome,
         }],
+        globals: None,
     }
 }
 
@@ -282,6 +283,7 @@ fn record(backup: usize, needs: u8) -> BackupRecord {
         cluster: cluster(),
         kind: BackupKind::Dump,
         database: "app".to_owned(),
+        globals: false,
         parent: None,
         system_id: None,
         server_version: "15.18".to_owned(),

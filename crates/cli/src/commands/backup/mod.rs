@@ -1,0 +1,166 @@
+//! `pgkeep backup`: a run that makes a dump of each database of a server, or of
+//! those that it was given, with the cluster's globals.
+//!
+//! Invariants: the run is written down before anything else is tried, and how it
+//! ended after all else; a database that fails does not keep the next one from
+//! its turn; exit code 0 only where every backup is complete, globals included.
+
+mod databases;
+mod parents;
+mod report;
+mod work;
+
+use pgkeep_capture::CaptureError;
+use pgkeep_config::{ClusterSettings, Settings};
+use pgkeep_format::records::{BackupKind, Outcome, PlannedBackup};
+use pgkeep_postgres::client::ConnectionParameters;
+use pgkeep_repository::{Run, RunPlan};
+use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
+
+use self::parents::find_parents;
+use self::report::{Ended, Report, tell_failures};
+use self::work::Work;
+use crate::arguments::{Backup, Kind};
+use crate::commands::database_name::check_name;
+use crate::context::Context;
+use crate::error::{CliError, Exit};
+use crate::server_password;
+
+/// Backs up, and tells how it ended.
+pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, CliError> {
+    let settings = context.settings()?;
+    let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
+    let connection = context.connection(&cluster, &cluster_settings)?;
+    for database in &arguments.databases {
+        check_name(database)?;
+    }
+    let first = arguments.databases.first();
+    let first = first.map_or_else(|| connection.clone(), |name| connection.with_database(name));
+    let password = server_password::typed(context, &first).await?;
+    let connection = server_password::with_typed(connection, password.as_ref());
+    let listing = meant(context, arguments, &connection);
+    let listed = context.unless_interrupted("the backup", listing).await?;
+    let databases = match &listed {
+        Ok(databases) => databases.clone(),
+        // The run fails, and says so where its backups would be.
+        Err(_) => vec![connection.database().to_owned()],
+    };
+    // A password file can have another line for each database.
+    let connections = databases.iter().map(|database| {
+        let known = context.connection_to(&cluster, &cluster_settings, Some(database))?;
+        Ok(server_password::with_typed(known, password.as_ref()))
+    });
+    let connections = connections.collect::<Result<Vec<_>, CliError>>()?;
+    let plan = plan(context, &cluster, arguments.kind, &databases);
+    let begun = begin(context, &settings, &cluster_settings, plan, arguments.whole);
+    let begun = context.unless_interrupted("the backup", begun).await;
+    let run = begun.map_err(|source| CliError::NotBegun {
+        databases,
+        source: Box::new(source),
+    })?;
+
+    let (globals, ended) = match listed {
+        Ok(_) => {
+            let work = Work {
+                context,
+                settings: &cluster_settings,
+                tools: &context.tools(&settings).await,
+                run: &run,
+            };
+            let globals = work
+                .globals(connections.first().unwrap_or(&connection))
+                .await;
+            let jobs = arguments.jobs.get();
+            let ended = work.dumps(&connections, globals.as_ref().ok(), jobs).await;
+            (Some(globals), ended)
+        }
+        Err(error) => (None, not_listed(&run, error)),
+    };
+    let report = Report::new(&cluster, &run, globals.as_ref(), &ended);
+    let exit = tell_failures(context, globals, ended);
+    finish(context, run, report, exit).await
+}
+
+/// The databases that are meant; why they cannot be listed is the run's failure.
+async fn meant(
+    context: &Context,
+    arguments: &Backup,
+    connection: &ConnectionParameters,
+) -> Result<Result<Vec<String>, CaptureError>, CliError> {
+    Ok(match arguments.databases.as_slice() {
+        [] => databases::all(context, connection).await,
+        named => Ok(named.to_vec()),
+    })
+}
+
+/// The one backup that stands for those that nobody could list.
+fn not_listed(run: &Run, error: CaptureError) -> Vec<Ended> {
+    let planned = run.planned().first().cloned();
+    planned
+        .map(|planned| (planned, Err(error)))
+        .into_iter()
+        .collect()
+}
+
+/// Opens the repository, finds the backups to compare with, and writes down what is
+/// about to be done.
+async fn begin(
+    context: &Context,
+    settings: &Settings,
+    cluster: &ClusterSettings,
+    mut plan: RunPlan,
+    whole: bool,
+) -> Result<Run, CliError> {
+    let keys = context.keys(settings, None)?;
+    let repository = context.repository(settings, cluster, &keys).await?;
+    let access = context.write_access(settings, &repository, keys)?;
+    if !whole {
+        find_parents(context, &repository, &access, &mut plan).await;
+    }
+    Ok(repository.begin(&access, plan).await?)
+}
+
+fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[String]) -> RunPlan {
+    let planned = databases.iter().map(|database| PlannedBackup {
+        id: BackupId::new(&context.clock, &context.random),
+        database: database.clone(),
+        parent: None,
+    });
+    RunPlan {
+        id: RunId::new(&context.clock, &context.random),
+        cluster: cluster.clone(),
+        kind: match kind {
+            Kind::Dump => BackupKind::Dump,
+        },
+        started: context.clock.now(),
+        pgkeep: env!("CARGO_PKG_VERSION").to_owned(),
+        backups: planned.collect(),
+    }
+}
+
+/// Writes down how the run ended. The backups are what they are; that their run
+/// could not be given its end is a failure of its own.
+async fn finish(
+    context: &Context,
+    run: Run,
+    mut report: Report,
+    exit: Exit,
+) -> Result<Exit, CliError> {
+    let finished = run.finish(context.clock.now(), report.for_outcome()).await;
+    let exit = match finished {
+        Ok(outcome) => {
+            report.outcome = outcome;
+            exit
+        }
+        Err(error) => {
+            context.output.failure(&CliError::Repository(error));
+            report.outcome = Outcome::Failed;
+            match exit {
+                Exit::Interrupted => exit,
+                _ => Exit::Failed,
+            }
+        }
+    };
+    context.output.json(&report)?;
+    Ok(exit)
+}

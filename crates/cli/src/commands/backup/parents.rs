@@ -1,0 +1,59 @@
+//! Which earlier backups the next ones are compared with.
+//!
+//! Invariant: that one is not compared with, or not with the newest, is told with
+//! what to do about it.
+
+use pgkeep_format::Identities;
+use pgkeep_repository::{ParentChoice, Repository, RunPlan, WriteAccess, is_ahead};
+use pgkeep_types::Clock;
+
+use crate::commands::list::warn_of_clock;
+use crate::context::Context;
+use crate::words;
+
+/// Finds the backups to compare with. Without them more is stored, and nothing lost.
+pub(super) async fn find_parents(
+    context: &Context,
+    repository: &Repository,
+    access: &WriteAccess,
+    plan: &mut RunPlan,
+) {
+    let no_keys = Identities::default();
+    match repository.catalogue(&plan.cluster, &no_keys).await {
+        Ok(catalogue) => {
+            for backup in &mut plan.backups {
+                let chosen = catalogue.parent(access, plan.kind, &backup.database);
+                tell_choice(context, &backup.database, chosen);
+                backup.parent = chosen.backup.map(|parent| parent.id.clone());
+            }
+            let now = context.clock.now();
+            let mut ahead = catalogue.complete().filter(|b| is_ahead(b.started, now));
+            if let Some(backup) = ahead.next_back() {
+                warn_of_clock(context, &catalogue, backup);
+            }
+        }
+        Err(error) => context.output.warning(format_args!(
+            "earlier backups cannot be compared with, and everything is stored: {error}"
+        )),
+    }
+}
+
+/// Tells where more is stored than would be if hosts shared their key.
+fn tell_choice(context: &Context, database: &str, chosen: ParentChoice<'_>) {
+    let Some(shut) = chosen.shut else { return };
+    let instead = match chosen.backup {
+        Some(older) => format!(
+            "compared with backup {}, an old one of this host's",
+            older.id.short()
+        ),
+        None => "stored whole".to_owned(),
+    };
+    let host = words::printable(shut.host);
+    context.output.warning(format_args!(
+        "database {database:?} is {instead}: its last backup, {}, is of host {host}, and this \
+         host's key does not open what it would have to be compared with. Where hosts of one \
+         cluster share a key, each stores only what has changed: copy the host key file of {host} \
+         here, and name it with host_key_file in [encryption]",
+        shut.backup.id.short()
+    ));
+}

@@ -1,0 +1,122 @@
+//! What a run came to: for people, for programs, and for its outcome.
+//!
+//! Invariant: each of the three says the same; exit code 0 only where every backup
+//! and the globals are complete.
+
+use pgkeep_capture::{CaptureError, Globals, GlobalsError};
+use pgkeep_format::records::{BackupRecord, Outcome, PlannedBackup, RunErrors};
+use pgkeep_repository::{Run, RunReport};
+use pgkeep_types::{ClusterName, RunId};
+use serde::Serialize;
+
+use crate::commands::list::BackupLine;
+use crate::context::Context;
+use crate::error::{CliError, Exit, sentence};
+use crate::output::JSON_VERSION;
+
+/// A backup that had its turn, and what it came to.
+pub(super) type Ended = (PlannedBackup, Result<BackupRecord, CaptureError>);
+
+/// What programs are told.
+#[derive(Serialize)]
+pub(super) struct Report {
+    version: u32,
+    run: RunId,
+    pub(super) outcome: Outcome,
+    globals: Option<GlobalsLine>,
+    backups: Vec<BackupLine>,
+}
+
+#[derive(Serialize)]
+struct GlobalsLine {
+    outcome: Outcome,
+    /// Whether the hashes of passwords are among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passwords: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+impl GlobalsLine {
+    fn new(read: &Result<Globals, GlobalsError>) -> Self {
+        match read {
+            Ok(globals) => Self {
+                outcome: Outcome::Complete,
+                passwords: Some(globals.has_passwords()),
+                error: None,
+            },
+            Err(error) => Self {
+                outcome: Outcome::Failed,
+                passwords: None,
+                error: Some(sentence(error)),
+            },
+        }
+    }
+}
+
+impl Report {
+    /// `globals` are none where they were not asked for.
+    pub(super) fn new(
+        cluster: &ClusterName,
+        run: &Run,
+        globals: Option<&Result<Globals, GlobalsError>>,
+        ended: &[Ended],
+    ) -> Self {
+        let line = |(planned, made): &Ended| match made {
+            Ok(record) => BackupLine::complete(record),
+            Err(error) => BackupLine::failed(cluster, planned, sentence(error)),
+        };
+        Self {
+            version: JSON_VERSION,
+            run: run.id().clone(),
+            outcome: Outcome::Failed,
+            globals: globals.map(GlobalsLine::new),
+            backups: ended.iter().map(line).collect(),
+        }
+    }
+
+    /// What is written down.
+    pub(super) fn for_outcome(&self) -> RunReport {
+        let lines = self.backups.iter();
+        let globals = self.globals.as_ref();
+        RunReport {
+            backups: lines.clone().filter_map(BackupLine::outcome).collect(),
+            globals: globals.map(|globals| globals.outcome),
+            errors: RunErrors {
+                errors: lines.filter_map(BackupLine::failure).collect(),
+                globals: globals.and_then(|globals| globals.error.clone()),
+            },
+        }
+    }
+}
+
+/// Tells why backups and the globals failed, and how the program is to end.
+pub(super) fn tell_failures(
+    context: &Context,
+    globals: Option<Result<Globals, GlobalsError>>,
+    ended: Vec<Ended>,
+) -> Exit {
+    let count = ended.len();
+    let mut exits = Vec::new();
+    for (_, made) in ended {
+        if let Err(error) = made {
+            let error = CliError::Capture(error);
+            context.output.failure(&error);
+            exits.push(error.exit_code());
+        }
+    }
+    let failed = exits.len();
+    if let Some(Err(error)) = globals {
+        let error = CliError::Globals(error);
+        context.output.failure(&error);
+        exits.push(error.exit_code());
+    }
+    if exits.contains(&Exit::Interrupted) {
+        return Exit::Interrupted;
+    }
+    match exits.len() {
+        0 => Exit::Done,
+        _ if failed == count => Exit::Failed,
+        _ => Exit::Partial,
+    }
+}

@@ -1,0 +1,126 @@
+//! The work of a run: the globals, then a dump of each database, some at a time.
+//!
+//! Invariants: each is said to begin and to end; once somebody has asked to stop,
+//! what has not had its turn has failed.
+
+use futures_util::stream::{self, StreamExt};
+use pgkeep_capture::{CaptureError, Dump, Globals, GlobalsError};
+use pgkeep_config::ClusterSettings;
+use pgkeep_format::records::{BackupRecord, PlannedBackup};
+use pgkeep_postgres::client::ConnectionParameters;
+use pgkeep_postgres::tools::Tools;
+use pgkeep_repository::{Committed, Limits, Run};
+use pgkeep_types::Clock;
+
+use super::report::Ended;
+use crate::context::Context;
+use crate::words;
+
+/// What all of a run's work is done with.
+pub(super) struct Work<'a> {
+    pub(super) context: &'a Context,
+    pub(super) settings: &'a ClusterSettings,
+    pub(super) tools: &'a Tools,
+    pub(super) run: &'a Run,
+}
+
+impl Work<'_> {
+    /// Reads the globals.
+    pub(super) async fn globals(
+        &self,
+        connection: &ConnectionParameters,
+    ) -> Result<Globals, GlobalsError> {
+        let mut stop = Box::pin(self.context.interrupt.requested());
+        let read = Globals::read(connection, self.tools, stop.as_mut()).await;
+        let output = self.context.output;
+        let now = words::time(self.context.clock.now());
+        match &read {
+            Ok(globals) => {
+                let size = words::size(globals.size());
+                output.say(format_args!("{now} END   globals: complete, {size}"));
+                if !globals.has_passwords() {
+                    output.warning(format_args!(
+                        "the globals hold no password hashes: role {:?} may not read them \
+                         (pg_authid); restored roles will have no passwords",
+                        connection.user()
+                    ));
+                }
+            }
+            Err(_) => output.say(format_args!("{now} END   globals: FAILED")),
+        }
+        read
+    }
+
+    /// Dumps each database by its connection, `jobs` at a time; tells them in the order
+    /// in which they were planned.
+    pub(super) async fn dumps(
+        &self,
+        connections: &[ConnectionParameters],
+        globals: Option<&Globals>,
+        jobs: usize,
+    ) -> Vec<Ended> {
+        let each = self.run.planned().iter().zip(connections);
+        let dumps = each.map(|(planned, connection)| self.dump(globals, planned, connection));
+        stream::iter(dumps).buffered(jobs).collect().await
+    }
+
+    async fn dump(
+        &self,
+        globals: Option<&Globals>,
+        planned: &PlannedBackup,
+        connection: &ConnectionParameters,
+    ) -> Ended {
+        let dump = Dump {
+            connection,
+            tools: self.tools,
+            clock: &self.context.clock,
+            globals,
+            limits: Limits::default(),
+            lock_timeout: self.settings.dump.lock_timeout,
+            warn: &|words| self.context.output.warning(words),
+        };
+        let made = match self.context.interrupt.was_requested() {
+            false => self.told(&dump, planned).await,
+            true => Err(CaptureError::Interrupted {
+                database: planned.database.clone(),
+            }),
+        };
+        (planned.clone(), made)
+    }
+
+    /// Makes one backup and says when it began and how it ended.
+    async fn told(
+        &self,
+        dump: &Dump<'_>,
+        planned: &PlannedBackup,
+    ) -> Result<BackupRecord, CaptureError> {
+        let Self { context, run, .. } = self;
+        let started = context.clock.now();
+        let database = &planned.database;
+        context.output.say(format_args!(
+            "{} START dump of {database:?} as {}",
+            words::time(started),
+            planned.id
+        ));
+        let mut stop = Box::pin(context.interrupt.requested());
+        let made = dump.capture(run, planned, stop.as_mut()).await;
+        let now = context.clock.now();
+        let took = words::duration(started, now);
+        match &made {
+            Ok(committed) => {
+                let record = committed.record();
+                context.output.say(format_args!(
+                    "{} END   dump of {database:?}: complete, {} in {took}, {} new",
+                    words::time(now),
+                    words::size(record.raw_bytes),
+                    words::size(record.new_bytes),
+                ));
+            }
+            Err(_) => context.output.say(format_args!(
+                "{} END   dump of {database:?}: FAILED after {took}",
+                words::time(now)
+            )),
+        }
+        made.map(Committed::into_record)
+    }
+}

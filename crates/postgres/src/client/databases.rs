@@ -1,0 +1,55 @@
+//! Which databases a cluster has.
+//!
+//! Invariant: templates are left out, whatever else is there is told.
+
+use super::connection::Connection;
+use super::query_error::QueryError;
+
+/// A database of a cluster that is no template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedDatabase {
+    /// Its name.
+    pub name: String,
+    /// Whether it takes sessions at all.
+    pub allows_connections: bool,
+}
+
+/// Every database of the session's cluster but templates, by name.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn databases(session: &Connection) -> Result<Vec<ListedDatabase>, QueryError> {
+    let rows = session
+        .query(
+            "SELECT datname::text AS name, datallowconn AS allows_connections \
+             FROM pg_catalog.pg_database WHERE NOT datistemplate \
+             ORDER BY datname COLLATE \"C\"",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(ListedDatabase {
+                name: session.column(row, "name")?,
+                allows_connections: session.column(row, "allows_connections")?,
+            })
+        })
+        .collect()
+}
+
+/// Whether the session may read the hashes of roles' passwords. Managed servers
+/// refuse that to all.
+///
+/// # Errors
+///
+/// Where the server refuses the question or is gone.
+pub async fn may_read_passwords(session: &Connection) -> Result<bool, QueryError> {
+    let row = session
+        .query_one(
+            "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS may",
+            &[],
+        )
+        .await?;
+    session.column(&row, "may")
+}
