@@ -175,6 +175,24 @@ pub(crate) struct Restore {
     #[arg(long = "as", value_name = "NAME", conflicts_with = "to_file")]
     pub(crate) new_name: Option<String>,
 
+    /// Restore into another server: a URL or libpq's key=value pairs, without a password. Its
+    /// database is only connected to; the new one's name is given with --as
+    #[arg(long, value_name = "URL", conflicts_with = "to_file")]
+    pub(crate) into: Option<String>,
+
+    /// Make the new database as this user of the same server, who may create databases; it is
+    /// filled by the connection's own user
+    #[arg(long, value_name = "URL", conflicts_with = "to_file")]
+    pub(crate) admin: Option<String>,
+
+    /// Bring no owners back: everything belongs to the user who restores
+    #[arg(long, conflicts_with = "to_file")]
+    pub(crate) no_owner: bool,
+
+    /// Bring no privileges back, neither the database's nor those of what is in it
+    #[arg(long, conflicts_with = "to_file")]
+    pub(crate) no_privileges: bool,
+
     /// Write the archive into a file instead; pg_restore takes it
     #[arg(long, value_name = "FILE")]
     pub(crate) to_file: Option<PathBuf>,

@@ -21,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::keys::{KeysAtHand, unlock};
 use crate::output::Output;
 use crate::process::{self, SystemClock, SystemRandom};
-use crate::storage;
+use crate::{server_password, storage};
 
 /// What every command works with.
 pub(crate) struct Context {
@@ -135,6 +135,20 @@ impl Context {
                 cluster: cluster.to_string(),
                 source,
             })
+    }
+
+    /// How to connect to what `option` gives on the command line.
+    pub(crate) fn connection_argument(
+        &self,
+        option: &'static str,
+        given: &str,
+    ) -> Result<ConnectionParameters, CliError> {
+        let failed = |source| CliError::ConnectionArgument { option, source };
+        let parsed = ConnectionParameters::parse(given).map_err(failed)?;
+        server_password::refuse_as_argument(&parsed)?;
+        parsed
+            .with_defaults(&self.environment, &self.random)
+            .map_err(failed)
     }
 
     /// The private keys at hand; `identity` is the file that was named.

@@ -103,6 +103,15 @@ pub(crate) enum CliError {
         #[source]
         source: ConnectionStringError,
     },
+    /// A connection string on the command line cannot be understood.
+    #[error("what {option} gives cannot be used")]
+    ConnectionArgument {
+        /// The option.
+        option: &'static str,
+        /// Why not.
+        #[source]
+        source: ConnectionStringError,
+    },
     /// A repository's address cannot be used.
     #[error("repository {repository:?} cannot be used")]
     Address {
@@ -254,7 +263,9 @@ impl CliError {
                     .to_owned(),
             ),
             Self::Config(error) => error.hint(),
-            Self::Connection { source, .. } => source.hint(),
+            Self::Connection { source, .. } | Self::ConnectionArgument { source, .. } => {
+                source.hint()
+            }
             Self::Address { source, .. } => source.hint(),
             Self::Storage(error) => error.hint(),
             Self::Repository(error) => error.hint(),

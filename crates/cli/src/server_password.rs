@@ -10,6 +10,19 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::terminal;
 
+/// Refuses a connection with a password that was an argument.
+pub(crate) fn refuse_as_argument(parsed: &ConnectionParameters) -> Result<(), CliError> {
+    if parsed.has_password() {
+        return Err(CliError::Usage {
+            problem: "a password was given as an argument, where others can see it".to_owned(),
+            hint: "put it into ~/.pgpass, or the whole URL into PGKEEP_DATABASE_URL; \
+                   and change it"
+                .to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// The password that was typed; none where none is needed or nobody is there.
 pub(crate) async fn typed(
     context: &Context,

@@ -7,8 +7,15 @@ use std::fmt::Debug;
 
 use pgkeep_postgres::client::{DatabaseFacts, Extension, Locale};
 
+use crate::left_out::LeftOut;
+
 /// In what `found` differs from `expected`, in words; nothing where it does not.
-pub(crate) fn differences(expected: &DatabaseFacts, found: &DatabaseFacts) -> Vec<String> {
+/// What was left out is not looked at, but for the owner: `expected` says who that is.
+pub(crate) fn differences(
+    expected: &DatabaseFacts,
+    found: &DatabaseFacts,
+    left_out: LeftOut,
+) -> Vec<String> {
     let DatabaseFacts {
         owner,
         encoding,
@@ -41,17 +48,19 @@ pub(crate) fn differences(expected: &DatabaseFacts, found: &DatabaseFacts) -> Ve
     differences.of("the comment", comment, &found.comment);
     // The catalogs keep lists in the order in which things were done.
     differences.of_lists("security labels", security_labels, &found.security_labels);
-    differences.of(
-        "whether privileges are set",
-        &privileges.is_some(),
-        &found.privileges.is_some(),
-    );
-    let none = Vec::new();
-    differences.of_lists(
-        "privileges",
-        privileges.as_ref().unwrap_or(&none),
-        found.privileges.as_ref().unwrap_or(&none),
-    );
+    if !left_out.privileges {
+        differences.of(
+            "whether privileges are set",
+            &privileges.is_some(),
+            &found.privileges.is_some(),
+        );
+        let none = Vec::new();
+        differences.of_lists(
+            "privileges",
+            privileges.as_ref().unwrap_or(&none),
+            found.privileges.as_ref().unwrap_or(&none),
+        );
+    }
     differences.of_lists("settings", settings, &found.settings);
     // An archive does not say which version of an extension it wants.
     differences.of_lists("extensions", &named(extensions), &named(&found.extensions));

@@ -85,6 +85,16 @@ pub enum RestoreError {
         #[source]
         source: ConnectError,
     },
+    /// Who makes the database and who fills it are on two servers.
+    #[error(
+        "the database would be made on {admin} and filled on {connection}: these are two servers"
+    )]
+    TwoServers {
+        /// Where it would be filled.
+        connection: String,
+        /// Where it would be made.
+        admin: String,
+    },
     /// There is no `pg_restore` for this server and this archive.
     #[error("cannot restore into database {database:?}")]
     Tools {
@@ -213,6 +223,9 @@ impl RestoreError {
             }
             Self::Read { source, .. } => source.hint(),
             Self::Connect { source, .. } => source.hint(),
+            Self::TwoServers { .. } => {
+                Some("name the same server twice; with --admin another user of it".to_owned())
+            }
             Self::Tools { source, .. } => source.hint(),
             Self::Create { source } => source.hint(),
             Self::Restore { source, .. } => source.hint(),

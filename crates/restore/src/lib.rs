@@ -12,9 +12,13 @@ mod database;
 mod error;
 mod facts;
 mod file;
+mod fill;
+mod left_out;
 mod select;
+mod server;
 
 pub use database::{DumpRestore, Restored, StopSignal};
 pub use error::RestoreError;
 pub use file::to_file;
+pub use left_out::LeftOut;
 pub use select::{Selection, select};

@@ -23,7 +23,7 @@ use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
 use crate::private_file::Drafts;
-use crate::{passphrase, process, storage};
+use crate::{passphrase, process, server_password, storage};
 use configuration::configuration;
 
 #[derive(Serialize)]
@@ -260,15 +260,7 @@ fn refuse_password(arguments: &Init) -> Result<(), CliError> {
         cluster: arguments.cluster.to_string(),
         source,
     })?;
-    if parsed.has_password() {
-        return Err(CliError::Usage {
-            problem: "a password was given as an argument, where others can see it".to_owned(),
-            hint: "put it into ~/.pgpass, or the whole URL into PGKEEP_DATABASE_URL; \
-                   and change it"
-                .to_owned(),
-        });
-    }
-    Ok(())
+    server_password::refuse_as_argument(&parsed)
 }
 
 fn tell(

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use pgkeep_format::Encryption;
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
+use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{DumpRestore, Restored, Selection, select, to_file};
+use pgkeep_restore::{DumpRestore, LeftOut, Restored, Selection, select, to_file};
 use pgkeep_types::{BackupId, Clock};
 use serde::Serialize;
 
@@ -26,6 +27,8 @@ struct Report<'a> {
     database: Option<&'a str>,
     file: Option<&'a Path>,
     raw_bytes: u64,
+    /// What was neither brought back nor compared, as was asked.
+    left_out: Vec<&'static str>,
 }
 
 /// Restores.
@@ -41,6 +44,13 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         });
     }
     let selection = selection(arguments)?;
+    let given = |option, text: &Option<String>| {
+        let text = text.as_deref();
+        text.map(|text| context.connection_argument(option, text))
+            .transpose()
+    };
+    let into = given("--into", &arguments.into)?;
+    let admin = given("--admin", &arguments.admin)?;
     let identity = arguments.identity.as_deref();
     let open = async {
         let opened = context
@@ -77,16 +87,35 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         Some(name) => name.clone(),
         None => default_name(&record.database, &record.id),
     };
-    let connection = context.connection(&opened.cluster, &opened.cluster_settings)?;
-    let password = server_password::typed(context, &connection).await?;
-    let connection = server_password::with_typed(connection, password.as_ref());
+    let connection = match into {
+        Some(into) => into,
+        None => context.connection(&opened.cluster, &opened.cluster_settings)?,
+    };
+    let connection = with_password(context, connection).await?;
+    let admin = match admin {
+        Some(admin) => with_password(context, admin).await?,
+        None => connection.clone(),
+    };
     let tools = context.tools(&opened.settings).await;
     let restore = DumpRestore {
         connection: &connection,
+        admin: &admin,
         tools: &tools,
         name: &name,
+        left_out: LeftOut {
+            owner: arguments.no_owner,
+            privileges: arguments.no_privileges,
+        },
     };
     into_database(context, &backup, restore).await
+}
+
+async fn with_password(
+    context: &Context,
+    connection: ConnectionParameters,
+) -> Result<ConnectionParameters, CliError> {
+    let password = server_password::typed(context, &connection).await?;
+    Ok(server_password::with_typed(connection, password.as_ref()))
 }
 
 fn selection(arguments: &Restore) -> Result<Selection, CliError> {
@@ -115,12 +144,14 @@ async fn into_database(
     let started = context.clock.now();
     let record = backup.record();
     context.output.say(format_args!(
-        "{} START restore of {:?} from {} into new database {:?}",
+        "{} START restore of {:?} from {} into new database {:?} on {}",
         words::time(started),
         record.database,
         record.id,
-        restore.name
+        restore.name,
+        restore.connection.server()
     ));
+    let LeftOut { owner, privileges } = restore.left_out;
     let mut stop = Box::pin(context.interrupt.requested());
     let restored: Restored = restore.apply(backup, stop.as_mut()).await?;
     let now = context.clock.now();
@@ -132,6 +163,19 @@ async fn into_database(
         words::duration(started, now),
         restored.tables
     ));
+    let mut left_out = Vec::new();
+    if owner {
+        context.output.say(format_args!(
+            "owners were left out and not compared: all belongs to {:?}",
+            restored.owner
+        ));
+        left_out.push("owners");
+    }
+    if privileges {
+        let words = "privileges were left out and not compared";
+        context.output.say(words);
+        left_out.push("privileges");
+    }
     context.output.data(format_args!("{}\n", restored.database));
     context.output.json(&Report {
         version: JSON_VERSION,
@@ -139,6 +183,7 @@ async fn into_database(
         database: Some(&restored.database),
         file: None,
         raw_bytes: restored.raw_bytes,
+        left_out,
     })?;
     Ok(Exit::Done)
 }
@@ -174,6 +219,7 @@ async fn into_file(
         database: None,
         file: Some(path),
         raw_bytes,
+        left_out: Vec::new(),
     })?;
     Ok(Exit::Done)
 }

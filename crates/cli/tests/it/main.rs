@@ -13,6 +13,7 @@ mod keys;
 mod kills;
 mod kit;
 mod many_leaves;
+mod other_servers;
 mod passphrases;
 mod prune;
 mod script;

@@ -1,0 +1,125 @@
+//! The server that a restore goes to: who makes the database there, and who fills it.
+//!
+//! Invariant: both are on the same server, and stay on it where the connection names
+//! several.
+
+use std::error::Error;
+
+use pgkeep_postgres::client::{
+    self, ConnectError, Connection, ConnectionParameters, QueryError, connect,
+};
+
+use crate::{DumpRestore, RestoreError};
+
+/// Databases that every cluster has, to connect to when the one that the
+/// connection names is gone.
+const ALWAYS_THERE: [&str; 2] = ["postgres", "template1"];
+
+/// A server that a database is made on.
+pub(crate) struct Server {
+    /// Who makes the database.
+    pub(crate) admin: Connection,
+    /// Who fills it.
+    pub(crate) connection: ConnectionParameters,
+    /// The role of who fills it.
+    pub(crate) user: String,
+}
+
+impl Server {
+    /// Connects both.
+    ///
+    /// # Errors
+    /// Where one is not let in, or they are not on one server.
+    pub(crate) async fn connect(restore: &DumpRestore<'_>) -> Result<Self, RestoreError> {
+        let database = restore.name;
+        let look = |source| RestoreError::Look {
+            database: database.to_owned(),
+            source,
+        };
+        let admin = connect_somewhere(restore.admin, database).await?;
+        let (started, user) = identity(&admin).await.map_err(look)?;
+        if restore.admin == restore.connection {
+            return Ok(Self {
+                connection: admin.parameters().clone(),
+                admin,
+                user,
+            });
+        }
+        let filler = connect_somewhere(restore.connection, database).await?;
+        let (filler_started, user) = identity(&filler).await.map_err(look)?;
+        if started != filler_started {
+            return Err(RestoreError::TwoServers {
+                connection: filler.parameters().server(),
+                admin: admin.parameters().server(),
+            });
+        }
+        Ok(Self {
+            connection: filler.parameters().clone(),
+            admin,
+            user,
+        })
+    }
+
+    /// Drops the unfinished database `draft`. The session may have died with the
+    /// restore, so it is done in a new one.
+    pub(crate) async fn undo(
+        &self,
+        name: &str,
+        draft: &str,
+        failure: RestoreError,
+    ) -> RestoreError {
+        let leftover = |failure, problem: &dyn Error| RestoreError::Leftover {
+            database: draft.to_owned(),
+            problem: problem.to_string(),
+            failure: Box::new(failure),
+        };
+        let admin = match connect_somewhere(self.admin.parameters(), name).await {
+            Ok(admin) => admin,
+            Err(error) => return leftover(failure, &error),
+        };
+        match client::drop_database(&admin, draft).await {
+            Ok(()) => failure,
+            Err(error) => leftover(failure, &error),
+        }
+    }
+}
+
+/// When the server was started, which no other one was in the same microsecond, and
+/// the role of the session.
+async fn identity(session: &Connection) -> Result<(String, String), QueryError> {
+    let row = session
+        .query_one(
+            "SELECT pg_catalog.pg_postmaster_start_time()::text AS started, \
+             current_user::text AS role",
+            &[],
+        )
+        .await?;
+    Ok((
+        session.column(&row, "started")?,
+        session.column(&row, "role")?,
+    ))
+}
+
+/// A session for making `database`: in the connection's own one, or where that is
+/// gone, in one that is always there.
+async fn connect_somewhere(
+    parameters: &ConnectionParameters,
+    database: &str,
+) -> Result<Connection, RestoreError> {
+    let failed = |source| RestoreError::Connect {
+        database: database.to_owned(),
+        source,
+    };
+    let parameters = parameters.writable();
+    let mut first = match connect(&parameters).await {
+        Err(error @ ConnectError::NoSuchDatabase { .. }) => error,
+        other => return other.map_err(failed),
+    };
+    for database in ALWAYS_THERE {
+        match connect(&parameters.with_database(database)).await {
+            Err(error @ ConnectError::NoSuchDatabase { .. }) => first = error,
+            other => return other.map_err(failed),
+        }
+    }
+    Err(failed(first))
+}
