@@ -62,6 +62,8 @@ pub struct Swept {
     /// How many bytes the objects had, and the uploads, where the storage tells that: a
     /// bucket does not.
     pub bytes: u64,
+    /// How many private keys under a passphrase went that no ring lists.
+    pub unlisted_keys: usize,
 }
 
 impl Repository {
@@ -273,6 +275,9 @@ impl Prune {
         }
         let before = self.terms.now - self.terms.grace;
         let storage = self.repository.storage.as_ref();
+        let (keys, bytes) = self.repository.discard_unlisted_keys(before).await?;
+        swept.unlisted_keys = keys;
+        swept.bytes += bytes;
         for left in list_all(storage, PROBES).await? {
             if left.modified < before {
                 storage.delete(&left.name).await?;

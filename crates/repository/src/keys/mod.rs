@@ -6,6 +6,7 @@
 //! and keeps everybody from writing.
 
 mod change;
+mod litter;
 mod passphrase;
 mod read;
 mod retire;

@@ -7,6 +7,7 @@ mod model;
 mod rules;
 mod schedules;
 mod unfinished;
+mod unlisted_keys;
 
 use std::collections::BTreeSet;
 
