@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use pgkeep_format::cut::Cutting;
-use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE, PlannedBackup};
+use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE, PlannedBackup, Selection};
 use pgkeep_postgres::client::{
-    ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, connect,
+    ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, connect, has_large_objects,
 };
 use pgkeep_postgres::tools::{Choice, PgDump, RunningDump, Tools};
 use pgkeep_repository::{
@@ -24,7 +24,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 
 use crate::archive::{Archive, Passing};
-use crate::{CaptureError, Globals, facts};
+use crate::{CaptureError, Globals, Pace, facts};
 
 /// How much is read from `pg_dump` at a time, in bytes.
 const READ: usize = 256 << 10;
@@ -42,6 +42,11 @@ pub struct Dump<'a> {
     pub clock: &'a dyn Clock,
     /// The cluster's globals, to be kept with it; none where they could not be read.
     pub globals: Option<&'a Globals>,
+    /// What of the database.
+    pub selection: &'a Selection,
+    /// How fast, of all dumps of a run together; as fast as it goes, where nothing is
+    /// said.
+    pub pace: Option<&'a Pace>,
     /// Sizes to keep to.
     pub limits: Limits,
     /// For how long a table may stay locked; for ever, where nothing is said.
@@ -79,7 +84,7 @@ impl Dump<'_> {
 
         // Where any of it fails or is to stop, pg_dump is killed by being dropped.
         let pumped = tokio::select! {
-            pumped = pump(database, &mut prepared.dump, &mut backup) => pumped,
+            pumped = self.pump(database, &mut prepared.dump, &mut backup) => pumped,
             () = &mut stop => Err(Stopped::Source(interrupted())),
         };
         let ended = match pumped {
@@ -123,7 +128,7 @@ impl Dump<'_> {
             ));
         }
         // From here on it is waited for: a commit is made or not, never in doubt.
-        let meta = meta(database, prepared.seen, &archive, self.globals.is_some())?;
+        let meta = self.meta(database, prepared.seen, &archive)?;
         let committed = stored.commit(meta, || self.clock.now()).await;
         committed.map_err(|source| store(database, source))
     }
@@ -176,10 +181,19 @@ impl Dump<'_> {
         let started = self.clock.now();
         let snapshot = ExportedSnapshot::open(connection).await.map_err(asked)?;
         let facts = DatabaseFacts::read(&snapshot).await.map_err(asked)?;
+        if self.selection.loses_large_objects()
+            && has_large_objects(&snapshot).await.map_err(asked)?
+        {
+            (self.warn)(&format!(
+                "database {database:?} has large objects, and the dump of what was chosen \
+                 has none of them; --large-objects among the arguments takes them along"
+            ));
+        }
         let contents = Contents::read(&snapshot).await.map_err(asked)?;
         // Of several servers the one that has the snapshot.
-        let mut dump =
-            PgDump::new(&choice.tools, snapshot.connection().parameters()).snapshot(snapshot.id());
+        let mut dump = PgDump::new(&choice.tools, snapshot.connection().parameters())
+            .snapshot(snapshot.id())
+            .arguments(self.selection.to_arguments());
         if let Some(limit) = self.lock_timeout {
             dump = dump.lock_wait_timeout(limit);
         }
@@ -198,6 +212,68 @@ impl Dump<'_> {
             dump,
         })
     }
+
+    fn meta(
+        &self,
+        database: &str,
+        seen: Seen,
+        archive: &Archive,
+    ) -> Result<DumpMeta, CaptureError> {
+        let system_id = seen.facts.system_id;
+        let server_version = seen.facts.server_version.to_string();
+        let pg_dump_version = seen.choice.tools.version();
+        let record = facts::record(
+            seen.facts,
+            seen.contents,
+            archive,
+            self.selection,
+            pg_dump_version,
+        );
+        let facts = record.to_json().map_err(|source| {
+            let what = "the facts";
+            store(database, RepositoryError::Make { what, source })
+        })?;
+        Ok(DumpMeta {
+            system_id,
+            server_version,
+            started: seen.started,
+            globals: self.globals.is_some(),
+            selected: !self.selection.is_everything(),
+            facts,
+        })
+    }
+
+    /// Hands everything that `pg_dump` writes to the repository.
+    async fn pump(
+        &self,
+        database: &str,
+        dump: &mut RunningDump,
+        backup: &mut BackupWriter<'_>,
+    ) -> Result<Archive, Stopped> {
+        let mut passing = Passing::default();
+        let Some(mut output) = dump.take_stdout() else {
+            return Ok(passing.end());
+        };
+        let file = backup.file(DUMP_FILE, Cutting::Content).await;
+        let mut file = file.map_err(|_| Stopped::Storage)?;
+        loop {
+            let bytes = read(&mut output).await.map_err(|source| {
+                let database = database.to_owned();
+                Stopped::Source(CaptureError::Read { database, source })
+            })?;
+            if bytes.is_empty() {
+                file.finish().await.map_err(|_| Stopped::Storage)?;
+                return Ok(passing.end());
+            }
+            if let Some(pace) = self.pace {
+                pace.take(bytes.len()).await;
+            }
+            let tables = passing.see(&bytes);
+            write(&mut file, bytes, tables)
+                .await
+                .map_err(|_| Stopped::Storage)?;
+        }
+    }
 }
 
 struct Prepared {
@@ -214,61 +290,10 @@ struct Seen {
     choice: Choice,
 }
 
-fn meta(
-    database: &str,
-    seen: Seen,
-    archive: &Archive,
-    globals: bool,
-) -> Result<DumpMeta, CaptureError> {
-    let system_id = seen.facts.system_id;
-    let server_version = seen.facts.server_version.to_string();
-    let pg_dump_version = seen.choice.tools.version();
-    let record = facts::record(seen.facts, seen.contents, archive, pg_dump_version);
-    let facts = record.to_json().map_err(|source| {
-        let what = "the facts";
-        store(database, RepositoryError::Make { what, source })
-    })?;
-    Ok(DumpMeta {
-        system_id,
-        server_version,
-        started: seen.started,
-        globals,
-        facts,
-    })
-}
-
 /// Who made the stream end early.
 enum Stopped {
     Storage,
     Source(CaptureError),
-}
-
-/// Hands everything that `pg_dump` writes to the repository.
-async fn pump(
-    database: &str,
-    dump: &mut RunningDump,
-    backup: &mut BackupWriter<'_>,
-) -> Result<Archive, Stopped> {
-    let mut passing = Passing::default();
-    let Some(mut output) = dump.take_stdout() else {
-        return Ok(passing.end());
-    };
-    let file = backup.file(DUMP_FILE, Cutting::Content).await;
-    let mut file = file.map_err(|_| Stopped::Storage)?;
-    loop {
-        let bytes = read(&mut output).await.map_err(|source| {
-            let database = database.to_owned();
-            Stopped::Source(CaptureError::Read { database, source })
-        })?;
-        if bytes.is_empty() {
-            file.finish().await.map_err(|_| Stopped::Storage)?;
-            return Ok(passing.end());
-        }
-        let tables = passing.see(&bytes);
-        write(&mut file, bytes, tables)
-            .await
-            .map_err(|_| Stopped::Storage)?;
-    }
 }
 
 /// Keeps the globals beside the dump.

@@ -13,6 +13,7 @@ pub(crate) fn record(
     facts: client::DatabaseFacts,
     contents: client::Contents,
     archive: &Archive,
+    selection: &records::Selection,
     pg_dump_version: &str,
 ) -> records::DumpFacts {
     let client::Contents {
@@ -43,6 +44,7 @@ pub(crate) fn record(
     records::DumpFacts {
         server_version: server_version.to_string(),
         pg_dump_version: pg_dump_version.to_owned(),
+        selection: selection.clone(),
         database: records::DatabaseFacts {
             name,
             owner,

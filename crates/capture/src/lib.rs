@@ -10,7 +10,9 @@ mod dump;
 mod error;
 mod facts;
 mod globals;
+mod pace;
 
 pub use dump::{Dump, StopSignal};
 pub use error::{CaptureError, GlobalsError};
 pub use globals::Globals;
+pub use pace::Pace;

@@ -116,13 +116,14 @@ pub(crate) struct Backup {
     #[arg(long, value_enum, default_value_t = Kind::Dump)]
     pub(crate) kind: Kind,
 
-    /// The database; may be repeated [default: all of the server's, new ones too]
+    /// The database; may be repeated [default: all of the server's, new ones too, or what the
+    /// configuration chooses among them]
     #[arg(long = "database", value_name = "NAME")]
     pub(crate) databases: Vec<String>,
 
-    /// How many databases are dumped at the same time
-    #[arg(long, value_name = "N", default_value = "2")]
-    pub(crate) jobs: NonZeroUsize,
+    /// How many databases are dumped at the same time [default: 2, or what the configuration says]
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
 
     /// Store everything anew, and refer to nothing of earlier backups
     ///

@@ -90,6 +90,30 @@ pub(crate) struct ClusterTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct DumpTable {
     pub(crate) lock_timeout: Option<Spanned<String>>,
+    pub(crate) jobs: Option<Spanned<u32>>,
+    pub(crate) rate_limit: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) databases: Choice,
+    #[serde(default)]
+    pub(crate) schemas: Choice,
+    #[serde(default)]
+    pub(crate) tables: Choice,
+    #[serde(default)]
+    pub(crate) table_data: Exclusion,
+    pub(crate) arguments: Option<Spanned<Vec<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Choice {
+    pub(crate) include: Option<Spanned<Vec<String>>>,
+    pub(crate) exclude: Option<Spanned<Vec<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exclusion {
+    pub(crate) exclude: Option<Spanned<Vec<String>>>,
 }
 
 impl std::fmt::Debug for ClusterTable {

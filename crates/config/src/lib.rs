@@ -6,24 +6,29 @@
 //! effect, and of each value it is kept where it came from. A connection string may hold a
 //! password and is never printed, nor is the line of a file that is wrong.
 
+mod dump;
 mod error;
 mod file;
 mod lookup;
 mod mistyped;
 mod origin;
 mod passphrase;
+mod pattern;
 mod resolve;
 mod settings;
+mod size;
 mod span;
 mod storage_text;
 mod variables;
 
+pub use dump::{Content, Databases, DumpSettings};
 pub use error::ConfigError;
 pub use origin::{InForce, Origin, Shown};
 pub use passphrase::{passphrase, passphrase_in};
+pub use pattern::Pattern;
 pub use settings::{
-    ClusterSettings, ConnectionText, DumpSettings, EncryptionMode, EncryptionSettings,
-    RepositorySettings, Settings,
+    ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,
+    Settings,
 };
 pub use storage_text::{StorageText, storage_text};
 pub use variables::{VARIABLES, Variable};

@@ -11,8 +11,7 @@ use crate::ConfigError;
 const PREFIX: &str = "PGKEEP_";
 
 /// What only a variable of a cluster or a repository ends with.
-const OF_ONE: [(&str, &str); 4] = [
-    ("PGKEEP_CLUSTER_", "_DUMP_LOCK_TIMEOUT"),
+const OF_ONE: [(&str, &str); 3] = [
     ("PGKEEP_CLUSTER_", "_CONNECTION"),
     ("PGKEEP_CLUSTER_", "_REPOSITORIES"),
     ("PGKEEP_REPOSITORY_", "_URL"),
@@ -32,6 +31,8 @@ pub(crate) fn unread(
         let of_one = OF_ONE
             .iter()
             .any(|(begin, end)| plain.starts_with(begin) && plain.ends_with(end));
+        let of_dumps = plain.starts_with("PGKEEP_CLUSTER_") && plain.contains("_DUMP_");
+        let of_one = of_one || of_dumps;
         // Those of any name are no candidates.
         let candidates = known.iter().filter(|name| !name.contains('<'));
         let candidates = candidates.filter_map(|name| name.strip_prefix(PREFIX));

@@ -3,23 +3,23 @@
 //! Invariants: every key of the file has a variable; each value that is in force is
 //! written down with its place; what two would stand for is refused, never chosen.
 
+mod dump;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use pgkeep_types::{ClusterName, Environment};
 use zeroize::Zeroizing;
 
-use crate::file::{
-    ClusterTable, DumpTable, EncryptionTable, File, Places, PostgresTable, RepositoryTable,
-};
+use crate::file::{ClusterTable, EncryptionTable, File, Places, PostgresTable, RepositoryTable};
 use crate::lookup::{self, Found};
 use crate::origin::{InForce, Origin, Shown};
 use crate::settings::{
-    ClusterSettings, ConnectionText, DumpSettings, EncryptionMode, EncryptionSettings,
-    RepositorySettings, Settings,
+    ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,
+    Settings,
 };
 use crate::storage_text::{StorageText, storage_text};
-use crate::{ConfigError, mistyped, span, variables};
+use crate::{ConfigError, mistyped, variables};
 
 /// The cluster that the environment describes.
 const MAIN: &str = "main";
@@ -248,33 +248,6 @@ impl<'a> Resolver<'a> {
             clusters.insert(cluster, settings);
         }
         Ok(clusters)
-    }
-
-    fn dump(
-        &mut self,
-        cluster: &str,
-        table: DumpTable,
-        places: &Places,
-    ) -> Result<DumpSettings, ConfigError> {
-        let variable = variables::of_cluster(cluster, "DUMP_LOCK_TIMEOUT");
-        let said = self.text(&variable, cluster)?;
-        let in_file = || {
-            let (text, origin) = places.found(table.lock_timeout?);
-            Some((Zeroizing::new(text), origin))
-        };
-        let (text, origin) = said.or_else(in_file).unzip();
-        let origin = origin.unwrap_or(Origin::Default);
-        let lock_timeout = match &text {
-            None => None,
-            Some(text) => match span::parse(text) {
-                Some(span) => Some(span),
-                None => return Err(ConfigError::value(origin, span::WANTED)),
-            },
-        };
-        let shown = text.map_or(Shown::Nothing, |text| Shown::Text(text.trim().to_owned()));
-        let key = format!("cluster.{cluster}.dump.lock_timeout");
-        self.note(key, shown, origin);
-        Ok(DumpSettings { lock_timeout })
     }
 
     /// The environment's directories go before the file's, and do not replace them.

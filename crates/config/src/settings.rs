@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use pgkeep_types::{ClusterName, Environment};
 use serde::Deserialize;
@@ -17,7 +16,7 @@ use crate::file::{self, File};
 use crate::origin::InForce;
 use crate::resolve::Resolver;
 use crate::storage_text::StorageText;
-use crate::{ConfigError, FILE_NAME, variables};
+use crate::{ConfigError, DumpSettings, FILE_NAME, variables};
 
 #[cfg(test)]
 mod tests;
@@ -82,14 +81,6 @@ pub struct ClusterSettings {
     pub repositories: Vec<String>,
     /// How its databases are dumped.
     pub dump: DumpSettings,
-}
-
-/// How a cluster's databases are dumped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DumpSettings {
-    /// For how long a dump waits for a table that is locked; for ever, where nothing
-    /// is said.
-    pub lock_timeout: Option<Duration>,
 }
 
 /// A connection string; it may hold a password.

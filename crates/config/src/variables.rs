@@ -84,6 +84,30 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "`cluster.<name>.dump.lock_timeout`: for how long a dump waits for a locked table, such as `30s` or `5min`.",
     },
     Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_DUMP_JOBS",
+        meaning: "`cluster.<name>.dump.jobs`: how many databases are dumped at the same time; 2 where nothing is said.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_DUMP_RATE_LIMIT",
+        meaning: "`cluster.<name>.dump.rate_limit`: how much a second is read from the server, such as `20MB`, of all dumps of a run together.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_DUMP_DATABASES_INCLUDE",
+        meaning: "`cluster.<name>.dump.databases.include`: these alone, with commas or blanks between; `*` and `?` stand for other characters. All, where nothing is said.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_DUMP_DATABASES_EXCLUDE",
+        meaning: "`cluster.<name>.dump.databases.exclude`: but not these.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_DUMP_SCHEMAS_INCLUDE, …_SCHEMAS_EXCLUDE, …_TABLES_INCLUDE, …_TABLES_EXCLUDE, …_TABLE_DATA_EXCLUDE",
+        meaning: "`cluster.<name>.dump.schemas`, `.tables`, `.table_data`: what of each database, by `pg_dump`'s patterns.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_DUMP_ARGUMENTS",
+        meaning: "`cluster.<name>.dump.arguments`: further arguments of `pg_dump`.",
+    },
+    Variable {
         name: ENCRYPTION_MODE,
         meaning: "`encryption.mode`: `age` or `none`.",
     },

@@ -39,7 +39,7 @@ pub use child_environment::SecretOrPlain;
 pub use connect_error::ConnectError;
 pub use connection::{Connection, connect};
 pub use connection_string::ConnectionStringError;
-pub use contents::{Contents, Sequence, Table, count_rows, see_all_rows};
+pub use contents::{Contents, Sequence, Table, count_rows, has_large_objects, see_all_rows};
 pub use create_database::{
     CreateDatabaseError, apply_properties, create_database, database_exists, drop_database, finish,
     missing_roles, rename_database,

@@ -7,6 +7,7 @@
 
 mod archive;
 mod child;
+mod dump_arguments;
 mod find;
 mod pg_dump;
 mod pg_dumpall;
@@ -16,6 +17,7 @@ pub use archive::{
     ArchiveEvent, ArchiveScanner, ArchiveState, DataKind, GaveUp, NotUnderstood, TocEntry,
 };
 pub use child::ToolFailed;
+pub use dump_arguments::{RefusedArgument, check_dump_argument};
 pub use find::{Choice, ToolDirectory, ToolError, Tools};
 pub use pg_dump::{PgDump, RunningDump};
 pub use pg_dumpall::{GlobalsFailed, PgDumpAll};

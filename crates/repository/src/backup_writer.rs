@@ -34,6 +34,8 @@ pub struct DumpMeta {
     pub started: Timestamp,
     /// Whether the globals are with it.
     pub globals: bool,
+    /// Whether it has a part of the database alone.
+    pub selected: bool,
     /// The facts, as JSON.
     pub facts: Vec<u8>,
 }
@@ -202,6 +204,7 @@ impl StoredBackup<'_> {
             kind: plan.kind,
             database: planned.database.clone(),
             globals: meta.globals,
+            selected: meta.selected,
             parent: planned.parent.clone(),
             system_id: meta.system_id,
             server_version: meta.server_version,

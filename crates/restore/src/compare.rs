@@ -7,12 +7,13 @@ use std::fmt::Debug;
 
 use pgkeep_postgres::client::{DatabaseFacts, Extension, Locale};
 
+use crate::database::Expected;
 use crate::left_out::LeftOut;
 
 /// In what `found` differs from `expected`, in words; nothing where it does not.
 /// What was left out is not looked at, but for the owner: `expected` says who that is.
 pub(crate) fn differences(
-    expected: &DatabaseFacts,
+    expected: &Expected,
     found: &DatabaseFacts,
     left_out: LeftOut,
 ) -> Vec<String> {
@@ -39,7 +40,7 @@ pub(crate) fn differences(
         connection_limit: _,
         is_template: _,
         allow_connections: _,
-    } = expected;
+    } = &expected.properties;
     let mut differences = Differences(Vec::new());
     differences.of("the owner", owner, &found.owner);
     differences.of("the encoding", encoding, &found.encoding);
@@ -62,9 +63,12 @@ pub(crate) fn differences(
         );
     }
     differences.of_lists("settings", settings, &found.settings);
-    // An archive does not say which version of an extension it wants.
-    differences.of_lists("extensions", &named(extensions), &named(&found.extensions));
-    differences.of("the number of tables", tables, &found.tables);
+    // What of these was to be dumped only pg_dump knows, where something was chosen.
+    if expected.selection.is_everything() {
+        // An archive does not say which version of an extension it wants.
+        differences.of_lists("extensions", &named(extensions), &named(&found.extensions));
+        differences.of("the number of tables", tables, &found.tables);
+    }
     differences.0
 }
 

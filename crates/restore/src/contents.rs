@@ -4,9 +4,9 @@
 //! again, whole; a table or sequence that is missing is a difference, one that is
 //! there in addition too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pgkeep_format::records::{SequenceFacts, TableFacts};
+use pgkeep_format::records::{Selection, SequenceFacts, TableFacts};
 use pgkeep_postgres::client::{
     Contents, ExportedSnapshot, QueryError, Sequence, count_rows, see_all_rows,
 };
@@ -16,29 +16,20 @@ pub(crate) async fn differences(
     snapshot: &ExportedSnapshot,
     tables: &[TableFacts],
     sequences: &[SequenceFacts],
+    selection: &Selection,
 ) -> Result<Vec<String>, QueryError> {
     let found = Contents::read(snapshot).await?;
     let mut differences = Vec::new();
-    names(
-        "table",
-        tables.iter().map(|t| (t.schema.as_str(), t.name.as_str())),
-        found
-            .tables
-            .iter()
-            .map(|t| (t.schema.as_str(), t.name.as_str())),
-        &mut differences,
-    );
-    names(
-        "sequence",
-        sequences
-            .iter()
-            .map(|s| (s.schema.as_str(), s.name.as_str())),
-        found
-            .sequences
-            .iter()
-            .map(|s| (s.schema.as_str(), s.name.as_str())),
-        &mut differences,
-    );
+    if selection.is_everything() {
+        differences.extend(existence(tables, sequences, &found));
+    } else {
+        // Which of the others were to be dumped only pg_dump knows.
+        let there: BTreeSet<_> = found.tables.iter().map(|t| (&t.schema, &t.name)).collect();
+        let dumped = tables.iter().filter(|table| table.rows.is_some());
+        let lost = dumped.filter(|table| !there.contains(&(&table.schema, &table.name)));
+        let told = |t: &TableFacts| format!("table {:?}.{:?} is missing", t.schema, t.name);
+        differences.extend(lost.map(told));
+    }
     if !differences.is_empty() {
         return Ok(differences);
     }
@@ -63,6 +54,32 @@ pub(crate) async fn differences(
         }
     }
     Ok(differences)
+}
+
+/// Tables and sequences that are missing, or there in addition.
+fn existence(tables: &[TableFacts], sequences: &[SequenceFacts], found: &Contents) -> Vec<String> {
+    let mut differences = Vec::new();
+    names(
+        "table",
+        tables.iter().map(|t| (t.schema.as_str(), t.name.as_str())),
+        found
+            .tables
+            .iter()
+            .map(|t| (t.schema.as_str(), t.name.as_str())),
+        &mut differences,
+    );
+    names(
+        "sequence",
+        sequences
+            .iter()
+            .map(|s| (s.schema.as_str(), s.name.as_str())),
+        found
+            .sequences
+            .iter()
+            .map(|s| (s.schema.as_str(), s.name.as_str())),
+        &mut differences,
+    );
+    differences
 }
 
 /// What is missing, and what is there in addition.

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 
-use pgkeep_format::records::{DumpFacts, SequenceFacts, TableFacts};
+use pgkeep_format::records::{DumpFacts, Selection, SequenceFacts, TableFacts};
 use pgkeep_postgres::client::{
     self, ConnectionParameters, CreateDatabaseError, DatabaseFacts, ExportedSnapshot, QueryError,
     connect,
@@ -77,6 +77,7 @@ impl DumpRestore<'_> {
             properties: self.left_out.of(properties, &server.user),
             tables: recorded.tables,
             sequences: recorded.sequences,
+            selection: recorded.selection,
         };
         let properties = &expected.properties;
         let admin = &server.admin;
@@ -170,11 +171,15 @@ impl DumpRestore<'_> {
         let asked = async {
             let snapshot = ExportedSnapshot::open(connection).await?;
             let found = DatabaseFacts::read(&snapshot).await?;
-            let mut differences = compare::differences(&expected.properties, &found, self.left_out);
+            let mut differences = compare::differences(expected, &found, self.left_out);
             let Expected {
-                tables, sequences, ..
+                tables,
+                sequences,
+                selection,
+                ..
             } = expected;
-            differences.extend(contents::differences(&snapshot, tables, sequences).await?);
+            let contents = contents::differences(&snapshot, tables, sequences, selection);
+            differences.extend(contents.await?);
             // Its session would be in the way of the new name.
             let _ = snapshot.close().await;
             Ok::<_, QueryError>(differences)
@@ -191,10 +196,11 @@ impl DumpRestore<'_> {
 }
 
 /// What a restored database is held against.
-struct Expected {
-    properties: DatabaseFacts,
+pub(crate) struct Expected {
+    pub(crate) properties: DatabaseFacts,
     tables: Vec<TableFacts>,
     sequences: Vec<SequenceFacts>,
+    pub(crate) selection: Selection,
 }
 
 /// The name under which a database is filled: whoever finds it sees what it is.

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use pgkeep_capture::{CaptureError, Dump};
-use pgkeep_format::records::{BackupKind, PlannedBackup};
+use pgkeep_format::records::{BackupKind, PlannedBackup, Selection};
 use pgkeep_format::{HostKey, Identities, RecoveryIdentity, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::Tools;
@@ -87,6 +87,8 @@ impl Scene {
             tools: &self.tools,
             clock: &self.clock,
             globals: None,
+            selection: &Selection::default(),
+            pace: None,
             limits: limits(),
             lock_timeout: None,
             warn: &|words| panic!("a warning: {words}"),

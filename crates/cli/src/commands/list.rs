@@ -38,6 +38,8 @@ pub(crate) struct BackupLine {
     server_version: Option<String>,
     /// Whether the cluster's globals are with it.
     globals: Option<bool>,
+    /// Whether it has a part of the database alone, since that was chosen.
+    selected: Option<bool>,
     /// By the storage's clock; of a run that should have shown by now that it goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     silent_since: Option<Timestamp>,
@@ -89,6 +91,7 @@ impl BackupLine {
             new_bytes: Some(record.new_bytes),
             server_version: Some(record.server_version.clone()),
             globals: Some(record.globals),
+            selected: Some(record.selected),
             silent_since: None,
             error: None,
         }
@@ -174,6 +177,7 @@ impl BackupLine {
             new_bytes: None,
             server_version: None,
             globals: None,
+            selected: None,
             silent_since: None,
             error: None,
         }
@@ -192,10 +196,12 @@ impl BackupLine {
                 .map_or_else(|| "-".to_owned(), words::time_to_the_minute),
             Column::Size => bytes(self.raw_bytes),
             Column::New => bytes(self.new_bytes),
-            Column::Status if self.globals == Some(false) => {
-                format!("{}, NO GLOBALS", self.status.word())
+            Column::Status => {
+                let mut words = vec![self.status.word()];
+                words.extend((self.globals == Some(false)).then_some("NO GLOBALS"));
+                words.extend((self.selected == Some(true)).then_some("a part"));
+                words.join(", ")
             }
-            Column::Status => self.status.word().to_owned(),
         }
     }
 }

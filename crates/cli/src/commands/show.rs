@@ -170,6 +170,10 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, location: &str) ->
     let database = &facts.database;
     line("dumped by", format!("pg_dump {}", facts.pg_dump_version));
     line("owner", database.owner.clone());
+    if record.selected {
+        let chosen = facts.selection.to_arguments().join(" ");
+        line("a part", format!("pg_dump {chosen}"));
+    }
     line(
         "encoding",
         format!("{}, {}", database.encoding, database.collate),

@@ -29,6 +29,7 @@ repositories = ["local"]
 
 [cluster.main.dump]
 lock_timeout = "30s"
+databases = { exclude = ["scratch_*"] }
 
 [cluster.other]
 connection = "service=other"
@@ -54,7 +55,17 @@ cluster.main.connection.port               ,6000                            the 
 cluster.main.connection.sslmode            require                          the connection
 cluster.main.repositories                  local                            HOME/pgkeep.toml:13
 cluster.main.dump.lock_timeout             30s                              HOME/pgkeep.toml:16
-cluster.other.connection                   (hidden)                         HOME/pgkeep.toml:19
+cluster.main.dump.databases.include               -                                default
+cluster.main.dump.databases.exclude               scratch_*                        HOME/pgkeep.toml:17
+cluster.main.dump.jobs                            2                                default
+cluster.main.dump.rate_limit                      -                                default
+cluster.main.dump.schemas.include                 -                                default
+cluster.main.dump.schemas.exclude                 -                                default
+cluster.main.dump.tables.include                  -                                default
+cluster.main.dump.tables.exclude                  -                                default
+cluster.main.dump.table_data.exclude              -                                default
+cluster.main.dump.arguments                       -                                default
+cluster.other.connection                   (hidden)                         HOME/pgkeep.toml:20
 cluster.other.connection.service           other                            the connection
 cluster.other.connection.user              me                               HOME/.pg_service.conf, line 3
 cluster.other.connection.password          (hidden)                         HOME/.pgpass
@@ -65,6 +76,16 @@ cluster.other.connection.port              5432                             defa
 cluster.other.connection.sslmode           prefer                           default
 cluster.other.repositories                 local, off-site                  default
 cluster.other.dump.lock_timeout            -                                default
+cluster.other.dump.databases.include               -                                default
+cluster.other.dump.databases.exclude               -                                default
+cluster.other.dump.jobs                            2                                default
+cluster.other.dump.rate_limit                      -                                default
+cluster.other.dump.schemas.include                 -                                default
+cluster.other.dump.schemas.exclude                 -                                default
+cluster.other.dump.tables.include                  -                                default
+cluster.other.dump.tables.exclude                  -                                default
+cluster.other.dump.table_data.exclude              -                                default
+cluster.other.dump.arguments                       -                                default
 ";
 
 /// A home with that file and more around it.

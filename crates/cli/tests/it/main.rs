@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod buckets;
+mod choices;
 mod config;
 mod contents;
 mod demo;

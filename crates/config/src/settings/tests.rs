@@ -1,5 +1,7 @@
 //! What is in force, by file and environment, and what is refused.
 
+use std::time::Duration;
+
 use super::*;
 
 fn settings(text: &str, environment: &Environment) -> Result<Settings, ConfigError> {

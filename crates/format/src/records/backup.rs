@@ -44,6 +44,9 @@ pub struct BackupRecord {
     /// Whether the cluster's globals are with it.
     #[serde(default)]
     pub globals: bool,
+    /// Whether it was to have a part of the database alone; the facts say which.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub selected: bool,
     /// The backup that it was compared with; it needs no more of it than `needs`
     /// says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,6 +74,11 @@ pub struct BackupRecord {
     /// an unencrypted repository.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sealed_to: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Packs of one backup that are needed.

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Selection;
 use crate::error::{Damage, FormatError};
 
 /// The sealed part of a dump's `facts` record; JSON.
@@ -14,6 +15,9 @@ pub struct DumpFacts {
     pub server_version: String,
     /// The version of `pg_dump`, such as `15.18`.
     pub pg_dump_version: String,
+    /// What of it was to be dumped.
+    #[serde(default, skip_serializing_if = "Selection::is_everything")]
+    pub selection: Selection,
     /// The database itself.
     pub database: DatabaseFacts,
     /// Its ordinary tables, by schema and name; those of extensions left out.

@@ -16,6 +16,7 @@ mod backup;
 mod deletion;
 mod facts;
 mod run;
+mod selection;
 
 pub use backup::{BackupKind, BackupRecord, Need, PackSummary, RecordHashes};
 pub use deletion::{RunAlive, RunDead, Tombstone};
@@ -24,3 +25,4 @@ pub use facts::{
     SequenceFacts, TableFacts,
 };
 pub use run::{BackupOutcome, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome};
+pub use selection::Selection;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
     Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, RecordHashes, RunAlive,
-    RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, SequenceFacts, TableFacts, Tombstone,
+    RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, Selection, SequenceFacts, TableFacts,
+    Tombstone,
 };
 use pgkeep_format::{
     Ending, Envelope, FormatError, Hash, Identities, KeyRecord, KeyRing, KeyRole, KeySecrets,
@@ -372,6 +373,7 @@ fn backup(random: &SeededRandom) -> BackupRecord {
         kind: BackupKind::Dump,
         database: text(random),
         globals: random.below(2) == 0,
+        selected: random.below(2) == 0,
         parent: (random.below(2) == 0).then(|| backup_id(random)),
         system_id: (random.below(2) == 0).then(|| SystemId(random.next())),
         server_version: "18.4".to_owned(),
@@ -415,6 +417,10 @@ fn facts(random: &SeededRandom) -> DumpFacts {
     DumpFacts {
         server_version: "18.4".to_owned(),
         pg_dump_version: "18.4".to_owned(),
+        selection: Selection {
+            tables: (0..random.below(2)).map(|_| text(random)).collect(),
+            ..Selection::default()
+        },
         database: DatabaseFacts {
             name: text(random),
             owner: text(random),

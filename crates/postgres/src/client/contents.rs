@@ -114,6 +114,18 @@ async fn sequences(session: &Connection) -> Result<Vec<Sequence>, QueryError> {
         .collect()
 }
 
+/// Whether the database has large objects.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn has_large_objects(snapshot: &ExportedSnapshot) -> Result<bool, QueryError> {
+    let session = snapshot.connection();
+    let asked = "SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata) AS has";
+    let row = session.query_one(asked, &[]).await?;
+    session.column(&row, "has")
+}
+
 /// From now on the session fails where a policy would hide rows from it.
 ///
 /// # Errors

@@ -22,6 +22,7 @@ pub struct PgDump<'a> {
     connection: &'a ConnectionParameters,
     snapshot: Option<String>,
     lock_wait_timeout: Option<Duration>,
+    arguments: Vec<String>,
 }
 
 impl<'a> PgDump<'a> {
@@ -33,6 +34,7 @@ impl<'a> PgDump<'a> {
             connection,
             snapshot: None,
             lock_wait_timeout: None,
+            arguments: Vec::new(),
         }
     }
 
@@ -47,6 +49,13 @@ impl<'a> PgDump<'a> {
     #[must_use]
     pub fn lock_wait_timeout(mut self, limit: Duration) -> Self {
         self.lock_wait_timeout = Some(limit);
+        self
+    }
+
+    /// Further arguments; see [`check_dump_argument`](super::check_dump_argument).
+    #[must_use]
+    pub fn arguments(mut self, arguments: Vec<String>) -> Self {
+        self.arguments = arguments;
         self
     }
 
@@ -66,6 +75,7 @@ impl<'a> PgDump<'a> {
         if let Some(id) = &self.snapshot {
             command.arg(format!("--snapshot={id}"));
         }
+        command.args(&self.arguments);
         if let Some(limit) = self.lock_wait_timeout {
             command.arg(format!("--lock-wait-timeout={}", limit.as_millis()));
         }

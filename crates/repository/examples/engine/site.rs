@@ -91,6 +91,7 @@ impl Site {
             server_version: "18.4".to_owned(),
             started: self.clock.now(),
             globals: false,
+            selected: false,
             facts: b"{}".to_vec(),
         };
         let committed = stored

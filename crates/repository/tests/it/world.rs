@@ -211,6 +211,7 @@ impl World {
             server_version: "15.18".to_owned(),
             started: self.clock.now(),
             globals: false,
+            selected: false,
             facts: b"{}".to_vec(),
         };
         let committed = match backup.finish().await {

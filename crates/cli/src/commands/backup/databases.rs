@@ -1,9 +1,11 @@
 //! Which databases a backup is of.
 //!
-//! Invariant: all of a server's but templates, new ones too, unless some are named;
-//! one that is left out though nobody asked for that is told.
+//! Invariant: all of a server's but templates, new ones too, unless some are chosen;
+//! one that is named has to be there; one that is left out though nobody asked for
+//! that is told.
 
 use pgkeep_capture::CaptureError;
+use pgkeep_config::Databases;
 use pgkeep_postgres::client::{ConnectionParameters, connect, databases};
 
 use crate::context::Context;
@@ -17,12 +19,14 @@ const PROVIDERS_OWN: [&str; 4] = [
     "rdsadmin",
 ];
 
-/// Every database of the connection's server.
+/// The databases of the connection's server that the configuration chooses: all, where
+/// it chooses none.
 ///
 /// # Errors
 /// Where the server cannot be asked; then no backup can be made.
-pub(super) async fn all(
+pub(super) async fn chosen(
     context: &Context,
+    chosen: &Databases,
     connection: &ConnectionParameters,
 ) -> Result<Vec<String>, CaptureError> {
     let named = || connection.database().to_owned();
@@ -39,7 +43,8 @@ pub(super) async fn all(
             source,
         })?;
     let mut all = Vec::with_capacity(listed.len());
-    for database in listed {
+    let listed = listed.into_iter();
+    for database in listed.filter(|database| chosen.has(&database.name)) {
         if !database.allows_connections {
             context.output.warning(format_args!(
                 "database {:?} takes no connections and is not backed up",
@@ -49,5 +54,10 @@ pub(super) async fn all(
             all.push(database.name);
         }
     }
+    let missing = chosen
+        .named()
+        .filter(|name| !all.iter().any(|known| known == name));
+    let missing: Vec<String> = missing.map(str::to_owned).collect();
+    all.extend(missing);
     Ok(all)
 }

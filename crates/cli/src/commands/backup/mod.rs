@@ -10,10 +10,11 @@ mod parents;
 mod report;
 mod work;
 
-use pgkeep_capture::CaptureError;
-use pgkeep_config::{ClusterSettings, Settings};
-use pgkeep_format::records::{BackupKind, Outcome, PlannedBackup};
+use pgkeep_capture::{CaptureError, Pace};
+use pgkeep_config::{ClusterSettings, Content, Databases, Settings};
+use pgkeep_format::records::{BackupKind, Outcome, PlannedBackup, Selection};
 use pgkeep_postgres::client::ConnectionParameters;
+use pgkeep_postgres::tools::check_dump_argument;
 use pgkeep_repository::{Run, RunPlan};
 use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 
@@ -34,11 +35,14 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     for database in &arguments.databases {
         check_name(database)?;
     }
+    let selection = selection(&cluster, &cluster_settings.dump.content)?;
+    let pace = cluster_settings.dump.rate_limit.map(Pace::new);
     let first = arguments.databases.first();
     let first = first.map_or_else(|| connection.clone(), |name| connection.with_database(name));
     let password = server_password::typed(context, &first).await?;
     let connection = server_password::with_typed(connection, password.as_ref());
-    let listing = meant(context, arguments, &connection);
+    let chosen = &cluster_settings.dump.databases;
+    let listing = meant(context, arguments, chosen, &connection);
     let listed = context.unless_interrupted("the backup", listing).await?;
     let databases = match &listed {
         Ok(databases) => databases.clone(),
@@ -63,14 +67,16 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         Ok(_) => {
             let work = Work {
                 context,
-                settings: &cluster_settings,
+                dump: &cluster_settings.dump,
+                selection: &selection,
+                pace: pace.as_ref(),
                 tools: &context.tools(&settings).await,
                 run: &run,
             };
             let globals = work
                 .globals(connections.first().unwrap_or(&connection))
                 .await;
-            let jobs = arguments.jobs.get();
+            let jobs = arguments.jobs.unwrap_or(cluster_settings.dump.jobs).get();
             let ended = work.dumps(&connections, globals.as_ref().ok(), jobs).await;
             (Some(globals), ended)
         }
@@ -85,11 +91,40 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
 async fn meant(
     context: &Context,
     arguments: &Backup,
+    chosen: &Databases,
     connection: &ConnectionParameters,
 ) -> Result<Result<Vec<String>, CaptureError>, CliError> {
     Ok(match arguments.databases.as_slice() {
-        [] => databases::all(context, connection).await,
+        [] => databases::chosen(context, chosen, connection).await,
         named => Ok(named.to_vec()),
+    })
+}
+
+/// What of each database, as the configuration chooses.
+fn selection(cluster: &ClusterName, content: &Content) -> Result<Selection, CliError> {
+    let Content {
+        schemas,
+        exclude_schemas,
+        tables,
+        exclude_tables,
+        exclude_table_data,
+        arguments,
+    } = content.clone();
+    for argument in &arguments {
+        check_dump_argument(argument).map_err(|refused| CliError::Usage {
+            problem: format!("'arguments' in [cluster.{cluster}.dump]: {refused}"),
+            hint: "what decides where a dump comes from, where it goes and its format is \
+                   pgkeep's; what is dumped can be chosen by 'schemas', 'tables' and 'table_data'"
+                .to_owned(),
+        })?;
+    }
+    Ok(Selection {
+        schemas,
+        exclude_schemas,
+        tables,
+        exclude_tables,
+        exclude_table_data,
+        arguments,
     })
 }
 

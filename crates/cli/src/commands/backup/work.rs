@@ -4,9 +4,9 @@
 //! what has not had its turn has failed.
 
 use futures_util::stream::{self, StreamExt};
-use pgkeep_capture::{CaptureError, Dump, Globals, GlobalsError};
-use pgkeep_config::ClusterSettings;
-use pgkeep_format::records::{BackupRecord, PlannedBackup};
+use pgkeep_capture::{CaptureError, Dump, Globals, GlobalsError, Pace};
+use pgkeep_config::DumpSettings;
+use pgkeep_format::records::{BackupRecord, PlannedBackup, Selection};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::Tools;
 use pgkeep_repository::{Committed, Limits, Run};
@@ -19,7 +19,9 @@ use crate::words;
 /// What all of a run's work is done with.
 pub(super) struct Work<'a> {
     pub(super) context: &'a Context,
-    pub(super) settings: &'a ClusterSettings,
+    pub(super) dump: &'a DumpSettings,
+    pub(super) selection: &'a Selection,
+    pub(super) pace: Option<&'a Pace>,
     pub(super) tools: &'a Tools,
     pub(super) run: &'a Run,
 }
@@ -75,8 +77,10 @@ impl Work<'_> {
             tools: self.tools,
             clock: &self.context.clock,
             globals,
+            selection: self.selection,
+            pace: self.pace,
             limits: Limits::default(),
-            lock_timeout: self.settings.dump.lock_timeout,
+            lock_timeout: self.dump.lock_timeout,
             warn: &|words| self.context.output.warning(words),
         };
         let made = match self.context.interrupt.was_requested() {

@@ -130,6 +130,7 @@ impl Store {
             server_version: "18.4".to_owned(),
             started: self.clock.now(),
             globals: false,
+            selected: false,
             facts: b"{}".to_vec(),
         };
         let made = match backup.finish().await {

@@ -284,6 +284,7 @@ fn record(backup: usize, needs: u8) -> BackupRecord {
         kind: BackupKind::Dump,
         database: "app".to_owned(),
         globals: false,
+        selected: false,
         parent: None,
         system_id: None,
         server_version: "15.18".to_owned(),

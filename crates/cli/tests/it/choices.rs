@@ -1,0 +1,110 @@
+//! Which databases are backed up, and what of each, is chosen in the configuration; a
+//! backup of a part says that it is one.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use pgkeep_testkit::cluster::{Cluster, Major};
+
+use crate::site::{Site, restore};
+
+/// A repository whose configuration goes on with `dump`.
+async fn site(cluster: &Cluster, dump: &str) -> Site {
+    let site = Site::of(cluster).await;
+    let configuration = site.path("pgkeep.toml");
+    let mut file = OpenOptions::new().append(true).open(configuration).unwrap();
+    write!(file, "\n[cluster.main.dump]\n{dump}\n").unwrap();
+    site
+}
+
+async fn cluster_with(databases: &[&str]) -> Cluster {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    for database in databases {
+        let create = format!("CREATE DATABASE {database}");
+        cluster.psql("postgres", &create).await;
+    }
+    cluster
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn databases_are_chosen_by_patterns_and_one_that_is_named_has_to_be_there() {
+    let cluster = cluster_with(&["app", "app_archive", "scratch_1"]).await;
+    let chosen = "databases = { exclude = [\"scratch_*\", \"app\"] }";
+    let all_but = site(&cluster, chosen).await;
+    all_but.run(&["backup"]).await.ended(0);
+    let listed = all_but.list().await;
+    let mut names: Vec<&str> = listed
+        .iter()
+        .map(|line| line["database"].as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["app_archive", "postgres"]);
+
+    let chosen = "databases = { include = [\"app*\", \"gone\"] }";
+    let named = site(&cluster, chosen).await;
+    named
+        .run(&["backup"])
+        .await
+        .ended(3)
+        .says(&["there is no database \"gone\""]);
+    assert_eq!(named.good().await.len(), 2);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_part_says_so_and_is_held_against_that_part() {
+    let cluster = cluster_with(&["app"]).await;
+    let fill = "CREATE TABLE kept AS SELECT generate_series(1, 10) AS n; \
+         CREATE TABLE log AS SELECT generate_series(1, 10) AS n; \
+         CREATE SCHEMA tmp; CREATE TABLE tmp.t (); CREATE SEQUENCE tmp.s; \
+         COMMENT ON TABLE kept IS 'x';";
+    cluster.psql("app", fill).await;
+    let chosen = "databases = { include = [\"app\"] }\nschemas = { exclude = [\"tmp\"] }\n\
+         table_data = { exclude = [\"log\"] }\narguments = [\"--no-comments\"]\n\
+         rate_limit = \"1GB\"";
+    let site = site(&cluster, chosen).await;
+    site.run(&["backup"]).await.ended(0);
+    let id = site.good().await.remove(0);
+    let listed = site.run(&["list"]).await.ended(0).stdout;
+    assert!(listed.contains("complete, a part"), "{listed}");
+    let shown = site.run(&["show", &id]).await.ended(0).stdout;
+    let choice = "pg_dump --exclude-schema=tmp --exclude-table-data=log --no-comments";
+    assert!(shown.contains(choice), "{shown}");
+    site.run(&restore(&["--database", "app", "--as", "again"]))
+        .await
+        .ended(0);
+    let counted = "SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM log), \
+         to_regnamespace('tmp') IS NULL, obj_description('kept'::regclass) IS NULL";
+    let counted = cluster.psql("again", counted).await;
+    assert!(counted.contains("10|0|t|t"), "{counted}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_choice_that_loses_large_objects_is_told() {
+    let cluster = cluster_with(&[]).await;
+    let fill = "CREATE TABLE t (); SELECT lo_from_bytea(0, 'x')";
+    cluster.psql("postgres", fill).await;
+    let loses = ["database \"postgres\" has large objects", "--large-objects"];
+    let site_of = |dump: &'static str| site(&cluster, dump);
+    let without = site_of("tables = { include = [\"t\"] }").await;
+    without.run(&["backup"]).await.ended(0).says(&loses);
+    let with = "tables = { include = [\"t\"] }\narguments = [\"--blobs\"]";
+    let ran = site_of(with).await.run(&["backup"]).await.ended(0);
+    assert!(!ran.stderr.contains("large objects"), "{ran:?}");
+    let all = site_of("").await.run(&["backup"]).await.ended(0);
+    assert!(!all.stderr.contains("large objects"), "{all:?}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_that_are_pgkeeps_own_are_refused_before_anything_is_done() {
+    let cluster = cluster_with(&[]).await;
+    let site = site(&cluster, "arguments = [\"--format=plain\"]").await;
+    site.run(&["backup"])
+        .await
+        .ended(2)
+        .says(&["--format=plain", "[cluster.main.dump]"]);
+    assert!(site.list().await.is_empty());
+    cluster.stop().await;
+}

@@ -1,0 +1,127 @@
+//! `[cluster.NAME.dump]`.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+
+use zeroize::Zeroizing;
+
+use super::Resolver;
+use crate::dump::{Content, Databases};
+use crate::file::{Choice, DumpTable, Places};
+use crate::lookup::{self, Found};
+use crate::origin::{Origin, Shown};
+use crate::{ConfigError, DumpSettings, Pattern, size, span, variables};
+
+/// The keys of one cluster's table.
+struct Keys<'r, 'e> {
+    resolver: &'r mut Resolver<'e>,
+    cluster: &'r str,
+    places: &'r Places,
+}
+
+impl Resolver<'_> {
+    pub(super) fn dump(
+        &mut self,
+        cluster: &str,
+        table: DumpTable,
+        places: &Places,
+    ) -> Result<DumpSettings, ConfigError> {
+        let mut keys = Keys {
+            resolver: self,
+            cluster,
+            places,
+        };
+        let (jobs, origin) = match table.jobs {
+            Some(jobs) => {
+                let (jobs, origin) = places.found(jobs);
+                (jobs.to_string(), origin)
+            }
+            None => (DumpSettings::JOBS.to_string(), Origin::Default),
+        };
+        let jobs = Some((Zeroizing::new(jobs), origin));
+        let lock_timeout = table.lock_timeout.map(|text| keys.in_file(text));
+        let rate_limit = table.rate_limit.map(|text| keys.in_file(text));
+        Ok(DumpSettings {
+            lock_timeout: keys.parsed("lock_timeout", lock_timeout, span::parse, span::WANTED)?,
+            databases: keys.databases(table.databases)?,
+            jobs: keys
+                .parsed("jobs", jobs, jobs_in, "a number from 1 to 64")?
+                .unwrap_or(DumpSettings::JOBS),
+            rate_limit: keys.parsed(
+                "rate_limit",
+                rate_limit,
+                |text| size::parse(text).and_then(NonZeroU64::new),
+                size::WANTED,
+            )?,
+            content: Content {
+                schemas: keys.list("schemas.include", table.schemas.include)?,
+                exclude_schemas: keys.list("schemas.exclude", table.schemas.exclude)?,
+                tables: keys.list("tables.include", table.tables.include)?,
+                exclude_tables: keys.list("tables.exclude", table.tables.exclude)?,
+                exclude_table_data: keys.list("table_data.exclude", table.table_data.exclude)?,
+                arguments: keys.list("arguments", table.arguments)?,
+            },
+        })
+    }
+}
+
+fn jobs_in(text: &str) -> Option<NonZeroUsize> {
+    let jobs: NonZeroUsize = text.trim().parse().ok()?;
+    (jobs.get() <= 64).then_some(jobs)
+}
+
+impl Keys<'_, '_> {
+    fn in_file(&self, text: toml::Spanned<String>) -> (Zeroizing<String>, Origin) {
+        let (text, origin) = self.places.found(text);
+        (Zeroizing::new(text), origin)
+    }
+
+    fn variable(&mut self, key: &str) -> Result<Found<Zeroizing<String>>, ConfigError> {
+        let capitals = key.to_ascii_uppercase().replace('.', "_");
+        let variable = variables::of_cluster(self.cluster, &format!("DUMP_{capitals}"));
+        self.resolver.text(&variable, self.cluster)
+    }
+
+    /// A value that is one text.
+    fn parsed<T>(
+        &mut self,
+        key: &str,
+        in_file: Found<Zeroizing<String>>,
+        parse: impl Fn(&str) -> Option<T>,
+        wanted: &'static str,
+    ) -> Result<Option<T>, ConfigError> {
+        let (text, origin) = self.variable(key)?.or(in_file).unzip();
+        let origin = origin.unwrap_or(Origin::Default);
+        let parsed = match &text {
+            None => None,
+            Some(text) => match parse(text) {
+                Some(value) => Some(value),
+                None => return Err(ConfigError::value(origin, wanted)),
+            },
+        };
+        let shown = text.map_or(Shown::Nothing, |text| Shown::Text(text.trim().to_owned()));
+        let key = format!("cluster.{}.dump.{key}", self.cluster);
+        self.resolver.note(key, shown, origin);
+        Ok(parsed)
+    }
+
+    /// A value that is several texts.
+    fn list(
+        &mut self,
+        key: &str,
+        in_file: Option<toml::Spanned<Vec<String>>>,
+    ) -> Result<Vec<String>, ConfigError> {
+        let said = self.variable(key)?;
+        let said = said.map(|(text, origin)| (lookup::list(&text), origin));
+        let said = said.or_else(|| Some(self.places.found(in_file?)));
+        let key = format!("cluster.{}.dump.{key}", self.cluster);
+        Ok(self.resolver.list(&key, said))
+    }
+
+    fn databases(&mut self, choice: Choice) -> Result<Databases, ConfigError> {
+        let patterns = |texts: Vec<String>| texts.iter().map(|text| Pattern::new(text)).collect();
+        Ok(Databases {
+            include: patterns(self.list("databases.include", choice.include)?),
+            exclude: patterns(self.list("databases.exclude", choice.exclude)?),
+        })
+    }
+}
