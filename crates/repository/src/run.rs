@@ -229,7 +229,7 @@ impl Run {
         finished: Timestamp,
         report: RunReport,
     ) -> Result<Outcome, RepositoryError> {
-        drop(self.signs);
+        self.signs.stop().await;
         let outcome = report.outcome();
         let RunReport {
             backups,

@@ -47,6 +47,14 @@ impl Signs {
             }
         }))
     }
+
+    /// Returns once no more of them are being written: one that the storage has already
+    /// been handed may still come to be.
+    pub(crate) async fn stop(mut self) {
+        self.0.abort();
+        // That it was given up is what was asked for.
+        let _ = (&mut self.0).await;
+    }
 }
 
 impl Drop for Signs {

@@ -164,8 +164,6 @@ async fn a_sign_of_life_keeps_a_run_alive_and_goes_with_its_end() {
         .await
         .unwrap();
     prune(&world, &[]).await.unwrap();
-    // One may have been on its way.
-    prune(&world, &[]).await.unwrap();
     assert_eq!(signs(), 0);
     assert_eq!(world.catalogue().await.complete().count(), 1);
 }
