@@ -42,18 +42,25 @@ pub(crate) struct Which {
     pub(crate) repository: Option<String>,
 }
 
+/// What is asked about before it is done.
 #[derive(Debug, Args)]
-pub(crate) struct Owner {
+pub(crate) struct Asked {
     #[command(flatten)]
     pub(crate) which: Which,
-
-    /// The file with a recovery key [default: what the configuration says, or a passphrase]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) identity: Option<PathBuf>,
 
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Owner {
+    /// The file with a recovery key [default: what the configuration says, or a passphrase]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) asked: Asked,
 }
 
 #[derive(Debug, Args)]
@@ -126,16 +133,12 @@ pub(crate) struct KeyRetire {
 
 #[derive(Debug, Args)]
 pub(crate) struct KeyTrust {
-    #[command(flatten)]
-    pub(crate) which: Which,
-
     /// Have this recovery key's or prover's file know the repository, instead of the host's
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
 
-    /// Do not ask
-    #[arg(long)]
-    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
 }
 
 #[derive(Debug, Args)]

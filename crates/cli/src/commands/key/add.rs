@@ -15,7 +15,7 @@ use crate::terminal;
 pub(super) async fn run(arguments: &KeyAdd, context: &Context) -> Result<Exit, CliError> {
     let request = request(arguments, context)?;
     let identity = arguments.owner.identity.as_deref();
-    let mut owned = owned(context, &arguments.owner.which, identity).await?;
+    let mut owned = owned(context, &arguments.owner.asked.which, identity).await?;
     let replaced = arguments.replaces.as_deref();
     let replaced = replaced
         .map(|key| meant(&owned.repository, key))
@@ -24,7 +24,7 @@ pub(super) async fn run(arguments: &KeyAdd, context: &Context) -> Result<Exit, C
     if let Some(old) = &replaced {
         retire::describe(context, old);
     }
-    terminal::confirm(context, "Add this key?", arguments.owner.yes).await?;
+    terminal::confirm(context, "Add this key?", arguments.owner.asked.yes).await?;
 
     owned.repository = owned
         .repository

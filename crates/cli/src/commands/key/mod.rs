@@ -133,7 +133,7 @@ fn role(role: NewRole) -> KeyRole {
 /// Gives up what was lost of the keys.
 async fn repair(arguments: &KeyRepair, context: &Context) -> Result<Exit, CliError> {
     let owner = &arguments.owner;
-    let owned = owned(context, &owner.which, owner.identity.as_deref()).await?;
+    let owned = owned(context, &owner.asked.which, owner.identity.as_deref()).await?;
     let problems = owned.repository.unreadable_keys();
     if problems.is_empty() {
         context.output.say("all keys are there and can be used");
@@ -147,7 +147,7 @@ async fn repair(arguments: &KeyRepair, context: &Context) -> Result<Exit, CliErr
          What a lost host key has signed is believed no more until the same key is added again;\n\
          a key whose end was lost is in use again until it is retired again.",
     );
-    terminal::confirm(context, "Give it up?", owner.yes).await?;
+    terminal::confirm(context, "Give it up?", owner.asked.yes).await?;
     let clock = &context.clock;
     let mended = owned.repository.repair_keys(&owned.access, clock).await?;
     for problem in mended.unreadable_keys() {

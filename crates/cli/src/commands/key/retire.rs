@@ -14,10 +14,10 @@ use crate::{terminal, words};
 /// Retires a key.
 pub(super) async fn run(arguments: &KeyRetire, context: &Context) -> Result<Exit, CliError> {
     let identity = arguments.owner.identity.as_deref();
-    let owned = owned(context, &arguments.owner.which, identity).await?;
+    let owned = owned(context, &arguments.owner.asked.which, identity).await?;
     let key = meant(&owned.repository, &arguments.key)?;
     describe(context, &key);
-    terminal::confirm(context, "Retire this key?", arguments.owner.yes).await?;
+    terminal::confirm(context, "Retire this key?", arguments.owner.asked.yes).await?;
     let unended = match arguments.now {
         true => UnendedRuns::GivenUp,
         false => UnendedRuns::WaitedFor,

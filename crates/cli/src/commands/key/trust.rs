@@ -31,7 +31,7 @@ struct Report<'a> {
 /// Shows, asks, and pins.
 pub(super) async fn run(arguments: &KeyTrust, context: &Context) -> Result<Exit, CliError> {
     let settings = context.settings()?;
-    let name = context.repository_name(&settings, arguments.which.repository.as_deref())?;
+    let name = context.repository_name(&settings, arguments.asked.which.repository.as_deref())?;
     let repository = context.open_repository(&settings, name, &[]).await?;
     for problem in repository.unreadable_keys() {
         context.output.warning(problem);
@@ -98,7 +98,7 @@ async fn trust_of_host(
     terminal::confirm(
         context,
         "Trust this repository and seal to these keys?",
-        arguments.yes,
+        arguments.asked.yes,
     )
     .await?;
     host.pin(found);
@@ -133,7 +133,7 @@ async fn trust_in_identity(
         return Ok(());
     }
     show(context, &repository, None);
-    terminal::confirm(context, "Trust this repository?", arguments.yes).await?;
+    terminal::confirm(context, "Trust this repository?", arguments.asked.yes).await?;
     let line = RecoveryKeyFile::trust_line(&found);
     let text = Zeroizing::new(format!("{line}\n{}", text.as_str()));
     private_file::replace(path, &text)?;
