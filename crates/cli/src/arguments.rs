@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Kit(key::Kit),
     /// Show what is in force and where each value came from; secrets are hidden
     Config,
+    /// Examine the set-up: connection, rights, programs, repository, keys, clocks, space
+    Doctor(Doctor),
     /// Print a page of the reference
     #[command(hide = true)]
     Reference(Reference),
@@ -229,6 +231,17 @@ pub(crate) struct Prune {
     /// Do not ask
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// The cluster [default: all that are configured]
+    pub(crate) cluster: Option<ClusterName>,
+
+    /// Print the SQL that makes a role of this name, which can read everything that is backed up
+    /// and change nothing; for a superuser to run
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "pgkeep")]
+    pub(crate) role: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use pgkeep_capture::{CaptureError, GlobalsError};
 use pgkeep_config::ConfigError;
 use pgkeep_format::FormatError;
-use pgkeep_postgres::client::ConnectionStringError;
+use pgkeep_postgres::client::{ConnectError, ConnectionStringError, QueryError};
 use pgkeep_repository::RepositoryError;
 use pgkeep_restore::RestoreError;
 use pgkeep_storage::OpenError;
@@ -119,6 +119,22 @@ pub(crate) enum CliError {
         repository: String,
         /// Why not.
         source: AddressError,
+    },
+    /// A cluster's server cannot be reached.
+    #[error("the server of cluster {cluster} cannot be asked")]
+    NoServer {
+        /// The cluster.
+        cluster: String,
+        /// Why not.
+        source: ConnectError,
+    },
+    /// A cluster's server does not answer a question.
+    #[error("the server of cluster {cluster} cannot be asked")]
+    NoAnswer {
+        /// The cluster.
+        cluster: String,
+        /// Why not.
+        source: QueryError,
     },
     /// A repository's storage cannot be reached.
     #[error(transparent)]
@@ -266,6 +282,8 @@ impl CliError {
             Self::Connection { source, .. } | Self::ConnectionArgument { source, .. } => {
                 source.hint()
             }
+            Self::NoServer { source, .. } => source.hint(),
+            Self::NoAnswer { source, .. } => source.hint(),
             Self::Address { source, .. } => source.hint(),
             Self::Storage(error) => error.hint(),
             Self::Repository(error) => error.hint(),

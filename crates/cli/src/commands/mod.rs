@@ -7,6 +7,7 @@ mod backup;
 mod config;
 mod database_name;
 mod demo;
+mod doctor;
 mod init;
 mod key;
 mod kit;
@@ -47,6 +48,7 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, Cl
         | Command::Show(_)
         | Command::Kit(_)
         | Command::Config
+        | Command::Doctor(_)
         | Command::Reference(_) => {
             let work = dispatch(command, context);
             context.unless_interrupted("the listing", work).await
@@ -58,6 +60,7 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
     match command {
         Command::Init(arguments) => init::run(arguments, context).await,
         Command::Backup(arguments) => backup::run(arguments, context).await,
+        Command::Doctor(arguments) => doctor::run(arguments, context).await,
         Command::List(arguments) => list::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Restore(arguments) => restore::run(arguments, context).await,

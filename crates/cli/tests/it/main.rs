@@ -7,6 +7,7 @@ mod choices;
 mod config;
 mod contents;
 mod demo;
+mod doctor;
 mod failures;
 mod first_steps;
 mod flips;

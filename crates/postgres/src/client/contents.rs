@@ -46,7 +46,7 @@ pub struct Contents {
 
 /// What of `pg_class` is somebody's own: nothing of PostgreSQL's, of another
 /// session's, of an extension's.
-const OWN: &str = "c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
+pub(super) const OWN: &str = "c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
      AND n.nspname <> 'information_schema' AND NOT EXISTS \
      (SELECT FROM pg_catalog.pg_depend e \
      WHERE e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \

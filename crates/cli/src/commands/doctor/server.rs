@@ -1,0 +1,204 @@
+//! The server, the rights of whoever backs up, and PostgreSQL's programs.
+//!
+//! Invariant: nothing is changed and no table is read.
+
+use pgkeep_config::{ClusterSettings, Settings};
+use pgkeep_postgres::client::{
+    Connection, ConnectionParameters, Unreadable, connect, databases, may_read_passwords,
+};
+use pgkeep_types::{Clock, ClusterName, Timestamp};
+
+use super::findings::Findings;
+use crate::context::Context;
+use crate::error::CliError;
+
+/// What the SQL is for that mends missing rights.
+const ROLE: &str = "let a superuser run what 'pgkeep doctor --role' prints";
+/// Clocks that differ by more are wrong, in seconds.
+const CLOCKS_DIFFER: i64 = 60;
+
+/// Looks at a cluster's server.
+pub(super) async fn look(
+    context: &Context,
+    settings: &Settings,
+    cluster: &ClusterName,
+    of_cluster: &ClusterSettings,
+    findings: &mut Findings,
+) -> Result<(), CliError> {
+    let parameters = context.connection(cluster, of_cluster)?;
+    let session = match connect(&parameters).await {
+        Ok(session) => session,
+        Err(error) => {
+            findings.error("connection", &error, error.hint());
+            return Ok(());
+        }
+    };
+    let version = session.server_version();
+    findings.good(
+        "connection",
+        format_args!(
+            "PostgreSQL {version} at {}, as user {:?}",
+            session.parameters().server(),
+            parameters.user()
+        ),
+    );
+    clock(context, &session, findings).await;
+    tools(context, settings, version.major(), findings).await;
+    passwords(&session, findings).await;
+    let listed = match databases(&session).await {
+        Ok(listed) => listed,
+        Err(error) => {
+            findings.error("databases", &error, error.hint());
+            return Ok(());
+        }
+    };
+    let chosen = &of_cluster.dump.databases;
+    for database in listed.iter().filter(|listed| chosen.has(&listed.name)) {
+        let name = &database.name;
+        if !database.allows_connections {
+            let says = format!("database {name:?} takes no connections and is not backed up");
+            let mend = "exclude it under 'databases', or ALTER DATABASE … ALLOW_CONNECTIONS true";
+            findings.warning("databases", says, mend);
+            continue;
+        }
+        let parameters = context.connection_to(cluster, of_cluster, Some(name))?;
+        rights(&parameters, findings).await;
+    }
+    for name in chosen.named() {
+        if !listed.iter().any(|listed| listed.name == name) {
+            let says = format!("database {name:?} is chosen and is not there");
+            findings.problem(
+                "databases",
+                says,
+                "look at 'databases' in the configuration",
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn clock(context: &Context, session: &Connection, findings: &mut Findings) {
+    let asked = "SELECT extract(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.int8 AS now";
+    let there = async {
+        let row = session.query_one(asked, &[]).await?;
+        session.column::<i64>(&row, "now")
+    };
+    match there.await {
+        Ok(there) => tell_clock(
+            "clock",
+            "the server's",
+            there - context.clock.now().as_second(),
+            findings,
+        ),
+        Err(error) => findings.error("clock", &error, error.hint()),
+    }
+}
+
+/// Tells by how many seconds another clock is ahead of this machine's.
+pub(super) fn tell_clock(subject: &'static str, whose: &str, ahead: i64, findings: &mut Findings) {
+    let word = if ahead > 0 { "ahead of" } else { "behind" };
+    let by = ahead.unsigned_abs();
+    if ahead.abs() <= CLOCKS_DIFFER {
+        findings.good(subject, format_args!("{whose} agrees with this machine's"));
+    } else {
+        findings.warning(
+            subject,
+            format_args!("{whose} is {by} s {word} this machine's"),
+            "set both by NTP: backups are ordered and deleted by their times",
+        );
+    }
+}
+
+/// How far a storage's clock is ahead, in seconds.
+pub(super) fn ahead(there: Timestamp, here: Timestamp) -> i64 {
+    there.as_second() - here.as_second()
+}
+
+async fn tools(context: &Context, settings: &Settings, major: u32, findings: &mut Findings) {
+    let tools = context.tools(settings).await;
+    let choice = match tools.for_server(major) {
+        Ok(choice) => choice,
+        Err(error) => return findings.error("tools", &error, error.hint()),
+    };
+    let (version, path) = (choice.tools.version(), choice.tools.path().display());
+    if !choice.exact {
+        findings.warning(
+            "tools",
+            format_args!("pg_dump {version} in {path} is newer than the server"),
+            &format!(
+                "install PostgreSQL {major}'s client programs: what a newer pg_dump writes \
+                      may need a newer server to be restored"
+            ),
+        );
+    } else {
+        findings.good("tools", format_args!("pg_dump {version} in {path}"));
+    }
+    for program in ["pg_dumpall", "pg_restore"] {
+        if !choice.tools.program(program).exists() {
+            findings.problem(
+                "tools",
+                format_args!("there is no {program} in {path}"),
+                "it comes with the same package as pg_dump",
+            );
+        }
+    }
+}
+
+async fn passwords(session: &Connection, findings: &mut Findings) {
+    match may_read_passwords(session).await {
+        Ok(true) => findings.good("globals", "roles can be read with their password hashes"),
+        Ok(false) => findings.warning(
+            "globals",
+            "roles can be read without their password hashes",
+            "restored roles need new passwords; hashes are a superuser's to read",
+        ),
+        Err(error) => findings.error("globals", &error, error.hint()),
+    }
+}
+
+async fn rights(parameters: &ConnectionParameters, findings: &mut Findings) {
+    let database = parameters.database();
+    let session = match connect(parameters).await {
+        Ok(session) => session,
+        Err(error) => return findings.error("rights", &error, error.hint()),
+    };
+    let found = match Unreadable::look(&session).await {
+        Ok(found) => found,
+        Err(error) => return findings.error("rights", &error, error.hint()),
+    };
+    if found.is_nothing() {
+        let says = format!("all of database {database:?} can be read");
+        return findings.good("rights", says);
+    }
+    if !found.relations.is_empty() {
+        let says = format!(
+            "database {database:?}: cannot read {}",
+            some(&found.relations)
+        );
+        findings.problem("rights", says, ROLE);
+    }
+    if !found.hidden_by_policies.is_empty() {
+        let says = format!(
+            "database {database:?}: policies hide rows of {}, and pg_dump refuses them",
+            some(&found.hidden_by_policies)
+        );
+        findings.problem("rights", says, ROLE);
+    }
+    if found.large_objects > 0 {
+        let says = format!(
+            "database {database:?}: cannot read {} large objects",
+            found.large_objects
+        );
+        findings.problem("rights", says, ROLE);
+    }
+}
+
+/// The first names, and how many more there are.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut told = names[..names.len().min(SHOWN)].join(", ");
+    if let more @ 1.. = names.len().saturating_sub(SHOWN) {
+        told.push_str(&format!(" and {more} more"));
+    }
+    told
+}
