@@ -13,6 +13,8 @@ use pgkeep_format::{
     PackRef, RepositorySecret, names,
 };
 use pgkeep_types::ObjectName;
+use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
 use crate::{Repository, RepositoryError, records};
 
@@ -25,13 +27,17 @@ const KEPT: usize = 4;
 #[derive(Clone, Debug)]
 pub(crate) struct IndexReader(Arc<Inner>);
 
+/// The plaintext of an index pack, once somebody has fetched it: who comes while that
+/// is under way waits for it.
+type Kept = Arc<OnceCell<Bytes>>;
+
 struct Inner {
     repository: Repository,
     record: BackupRecord,
     cited: BTreeMap<PackRef, PackSummary>,
     identities: Option<Identities>,
     secret: RepositorySecret,
-    kept: Mutex<VecDeque<(PackRef, Bytes)>>,
+    kept: Mutex<VecDeque<(PackRef, Kept)>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -102,15 +108,42 @@ impl IndexReader {
         decoded.await?.map_err(wrong)
     }
 
+    /// Starts fetching what a leaf lies in, which will be asked for soon.
+    pub(crate) fn prefetch(&self, root: &Manifest, place: &LeafRef, runtime: &Handle) {
+        if let Some(pack) = root.index.get(place.frame.pack as usize) {
+            self.prefetch_pack(pack.clone(), runtime);
+        }
+    }
+
+    /// Starts fetching the first of the backup's own index packs: most backups have one,
+    /// and the beginning of most files is there.
+    pub(crate) fn prefetch_first(&self, runtime: &Handle) {
+        let own = |pack: &&PackRef| pack.backup == self.0.record.id;
+        if let Some(first) = self.0.cited.keys().find(own) {
+            self.prefetch_pack(first.clone(), runtime);
+        }
+    }
+
+    fn prefetch_pack(&self, pack: PackRef, runtime: &Handle) {
+        if !self.kept(&pack).initialized() {
+            let reader = self.clone();
+            // Where that fails, whoever needs it tries again and is told.
+            runtime.spawn(async move { reader.pack(&pack).await.is_ok() });
+        }
+    }
+
     /// The plaintext of an index pack.
     async fn pack(&self, pack: &PackRef) -> Result<(ObjectName, Bytes), RepositoryError> {
+        let name = names::index(&self.0.record.cluster, &pack.backup, pack.number)?;
+        let kept = self.kept(pack);
+        let plain = kept.get_or_try_init(|| self.fetch(pack, &name)).await?;
+        Ok((name, plain.clone()))
+    }
+
+    async fn fetch(&self, pack: &PackRef, name: &ObjectName) -> Result<Bytes, RepositoryError> {
         let inner = &self.0;
-        let name = names::index(&inner.record.cluster, &pack.backup, pack.number)?;
-        if let Some(kept) = self.kept(pack) {
-            return Ok((name, kept));
-        }
         let storage = inner.repository.storage.as_ref();
-        let wrong = |source| records::in_object(storage, &name, source);
+        let wrong = |source| records::in_object(storage, name, source);
         let cited = inner.cited.get(pack);
         let cited = *cited.ok_or_else(|| self.wrong_manifest(Damage::Range("index pack")))?;
         if cited.length > LIMIT {
@@ -119,32 +152,27 @@ impl IndexReader {
             return Err(wrong(FormatError::Damaged { offset: 0, damage }));
         }
         // A byte more than there should be: then it is refused.
-        let object = storage.get(&name, Some(0..cited.length + 1)).await?;
+        let object = storage.get(name, Some(0..cited.length + 1)).await?;
         let identities = inner.identities.clone();
         let opened = records::blocking(move || open(object, cited, identities.as_ref())).await?;
-        let plain = opened.map_err(|source| match source {
+        opened.map_err(|source| match source {
             FormatError::NoIdentity => inner.repository.no_identity(),
             source => wrong(source),
-        })?;
-        self.keep(pack, &plain);
-        Ok((name, plain))
+        })
     }
 
-    fn kept(&self, pack: &PackRef) -> Option<Bytes> {
+    /// The place of an index pack among those that are kept; the one that was wanted
+    /// longest ago makes room for it.
+    fn kept(&self, pack: &PackRef) -> Kept {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = kept.iter().position(|(known, _)| known == pack)?;
-        let found = kept.remove(at)?;
-        let plain = found.1.clone();
-        kept.push_back(found);
-        Some(plain)
-    }
-
-    fn keep(&self, pack: &PackRef, plain: &Bytes) {
-        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|(known, _)| known == pack);
+        let known = at.and_then(|at| kept.remove(at));
+        let found = known.map_or_else(Kept::default, |(_, found)| found);
         if kept.len() >= KEPT {
             kept.pop_front();
         }
-        kept.push_back((pack.clone(), plain.clone()));
+        kept.push_back((pack.clone(), Arc::clone(&found)));
+        found
     }
 
     /// What is wrong with the manifest, though it could be read.

@@ -12,7 +12,7 @@ use pgkeep_format::{
     Capabilities, Damage, Descriptor, Encryption, FormatError, KeyRecord, KeyRole, Recipient,
     RepositoryId, Seal, Trust, VerifyingKey, names,
 };
-use pgkeep_storage::Storage;
+use pgkeep_storage::{Storage, list_all};
 
 use crate::keys::{Keys, read_keys};
 use crate::{RepositoryError, records};
@@ -36,9 +36,16 @@ impl Repository {
     /// # Errors
     /// `Missing` where there is none, `Foreign` where it is another one.
     pub async fn open(storage: Arc<dyn Storage>, pins: &[Trust]) -> Result<Self, RepositoryError> {
-        let descriptor = read_descriptor(storage.as_ref()).await?;
+        let list = || list_all(storage.as_ref(), names::KEYS);
+        let (descriptor, listed) = tokio::join!(read_descriptor(storage.as_ref()), list());
+        let descriptor = descriptor?;
         hold_against(&descriptor, pins, storage.as_ref())?;
-        let mut keys = read_keys(&storage, &descriptor).await?;
+        let mut keys = read_keys(&storage, &descriptor, listed?).await?;
+        // Its keys were there before its descriptor, but it may have been listed before
+        // either was.
+        if !keys.unreadable.is_empty() {
+            keys = read_keys(&storage, &descriptor, list().await?).await?;
+        }
         let seen = pins.iter().filter(|pin| pin.repository == descriptor.id);
         let seen = seen.map(|pin| pin.ring).max().unwrap_or(0);
         if seen > keys.ring {

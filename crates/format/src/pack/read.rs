@@ -32,11 +32,20 @@ pub struct OpenPack {
 /// Where in a pack's object its plaintext lies.
 #[derive(Clone, Copy, Debug)]
 pub struct PackLayout {
-    /// Where the first sealed chunk begins; none where nothing is sealed.
-    payload: Option<u64>,
+    payload: Payload,
     object_length: u64,
-    /// How many bytes of frames there are.
+    /// How many bytes of frames there are; at most, where that is not known yet.
     plain_length: u64,
+}
+
+/// Where the first sealed chunk begins.
+#[derive(Clone, Copy, Debug)]
+enum Payload {
+    /// Nothing is sealed.
+    Open,
+    /// Somewhere in the first [`OpenPack::HEAD`] bytes.
+    Unknown,
+    At(u64),
 }
 
 enum Source {
@@ -65,11 +74,7 @@ impl OpenPack {
             return Ok(Self {
                 window,
                 source: Source::Open,
-                layout: PackLayout {
-                    payload: None,
-                    object_length,
-                    plain_length: object_length,
-                },
+                layout: PackLayout::unopened(object_length, false),
                 position: 0,
             });
         };
@@ -89,7 +94,7 @@ impl OpenPack {
             window,
             source,
             layout: PackLayout {
-                payload: Some(payload),
+                payload: Payload::At(payload),
                 object_length,
                 plain_length,
             },
@@ -114,7 +119,7 @@ impl OpenPack {
     /// # Errors
     /// `Damaged` where age refuses a chunk or the pack ends too early, `Read` where
     /// the bytes are not at hand. After an error the pack has to be opened again.
-    pub fn frame(&mut self, offset: u64, length: u32) -> Result<Vec<u8>, FormatError> {
+    pub fn frame(&mut self, offset: u64, length: u32) -> Result<Bytes, FormatError> {
         let range = offset..offset.saturating_add(u64::from(length));
         if length as usize > STORED_LIMIT || range.end > self.layout.plain_length {
             let what = if range.end > self.layout.plain_length {
@@ -124,52 +129,80 @@ impl OpenPack {
             };
             return Err(FormatError::damaged(offset, Damage::Range(what)));
         }
-        let mut stored = vec![0; length as usize];
-        if stored.is_empty() {
-            return Ok(stored);
+        if range.is_empty() {
+            return Ok(Bytes::new());
         }
-        self.seek(offset)
-            .and_then(|()| match &mut self.source {
-                Source::Open => self.window.read_exact(&mut stored),
-                Source::Sealed(source) => source.read_exact(&mut stored),
-            })
-            .map_err(|error| refused(error, offset))?;
+        let stored = match &mut self.source {
+            Source::Open => self.window.slice(offset, length as usize),
+            Source::Sealed(source) => {
+                let mut stored = vec![0; length as usize];
+                seek(source, self.position, offset)
+                    .and_then(|()| source.read_exact(&mut stored))
+                    .map(|()| stored.into())
+            }
+        };
+        let stored = stored.map_err(|error| refused(error, offset))?;
         self.position = range.end;
         Ok(stored)
     }
+}
 
-    fn seek(&mut self, offset: u64) -> std::io::Result<()> {
-        match &mut self.source {
-            Source::Open => self.window.seek(SeekFrom::Start(offset)).map(drop),
-            Source::Sealed(_) if offset == self.position => Ok(()),
-            Source::Sealed(source) => {
-                // At the beginning of a chunk age would ask for the end of the object;
-                // a byte further on it does not, and going back stays in the chunk.
-                if offset.is_multiple_of(CHUNK) {
-                    source.seek(SeekFrom::Start(offset + 1))?;
-                }
-                source.seek(SeekFrom::Start(offset)).map(drop)
-            }
-        }
+/// Goes from one place of the plaintext to another.
+fn seek(
+    source: &mut age::stream::StreamReader<Window>,
+    position: u64,
+    offset: u64,
+) -> std::io::Result<()> {
+    if offset == position {
+        return Ok(());
     }
+    // At the beginning of a chunk age would ask for the end of the object;
+    // a byte further on it does not, and going back stays in the chunk.
+    if offset.is_multiple_of(CHUNK) {
+        source.seek(SeekFrom::Start(offset + 1))?;
+    }
+    source.seek(SeekFrom::Start(offset)).map(drop)
 }
 
 impl PackLayout {
-    /// Which of the object's bytes hold these of its plaintext.
+    /// What there is to know of a pack of `object_length` bytes that was not opened
+    /// yet: enough to ask for its frames.
+    #[must_use]
+    pub fn unopened(object_length: u64, sealed: bool) -> Self {
+        Self {
+            payload: if sealed {
+                Payload::Unknown
+            } else {
+                Payload::Open
+            },
+            object_length,
+            plain_length: object_length,
+        }
+    }
+
+    /// Which of the object's bytes hold these of its plaintext. Before a sealed pack
+    /// was opened some more are told, those on either side that may hold them too.
     ///
     /// # Errors
     /// `Damaged` where the pack ends before.
     pub fn sealed_range(&self, plain: &Range<u64>) -> Result<Range<u64>, FormatError> {
+        let beyond = || FormatError::damaged(plain.start, Damage::Range("frame's end"));
         if plain.start > plain.end || plain.end > self.plain_length {
-            let damage = Damage::Range("frame's end");
-            return Err(FormatError::damaged(plain.start, damage));
+            return Err(beyond());
         }
-        let Some(payload) = self.payload else {
-            return Ok(plain.clone());
+        let (first, last) = match self.payload {
+            Payload::Open => return Ok(plain.clone()),
+            Payload::Unknown => (0, OpenPack::HEAD),
+            Payload::At(at) => (at, at),
         };
-        let start = payload + plain.start / CHUNK * SEALED_CHUNK;
-        let end = payload + plain.end.div_ceil(CHUNK) * SEALED_CHUNK;
-        Ok(start..end.min(self.object_length))
+        let sealed = |chunks: u64| chunks.saturating_mul(SEALED_CHUNK);
+        let start = sealed(plain.start / CHUNK).saturating_add(first);
+        let end = sealed(plain.end.div_ceil(CHUNK)).saturating_add(last);
+        let range = start..end.min(self.object_length);
+        if range.start > range.end {
+            return Err(beyond());
+        }
+        Ok(range)
     }
 }
 
@@ -225,6 +258,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_before_a_pack_is_opened_holds_what_is_needed_of_it() {
+        let identity = RecoveryIdentity::generate();
+        let identities = Identities::new(vec![identity.clone()]);
+        let seal = Seal::To(vec![identity.recipient()]);
+        let (object, offsets) = pack(&seal, &frames());
+        let length = object.len() as u64;
+        let open = OpenPack::open(head(&object), length, Some(&identities)).unwrap();
+        for pair in offsets.windows(2) {
+            let plain = pair[0]..pair[1];
+            let before = PackLayout::unopened(length, true);
+            let before = before.sealed_range(&plain).unwrap();
+            let needed = open.layout().sealed_range(&plain).unwrap();
+            assert!(before.start <= needed.start && needed.end <= before.end);
+        }
+        let beyond = length..length + 1;
+        for sealed in [false, true] {
+            let layout = PackLayout::unopened(length, sealed);
+            assert!(layout.sealed_range(&beyond).is_err());
+        }
+    }
+
+    #[test]
     fn every_place_of_a_sealed_pack_is_reached_and_none_past_its_end() {
         let identity = RecoveryIdentity::generate();
         let identities = Identities::new(vec![identity.clone()]);
@@ -242,7 +297,7 @@ mod tests {
             for at in [0, 65_535, 65_536, 131_071, length - 1, 0] {
                 if at < length {
                     let byte = reader.frame(at, 1).unwrap();
-                    assert_eq!(byte, [(at % 251) as u8], "{at} of {length}");
+                    assert_eq!(byte[..], [(at % 251) as u8], "{at} of {length}");
                 }
             }
             for at in [length, length + 1, 1 << 40, u64::MAX] {

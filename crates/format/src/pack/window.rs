@@ -38,6 +38,18 @@ impl Window {
         state.bytes = bytes;
     }
 
+    /// So many bytes of the object from `start` on, without copying them.
+    pub(super) fn slice(&self, start: u64, length: usize) -> io::Result<Bytes> {
+        let state = self.state();
+        let at = start.checked_sub(state.start);
+        let at = at.and_then(|at| usize::try_from(at).ok());
+        let end = at.and_then(|at| at.checked_add(length));
+        match (at, end) {
+            (Some(at), Some(end)) if end <= state.bytes.len() => Ok(state.bytes.slice(at..end)),
+            _ => Err(not_at_hand(start)),
+        }
+    }
+
     pub(super) fn position(&self) -> u64 {
         self.state().position
     }
@@ -45,6 +57,10 @@ impl Window {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn not_at_hand(at: u64) -> io::Error {
+    io::Error::other(format!("byte {at} of the object is not at hand"))
 }
 
 impl Read for Window {
@@ -57,10 +73,7 @@ impl Read for Window {
         let at = at.and_then(|at| usize::try_from(at).ok());
         let rest = at.and_then(|at| state.bytes.get(at..)).unwrap_or_default();
         if rest.is_empty() && !buffer.is_empty() {
-            return Err(io::Error::other(format!(
-                "byte {} of the object is not at hand",
-                state.position
-            )));
+            return Err(not_at_hand(state.position));
         }
         let taken = rest.len().min(buffer.len());
         buffer[..taken].copy_from_slice(&rest[..taken]);

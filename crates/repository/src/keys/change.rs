@@ -11,6 +11,7 @@ use pgkeep_format::{
     Encryption, Hash, Identities, KeyRecord, KeyRequest, KeyRole, KeySecrets, RepositorySecret,
     Signer, names,
 };
+use pgkeep_storage::list_all;
 use pgkeep_types::{Clock, ObjectName};
 
 use super::NewKeyRecord;
@@ -149,7 +150,8 @@ impl Repository {
         super::ring_draft(self.id(), &name, number, clock.now(), objects)
             .write(self.storage.as_ref(), &owner.root)
             .await?;
-        let keys = super::read_keys(&self.storage, &self.descriptor).await?;
+        let listed = list_all(self.storage.as_ref(), names::KEYS).await?;
+        let keys = super::read_keys(&self.storage, &self.descriptor, listed).await?;
         Ok(Self {
             keys: Arc::new(keys),
             ..self.clone()

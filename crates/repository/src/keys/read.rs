@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pgkeep_format::names::{self, KeyObject};
 use pgkeep_format::{Descriptor, Hash, KeyRecord, KeyRing, RecordKind, Retirement};
-use pgkeep_storage::{Storage, list_all};
+use pgkeep_storage::{ObjectMeta, Storage};
 use pgkeep_types::ObjectName;
 use tokio::task::JoinSet;
 
@@ -23,16 +23,18 @@ enum Read {
     Retirement(Retirement, Hash),
 }
 
-/// Reads all keys and holds them against the newest ring.
+/// Reads all keys that were `listed` below `keys/`, and holds them against the newest
+/// ring.
 pub(crate) async fn read_keys(
     storage: &Arc<dyn Storage>,
     descriptor: &Descriptor,
+    listed: Vec<ObjectMeta>,
 ) -> Result<Keys, RepositoryError> {
     let mut records = Vec::new();
     let mut rings = Vec::new();
     let mut there = BTreeSet::new();
     let mut ending = BTreeSet::new();
-    for object in list_all(storage.as_ref(), names::KEYS).await? {
+    for object in listed {
         there.insert(object.name.clone());
         match names::key_object(&object.name) {
             Some(KeyObject::Ring(number)) => rings.push(number),
@@ -47,6 +49,26 @@ pub(crate) async fn read_keys(
     }
     rings.sort_unstable();
 
+    let (found, ring) = tokio::join!(
+        read_records(storage, descriptor, records),
+        newest_ring(storage.as_ref(), descriptor, &rings)
+    );
+    let (mut found, (ring, unreadable)) = (found?, ring?);
+    found.unreadable.extend(unreadable);
+    let newest_number = rings.last().copied().unwrap_or(0);
+    let keys = found.into_keys(ring, &there, &storage.location())?;
+    Ok(Keys {
+        newest_number,
+        ending,
+        ..keys
+    })
+}
+
+async fn read_records(
+    storage: &Arc<dyn Storage>,
+    descriptor: &Descriptor,
+    records: Vec<ObjectName>,
+) -> Result<Found, RepositoryError> {
     let mut found = Found::default();
     let mut reading = JoinSet::new();
     for name in records {
@@ -62,30 +84,24 @@ pub(crate) async fn read_keys(
     while let Some(read) = reading.join_next().await {
         found.take(Some(read))?;
     }
-    let ring = newest_ring(storage.as_ref(), descriptor, &rings, &mut found).await?;
-    let newest_number = rings.last().copied().unwrap_or(0);
-    let keys = found.into_keys(ring, &there, &storage.location())?;
-    Ok(Keys {
-        newest_number,
-        ending,
-        ..keys
-    })
+    Ok(found)
 }
 
+/// The newest ring that can be read, and those that cannot.
 async fn newest_ring(
     storage: &dyn Storage,
     descriptor: &Descriptor,
     rings: &[u32],
-    found: &mut Found,
-) -> Result<Option<KeyRing>, RepositoryError> {
+) -> Result<(Option<KeyRing>, Vec<(ObjectName, String)>), RepositoryError> {
+    let mut unreadable = Vec::new();
     for number in rings.iter().rev() {
         let name = names::key_ring(*number)?;
         match read_ring(storage, descriptor, &name, *number).await {
-            Ok(ring) => return Ok(Some(ring)),
-            Err(error) => found.unreadable.push((name, error.to_string())),
+            Ok(ring) => return Ok((Some(ring), unreadable)),
+            Err(error) => unreadable.push((name, error.to_string())),
         }
     }
-    Ok(None)
+    Ok((None, unreadable))
 }
 
 async fn read_ring(

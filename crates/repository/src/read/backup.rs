@@ -9,6 +9,7 @@ use pgkeep_format::names::{self, BackupPart};
 use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{Damage, Encryption, FormatError, Identities, Manifest, RecordKind};
 use pgkeep_types::ObjectName;
+use tokio::runtime::Handle;
 
 use super::deliver::{FileReader, FilesReader};
 use crate::index::IndexReader;
@@ -42,11 +43,14 @@ impl Repository {
         record: &BackupRecord,
     ) -> Result<OpenBackup, RepositoryError> {
         let identities = access.identities.clone();
-        let root = self.manifest(record, identities.clone()).await?;
+        let index = IndexReader::new(self, record, identities.clone(), &access.secret);
+        // Beside the manifest, as the first leaf is wanted next.
+        index.prefetch_first(&Handle::current());
+        let root = self.manifest(record, identities).await?;
         Ok(OpenBackup {
             repository: self.clone(),
             access: access.clone(),
-            index: IndexReader::new(self, record, identities, &access.secret),
+            index,
             record: Arc::new(record.clone()),
             root: Arc::new(root),
         })

@@ -16,7 +16,7 @@ pub(super) type Decoded = Result<Bytes, RepositoryError>;
 
 /// A stored frame that is to be decoded.
 pub(super) struct Job {
-    pub(super) stored: Vec<u8>,
+    pub(super) stored: Bytes,
     pub(super) entry: FrameEntry,
     /// The pack that it came from.
     pub(super) object: Arc<ObjectName>,

@@ -1,14 +1,16 @@
 //! Packs that frames are fetched from.
 //!
-//! Invariants: a pack is opened only after its length was found to be the one that
-//! the backup cites; a bounded number of them is open.
+//! Invariants: what was fetched of a pack is opened only after its length was found to
+//! be the one that the backup cites; a bounded number of them is open. Nobody waits for
+//! that before the frames are asked for: how long a pack is is known, and where they lie
+//! in it nearly.
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use pgkeep_format::{Damage, FormatError, OpenPack, PackLayout, PackRef, names};
+use pgkeep_format::{Damage, Encryption, FormatError, OpenPack, PackLayout, PackRef, names};
 use pgkeep_types::ObjectName;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -19,8 +21,10 @@ use crate::{RepositoryError, records};
 /// How many packs are open at once.
 const OPEN: usize = 64;
 
+/// An answer that is on its way.
+type Coming<T> = oneshot::Receiver<Result<T, RepositoryError>>;
 /// Bytes that are on their way.
-pub(super) type Fetched = oneshot::Receiver<Result<Bytes, RepositoryError>>;
+pub(super) type Fetched = Coming<Bytes>;
 
 /// Opens packs and fetches their bytes.
 pub(super) struct Packs {
@@ -36,15 +40,73 @@ pub(super) struct Known {
     /// What the stage behind knows it by.
     pub(super) number: u64,
     pub(super) name: Arc<ObjectName>,
-    pub(super) layout: PackLayout,
+    unopened: PackLayout,
+    opened: Arc<OnceLock<PackLayout>>,
 }
 
-/// A pack that was opened just now.
-pub(super) struct Opened {
+impl Known {
+    /// Where its frames lie, as well as that is known by now.
+    pub(super) fn layout(&self) -> PackLayout {
+        self.opened.get().copied().unwrap_or(self.unopened)
+    }
+}
+
+/// A pack that was asked for just now.
+pub(super) struct Asked {
     pub(super) known: Known,
-    pub(super) pack: OpenPack,
+    pub(super) opening: Opening,
     /// The number of one that is closed for it.
     pub(super) closed: Option<u64>,
+}
+
+/// A pack that is to be opened once its size and its head have come.
+pub(super) struct Opening {
+    name: Arc<ObjectName>,
+    /// As the backup cites it.
+    length: u64,
+    size: Coming<u64>,
+    /// None where the first request begins with it.
+    head: Option<Fetched>,
+    opened: Arc<OnceLock<PackLayout>>,
+}
+
+impl Opening {
+    /// Opens the pack, of which the first request has brought `first`. Waits; hands
+    /// that back.
+    pub(super) fn finish(
+        self,
+        backup: &OpenBackup,
+        first: Result<Bytes, RepositoryError>,
+    ) -> Result<(OpenPack, Bytes), RepositoryError> {
+        let wrong = |source| failed(backup, &self.name, source);
+        let found = arrived(self.size)?;
+        if found != self.length {
+            let expected = self.length;
+            let damage = Damage::Length { expected, found };
+            let offset = found.min(expected);
+            return Err(wrong(FormatError::Damaged { offset, damage }));
+        }
+        let first = first?;
+        let head = match self.head {
+            Some(head) => arrived(head)?,
+            None => {
+                let head = usize::try_from(OpenPack::HEAD).unwrap_or(usize::MAX);
+                first.slice(..first.len().min(head))
+            }
+        };
+        let identities = backup.access.identities.as_ref();
+        let opened = OpenPack::open(head, self.length, identities).map_err(wrong)?;
+        // A pack is opened once: nothing was said of it before.
+        let _ = self.opened.set(opened.layout());
+        Ok((opened, first))
+    }
+}
+
+/// Waits for what is on its way.
+pub(super) fn arrived<T>(coming: Coming<T>) -> Result<T, RepositoryError> {
+    coming
+        .blocking_recv()
+        .unwrap_or(Err(RepositoryError::GivenUp))
 }
 
 impl Packs {
@@ -65,63 +127,75 @@ impl Packs {
         Some(known)
     }
 
-    /// Opens a pack.
-    pub(super) fn open(&mut self, pack: &PackRef) -> Result<Opened, RepositoryError> {
+    /// Starts opening a pack, of which `plain` is wanted first.
+    pub(super) fn open(
+        &mut self,
+        pack: &PackRef,
+        plain: &Range<u64>,
+    ) -> Result<Asked, RepositoryError> {
         let (name, length) = self
             .cited(pack)
             .ok_or_else(|| self.backup.index.wrong_manifest(Damage::Range("pack")))?;
-        let storage = Arc::clone(&self.backup.repository.storage);
-        let identities = self.backup.access.identities.as_ref();
-        let head = async {
-            match identities {
-                // Nothing is in front of the frames.
-                None => Ok(Bytes::new()),
-                Some(_) => {
-                    storage
-                        .get(&name, Some(0..OpenPack::HEAD.min(length)))
-                        .await
-                }
-            }
+        let name = Arc::new(name);
+        let sealed = self.backup.repository.encryption() == Encryption::Age;
+        let unopened = PackLayout::unopened(length, sealed);
+        let first = unopened.sealed_range(plain);
+        let first = first.map_err(|source| self.failed(&name, source))?;
+        let opened = Arc::default();
+        let opening = Opening {
+            size: self.size(&name),
+            // Where nothing is sealed, nothing is in front of the frames.
+            head: (sealed && first.start > 0)
+                .then(|| self.get(&name, 0..OpenPack::HEAD.min(length))),
+            name: Arc::clone(&name),
+            length,
+            opened: Arc::clone(&opened),
         };
-        let size = storage.head(&name);
-        let (found, head) = self.runtime.block_on(async { tokio::join!(size, head) });
-        let found = found?.size;
-        if found != length {
-            let expected = length;
-            let damage = Damage::Length { expected, found };
-            let offset = found.min(expected);
-            return Err(self.failed(&name, FormatError::Damaged { offset, damage }));
-        }
-        let opened = OpenPack::open(head?, length, identities);
-        let opened = opened.map_err(|source| self.failed(&name, source))?;
         let known = Known {
             pack: pack.clone(),
             number: self.next,
-            name: Arc::new(name),
-            layout: opened.layout(),
+            name,
+            unopened,
+            opened,
         };
         self.next += 1;
         let full = self.open.len() >= OPEN;
         let closed = if full { self.open.pop_front() } else { None };
         self.open.push_back(known.clone());
-        Ok(Opened {
+        Ok(Asked {
             known,
-            pack: opened,
+            opening,
             closed: closed.map(|closed| closed.number),
         })
     }
 
     /// Starts fetching some of a pack's bytes.
     pub(super) fn fetch(&self, known: &Known, range: Range<u64>) -> Fetched {
+        self.get(&known.name, range)
+    }
+
+    fn get(&self, name: &Arc<ObjectName>, range: Range<u64>) -> Fetched {
         let storage = Arc::clone(&self.backup.repository.storage);
-        let name = Arc::clone(&known.name);
-        let (sender, fetched) = oneshot::channel();
+        let name = Arc::clone(name);
+        self.ask(async move { Ok(storage.get(&name, Some(range)).await?) })
+    }
+
+    fn size(&self, name: &Arc<ObjectName>) -> Coming<u64> {
+        let storage = Arc::clone(&self.backup.repository.storage);
+        let name = Arc::clone(name);
+        self.ask(async move { Ok(storage.head(&name).await?.size) })
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        question: impl Future<Output = Result<T, RepositoryError>> + Send + 'static,
+    ) -> Coming<T> {
+        let (sender, coming) = oneshot::channel();
         self.runtime.spawn(async move {
-            let bytes = storage.get(&name, Some(range)).await;
             // Nobody waits any more: the reader was dropped.
-            let _ = sender.send(bytes.map_err(Into::into));
+            let _ = sender.send(question.await);
         });
-        fetched
+        coming
     }
 
     /// The name and the length of a pack, as the backup cites it.

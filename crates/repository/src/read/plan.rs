@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use pgkeep_format::{Damage, FileEnd, FrameEntry, PackRef};
+use pgkeep_format::{Damage, FileEnd, FrameEntry, PackLayout, PackRef};
 use tokio::runtime::Handle;
 
 use super::backup::OpenBackup;
@@ -90,6 +90,7 @@ pub(super) struct Planner {
 
 struct Pending {
     known: Known,
+    layout: PackLayout,
     range: Range<u64>,
     frames: Vec<(FrameEntry, SyncSender<Decoded>)>,
     steps: Vec<Step>,
@@ -174,17 +175,23 @@ impl Planner {
             self.remembered.push_back(known);
             return Ok(number);
         }
+        let plain = entry.offset..entry.offset.saturating_add(u64::from(entry.stored_length));
         let known = match self.packs.known(pack) {
             Some(known) => known,
-            None => self.open(pack)?,
+            None => self.open(pack, &plain)?,
         };
-        let plain = entry.offset..entry.offset.saturating_add(u64::from(entry.stored_length));
-        let range = known.layout.sealed_range(&plain);
+        // What a request has begun with, it goes on with.
+        let layout = match &self.pending {
+            Some(pending) if pending.known.number == known.number => pending.layout,
+            _ => known.layout(),
+        };
+        let range = layout.sealed_range(&plain);
         let range = range.map_err(|source| self.packs.failed(&known.name, source))?;
         if !self.grow(&known, &range) {
             self.flush()?;
             self.pending = Some(Pending {
                 known,
+                layout,
                 range,
                 frames: Vec::new(),
                 steps: Vec::new(),
@@ -201,17 +208,16 @@ impl Planner {
         Ok(number)
     }
 
-    fn open(&mut self, pack: &PackRef) -> Result<Known, Stop> {
+    fn open(&mut self, pack: &PackRef, plain: &Range<u64>) -> Result<Known, Stop> {
         // What it replaces may be asked for in the pending request.
         self.flush()?;
-        let opened = self.packs.open(pack)?;
-        if let Some(closed) = opened.closed {
+        let asked = self.packs.open(pack, plain)?;
+        if let Some(closed) = asked.closed {
             self.to_unseal(ToUnseal::Close(closed))?;
         }
-        let number = opened.known.number;
-        let pack = Box::new(opened.pack);
-        self.to_unseal(ToUnseal::Open { number, pack })?;
-        Ok(opened.known)
+        let (number, opening) = (asked.known.number, Box::new(asked.opening));
+        self.to_unseal(ToUnseal::Open { number, opening })?;
+        Ok(asked.known)
     }
 
     /// Makes the pending request longer, if that is worth it.

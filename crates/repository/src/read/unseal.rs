@@ -13,12 +13,12 @@ use pgkeep_types::ObjectName;
 
 use super::backup::OpenBackup;
 use super::decode::{Decoded, Job};
-use super::packs::{self, Fetched};
+use super::packs::{self, Fetched, Opening, arrived};
 use crate::RepositoryError;
 
 /// What comes from the planner.
 pub(super) enum ToUnseal {
-    Open { number: u64, pack: Box<OpenPack> },
+    Open { number: u64, opening: Box<Opening> },
     Close(u64),
     Block(Block),
 }
@@ -34,6 +34,12 @@ pub(super) struct Block {
     pub(super) frames: Vec<(FrameEntry, SyncSender<Decoded>)>,
 }
 
+/// A pack whose frames are wanted.
+enum Pack {
+    Asked(Box<Opening>),
+    Open(Box<OpenPack>),
+}
+
 /// A frame may be on its way.
 pub(super) struct Permit;
 
@@ -44,51 +50,51 @@ pub(super) fn run(
     jobs: &SyncSender<Job>,
     permits: &SyncSender<Permit>,
 ) {
-    let mut open: HashMap<u64, Box<OpenPack>> = HashMap::new();
+    let mut packs: HashMap<u64, Pack> = HashMap::new();
     while let Ok(next) = queue.recv() {
         match next {
-            ToUnseal::Open { number, pack } => drop(open.insert(number, pack)),
-            ToUnseal::Close(number) => drop(open.remove(&number)),
+            ToUnseal::Open { number, opening } => {
+                packs.insert(number, Pack::Asked(opening));
+            }
+            ToUnseal::Close(number) => drop(packs.remove(&number)),
             ToUnseal::Block(block) => {
-                let Some(pack) = open.get_mut(&block.pack) else {
+                let number = block.pack;
+                let Some(pack) = packs.remove(&number) else {
                     return;
                 };
-                if !unseal(backup, pack, block, jobs, permits) {
+                let Some(pack) = unseal(backup, pack, block, jobs, permits) else {
                     return;
-                }
+                };
+                packs.insert(number, Pack::Open(pack));
             }
         }
     }
 }
 
-/// Tells whether to go on.
+/// Hands the pack back, where it is to go on.
 fn unseal(
     backup: &OpenBackup,
-    pack: &mut OpenPack,
+    pack: Pack,
     block: Block,
     jobs: &SyncSender<Job>,
     permits: &SyncSender<Permit>,
-) -> bool {
-    let fetched = block.bytes.blocking_recv();
-    let mut failed = match fetched.unwrap_or(Err(RepositoryError::GivenUp)) {
-        Ok(bytes) => {
-            pack.supply(block.start, bytes);
-            None
+) -> Option<Box<OpenPack>> {
+    let supplied = supply(backup, pack, block.start, arrived(block.bytes));
+    let mut frames = block.frames.into_iter();
+    let mut pack = match supplied {
+        Ok(pack) => pack,
+        Err(error) => {
+            if let Some((_, slot)) = frames.next() {
+                // The slot has room for one: this never waits.
+                let _ = slot.send(Err(error));
+            }
+            return None;
         }
-        Err(error) => Some(error),
     };
-    for (entry, slot) in block.frames {
+    for (entry, slot) in frames {
         // The reader is gone where there are no permits any more.
-        if permits.send(Permit).is_err() {
-            return false;
-        }
-        let stored = match failed.take() {
-            Some(error) => Err(error),
-            None => pack
-                .frame(entry.offset, entry.stored_length)
-                .map_err(|source| packs::failed(backup, &block.name, source)),
-        };
-        match stored {
+        permits.send(Permit).ok()?;
+        match pack.frame(entry.offset, entry.stored_length) {
             Ok(stored) => {
                 let job = Job {
                     stored,
@@ -96,18 +102,33 @@ fn unseal(
                     object: Arc::clone(&block.name),
                     slot,
                 };
-                if jobs.send(job).is_err() {
-                    return false;
-                }
+                jobs.send(job).ok()?;
             }
-            Err(error) => {
-                // The slot has room for one: this never waits.
-                let _ = slot.send(Err(error));
-                return false;
+            Err(source) => {
+                let _ = slot.send(Err(packs::failed(backup, &block.name, source)));
+                return None;
             }
         }
     }
     // Many packs are open at once: none keeps what it has given.
     pack.supply(0, Bytes::new());
-    true
+    Some(pack)
+}
+
+/// Opens the pack, if need be, and hands it what was fetched.
+fn supply(
+    backup: &OpenBackup,
+    pack: Pack,
+    start: u64,
+    fetched: Result<Bytes, RepositoryError>,
+) -> Result<Box<OpenPack>, RepositoryError> {
+    let (mut pack, bytes) = match pack {
+        Pack::Open(pack) => (pack, fetched?),
+        Pack::Asked(opening) => {
+            let (opened, bytes) = opening.finish(backup, fetched)?;
+            (Box::new(opened), bytes)
+        }
+    };
+    pack.supply(start, bytes);
+    Ok(pack)
 }

@@ -44,8 +44,11 @@ impl Walk {
             let Some(place) = self.leaves.next() else {
                 return Err(self.missing());
             };
-            let reading = self.backup.index.leaf(&self.backup.root, &place);
-            let leaf = self.runtime.block_on(reading)?;
+            let (index, root) = (&self.backup.index, &self.backup.root);
+            let leaf = self.runtime.block_on(index.leaf(root, &place))?;
+            if let Some(next) = self.leaves.as_slice().first() {
+                index.prefetch(root, next, &self.runtime);
+            }
             let at = leaf.files.iter().position(|file| file.path == self.path);
             let Some(at) = at else { continue };
             let begins = if at == 0 { place.offset } else { 0 };

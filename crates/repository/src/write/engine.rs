@@ -16,6 +16,7 @@ use pgkeep_types::{BackupId, ClusterName};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::buffers::Buffers;
 use super::compress;
 use super::cutting::{Cutter, Input};
 use super::index_pack::IndexPacker;
@@ -77,6 +78,7 @@ impl Engine {
             backup: backup.clone(),
             seal: repository.pack_seal(),
             limits,
+            buffers: Buffers::new(limits.part),
             index: index.map_err(|source| RepositoryError::Make {
                 what: "a compressor",
                 source,

@@ -7,6 +7,7 @@
 //! order in which they were filled; a stage ends well only when the one before it
 //! said so, so a file that was given up never looks like one that ended.
 
+mod buffers;
 mod compress;
 mod cutting;
 mod engine;

@@ -14,6 +14,7 @@ use pgkeep_format::{
 use pgkeep_types::BackupId;
 use tokio::sync::mpsc;
 
+use super::buffers::Buffers;
 use super::compress::Slot;
 use super::index_pack::IndexPacker;
 use super::leaves::{DraftLeaf, FrameHandle};
@@ -59,6 +60,7 @@ pub(super) struct Packer {
     pub(super) backup: BackupId,
     pub(super) seal: Seal,
     pub(super) limits: Limits,
+    pub(super) buffers: Buffers,
     pub(super) upload: mpsc::Sender<Upward>,
     pub(super) index: IndexPacker,
     pub(super) contents: Contents,
@@ -124,7 +126,7 @@ impl Packer {
         let pack = match &mut self.pack {
             Some(pack) => pack,
             empty @ None => {
-                let sink = PartSink::new(self.next, self.limits.part, self.upload.clone());
+                let sink = PartSink::new(self.next, &self.buffers, self.upload.clone());
                 empty.insert(PackWriter::new(&self.seal, sink)?)
             }
         };

@@ -9,24 +9,27 @@ use pgkeep_format::Hasher;
 use pgkeep_format::records::PackSummary;
 use tokio::sync::mpsc;
 
+use super::buffers::{Buffer, Buffers};
 use super::upload::Upward;
 
 /// Takes one pack's bytes.
 pub(super) struct PartSink {
     number: u32,
     part: usize,
-    buffer: Vec<u8>,
+    buffers: Buffers,
+    buffer: Buffer,
     length: u64,
     hasher: Hasher,
     upload: mpsc::Sender<Upward>,
 }
 
 impl PartSink {
-    pub(super) fn new(number: u32, part: usize, upload: mpsc::Sender<Upward>) -> Self {
+    pub(super) fn new(number: u32, buffers: &Buffers, upload: mpsc::Sender<Upward>) -> Self {
         Self {
             number,
-            part,
-            buffer: Vec::with_capacity(part),
+            part: buffers.size(),
+            buffers: buffers.clone(),
+            buffer: buffers.take(),
             length: 0,
             hasher: Hasher::unkeyed(),
             upload,
@@ -34,8 +37,8 @@ impl PartSink {
     }
 
     fn send(&mut self) -> io::Result<()> {
-        let full = std::mem::replace(&mut self.buffer, Vec::with_capacity(self.part));
-        self.hasher.update(&full);
+        let full = std::mem::replace(&mut self.buffer, self.buffers.take());
+        self.hasher.update(full.as_ref());
         let part = Upward::Part {
             number: self.number,
             bytes: full.into(),
@@ -47,7 +50,7 @@ impl PartSink {
 
     /// Hands the rest on, and tells what the pack is.
     pub(super) fn finish(mut self) -> io::Result<PackSummary> {
-        if !self.buffer.is_empty() {
+        if !self.buffer.bytes.is_empty() {
             self.send()?;
         }
         Ok(PackSummary {
@@ -63,10 +66,10 @@ impl Write for PartSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.len().min(self.part - self.buffer.len()));
-            self.buffer.extend_from_slice(now);
+            let (now, later) = rest.split_at(rest.len().min(self.part - self.buffer.bytes.len()));
+            self.buffer.bytes.extend_from_slice(now);
             self.length += now.len() as u64;
-            if self.buffer.len() >= self.part {
+            if self.buffer.bytes.len() >= self.part {
                 self.send()?;
             }
             rest = later;

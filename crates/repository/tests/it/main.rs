@@ -13,6 +13,7 @@ mod parents;
 mod passphrases;
 mod retired;
 mod retiring;
+mod rounds;
 mod streams;
 mod weather;
 mod world;
