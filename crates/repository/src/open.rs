@@ -37,9 +37,13 @@ impl Repository {
     /// `Missing` where there is none, `Foreign` where it is another one.
     pub async fn open(storage: Arc<dyn Storage>, pins: &[Trust]) -> Result<Self, RepositoryError> {
         let list = || list_all(storage.as_ref(), names::KEYS);
-        let (descriptor, listed) = tokio::join!(read_descriptor(storage.as_ref()), list());
-        let descriptor = descriptor?;
-        hold_against(&descriptor, pins, storage.as_ref())?;
+        let descriptor = async {
+            let descriptor = read_descriptor(storage.as_ref()).await?;
+            hold_against(&descriptor, pins, storage.as_ref())?;
+            Ok::<_, RepositoryError>(descriptor)
+        };
+        // What is not the one that is known is refused, however much it lists.
+        let (descriptor, listed) = tokio::try_join!(descriptor, async { Ok(list().await) })?;
         let mut keys = read_keys(&storage, &descriptor, listed?).await?;
         // Its keys were there before its descriptor, but it may have been listed before
         // either was.

@@ -211,3 +211,14 @@ async fn keys_that_were_listed_while_they_were_being_made_are_listed_again() {
     assert_eq!(repository.unreadable_keys()[..], [""; 0]);
     repository.write_access(&world.host).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_repository_is_refused_though_its_listing_never_ends() {
+    let (world, known) = (World::sealed().await, World::sealed().await);
+    let rounds = Rounds::new(&world.memory, &[&["list keys/", "what is never asked for"]]);
+    let trust = std::slice::from_ref(&known.trust);
+    let opening = Repository::open(Arc::new(rounds), trust);
+    let refused = timeout(Duration::from_secs(60), opening).await.unwrap();
+    let error = refused.unwrap_err();
+    assert!(matches!(error, RepositoryError::Foreign { .. }), "{error}");
+}
