@@ -166,9 +166,7 @@ impl Shared {
         if let Some(Mishap::CutRequest(at)) = mishap {
             return server.write_all(&request[..at.min(request.len())]).await;
         }
-        server.write_all(&request).await?;
-        let mut answer = Vec::new();
-        server.read_to_end(&mut answer).await?;
+        let answer = exchange(&mut server, &request).await?;
         match mishap {
             Some(Mishap::CutAnswer(at)) => client.write_all(&answer[..at.min(answer.len())]).await,
             Some(Mishap::Stall) => {
@@ -181,5 +179,48 @@ impl Shared {
                 client.shutdown().await
             }
         }
+    }
+}
+
+/// Sends the request and reads the answer, also of a server that has no need of all of the
+/// request and hangs up on the rest.
+async fn exchange(server: &mut TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
+    let (mut from, mut to) = server.split();
+    let mut answer = Vec::new();
+    let (sent, read) = tokio::join!(to.write_all(request), from.read_to_end(&mut answer));
+    if answer.is_empty() {
+        sent?;
+        read?;
+    }
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::RequestProxy;
+
+    #[test]
+    fn an_answer_that_comes_before_the_whole_request_was_read_is_passed_on() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let answer = b"HTTP/1.1 412 Precondition Failed\r\ncontent-length: 0\r\n\r\n";
+        let hasty = std::thread::spawn(move || {
+            let (mut client, _) = server.accept().unwrap();
+            client.read_exact(&mut [0; 100]).unwrap();
+            client.write_all(answer).unwrap();
+        });
+        let proxy = RequestProxy::start(&address.to_string());
+        let mut client = TcpStream::connect(proxy.address).unwrap();
+        let body = vec![b'x'; 20 << 20];
+        let head = format!("PUT /x HTTP/1.1\r\ncontent-length: {}\r\n\r\n", body.len());
+        client.write_all(head.as_bytes()).unwrap();
+        client.write_all(&body).unwrap();
+        let mut got = Vec::new();
+        client.read_to_end(&mut got).unwrap();
+        hasty.join().unwrap();
+        assert_eq!(got, answer);
     }
 }
