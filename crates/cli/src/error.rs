@@ -77,6 +77,12 @@ pub(crate) enum CliError {
         /// What to do about it.
         hint: String,
     },
+    /// There is nothing to back up.
+    #[error("cluster {cluster} has no database to back up")]
+    NoDatabases {
+        /// The cluster.
+        cluster: String,
+    },
     /// A backup has no globals.
     #[error("backup {backup} has no globals with it: they could not be read when it was made")]
     NoGlobals {
@@ -269,6 +275,10 @@ impl CliError {
             Self::Usage { hint, .. }
             | Self::Disagrees { hint, .. }
             | Self::NoSuchBackup { hint, .. } => Some(hint.clone()),
+            Self::NoDatabases { .. } => Some(
+                "template0 and template1 are left out; look at 'databases' in [cluster.….dump]"
+                    .to_owned(),
+            ),
             Self::NoGlobals { .. } => Some(
                 "'pgkeep list' shows which backups have none; those of other databases of the \
                  same run have none either"

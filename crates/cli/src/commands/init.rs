@@ -328,10 +328,6 @@ fn tell(
             path.display()
         );
     }
-    let _ = writeln!(
-        text,
-        "  pgkeep backup {} --kind dump --database NAME",
-        arguments.cluster
-    );
+    let _ = writeln!(text, "  pgkeep backup {}", arguments.cluster);
     context.output.data(text);
 }

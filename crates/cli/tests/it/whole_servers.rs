@@ -69,16 +69,74 @@ async fn every_database_is_backed_up_and_new_ones_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_takes_no_connections_is_told() {
+async fn a_database_that_takes_no_connections_is_a_failure_until_it_is_left_out() {
     let cluster = cluster_with(&["closed"]).await;
     let close = "ALTER DATABASE closed ALLOW_CONNECTIONS false";
     cluster.psql("postgres", close).await;
-    let site = Site::of(&cluster).await;
+    let mut site = Site::of(&cluster).await;
     site.run(&["backup"])
         .await
-        .ended(0)
-        .says(&["database \"closed\" takes no connections and is not backed up"]);
+        .ended(3)
+        .says(&["database \"closed\"", "not currently accepting connections"]);
     assert_eq!(good_databases(&site).await, ["postgres"]);
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_DATABASES_EXCLUDE", "closed");
+    site.run(&["backup"]).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_somebody_has_marked_as_a_template_is_backed_up() {
+    let cluster = cluster_with(&["tmpl", "rdsadmin"]).await;
+    let mark = "ALTER DATABASE tmpl IS_TEMPLATE true";
+    cluster.psql("postgres", mark).await;
+    let site = Site::of(&cluster).await;
+    site.run(&["backup"]).await.ended(0);
+    let expected = ["postgres", "rdsadmin", "tmpl"];
+    assert_eq!(good_databases(&site).await, expected);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_no_database_is_an_error() {
+    let cluster = cluster_with(&[]).await;
+    cluster.psql("template1", "DROP DATABASE postgres").await;
+    let connection = socket_of(&cluster).replace("dbname=postgres", "dbname=template1");
+    let site = Site::with(&connection, &[]).await;
+    site.run(&["backup"])
+        .await
+        .ended(1)
+        .says(&["cluster main has no database to back up"]);
+    site.run(&["backup", "--database", "template1"])
+        .await
+        .ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_lets_nobody_in_takes_the_globals_from_no_other() {
+    let cluster = cluster_with(&["aaa"]).await;
+    let refuse = "CREATE ROLE backup LOGIN; REVOKE CONNECT ON DATABASE aaa FROM PUBLIC";
+    cluster.psql("postgres", refuse).await;
+    let connection = socket_of(&cluster).replace("user='postgres'", "user=backup");
+    let site = Site::with(&connection, &[]).await;
+    let backups = [
+        &["backup"][..],
+        &["backup", "--database", "aaa", "--database", "postgres"],
+    ];
+    for backup in backups {
+        let ran = site.run(backup).await.ended(3);
+        assert!(ran.stderr.contains("END   globals: complete"), "{ran:?}");
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_named_twice_is_backed_up_once() {
+    let cluster = cluster_with(&[]).await;
+    let site = Site::of(&cluster).await;
+    let twice = ["--database", "postgres", "--database", "postgres"];
+    site.run(&[&["backup"], &twice[..]].concat()).await.ended(0);
+    assert_eq!(site.list().await.len(), 1);
     cluster.stop().await;
 }
 

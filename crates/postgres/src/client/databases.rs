@@ -1,20 +1,23 @@
 //! Which databases a cluster has.
 //!
-//! Invariant: templates are left out, whatever else is there is told.
+//! Invariant: what PostgreSQL itself has made to copy from is left out, and nothing
+//! else: a database that somebody has marked as a template is one like any other.
 
 use super::connection::Connection;
 use super::query_error::QueryError;
 
-/// A database of a cluster that is no template.
+/// A database of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedDatabase {
     /// Its name.
     pub name: String,
+    /// The role that owns it.
+    pub owner: String,
     /// Whether it takes sessions at all.
     pub allows_connections: bool,
 }
 
-/// Every database of the session's cluster but templates, by name.
+/// Every database of the session's cluster but `template0` and `template1`, by name.
 ///
 /// # Errors
 ///
@@ -22,8 +25,9 @@ pub struct ListedDatabase {
 pub async fn databases(session: &Connection) -> Result<Vec<ListedDatabase>, QueryError> {
     let rows = session
         .query(
-            "SELECT datname::text AS name, datallowconn AS allows_connections \
-             FROM pg_catalog.pg_database WHERE NOT datistemplate \
+            "SELECT datname::text AS name, pg_catalog.pg_get_userbyid(datdba)::text AS owner, \
+             datallowconn AS allows_connections FROM pg_catalog.pg_database \
+             WHERE datname NOT IN ('template0', 'template1') \
              ORDER BY datname COLLATE \"C\"",
             &[],
         )
@@ -32,6 +36,7 @@ pub async fn databases(session: &Connection) -> Result<Vec<ListedDatabase>, Quer
         .map(|row| {
             Ok(ListedDatabase {
                 name: session.column(row, "name")?,
+                owner: session.column(row, "owner")?,
                 allows_connections: session.column(row, "allows_connections")?,
             })
         })

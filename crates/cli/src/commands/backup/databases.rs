@@ -1,8 +1,8 @@
 //! Which databases a backup is of.
 //!
-//! Invariant: all of a server's but templates, new ones too, unless some are chosen;
-//! one that is named has to be there; one that is left out though nobody asked for
-//! that is told.
+//! Invariants: all of a server's but `template0` and `template1`, new ones too, unless
+//! some are chosen; one that cannot be dumped is a failure, not left out; one that is
+//! named has to be there.
 
 use pgkeep_capture::CaptureError;
 use pgkeep_config::Databases;
@@ -10,13 +10,13 @@ use pgkeep_postgres::client::{ConnectionParameters, connect, databases};
 
 use crate::context::Context;
 
-/// Databases of hosted PostgreSQL that belong to the provider, and that nobody else
-/// gets into: Amazon RDS, Google Cloud SQL, Azure.
-const PROVIDERS_OWN: [&str; 4] = [
-    "azure_maintenance",
-    "azure_sys",
-    "cloudsqladmin",
-    "rdsadmin",
+/// Databases of hosted PostgreSQL that belong to the provider, with the role that owns
+/// them; nobody else gets into them: Azure, Google Cloud SQL, Amazon RDS.
+const PROVIDERS_OWN: [(&str, &str); 4] = [
+    ("azure_maintenance", "azuresu"),
+    ("azure_sys", "azuresu"),
+    ("cloudsqladmin", "cloudsqladmin"),
+    ("rdsadmin", "rdsadmin"),
 ];
 
 /// The databases of the connection's server that the configuration chooses: all, where
@@ -43,14 +43,14 @@ pub(super) async fn chosen(
             source,
         })?;
     let mut all = Vec::with_capacity(listed.len());
-    let listed = listed.into_iter();
-    for database in listed.filter(|database| chosen.has(&database.name)) {
-        if !database.allows_connections {
-            context.output.warning(format_args!(
-                "database {:?} takes no connections and is not backed up",
-                database.name
+    for database in listed.into_iter().filter(|d| chosen.has(&d.name)) {
+        let known = (database.name.as_str(), database.owner.as_str());
+        if PROVIDERS_OWN.contains(&known) {
+            let name = &database.name;
+            context.output.say(format_args!(
+                "database {name:?} is the provider's own and is left out"
             ));
-        } else if !PROVIDERS_OWN.contains(&database.name.as_str()) {
+        } else {
             all.push(database.name);
         }
     }

@@ -10,6 +10,8 @@ mod parents;
 mod report;
 mod work;
 
+use std::collections::BTreeSet;
+
 use pgkeep_capture::{CaptureError, Pace};
 use pgkeep_config::{ClusterSettings, Content, Databases, Settings};
 use pgkeep_format::records::{BackupKind, Outcome, PlannedBackup, Selection};
@@ -49,6 +51,11 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         // The run fails, and says so where its backups would be.
         Err(_) => vec![connection.database().to_owned()],
     };
+    if databases.is_empty() {
+        return Err(CliError::NoDatabases {
+            cluster: cluster.to_string(),
+        });
+    }
     // A password file can have another line for each database.
     let connections = databases.iter().map(|database| {
         let known = context.connection_to(&cluster, &cluster_settings, Some(database))?;
@@ -73,9 +80,10 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
                 tools: &context.tools(&settings).await,
                 run: &run,
             };
-            let globals = work
-                .globals(connections.first().unwrap_or(&connection))
-                .await;
+            // A password file may know the databases that are named, and no other.
+            let own = arguments.databases.is_empty().then_some(&connection);
+            let ways: Vec<_> = own.into_iter().chain(&connections).collect();
+            let globals = work.globals(&ways).await;
             let jobs = arguments.jobs.unwrap_or(cluster_settings.dump.jobs).get();
             let ended = work.dumps(&connections, globals.as_ref().ok(), jobs).await;
             (Some(globals), ended)
@@ -83,8 +91,8 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         Err(error) => (None, not_listed(&run, error)),
     };
     let report = Report::new(&cluster, &run, globals.as_ref(), &ended);
-    let exit = tell_failures(context, globals, ended);
-    finish(context, run, report, exit).await
+    let interrupted = tell_failures(context, globals, ended);
+    finish(context, run, report, interrupted).await
 }
 
 /// The databases that are meant; why they cannot be listed is the run's failure.
@@ -96,7 +104,11 @@ async fn meant(
 ) -> Result<Result<Vec<String>, CaptureError>, CliError> {
     Ok(match arguments.databases.as_slice() {
         [] => databases::chosen(context, chosen, connection).await,
-        named => Ok(named.to_vec()),
+        named => {
+            let mut once = BTreeSet::new();
+            let named = named.iter().filter(|name| once.insert(*name));
+            Ok(named.cloned().collect())
+        }
     })
 }
 
@@ -173,29 +185,24 @@ fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[Strin
     }
 }
 
-/// Writes down how the run ended. The backups are what they are; that their run
-/// could not be given its end is a failure of its own.
+/// Writes down how the run ended, and ends so. The backups are what they are; that
+/// their run could not be given its end is a failure of its own.
 async fn finish(
     context: &Context,
     run: Run,
     mut report: Report,
-    exit: Exit,
+    interrupted: bool,
 ) -> Result<Exit, CliError> {
     let finished = run.finish(context.clock.now(), report.for_outcome()).await;
-    let exit = match finished {
-        Ok(outcome) => {
-            report.outcome = outcome;
-            exit
-        }
-        Err(error) => {
-            context.output.failure(&CliError::Repository(error));
-            report.outcome = Outcome::Failed;
-            match exit {
-                Exit::Interrupted => exit,
-                _ => Exit::Failed,
-            }
-        }
-    };
+    report.outcome = finished.unwrap_or_else(|error| {
+        context.output.failure(&CliError::Repository(error));
+        Outcome::Failed
+    });
     context.output.json(&report)?;
-    Ok(exit)
+    Ok(match report.outcome {
+        _ if interrupted => Exit::Interrupted,
+        Outcome::Complete => Exit::Done,
+        Outcome::Partial => Exit::Partial,
+        Outcome::Failed => Exit::Failed,
+    })
 }

@@ -1,7 +1,6 @@
 //! What a run came to: for people, for programs, and for its outcome.
 //!
-//! Invariant: each of the three says the same; exit code 0 only where every backup
-//! and the globals are complete.
+//! Invariant: each of the three says the same: the exit code is the outcome's.
 
 use pgkeep_capture::{CaptureError, Globals, GlobalsError};
 use pgkeep_format::records::{BackupRecord, Outcome, PlannedBackup, RunErrors};
@@ -90,33 +89,19 @@ impl Report {
     }
 }
 
-/// Tells why backups and the globals failed, and how the program is to end.
+/// Tells why backups and the globals failed; whether that was since somebody asked to
+/// stop.
 pub(super) fn tell_failures(
     context: &Context,
     globals: Option<Result<Globals, GlobalsError>>,
     ended: Vec<Ended>,
-) -> Exit {
-    let count = ended.len();
-    let mut exits = Vec::new();
-    for (_, made) in ended {
-        if let Err(error) = made {
-            let error = CliError::Capture(error);
-            context.output.failure(&error);
-            exits.push(error.exit_code());
-        }
-    }
-    let failed = exits.len();
-    if let Some(Err(error)) = globals {
-        let error = CliError::Globals(error);
+) -> bool {
+    let mut interrupted = false;
+    let of_backups = ended.into_iter().filter_map(|(_, made)| made.err());
+    let of_globals = globals.and_then(Result::err).map(CliError::Globals);
+    for error in of_backups.map(CliError::Capture).chain(of_globals) {
         context.output.failure(&error);
-        exits.push(error.exit_code());
+        interrupted |= error.exit_code() == Exit::Interrupted;
     }
-    if exits.contains(&Exit::Interrupted) {
-        return Exit::Interrupted;
-    }
-    match exits.len() {
-        0 => Exit::Done,
-        _ if failed == count => Exit::Failed,
-        _ => Exit::Partial,
-    }
+    interrupted
 }

@@ -27,13 +27,24 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Reads the globals.
+    /// Reads the globals by the first of several ways to connect that leads there.
     pub(super) async fn globals(
         &self,
-        connection: &ConnectionParameters,
+        ways: &[&ConnectionParameters],
     ) -> Result<Globals, GlobalsError> {
-        let mut stop = Box::pin(self.context.interrupt.requested());
-        let read = Globals::read(connection, self.tools, stop.as_mut()).await;
+        let mut read = Err(GlobalsError::Interrupted);
+        for connection in ways {
+            let mut stop = Box::pin(self.context.interrupt.requested());
+            let tried = Globals::read(connection, self.tools, stop.as_mut()).await;
+            let is_the_first = matches!(read, Err(GlobalsError::Interrupted));
+            let leads_nowhere = matches!(tried, Err(GlobalsError::Connect(_)));
+            if is_the_first || !leads_nowhere {
+                read = tried;
+            }
+            if !leads_nowhere {
+                break;
+            }
+        }
         let output = self.context.output;
         let now = words::time(self.context.clock.now());
         match &read {
@@ -44,7 +55,7 @@ impl Work<'_> {
                     output.warning(format_args!(
                         "the globals hold no password hashes: role {:?} may not read them \
                          (pg_authid); restored roles will have no passwords",
-                        connection.user()
+                        ways.first().map_or("", |way| way.user())
                     ));
                 }
             }

@@ -56,9 +56,9 @@ pub(super) async fn look(
     for database in listed.iter().filter(|listed| chosen.has(&listed.name)) {
         let name = &database.name;
         if !database.allows_connections {
-            let says = format!("database {name:?} takes no connections and is not backed up");
+            let says = format!("database {name:?} takes no connections and cannot be backed up");
             let mend = "exclude it under 'databases', or ALTER DATABASE … ALLOW_CONNECTIONS true";
-            findings.warning("databases", says, mend);
+            findings.problem("databases", says, mend);
             continue;
         }
         let parameters = context.connection_to(cluster, of_cluster, Some(name))?;
