@@ -200,9 +200,18 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "FILE")]
     pub(crate) to_file: Option<PathBuf>,
 
-    /// The cluster's globals (roles, memberships, settings, tablespaces) as SQL, which were kept
-    /// with the backup, instead of the database
-    #[arg(long, requires = "to_file")]
+    /// Make roles that the backup needs and the server lacks from the globals that were kept
+    /// with it: with their attributes, passwords, settings and memberships among themselves
+    #[arg(long, conflicts_with_all = ["to_file", "globals"])]
+    pub(crate) create_roles: bool,
+
+    /// The cluster's globals (roles, memberships, settings, tablespaces), which were kept with the
+    /// backup, instead of the database: make the roles and tablespaces that the server lacks and
+    /// leave those alone that exist; with --to-file, write all as SQL
+    #[arg(
+        long,
+        conflicts_with_all = ["new_name", "admin", "no_owner", "no_privileges"]
+    )]
     pub(crate) globals: bool,
 
     /// The file with the recovery key [default: what the configuration says]

@@ -83,12 +83,6 @@ pub(crate) enum CliError {
         /// The cluster.
         cluster: String,
     },
-    /// A backup has no globals.
-    #[error("backup {backup} has no globals with it: they could not be read when it was made")]
-    NoGlobals {
-        /// The backup.
-        backup: BackupId,
-    },
     /// A backup that was to be deleted is still there.
     #[error("backup {id} was not deleted: {problem}")]
     StillThere {
@@ -277,11 +271,6 @@ impl CliError {
             | Self::NoSuchBackup { hint, .. } => Some(hint.clone()),
             Self::NoDatabases { .. } => Some(
                 "template0 and template1 are left out; look at 'databases' in [cluster.….dump]"
-                    .to_owned(),
-            ),
-            Self::NoGlobals { .. } => Some(
-                "'pgkeep list' shows which backups have none; those of other databases of the \
-                 same run have none either"
                     .to_owned(),
             ),
             Self::StillThere { .. } => Some(

@@ -18,6 +18,7 @@ mod driver;
 mod find_password;
 mod keepalive;
 mod keywords;
+mod offer;
 mod origin;
 mod parameters;
 mod password_file;
@@ -43,12 +44,16 @@ pub use connection_string::ConnectionStringError;
 pub use contents::{Contents, Sequence, Table, count_rows, has_large_objects, see_all_rows};
 pub use create_database::{
     CreateDatabaseError, apply_properties, create_database, database_exists, drop_database, finish,
-    missing_roles, rename_database,
+    needed_roles, rename_database,
 };
 pub use database_facts::{
     DatabaseFacts, Extension, Locale, LocaleProvider, Privilege, SecurityLabel, Setting,
 };
 pub use databases::{ListedDatabase, databases, may_read_passwords};
+pub use offer::{
+    AvailableExtension, Rights, available_extensions, has_icu, knows_locale, may_give_to,
+    tablespace_exists, unknown_roles,
+};
 pub use origin::{ConnectionValue, Origin};
 pub use parameters::{ConnectionParameters, SslMode};
 pub use query_error::{QueryError, Refusal};

@@ -9,5 +9,6 @@
 //! that the server itself told.
 
 pub mod client;
+pub mod globals;
 pub mod server;
 pub mod tools;

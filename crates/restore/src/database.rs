@@ -6,20 +6,22 @@
 //! it is compared with the backup's facts before anything that would keep one from
 //! looking (connection limit, no connections) is set.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 
 use pgkeep_format::records::{DumpFacts, Selection, SequenceFacts, TableFacts};
 use pgkeep_postgres::client::{
-    self, ConnectionParameters, CreateDatabaseError, DatabaseFacts, ExportedSnapshot, QueryError,
-    connect,
+    self, ConnectionParameters, DatabaseFacts, ExportedSnapshot, QueryError, connect,
 };
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
 use pgkeep_repository::OpenBackup;
 
 use crate::fill::Filling;
+use crate::globals::Globals;
 use crate::left_out::LeftOut;
+use crate::preflight::{Preflight, Problem, Wanted};
 use crate::server::Server;
 use crate::{RestoreError, compare, contents, facts};
 
@@ -42,6 +44,8 @@ pub struct DumpRestore<'a> {
     pub name: &'a str,
     /// What is not to come back.
     pub left_out: LeftOut,
+    /// Whether missing roles that it needs are made from the backup's globals.
+    pub create_roles: bool,
 }
 
 /// A database that was restored and compared.
@@ -57,110 +61,177 @@ pub struct Restored {
     pub owner: String,
 }
 
-impl DumpRestore<'_> {
+/// A restore of which it is known whether the server has what it needs; nothing has
+/// been changed yet.
+pub struct PreparedRestore<'a> {
+    restore: &'a DumpRestore<'a>,
+    backup: &'a OpenBackup,
+    server: Server,
+    expected: Expected,
+    preflight: Preflight,
+}
+
+impl<'a> DumpRestore<'a> {
+    /// Holds what the backup needs against what the server has.
+    ///
+    /// # Errors
+    /// Where the backup cannot be read, or the server does not answer.
+    pub async fn prepare(
+        &'a self,
+        backup: &'a OpenBackup,
+    ) -> Result<PreparedRestore<'a>, RestoreError> {
+        let recorded = read_facts(backup).await?;
+        let globals = match self.create_roles {
+            true => Some(Globals::read(backup).await?.ok_or_else(|| {
+                let backup = backup.record().id.clone();
+                RestoreError::NoGlobals { backup }
+            })?),
+            false => None,
+        };
+        let server = Server::connect(self).await?;
+        let properties = facts::properties(recorded.database);
+        let properties = self.left_out.of(properties, &server.user);
+        let wanted = Wanted {
+            name: self.name,
+            facts: &properties,
+            server_version: &recorded.server_version,
+            pg_dump_version: &recorded.pg_dump_version,
+            is_everything: recorded.selection.is_everything(),
+            tools: self.tools,
+            globals: globals.as_ref(),
+        };
+        let looked = Preflight::look(&wanted, &server).await;
+        let preflight = looked.map_err(|source| RestoreError::Look {
+            database: self.name.to_owned(),
+            source,
+        })?;
+        Ok(PreparedRestore {
+            restore: self,
+            backup,
+            server,
+            expected: Expected {
+                properties,
+                tables: recorded.tables,
+                sequences: recorded.sequences,
+                selection: recorded.selection,
+            },
+            preflight,
+        })
+    }
+}
+
+impl PreparedRestore<'_> {
+    /// What is not as it was, and no reason to stop.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.preflight.notes
+    }
+
+    /// What is missing; nothing will be restored where it is not empty.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.preflight.problems
+    }
+
+    /// The roles that will be made.
+    #[must_use]
+    pub fn roles(&self) -> &BTreeSet<String> {
+        &self.preflight.roles.roles
+    }
+
+    /// Memberships of theirs in roles that exist, and the other way round, which do
+    /// not come back: member and role.
+    #[must_use]
+    pub fn left_alone(&self) -> &[(String, String)] {
+        &self.preflight.roles.left_alone
+    }
+
+    /// Makes the missing roles that were to be made. They stay, whatever comes after.
+    ///
+    /// # Errors
+    /// Where something is missing, or one cannot be made; none is made then.
+    pub async fn create_roles(&self) -> Result<(), RestoreError> {
+        self.check()?;
+        self.preflight.roles.apply(&self.server.admin).await
+    }
+
+    /// The programs to restore with, where nothing is missing.
+    fn check(&self) -> Result<&ToolDirectory, RestoreError> {
+        let Preflight {
+            problems, tools, ..
+        } = &self.preflight;
+        match tools {
+            Some(tools) if problems.is_empty() => Ok(tools),
+            _ => Err(RestoreError::Unmet {
+                database: self.restore.name.to_owned(),
+                problems: problems.clone(),
+            }),
+        }
+    }
+
     /// Makes the new database, fills it, and compares it with the backup's
     /// facts.
     ///
     /// # Errors
-    /// Whatever fails; then the new database is dropped, but where it was filled
-    /// and then differs or cannot be compared.
-    pub async fn apply(
-        &self,
-        backup: &OpenBackup,
-        mut stop: StopSignal<'_>,
-    ) -> Result<Restored, RestoreError> {
-        let recorded = read_facts(backup).await?;
-        let dumped_by = recorded.pg_dump_version.clone();
-        let server = Server::connect(self).await?;
-        let properties = facts::properties(recorded.database);
-        let expected = Expected {
-            properties: self.left_out.of(properties, &server.user),
-            tables: recorded.tables,
-            sequences: recorded.sequences,
-            selection: recorded.selection,
-        };
+    /// Whatever is missing or fails; then the new database is dropped, but where it
+    /// was filled and then differs or cannot be compared.
+    pub async fn apply(&self, mut stop: StopSignal<'_>) -> Result<Restored, RestoreError> {
+        let tools = self.check()?;
+        let name = self.restore.name;
+        let Self {
+            backup,
+            server,
+            expected,
+            ..
+        } = self;
         let properties = &expected.properties;
         let admin = &server.admin;
-        let tools = self.choose_tools(admin.server_version().major(), &dumped_by)?;
-
         let create = |source| RestoreError::Create { source };
-        let looked = client::database_exists(admin, self.name).await;
-        let exists = looked.map_err(|source| RestoreError::Look {
-            database: self.name.to_owned(),
-            source,
-        })?;
-        if exists {
-            let database = self.name.to_owned();
-            return Err(create(CreateDatabaseError::Exists { database }));
-        }
-        let draft = draft_name(self.name, backup);
+        let draft = draft_name(name, backup);
         client::create_database(admin, &draft, properties)
             .await
             .map_err(create)?;
-        let filling = self.filling(&server, &draft, &tools);
+        let filling = Filling {
+            database: name,
+            target: server.connection.with_database(&draft),
+            tools,
+            left_out: self.restore.left_out,
+        };
         let filled = tokio::select! {
             filled = filling.run(backup) => filled,
             () = &mut stop => {
-                let what = format!("database {:?}", self.name);
+                let what = format!("database {name:?}");
                 Err(RestoreError::Interrupted { what })
             }
         };
         let raw_bytes = match filled {
             Ok(raw_bytes) => raw_bytes,
-            Err(failure) => return Err(server.undo(self.name, &draft, failure).await),
+            Err(failure) => return Err(server.undo(&draft, failure).await),
         };
         // While it still takes connections: what would keep them out comes last.
-        self.compare(&server, &draft, &expected).await?;
+        self.compare(&draft).await?;
         let finished = async {
             client::finish(admin, &draft, properties).await?;
-            client::rename_database(admin, &draft, self.name).await
+            client::rename_database(admin, &draft, name).await
         };
         match finished.await {
             Ok(()) => Ok(Restored {
-                database: self.name.to_owned(),
+                database: name.to_owned(),
                 raw_bytes,
                 tables: properties.tables,
                 owner: properties.owner.clone(),
             }),
-            Err(source) => Err(server.undo(self.name, &draft, create(source)).await),
+            Err(source) => Err(server.undo(&draft, create(source)).await),
         }
     }
 
-    /// Tools that read the archive and fit the server.
-    fn choose_tools(&self, server: u32, dumped_by: &str) -> Result<ToolDirectory, RestoreError> {
-        let digits = dumped_by.split(|c: char| !c.is_ascii_digit()).next();
-        let dumped_by: u32 = digits.and_then(|d| d.parse().ok()).unwrap_or(0);
-        let major = server.max(dumped_by);
-        let choice = self
-            .tools
-            .for_server(major)
-            .map_err(|source| RestoreError::Tools {
-                database: self.name.to_owned(),
-                source,
-            })?;
-        Ok(choice.tools)
-    }
-
-    fn filling<'a>(
-        &'a self,
-        server: &Server,
-        draft: &str,
-        tools: &'a ToolDirectory,
-    ) -> Filling<'a> {
-        Filling {
-            database: self.name,
-            target: server.connection.with_database(draft),
-            tools,
-            left_out: self.left_out,
-        }
-    }
-
-    async fn compare(
-        &self,
-        server: &Server,
-        draft: &str,
-        expected: &Expected,
-    ) -> Result<(), RestoreError> {
+    async fn compare(&self, draft: &str) -> Result<(), RestoreError> {
+        let Self {
+            restore,
+            server,
+            expected,
+            ..
+        } = self;
         let question = |source: Box<dyn Error + Send + Sync>| RestoreError::Question {
             database: draft.to_owned(),
             source,
@@ -171,7 +242,7 @@ impl DumpRestore<'_> {
         let asked = async {
             let snapshot = ExportedSnapshot::open(connection).await?;
             let found = DatabaseFacts::read(&snapshot).await?;
-            let mut differences = compare::differences(expected, &found, self.left_out);
+            let mut differences = compare::differences(expected, &found, restore.left_out);
             let Expected {
                 tables,
                 sequences,

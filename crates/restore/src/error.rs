@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use pgkeep_format::FormatError;
 use pgkeep_postgres::client::{ConnectError, CreateDatabaseError, QueryError};
-use pgkeep_postgres::tools::{ToolError, ToolFailed};
+use pgkeep_postgres::tools::ToolFailed;
 use pgkeep_repository::RepositoryError;
 use pgkeep_types::{BackupId, ClusterName, Timestamp};
+
+use crate::preflight::Problem;
 
 /// A restore that failed.
 #[derive(Debug, thiserror::Error)]
@@ -95,14 +97,50 @@ pub enum RestoreError {
         /// Where it would be made.
         admin: String,
     },
-    /// There is no `pg_restore` for this server and this archive.
-    #[error("cannot restore into database {database:?}")]
-    Tools {
+    /// The server does not have what the backup needs.
+    #[error("cannot restore into database {database:?}: {}", told(.problems))]
+    Unmet {
         /// The new database.
         database: String,
+        /// All that is missing.
+        problems: Vec<Problem>,
+    },
+    /// A backup's globals are not to be understood.
+    #[error("cannot understand the globals of backup {backup}: {problem}")]
+    Globals {
+        /// The backup.
+        backup: BackupId,
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// A backup has no globals.
+    #[error("backup {backup} has no globals with it: they could not be read when it was made")]
+    NoGlobals {
+        /// The backup.
+        backup: BackupId,
+    },
+    /// No connection to the server that is to have the globals.
+    #[error("cannot restore the globals")]
+    ConnectForGlobals {
         /// Why not.
         #[source]
-        source: ToolError,
+        source: ConnectError,
+    },
+    /// The server does not say which roles and tablespaces it has.
+    #[error("cannot look for what is missing of the globals")]
+    LookForGlobals {
+        /// Why not.
+        #[source]
+        source: QueryError,
+    },
+    /// The server refused to make a role.
+    #[error("cannot make role {role:?}; no role was made")]
+    Role {
+        /// The role.
+        role: String,
+        /// What the server said.
+        #[source]
+        source: QueryError,
     },
     /// The new database could not be made.
     #[error("cannot make the new database")]
@@ -190,8 +228,8 @@ pub enum RestoreError {
         /// The host that made it.
         host: Option<String>,
     },
-    /// The server does not say whether the name is free.
-    #[error("cannot look for database {database:?}")]
+    /// The server does not say what it has.
+    #[error("cannot look for what database {database:?} needs")]
     Look {
         /// The new database.
         database: String,
@@ -222,11 +260,24 @@ impl RestoreError {
                 Some("'pgkeep list' shows what there is".to_owned())
             }
             Self::Read { source, .. } => source.hint(),
-            Self::Connect { source, .. } => source.hint(),
+            Self::Connect { source, .. } | Self::ConnectForGlobals { source } => source.hint(),
             Self::TwoServers { .. } => {
                 Some("name the same server twice; with --admin another user of it".to_owned())
             }
-            Self::Tools { source, .. } => source.hint(),
+            Self::Unmet { problems, .. } => {
+                let hints = problems.iter().filter_map(|problem| problem.hint.as_deref());
+                let hints: Vec<&str> = hints.collect();
+                (!hints.is_empty()).then(|| hints.join("; "))
+            }
+            Self::NoGlobals { .. } => Some(
+                "'pgkeep list' shows which backups have none; those of other databases of the \
+                 same run have none either"
+                    .to_owned(),
+            ),
+            Self::Globals { .. } => Some(
+                "'pgkeep restore --globals --to-file FILE' writes them to be looked at".to_owned(),
+            ),
+            Self::Role { source, .. } => source.hint(),
             Self::Create { source } => source.hint(),
             Self::Restore { source, .. } => source.hint(),
             Self::Question { .. } => {
@@ -244,7 +295,7 @@ impl RestoreError {
                  with --backup ID"
                     .to_owned(),
             ),
-            Self::Look { source, .. } => source.hint(),
+            Self::Look { source, .. } | Self::LookForGlobals { source } => source.hint(),
             Self::Facts { .. }
             | Self::Feed { .. }
             | Self::File { .. }
@@ -273,4 +324,9 @@ impl RestoreError {
                 | Self::Unfinished { .. }
         )
     }
+}
+
+fn told(problems: &[Problem]) -> String {
+    let problems: Vec<&str> = problems.iter().map(|p| p.what.as_str()).collect();
+    problems.join("; ")
 }

@@ -6,6 +6,7 @@
 //! crate and `capture` do not know each other: they speak through the
 //! repository's records.
 
+mod apply_globals;
 mod compare;
 mod contents;
 mod database;
@@ -13,12 +14,17 @@ mod error;
 mod facts;
 mod file;
 mod fill;
+mod globals;
 mod left_out;
+mod preflight;
+mod roles;
 mod select;
 mod server;
 
-pub use database::{DumpRestore, Restored, StopSignal};
+pub use apply_globals::{GlobalsRestored, apply_globals};
+pub use database::{DumpRestore, PreparedRestore, Restored, StopSignal};
 pub use error::RestoreError;
 pub use file::to_file;
 pub use left_out::LeftOut;
+pub use preflight::Problem;
 pub use select::{Selection, select};

@@ -36,7 +36,11 @@ impl Server {
             database: database.to_owned(),
             source,
         };
-        let admin = connect_somewhere(restore.admin, database).await?;
+        let failed = |source| RestoreError::Connect {
+            database: database.to_owned(),
+            source,
+        };
+        let admin = connect_somewhere(restore.admin).await.map_err(failed)?;
         let (started, user) = identity(&admin).await.map_err(look)?;
         if restore.admin == restore.connection {
             return Ok(Self {
@@ -45,7 +49,9 @@ impl Server {
                 user,
             });
         }
-        let filler = connect_somewhere(restore.connection, database).await?;
+        let filler = connect_somewhere(restore.connection)
+            .await
+            .map_err(failed)?;
         let (filler_started, user) = identity(&filler).await.map_err(look)?;
         if started != filler_started {
             return Err(RestoreError::TwoServers {
@@ -62,18 +68,13 @@ impl Server {
 
     /// Drops the unfinished database `draft`. The session may have died with the
     /// restore, so it is done in a new one.
-    pub(crate) async fn undo(
-        &self,
-        name: &str,
-        draft: &str,
-        failure: RestoreError,
-    ) -> RestoreError {
+    pub(crate) async fn undo(&self, draft: &str, failure: RestoreError) -> RestoreError {
         let leftover = |failure, problem: &dyn Error| RestoreError::Leftover {
             database: draft.to_owned(),
             problem: problem.to_string(),
             failure: Box::new(failure),
         };
-        let admin = match connect_somewhere(self.admin.parameters(), name).await {
+        let admin = match connect_somewhere(self.admin.parameters()).await {
             Ok(admin) => admin,
             Err(error) => return leftover(failure, &error),
         };
@@ -100,26 +101,21 @@ async fn identity(session: &Connection) -> Result<(String, String), QueryError> 
     ))
 }
 
-/// A session for making `database`: in the connection's own one, or where that is
+/// A session for making something: in the connection's own database, or where that is
 /// gone, in one that is always there.
-async fn connect_somewhere(
+pub(crate) async fn connect_somewhere(
     parameters: &ConnectionParameters,
-    database: &str,
-) -> Result<Connection, RestoreError> {
-    let failed = |source| RestoreError::Connect {
-        database: database.to_owned(),
-        source,
-    };
+) -> Result<Connection, ConnectError> {
     let parameters = parameters.writable();
     let mut first = match connect(&parameters).await {
         Err(error @ ConnectError::NoSuchDatabase { .. }) => error,
-        other => return other.map_err(failed),
+        other => return other,
     };
     for database in ALWAYS_THERE {
         match connect(&parameters.with_database(database)).await {
             Err(error @ ConnectError::NoSuchDatabase { .. }) => first = error,
-            other => return other.map_err(failed),
+            other => return other,
         }
     }
-    Err(failed(first))
+    Err(first)
 }

@@ -3,13 +3,15 @@
 //! Invariants: nothing that exists is touched; the new name is told before the
 //! work begins.
 
+mod globals;
+
 use std::path::Path;
 
 use pgkeep_format::Encryption;
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{DumpRestore, LeftOut, Restored, Selection, select, to_file};
+use pgkeep_restore::{DumpRestore, LeftOut, RestoreError, Restored, Selection, select, to_file};
 use pgkeep_types::{BackupId, Clock};
 use serde::Serialize;
 
@@ -27,6 +29,8 @@ struct Report<'a> {
     database: Option<&'a str>,
     file: Option<&'a Path>,
     raw_bytes: u64,
+    /// Roles that were missing.
+    roles_made: Vec<&'a String>,
     /// What was neither brought back nor compared, as was asked.
     left_out: Vec<&'static str>,
 }
@@ -92,6 +96,9 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         None => context.connection(&opened.cluster, &opened.cluster_settings)?,
     };
     let connection = with_password(context, connection).await?;
+    if arguments.globals {
+        return globals::run(context, &backup, &connection).await;
+    }
     let admin = match admin {
         Some(admin) => with_password(context, admin).await?,
         None => connection.clone(),
@@ -106,6 +113,7 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
             owner: arguments.no_owner,
             privileges: arguments.no_privileges,
         },
+        create_roles: arguments.create_roles,
     };
     into_database(context, &backup, restore).await
 }
@@ -141,8 +149,17 @@ async fn into_database(
     backup: &OpenBackup,
     restore: DumpRestore<'_>,
 ) -> Result<Exit, CliError> {
-    let started = context.clock.now();
     let record = backup.record();
+    let what = format!("the restore of database {:?}", restore.name);
+    let prepare = async { Ok(restore.prepare(backup).await?) };
+    let prepared = context.unless_interrupted(&what, prepare).await?;
+    for note in prepared.notes() {
+        context.output.warning(note);
+    }
+    let create_roles = async { Ok(prepared.create_roles().await?) };
+    context.unless_interrupted(&what, create_roles).await?;
+    globals::tell_roles(context, prepared.roles().iter(), prepared.left_alone());
+    let started = context.clock.now();
     context.output.say(format_args!(
         "{} START restore of {:?} from {} into new database {:?} on {}",
         words::time(started),
@@ -153,7 +170,7 @@ async fn into_database(
     ));
     let LeftOut { owner, privileges } = restore.left_out;
     let mut stop = Box::pin(context.interrupt.requested());
-    let restored: Restored = restore.apply(backup, stop.as_mut()).await?;
+    let restored: Restored = prepared.apply(stop.as_mut()).await?;
     let now = context.clock.now();
     context.output.say(format_args!(
         "{} END   restore of {:?}: {} in {}, {} tables",
@@ -183,6 +200,7 @@ async fn into_database(
         database: Some(&restored.database),
         file: None,
         raw_bytes: restored.raw_bytes,
+        roles_made: prepared.roles().iter().collect(),
         left_out,
     })?;
     Ok(Exit::Done)
@@ -196,9 +214,8 @@ async fn into_file(
 ) -> Result<Exit, CliError> {
     let record = backup.record();
     if globals && !record.globals {
-        return Err(CliError::NoGlobals {
-            backup: record.id.clone(),
-        });
+        let backup = record.id.clone();
+        return Err(RestoreError::NoGlobals { backup }.into());
     }
     let (file, what, taken_by) = match globals {
         true => (GLOBALS_FILE, "the globals", "psql takes them"),
@@ -219,6 +236,7 @@ async fn into_file(
         database: None,
         file: Some(path),
         raw_bytes,
+        roles_made: Vec::new(),
         left_out: Vec::new(),
     })?;
     Ok(Exit::Done)

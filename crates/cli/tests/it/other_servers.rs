@@ -55,7 +55,7 @@ async fn a_user_without_rights_gets_it_for_itself_where_an_admin_makes_the_datab
     site.run(&[&to[..], &["--no-owner", "--no-privileges"]].concat())
         .await
         .ended(1)
-        .says(&["permission denied to create database"]);
+        .says(&["role \"app\" may not create databases"]);
     assert_eq!(databases(&other).await, "postgres template0 template1");
 
     let with = ["--admin", &admin, "--no-owner", "--no-privileges"];

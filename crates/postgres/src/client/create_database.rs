@@ -6,6 +6,7 @@
 
 use super::connection::Connection;
 use super::database_facts::{DatabaseFacts, LocaleProvider};
+use super::offer::{tablespace_exists, unknown_roles};
 use super::privileges;
 use super::query_error::QueryError;
 use super::quote::{identifier, literal};
@@ -133,7 +134,9 @@ pub async fn create_database(
             database: database(),
         });
     }
-    let roles = missing_roles(admin, facts).await.map_err(look)?;
+    let roles = unknown_roles(admin, &needed_roles(facts))
+        .await
+        .map_err(look)?;
     if !roles.is_empty() {
         return Err(CreateDatabaseError::MissingRoles {
             database: database(),
@@ -177,12 +180,7 @@ fn create_statement(
     facts: &DatabaseFacts,
 ) -> Result<String, CreateDatabaseError> {
     let locale = &facts.locale;
-    let since = match locale.provider {
-        LocaleProvider::Libc => 0,
-        LocaleProvider::Icu => 15,
-        LocaleProvider::Builtin => 17,
-    };
-    if server.major() < since {
+    if server.major() < locale.provider.since() {
         return Err(CreateDatabaseError::UnknownLocaleProvider {
             database: new_name.to_owned(),
             provider: locale.provider,
@@ -382,26 +380,9 @@ pub async fn database_exists(admin: &Connection, name: &str) -> Result<bool, Que
     Ok(!rows.is_empty())
 }
 
-async fn tablespace_exists(admin: &Connection, name: &str) -> Result<bool, QueryError> {
-    let rows = admin
-        .query(
-            "SELECT FROM pg_catalog.pg_tablespace WHERE spcname::text = $1",
-            &[&name],
-        )
-        .await?;
-    Ok(!rows.is_empty())
-}
-
-/// The roles that the database and its contents need and this server does not
-/// have, sorted.
-///
-/// # Errors
-///
-/// Where the server refuses.
-pub async fn missing_roles(
-    admin: &Connection,
-    facts: &DatabaseFacts,
-) -> Result<Vec<String>, QueryError> {
+/// The roles that the database and its contents need, sorted.
+#[must_use]
+pub fn needed_roles(facts: &DatabaseFacts) -> Vec<&str> {
     let mut wanted: Vec<&str> = vec![&facts.owner];
     wanted.extend(facts.roles.iter().map(String::as_str));
     for privilege in facts.privileges.iter().flatten() {
@@ -411,13 +392,5 @@ pub async fn missing_roles(
     wanted.extend(facts.settings.iter().filter_map(|s| s.role.as_deref()));
     wanted.sort_unstable();
     wanted.dedup();
-    let rows = admin
-        .query(
-            "SELECT w.role FROM pg_catalog.unnest($1::text[]) AS w(role) \
-             WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname::text = w.role) \
-             ORDER BY 1",
-            &[&wanted],
-        )
-        .await?;
-    rows.iter().map(|row| admin.column(row, "role")).collect()
+    wanted
 }

@@ -89,6 +89,16 @@ pub enum LocaleProvider {
 }
 
 impl LocaleProvider {
+    /// The first major version whose databases may have it.
+    #[must_use]
+    pub fn since(self) -> u32 {
+        match self {
+            Self::Libc => 0,
+            Self::Icu => 15,
+            Self::Builtin => 17,
+        }
+    }
+
     /// The word in `CREATE DATABASE … LOCALE_PROVIDER`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

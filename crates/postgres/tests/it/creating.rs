@@ -2,7 +2,7 @@
 
 use pgkeep_postgres::client::{
     ConnectError, CreateDatabaseError, LocaleProvider, Setting, connect, create_database,
-    database_exists, drop_database, finish, missing_roles,
+    database_exists, drop_database, finish, knows_locale, may_give_to, needed_roles, unknown_roles,
 };
 use pgkeep_testkit::cluster::{Cluster, Major};
 
@@ -36,7 +36,8 @@ async fn all_that_is_missing_is_named_before_anything_is_made() {
         value: "1MB".to_owned(),
     });
     let roles = ["gone \"owner\"", "gone reader", "gone user"];
-    assert_eq!(missing_roles(&admin, &facts).await.unwrap(), roles);
+    let missing = unknown_roles(&admin, &needed_roles(&facts)).await;
+    assert_eq!(missing.unwrap(), roles);
     let error = create_database(&admin, "new", &facts).await.unwrap_err();
     let CreateDatabaseError::MissingRoles { roles: named, .. } = &error else {
         panic!("{error:?}");
@@ -149,4 +150,36 @@ async fn a_database_is_dropped_whoever_is_in_it() {
     assert!(!database_exists(&admin, "it's \"x\"").await.unwrap());
     drop_database(&admin, "it's \"x\"").await.unwrap();
     cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_tells_which_locales_its_operating_system_has() {
+    for major in Major::ALL {
+        let cluster = Cluster::start(major).await;
+        let session = cluster.connect("postgres").await;
+        assert!(knows_locale(&session, "C").await.unwrap());
+        assert!(knows_locale(&session, "C.UTF-8").await.unwrap());
+        assert!(!knows_locale(&session, "xx_XX.nowhere").await.unwrap());
+        cluster.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_member_may_give_a_database_to_a_role() {
+    for major in Major::ALL {
+        let cluster = Cluster::start(major).await;
+        cluster
+            .psql(
+                "postgres",
+                "CREATE ROLE a; CREATE ROLE b; CREATE ROLE c; GRANT a TO c",
+            )
+            .await;
+        let session = cluster.connect("postgres").await;
+        session.batch("SET SESSION AUTHORIZATION c").await.unwrap();
+        assert!(may_give_to(&session, "a").await.unwrap());
+        assert!(may_give_to(&session, "c").await.unwrap());
+        assert!(!may_give_to(&session, "b").await.unwrap());
+        assert!(!may_give_to(&session, "nobody").await.unwrap());
+        cluster.stop().await;
+    }
 }

@@ -1,0 +1,172 @@
+//! What a server has of what a database needs.
+//!
+//! Invariant: asking changes nothing.
+
+use super::connection::Connection;
+use super::query_error::QueryError;
+
+/// What the session's role may do on its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// The role.
+    pub role: String,
+    /// Everything.
+    pub superuser: bool,
+    /// Create databases.
+    pub create_databases: bool,
+    /// Create roles.
+    pub create_roles: bool,
+}
+
+/// An extension that a server can create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AvailableExtension {
+    /// Its name.
+    pub name: String,
+    /// The version that is created where none is asked for.
+    pub version: String,
+}
+
+impl Rights {
+    /// Reads what the session's role may do.
+    ///
+    /// # Errors
+    ///
+    /// Where the server refuses or is gone.
+    pub async fn read(session: &Connection) -> Result<Self, QueryError> {
+        let row = session
+            .query_one(
+                "SELECT rolname::text AS role, rolsuper AS superuser, \
+                 rolcreatedb AS databases, rolcreaterole AS roles \
+                 FROM pg_catalog.pg_roles WHERE rolname = current_user",
+                &[],
+            )
+            .await?;
+        let superuser = session.column(&row, "superuser")?;
+        Ok(Self {
+            role: session.column(&row, "role")?,
+            superuser,
+            create_databases: superuser || session.column(&row, "databases")?,
+            create_roles: superuser || session.column(&row, "roles")?,
+        })
+    }
+}
+
+/// Whether the session's role may make something that belongs to `owner`; not where
+/// there is no such role.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn may_give_to(session: &Connection, owner: &str) -> Result<bool, QueryError> {
+    // Since 16 a member may be one without the right to be the role.
+    let right = match session.server_version().major() {
+        ..16 => "MEMBER",
+        _ => "SET",
+    };
+    let rows = session
+        .query(
+            "SELECT pg_catalog.pg_has_role(oid, $2) AS may FROM pg_catalog.pg_roles \
+             WHERE rolname::text = $1",
+            &[&owner, &right],
+        )
+        .await?;
+    rows.first()
+        .map_or(Ok(false), |row| session.column(row, "may"))
+}
+
+/// Whether there is a tablespace of that name.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn tablespace_exists(session: &Connection, name: &str) -> Result<bool, QueryError> {
+    let rows = session
+        .query(
+            "SELECT FROM pg_catalog.pg_tablespace WHERE spcname::text = $1",
+            &[&name],
+        )
+        .await?;
+    Ok(!rows.is_empty())
+}
+
+/// Those of `names` that no role has, sorted.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn unknown_roles(
+    session: &Connection,
+    names: &[&str],
+) -> Result<Vec<String>, QueryError> {
+    let rows = session
+        .query(
+            "SELECT DISTINCT w.role FROM pg_catalog.unnest($1::text[]) AS w(role) \
+             WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname::text = w.role) \
+             ORDER BY 1",
+            &[&names],
+        )
+        .await?;
+    rows.iter().map(|row| session.column(row, "role")).collect()
+}
+
+/// The extensions that can be created.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn available_extensions(
+    session: &Connection,
+) -> Result<Vec<AvailableExtension>, QueryError> {
+    let rows = session
+        .query(
+            "SELECT name::text AS name, coalesce(default_version, '') AS version \
+             FROM pg_catalog.pg_available_extensions",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(AvailableExtension {
+                name: session.column(row, "name")?,
+                version: session.column(row, "version")?,
+            })
+        })
+        .collect()
+}
+
+/// Whether the server's operating system knows a locale of the C library.
+///
+/// # Errors
+///
+/// Where the server refuses the question or is gone.
+pub async fn knows_locale(session: &Connection, name: &str) -> Result<bool, QueryError> {
+    // Only a locale that can be set is taken (check_locale in
+    // src/backend/utils/adt/pg_locale.c).
+    let asked = session
+        .query(
+            "SELECT pg_catalog.set_config('lc_monetary', $1, true)",
+            &[&name],
+        )
+        .await;
+    match asked {
+        Ok(_) => Ok(true),
+        Err(error) if error.sqlstate() == Some("22023") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the server was built with ICU.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn has_icu(session: &Connection) -> Result<bool, QueryError> {
+    let rows = session
+        .query(
+            "SELECT FROM pg_catalog.pg_collation WHERE collprovider = 'i' LIMIT 1",
+            &[],
+        )
+        .await?;
+    Ok(!rows.is_empty())
+}

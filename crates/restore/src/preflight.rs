@@ -1,0 +1,280 @@
+//! What a backup needs, held against what the server has.
+//!
+//! Invariant: looking changes nothing, and everything that is missing is found at
+//! once.
+
+use std::collections::BTreeSet;
+
+use pgkeep_postgres::client::{
+    self, DatabaseFacts, LocaleProvider, QueryError, Rights, identifier,
+};
+use pgkeep_postgres::tools::{ToolDirectory, Tools};
+
+use crate::globals::Globals;
+use crate::roles::RolePlan;
+use crate::server::Server;
+
+/// From this major on `pg_restore` sets `transaction_timeout`, which no older server
+/// knows (`_doSetFixedOutputState` in src/bin/pg_dump/pg_backup_archiver.c).
+const SETS_TRANSACTION_TIMEOUT: u32 = 17;
+
+/// Something that a restore needs and does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is missing.
+    pub what: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// What is to be restored, and how.
+pub(crate) struct Wanted<'a> {
+    /// The name of the new database.
+    pub(crate) name: &'a str,
+    /// What it will be.
+    pub(crate) facts: &'a DatabaseFacts,
+    /// The version of the server that it was dumped from.
+    pub(crate) server_version: &'a str,
+    /// The version of the `pg_dump` that wrote the archive.
+    pub(crate) pg_dump_version: &'a str,
+    /// Whether it was dumped whole.
+    pub(crate) is_everything: bool,
+    pub(crate) tools: &'a Tools,
+    /// The backup's globals, where missing roles are to be made from them.
+    pub(crate) globals: Option<&'a Globals>,
+}
+
+/// What was found.
+#[derive(Default)]
+pub(crate) struct Preflight {
+    pub(crate) problems: Vec<Problem>,
+    /// What is not as it was, and no reason to stop.
+    pub(crate) notes: Vec<String>,
+    /// Missing roles that are to be made.
+    pub(crate) roles: RolePlan,
+    /// The programs to do it with.
+    pub(crate) tools: Option<ToolDirectory>,
+}
+
+impl Preflight {
+    /// Looks at everything.
+    pub(crate) async fn look(wanted: &Wanted<'_>, server: &Server) -> Result<Self, QueryError> {
+        let mut found = Self::default();
+        found.versions(wanted, server);
+        found.database(wanted, server).await?;
+        found.rights(wanted, server).await?;
+        found.locale(wanted, server).await?;
+        found.extensions(wanted, server).await?;
+        Ok(found)
+    }
+
+    fn problem(&mut self, what: String, hint: impl Into<Option<String>>) {
+        let hint = hint.into();
+        self.problems.push(Problem { what, hint });
+    }
+
+    fn versions(&mut self, wanted: &Wanted<'_>, server: &Server) {
+        let version = server.admin.server_version();
+        let from = major(wanted.server_version);
+        if version.major() < from {
+            self.problem(
+                format!(
+                    "the backup is of PostgreSQL {}, and the server has {version}",
+                    wanted.server_version
+                ),
+                format!(
+                    "restore into PostgreSQL {from} or newer; --to-file writes the archive to \
+                     try it by hand"
+                ),
+            );
+            return;
+        }
+        let reader = version.major().max(major(wanted.pg_dump_version));
+        match wanted.tools.for_server(reader) {
+            Err(error) => self.problem(error.to_string(), error.hint()),
+            Ok(choice) => {
+                let tools = choice.tools;
+                let since = SETS_TRANSACTION_TIMEOUT;
+                if tools.major() >= since && version.major() < since {
+                    self.problem(
+                        format!(
+                            "pg_restore {}, which reads the archive of pg_dump {}, does not \
+                             restore into PostgreSQL {version}",
+                            tools.version(),
+                            wanted.pg_dump_version
+                        ),
+                        format!(
+                            "restore into PostgreSQL {since} or newer; back up with the programs \
+                             of PostgreSQL {} in future",
+                            version.major()
+                        ),
+                    );
+                }
+                self.tools = Some(tools);
+            }
+        }
+    }
+
+    async fn database(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {
+        let admin = &server.admin;
+        let name = wanted.name;
+        if client::database_exists(admin, name).await? {
+            self.problem(
+                format!("database {name:?} exists already"),
+                "choose another name, or drop it first".to_owned(),
+            );
+        }
+        let tablespace = &wanted.facts.tablespace;
+        if !client::tablespace_exists(admin, tablespace).await? {
+            self.problem(
+                format!("tablespace {tablespace:?} does not exist here"),
+                format!("CREATE TABLESPACE {} LOCATION '…'", identifier(tablespace)),
+            );
+        }
+        Ok(())
+    }
+
+    async fn rights(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {
+        let admin = &server.admin;
+        let rights = Rights::read(admin).await?;
+        let Rights { role, .. } = &rights;
+        if !rights.create_databases {
+            self.problem(
+                format!("role {role:?} may not create databases"),
+                format!(
+                    "name a user who may with --admin URL, or: ALTER ROLE {} CREATEDB",
+                    identifier(role)
+                ),
+            );
+        }
+        let needed = client::needed_roles(wanted.facts);
+        let missing: BTreeSet<String> = client::unknown_roles(admin, &needed)
+            .await?
+            .into_iter()
+            .collect();
+        let owner = &wanted.facts.owner;
+        if !rights.superuser
+            && !missing.contains(owner)
+            && !client::may_give_to(admin, owner).await?
+        {
+            self.problem(
+                format!("role {role:?} may not make a database that belongs to {owner:?}"),
+                format!(
+                    "restore with --no-owner, or: GRANT {} TO {}",
+                    identifier(owner),
+                    identifier(role)
+                ),
+            );
+        }
+        let Some(globals) = wanted.globals else {
+            self.missing_roles(&missing, true);
+            return Ok(());
+        };
+        let known: Vec<&str> = globals.roles.keys().map(String::as_str).collect();
+        let absent = client::unknown_roles(admin, &known).await?;
+        let absent: BTreeSet<String> = absent.into_iter().collect();
+        let wanted = RolePlan::with_groups(globals, &missing, &absent);
+        self.roles = RolePlan::new(globals, &wanted);
+        let nowhere = missing.difference(&self.roles.roles).cloned().collect();
+        self.missing_roles(&nowhere, false);
+        if !self.roles.roles.is_empty() && !rights.create_roles {
+            self.problem(
+                format!("role {role:?} may not create roles"),
+                format!(
+                    "name a user who may with --admin URL, or: ALTER ROLE {} CREATEROLE",
+                    identifier(role)
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    /// `offered`: whether it is worth saying how they can be made.
+    fn missing_roles(&mut self, missing: &BTreeSet<String>, offered: bool) {
+        if missing.is_empty() {
+            return;
+        }
+        let names: Vec<String> = missing.iter().map(|role| format!("{role:?}")).collect();
+        let statements: Vec<String> = missing
+            .iter()
+            .map(|role| format!("CREATE ROLE {};", identifier(role)))
+            .collect();
+        let begin = match offered {
+            true => {
+                "make them from the backup's globals with --create-roles, do without with \
+                     --no-owner --no-privileges, or: "
+            }
+            false => "the backup's globals do not have them: ",
+        };
+        self.problem(
+            format!(
+                "the backup needs roles that do not exist here: {}",
+                names.join(", ")
+            ),
+            format!("{begin}{}", statements.join(" ")),
+        );
+    }
+
+    async fn locale(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {
+        let admin = &server.admin;
+        let version = admin.server_version();
+        let locale = &wanted.facts.locale;
+        let provider = locale.provider;
+        if version.major() < provider.since() {
+            self.problem(
+                format!(
+                    "PostgreSQL {version} does not know the locale provider {}",
+                    provider.as_str()
+                ),
+                format!("restore into PostgreSQL {} or newer", provider.since()),
+            );
+        } else if provider == LocaleProvider::Icu && !client::has_icu(admin).await? {
+            self.problem(
+                "the server was built without ICU, by which the database sorts".to_owned(),
+                None,
+            );
+        }
+        for name in BTreeSet::from([&locale.collate, &locale.ctype]) {
+            if !client::knows_locale(admin, name).await? {
+                self.problem(
+                    format!("the server's operating system has no locale {name:?}"),
+                    "install it there and start PostgreSQL again".to_owned(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    async fn extensions(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {
+        let available = client::available_extensions(&server.admin).await?;
+        for extension in &wanted.facts.extensions {
+            let name = &extension.name;
+            match available.iter().find(|offered| offered.name == *name) {
+                // Only pg_dump knows whether it was to be dumped.
+                None if !wanted.is_everything => self.notes.push(format!(
+                    "extension {name:?} is not installed here; the restore fails if the part \
+                     of the database that was backed up has it"
+                )),
+                None => self.problem(
+                    format!(
+                        "extension {name:?} {} is not installed here",
+                        extension.version
+                    ),
+                    "install its package on the server".to_owned(),
+                ),
+                Some(offered) if offered.version != extension.version => self.notes.push(format!(
+                    "extension {name:?} comes in version {}; the backup's database had {}",
+                    offered.version, extension.version
+                )),
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first number of a version such as `15.18`.
+fn major(version: &str) -> u32 {
+    let digits = version.split(|c: char| !c.is_ascii_digit()).next();
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
