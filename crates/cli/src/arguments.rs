@@ -124,6 +124,8 @@ pub(crate) struct Backup {
     pub(crate) databases: Vec<String>,
 
     /// How many databases are dumped at the same time [default: 2, or what the configuration says]
+    ///
+    /// Each takes a pg_dump, a session of the server and some 30 MB of memory.
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
 

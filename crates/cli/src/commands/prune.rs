@@ -290,7 +290,7 @@ fn tell(
     let gone: BTreeSet<&BackupId> = groups.iter().filter_map(|g| g.backup.as_ref()).collect();
     for id in chosen.iter().filter(|id| !gone.contains(id)) {
         say(format_args!(
-            "backup {id}: nothing of it goes yet; other backups or a run need it"
+            "backup {id}: nothing goes; nothing of it is left, or other backups or a run need that"
         ));
     }
     let records: BTreeMap<&BackupId, &BackupRecord> =

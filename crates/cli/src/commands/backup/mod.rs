@@ -11,6 +11,7 @@ mod report;
 mod work;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
 use pgkeep_capture::{CaptureError, Pace};
 use pgkeep_config::{ClusterSettings, Content, Databases, Settings};
@@ -72,8 +73,12 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
 
     let (globals, ended) = match listed {
         Ok(_) => {
+            let jobs = arguments.jobs.unwrap_or(cluster_settings.dump.jobs);
+            let at_once = jobs.get().min(connections.len());
+            let jobs = NonZeroUsize::new(at_once).unwrap_or(jobs);
             let work = Work {
                 context,
+                jobs,
                 dump: &cluster_settings.dump,
                 selection: &selection,
                 pace: pace.as_ref(),
@@ -84,8 +89,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
             let own = arguments.databases.is_empty().then_some(&connection);
             let ways: Vec<_> = own.into_iter().chain(&connections).collect();
             let globals = work.globals(&ways).await;
-            let jobs = arguments.jobs.unwrap_or(cluster_settings.dump.jobs).get();
-            let ended = work.dumps(&connections, globals.as_ref().ok(), jobs).await;
+            let ended = work.dumps(&connections, globals.as_ref().ok()).await;
             (Some(globals), ended)
         }
         Err(error) => (None, not_listed(&run, error)),

@@ -3,6 +3,8 @@
 //! Invariants: each is said to begin and to end; once somebody has asked to stop,
 //! what has not had its turn has failed.
 
+use std::num::NonZeroUsize;
+
 use futures_util::stream::{self, StreamExt};
 use pgkeep_capture::{CaptureError, Dump, Globals, GlobalsError, Pace};
 use pgkeep_config::DumpSettings;
@@ -19,6 +21,8 @@ use crate::words;
 /// What all of a run's work is done with.
 pub(super) struct Work<'a> {
     pub(super) context: &'a Context,
+    /// How many databases are dumped at the same time.
+    pub(super) jobs: NonZeroUsize,
     pub(super) dump: &'a DumpSettings,
     pub(super) selection: &'a Selection,
     pub(super) pace: Option<&'a Pace>,
@@ -64,17 +68,19 @@ impl Work<'_> {
         read
     }
 
-    /// Dumps each database by its connection, `jobs` at a time; tells them in the order
+    /// Dumps each database by its connection, some at a time; tells them in the order
     /// in which they were planned.
     pub(super) async fn dumps(
         &self,
         connections: &[ConnectionParameters],
         globals: Option<&Globals>,
-        jobs: usize,
     ) -> Vec<Ended> {
         let each = self.run.planned().iter().zip(connections);
         let dumps = each.map(|(planned, connection)| self.dump(globals, planned, connection));
-        stream::iter(dumps).buffered(jobs).collect().await
+        stream::iter(dumps)
+            .buffered(self.jobs.get())
+            .collect()
+            .await
     }
 
     async fn dump(
@@ -90,7 +96,7 @@ impl Work<'_> {
             globals,
             selection: self.selection,
             pace: self.pace,
-            limits: Limits::default(),
+            limits: Limits::default().shared_by(self.jobs),
             lock_timeout: self.dump.lock_timeout,
             warn: &|words| self.context.output.warning(words),
         };
