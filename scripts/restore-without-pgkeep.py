@@ -1,19 +1,24 @@
 #!/usr/bin/env python3
-"""Brings a database's dump back from a pgkeep repository without pgkeep.
+"""Brings a database's dump, and its server's globals, back from a pgkeep repository
+without pgkeep.
 
 Needs Python 3.9 and the programs `zstd` and, where the repository is sealed, `age`.
 It reads a local directory; copy a repository that lies elsewhere with any tool.
 
     restore-without-pgkeep.py DIRECTORY --list
     restore-without-pgkeep.py DIRECTORY --identity recovery.key \\
+        --cluster main --database app --globals --output globals.sql
+    restore-without-pgkeep.py DIRECTORY --identity recovery.key \\
         --cluster main --database app --output app.dump
+    psql --dbname postgres --file globals.sql
     pg_restore --create --dbname postgres app.dump
 
-What is written is the archive that pg_dump made, in its custom format.
+What is written is the archive that pg_dump made, in its custom format, or the SQL of
+pg_dumpall --globals-only: the server's roles, their settings and its tablespaces.
 
 FORMAT.md describes every byte; comments here name its sections. The order is the
-one of "Order of reads": descriptor, keys, `backup`, the manifest's root, those of its
-leaves that hold the dump, packs of this and of other backups. Nothing is taken for
+one of "Order of reads": descriptor, keys, `backup`, its run's `outcome`, tombstones, the
+manifest's root, those of its leaves that hold the file, packs of this and of other backups. Nothing is taken for
 what was written before it was checked, nothing is handed on before all of it was, and
 what was not checked is said.
 """
@@ -44,7 +49,8 @@ STORED_LIMIT = 4_210_752  # bytes of the same in a pack
 OFFSET_LIMIT = 1 << 48  # of a frame in a pack's plaintext; "The manifest"
 INDEX_LIMIT = 16 << 20  # bytes of an index pack; "Packs"
 MANIFEST_LIMIT, RECORD_LIMIT = 1 << 30, 1 << 26  # bytes, of plaintext too; "Records"
-WHOLE_UNASKED = 256 << 20  # bytes of a dump whose own hash is computed unasked
+DESCRIPTOR_LIMIT, TOMBSTONE_LIMIT = 1 << 16, 1 << 20  # bytes
+WHOLE_UNASKED = 256 << 20  # bytes of a file whose own hash is computed unasked
 HASHED_A_MINUTE = 512 << 20  # bytes, very roughly
 SCRYPT_LIMIT = 18  # the work factor; "Keys under a passphrase"
 CLOCKS_DIFFER = 600  # seconds by which a host's clock may be ahead
@@ -53,6 +59,10 @@ BLOCK = 1 << 20
 
 class Refused(Exception):
     """What cannot be used, and why; the message begins with the object's name."""
+
+
+class Gone(Refused):
+    """What is no backup any more, and why."""
 
 
 def say(text):
@@ -240,9 +250,38 @@ def through(command, data, limit, name, stderr=None):
     return made
 
 
+def decompressed(data, limit, name):
+    """The content of one zstd frame (RFC 8878, 3.1.1) with a checksum. The program would
+    take several, one after the other, so their ends are found here."""
+    magic, descriptor = struct.unpack_from("<IB", data.ljust(5, b"\0"))
+    single, checksum, dictionary = descriptor >> 5 & 1, descriptor >> 2 & 1, descriptor & 3
+    at, last = 5 + (1 - single) + (single, 2, 4, 8)[descriptor >> 6], False
+    while not last and at < len(data):
+        block = int.from_bytes(data[at:at + 3], "little")
+        last, is_repeated, length = block & 1, block >> 1 & 3 == 1, block >> 3
+        at += 3 + (1 if is_repeated else length)
+    if magic != 0xFD2FB528 or dictionary or not checksum or not last or at + 4 != len(data):
+        raise Refused(f"{name}: is not one zstd frame with a checksum and nothing after it")
+    return through(ZSTD, data, limit, name)
+
+
 # Objects.
 def is_id(text):  # "Object names"; whatever becomes part of a path has passed this
     return re.fullmatch("[0-9]{8}T[0-9]{6}Z-[0-9a-hjkmnp-tv-z]{8}", text) is not None
+
+
+def is_cluster(text):
+    return re.fullmatch("[a-z0-9][a-z0-9_-]{0,62}", text) is not None and text != "keys"
+
+
+def is_time(text):  # "Notation"
+    return re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z", text) is not None
+
+
+def from_hex(text, size):
+    if not re.fullmatch(f"[0-9a-f]{{{2 * size}}}", text):
+        raise ValueError(f"{text!r} is not {size} bytes in hex")
+    return bytes.fromhex(text)
 
 
 @contextlib.contextmanager
@@ -279,16 +318,16 @@ class Repository:
     # "pgkeep.json"
     def read_descriptor(self):
         name = "pgkeep.json"
-        data = self.read(name, RECORD_LIMIT)
+        data = self.read(name, DESCRIPTOR_LIMIT)
         with understood(name):
-            digest, signature = blake3(data[:-228]), bytes.fromhex(data[-132:-4].decode())
+            digest, signature = blake3(data[:-228]), from_hex(data[-132:-4].decode(), 64)
             tail = f'  "blake3": "{digest.hex()}",\n  "signature": "{signature.hex()}"\n}}\n'
             if data[-228:] != tail.encode():
                 raise Refused(f"{name}: its BLAKE3 hash or its last lines are not as they were written")
             told = json.loads(data)
             if told["format"] != "pgkeep" or told["version"] != VERSION:
                 raise Refused(f"{name}: format version {told['version']}; this program reads {VERSION}")
-            self.id, self.root = bytes.fromhex(told["id"]), bytes.fromhex(told["root"])
+            self.id, self.root = from_hex(told["id"], 16), from_hex(told["root"], 32)
             self.sealed = {"age": True, "none": False}[told["encryption"]]
         if not verifies(self.root, b"pgkeep descriptor v1\0" + digest, signature):
             raise Refused(f"{name}: the signature is not the root key's")
@@ -335,7 +374,7 @@ class Repository:
         record = self.record(name, 1, {self.root})
         with understood(name):
             role, recipient = record.clear["role"], record.clear.get("recipient", "")
-            verifier = bytes.fromhex(record.clear.get("verifier", ""))
+            verifier = from_hex(record.clear["verifier"], 32) if "verifier" in record.clear else b""
             fingerprint = blake3(recipient.encode() + verifier)[:16].hex()
             if f"keys/{fingerprint}" != name or role not in ("recovery", "prover", "host", "owner", "open"):
                 raise ValueError("it is another key's than its name says, or of no known role")
@@ -374,7 +413,7 @@ class Repository:
 
     # "Records"
     def record(self, name, kind, writers):
-        limit = MANIFEST_LIMIT if kind == 4 else RECORD_LIMIT
+        limit = {4: MANIFEST_LIMIT, 9: TOMBSTONE_LIMIT}.get(kind, RECORD_LIMIT)
         data = self.read(name, limit)
         if len(data) < 24 + 128:
             raise Refused(f"{name}: {len(data)} bytes are too few for a record")
@@ -403,41 +442,85 @@ class Repository:
     def hidden(self, record, stderr=None):
         """The sealed part of a record, opened and decompressed; "Records"."""
         opened = self.opened(record.sealed, record.limit, record.name, stderr)
-        return through(ZSTD, opened, record.limit, record.name)
+        return decompressed(opened, record.limit, record.name)
 
     # "The repository secret": in the key's own record, and in all that were written later.
     def content_key(self):
         for record in self.keys:
             with contextlib.suppress(Refused), understood(record.name):
-                secret = bytes.fromhex(json.loads(self.hidden(record, subprocess.DEVNULL))["secret"])
+                secret = from_hex(json.loads(self.hidden(record, subprocess.DEVNULL))["secret"], 32)
                 return blake3_derive_key("pgkeep v1 content hash", secret)
         raise Refused("keys/: no record opens, so no hash of content can be verified")
 
     def backups(self, cluster):
-        """The ids of the cluster's committed backups, oldest first; "Order of writes"."""
-        folder = self.directory / cluster
-        found = [name for name in filter(is_id, os.listdir(folder / "backups"))
-                 if os.path.lexists(folder / "backups" / name / "backup")]
-        # "Deletion": what has a tombstone is none any more.
-        return sorted(name for name in found if not os.path.lexists(folder / "tombstones" / name))
+        """The ids of the cluster's backups, of those too that have a tombstone, oldest first."""
+        found = set()
+        for folder, part in (("backups", "backup"), ("tombstones", "")):
+            place = self.directory / cluster / folder
+            if place.is_dir():  # an empty folder need not be there
+                found.update(name for name in os.listdir(place)
+                             if is_id(name) and os.path.lexists(place / name / part))
+        return sorted(found)
 
-    # "backup"
+    # "Order of reads", 4
     def backup(self, cluster, identifier):
+        """The record of a backup; `Gone` is what is none any more."""
         name = f"{cluster}/backups/{identifier}/backup"
-        backup = self.record(name, 6, self.hosts).clear
-        with understood(name):
-            if (backup["id"], backup["cluster"]) != (identifier, cluster):
-                raise ValueError("it tells of another backup")
-            types = {"kind": str, "database": str, "started": str, "raw_bytes": int}
-            if not all(isinstance(backup[member], type) for member, type in types.items()):
-                raise ValueError("a member is of another type")
-        return backup
+        try:
+            backup = self.record(name, 6, self.hosts).clear
+            with understood(name):
+                if (backup["id"], backup["cluster"]) != (identifier, cluster):
+                    raise ValueError("it tells of another backup")
+                types = {"kind": str, "database": str, "started": str, "raw_bytes": int, "globals": bool}
+                if not all(isinstance(backup[member], type) for member, type in types.items()):
+                    raise ValueError("a member is of another type")
+                if not is_id(backup["run"]) or not is_time(backup["started"]):
+                    raise ValueError("its run is no id, or its start no time")
+            self.refuse_failed(backup)
+            return backup
+        finally:  # whatever came of it: parts of what is deleted may be gone
+            self.refuse_deleted(cluster, identifier)
+
+    def refuse_failed(self, backup):
+        """Refuses a backup that its own run calls failed; "outcome"."""
+        name = f"{backup['cluster']}/runs/{backup['run']}/outcome"
+        if not os.path.lexists(self.directory / name):  # it goes on, or was cut off
+            return
+        try:
+            outcome = self.record(name, 3, self.hosts).clear
+            with understood(name):
+                if outcome["run"] != backup["run"]:
+                    raise ValueError("it tells of another run")
+                ends = {told["outcome"] for told in outcome["backups"] if told["id"] == backup["id"]}
+                if not ends <= {"complete", "failed"}:
+                    raise ValueError("a backup ended in a way that is not known")
+        except (Refused, OSError) as error:
+            say(f"warning: whether its run calls {backup['id']} failed is not known: {error}")
+            return
+        if "failed" in ends:
+            raise Gone(f"{backup['id']}: is no backup: its run says that it failed")
+
+    def refuse_deleted(self, cluster, identifier):
+        """Refuses a backup that has a tombstone, whatever that says; "Deletion"."""
+        name = f"{cluster}/tombstones/{identifier}"
+        if not os.path.lexists(self.directory / name):
+            return
+        try:
+            told = self.record(name, 9, self.hosts).clear
+            with understood(name):
+                if (told["backup"], told["cluster"]) != (identifier, cluster):
+                    raise ValueError("it tells of another backup")
+        except (Refused, OSError) as error:
+            raise Refused(f"{error}; it hides its backup all the same") from None
+        raise Gone(f"{identifier}: was deleted")
 
     def manifest(self, backup):
         """The manifest's root."""
         name = f"{backup['cluster']}/backups/{backup['id']}/manifest"
         record = self.record(name, 4, self.hosts)
         with understood(name):
+            if record.clear is not None:
+                raise ValueError("its clear part is not null")
             if record.object_hash.hex() != backup["records"]["manifest"]:
                 raise ValueError("it is not the object that the backup cites")
             root = read_root(self.hidden(record))
@@ -574,7 +657,7 @@ def frame_plaintext(frame, stored, key, name):
         raise Refused(f"{at}: it ends too early")
     if key and blake3(stored, key) != frame.hash:
         raise Refused(f"{at}: the frame has another BLAKE3 hash")
-    plain = through(ZSTD, stored, frame.plain, at)
+    plain = decompressed(stored, frame.plain, at)
     if len(plain) != frame.plain:
         raise Refused(f"{at}: the frame has {len(plain)} bytes where {frame.plain} should be")
     return plain
@@ -612,14 +695,14 @@ def cited(backup, own):
             for folder in ("packs", "index"):
                 for pack in need.get(folder, []):
                     name = f"{backup['cluster']}/backups/{need['backup']}/{folder}/{pack['number']}"
-                    found[name] = int(pack["length"]), bytes.fromhex(pack["blake3"])
+                    found[name] = int(pack["length"]), from_hex(pack["blake3"], 32)
     return found
 
 
-def plan(repository, backup, own, cites, key):
-    """What the dump is made of: for each pack's object its frames, and for each frame
-    where its bytes go: position in the dump, offset in the frame, length, in one array
-    for all. Then the dump's size and hash."""
+def plan(repository, backup, own, path, cites, key):
+    """What the file `path` is made of: for each pack's object its frames, and for each
+    frame where its bytes go: position in the file, offset in the frame, length, in one
+    array for all. Then the file's size and hash."""
     root = repository.manifest(backup)
     index_pack = functools.lru_cache(maxsize=4)(repository.index_pack)
 
@@ -630,15 +713,15 @@ def plan(repository, backup, own, cites, key):
         return name
 
     frames_of, position, end = {}, 0, None
-    for reference in leaves_with(root, "dump"):
+    for reference in leaves_with(root, path):
         frame = reference.frame
         name = object_of(frame.pack, "index")
         stored = index_pack(name, *cites[name])[frame.offset:frame.offset + frame.stored]
         plain = frame_plaintext(frame, stored, key, name)
         with understood(f"{name}: leaf at offset {frame.offset}"):
             leaf = read_leaf(plain, reference)
-            begins = reference.start if reference.path == "dump" else 0
-            for part in (part for part in leaf.parts if part.path == "dump"):
+            begins = reference.start if reference.path == path else 0
+            for part in (part for part in leaf.parts if part.path == path):
                 if end or begins != position:
                     raise ValueError("it is not where the leaf before it ends")
                 for at, offset, length in part.extents:
@@ -651,17 +734,20 @@ def plan(repository, backup, own, cites, key):
                     position += length
                 end = part.end
     if end is None:
-        raise Refused(f"{own}/manifest: there is no whole file 'dump' in it")
+        raise Refused(f"{own}/manifest: there is no whole file {path!r} in it")
     return frames_of, end
 
 
-def restore(repository, backup, hashes, output):
-    """Writes the dump into the open file `output`, and tells which hashes were verified."""
+def restore(repository, backup, path, hashes, output):
+    """Writes the backup's file `path`, `dump` or `globals`, into the open file `output`, and
+    tells which hashes were verified."""
     own = f"{backup['cluster']}/backups/{backup['id']}"
     if backup["kind"] != "dump":
         raise Refused(f"{own}: a backup of kind {backup['kind']!r}; this restores dumps")
+    if path == "globals" and not backup["globals"]:
+        raise Refused(f"{own}: has no globals: they could not be read when it was made, or were not asked for")
     cites, key = cited(backup, own), repository.content_key()
-    frames_of, (size, digest) = plan(repository, backup, own, cites, key)
+    frames_of, (size, digest) = plan(repository, backup, own, path, cites, key)
 
     hashes = hashes or ("all" if size <= WHOLE_UNASKED else "frames")
     work = {"none": 0, "frames": 0, "all": size}[hashes]
@@ -677,17 +763,17 @@ def restore(repository, backup, hashes, output):
                 output.write(plain[offset:offset + length])
     output.seek(0)
     if hashes == "all" and blake3(output, key) != digest:
-        raise Refused(f"{own}/manifest: the dump's hash is not the one in the manifest")
+        raise Refused(f"{own}/manifest: the hash of {path!r} is not the one in the manifest")
     return hashes
 
 
 def report(repository, hashes):
     """Says what was checked and what was not."""
     say("verified: hash and signature of every record that was read, the hashes of the manifest and of its\n"
-        "  leaves, lengths of packs, frames and dump, what age and zstd check themselves")
+        "  leaves, lengths of packs, frames and file, what age and zstd check themselves")
     say({"none": "NOT verified: hashes of data: whoever can write to the storage could have put other data there",
-         "frames": "verified: the hash of every frame; NOT verified: that of the whole dump; --hashes all does",
-         "all": "verified: the hashes of every frame and of the whole dump"}[hashes])
+         "frames": "verified: the hash of every frame; NOT verified: that of the whole file; --hashes all does",
+         "all": "verified: the hashes of every frame and of the whole file"}[hashes])
     if not repository.pinned:
         say("NOT verified: whose repository it is: no key file was given that names its root key,\n"
             f"  {repository.root.hex()}; compare it with the one that you know")
@@ -701,7 +787,7 @@ def new_file(path):
     if os.path.lexists(path):
         raise Refused(f"{path}: exists already")
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=directory) as hidden:
-        with open(os.path.join(hidden, "dump"), "x+b") as file:
+        with open(os.path.join(hidden, "file"), "x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -712,11 +798,13 @@ def new_file(path):
 
 def choose(repository, cluster, wanted, database):
     """The one backup that is named, or the newest one of a database."""
-    found, unreadable = [], []
+    found, gone, unreadable = [], [], []
     for identifier in repository.backups(cluster):
         if wanted is None or identifier.startswith(wanted) or identifier[17:].startswith(wanted):
             try:
                 found.append(repository.backup(cluster, identifier))
+            except Gone as error:
+                gone.append(error)
             except (Refused, OSError) as error:
                 unreadable.append((identifier, error))
     if wanted is None:
@@ -730,6 +818,8 @@ def choose(repository, cluster, wanted, database):
         # An older backup is never taken unasked in the place of a damaged one.
         if wanted is not None or not found or identifier[:16] >= found[0]["id"][:16]:
             raise Refused(f"{error}; it may be the one that is wanted: choose another with --backup ID")
+    if wanted and gone and not found:
+        raise gone[0]
     if len(found) != 1:
         raise Refused(f"{cluster}: {len(found) or 'no'} backups of {wanted or database!r}; --list shows all")
     return found[0]
@@ -754,13 +844,15 @@ def key_file(path):
 
 def print_list(repository, cluster):
     failed = 0
-    clusters = [cluster] if cluster else sorted(os.listdir(repository.directory))
-    for cluster in (name for name in clusters if (repository.directory / name / "backups").is_dir()):
+    clusters = [cluster] if cluster else filter(is_cluster, sorted(os.listdir(repository.directory)))
+    for cluster in clusters:
         for identifier in repository.backups(cluster):
             try:
                 backup = repository.backup(cluster, identifier)
                 database = json.dumps(backup["database"], ensure_ascii=False)
                 print(identifier, cluster, backup["kind"], database, backup["started"], backup["raw_bytes"], sep="  ")
+            except Gone:
+                continue
             except (Refused, OSError) as error:
                 say(f"error: {error}")
                 failed = 1
@@ -768,7 +860,8 @@ def print_list(repository, cluster):
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Brings a dump back from a pgkeep repository without pgkeep.")
+    parser = argparse.ArgumentParser(description="Brings a dump, or the globals, back from a pgkeep "
+                                     "repository without pgkeep.")
     parser.add_argument("repository", metavar="DIRECTORY", help="where the repository is")
     parser.add_argument("--identity", metavar="FILE", help="the recovery or a prover's key, or "
                         "DIRECTORY/keys/….age, which is under a passphrase; not needed to list, or unencrypted")
@@ -777,13 +870,17 @@ def main():
     which.add_argument("--list", action="store_true", help="id, cluster, kind, database, start, bytes of each backup")
     which.add_argument("--backup", metavar="ID", help="the backup whose id, or its end after the hyphen, begins so")
     which.add_argument("--database", metavar="NAME", help="the newest backup of this database")
-    parser.add_argument("--output", metavar="FILE", help="a new file for the archive; - is stdout")
+    parser.add_argument("--globals", action="store_true", help="the server's globals that are with the backup "
+                        "(roles, their settings, tablespaces), as SQL for psql, instead of its dump")
+    parser.add_argument("--output", metavar="FILE", help="a new file for the archive or SQL; - is stdout")
     parser.add_argument("--hashes", choices=["none", "frames", "all"], help="those to verify, at some "
                         f"{HASHED_A_MINUTE >> 20} MiB a minute: of frames as they are stored, and of the whole "
-                        f"dump; unasked: all of a dump up to {WHOLE_UNASKED >> 20} MiB, frames of a larger one")
+                        f"file; unasked: all of a file up to {WHOLE_UNASKED >> 20} MiB, frames of a larger one")
     given = parser.parse_args()
     if not given.list and not (given.cluster and given.output):
         parser.error("--cluster and --output are needed too")
+    if given.cluster and not is_cluster(given.cluster):
+        parser.error(f"--cluster: {given.cluster!r} is no cluster's name")
     sys.stdout.reconfigure(errors="backslashreplace")
     os.umask(0o077)
     with key_file(given.identity) as identity:
@@ -804,13 +901,18 @@ def run(repository, given):
     backup = choose(repository, given.cluster, given.backup, given.database)
     to_stdout = given.output == "-"
     with tempfile.TemporaryFile() if to_stdout else new_file(given.output) as output:
-        hashes = restore(repository, backup, given.hashes, output)
+        try:
+            hashes = restore(repository, backup, "globals" if given.globals else "dump", given.hashes, output)
+        except (Refused, OSError):  # what is missing may have been deleted since
+            repository.refuse_deleted(backup["cluster"], backup["id"])
+            raise
         if to_stdout:  # only now that all of it was checked
             output.seek(0)
             shutil.copyfileobj(output, sys.stdout.buffer, BLOCK)
             sys.stdout.buffer.flush()
     report(repository, hashes)
-    say(f"restored: {backup['id']} of database {backup['database']!r} into {given.output}")
+    what = "the globals that are with" if given.globals else "the dump of"
+    say(f"restored: {what} backup {backup['id']} of database {backup['database']!r} into {given.output}")
     return 0
 
 

@@ -20,6 +20,7 @@ mod other_servers;
 mod passphrases;
 mod prune;
 mod script;
+mod script_choice;
 mod second_dumps;
 mod secrets;
 mod site;

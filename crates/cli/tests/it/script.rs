@@ -9,7 +9,7 @@ use tokio::process::Command;
 use crate::site::{Ran, Site, socket_of};
 use crate::terminal::typed;
 
-const SCRIPT: &str = concat!(
+pub(crate) const SCRIPT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../scripts/restore-without-pgkeep.py"
 );
@@ -54,6 +54,22 @@ async fn a_stranger_with_the_key_brings_the_dump_back() {
         site.run(&[&ours[..], identity].concat()).await.ended(0);
         let read = |name| std::fs::read(site.path(name)).unwrap();
         assert!(read("zoo.dump") == read("ours.dump"));
+
+        let output = ["--globals", "--output", "globals.sql"];
+        script(&site, &[&arguments[..], &output, identity].concat())
+            .await
+            .ended(0);
+        let ours = [
+            "restore",
+            "--backup",
+            &id,
+            "--globals",
+            "--to-file",
+            "ours.sql",
+        ];
+        site.run(&[&ours[..], identity].concat()).await.ended(0);
+        let globals = read("globals.sql");
+        assert!(globals == read("ours.sql") && globals.starts_with(b"--"));
     }
     cluster.stop().await;
 }
@@ -182,7 +198,7 @@ async fn a_third_dump_that_refers_to_two_ancestors_is_brought_back() {
         let ran = script(&site, &[&arguments[..], &output, identity].concat())
             .await
             .ended(0)
-            .says(&[&ids[2], "every frame and of the whole dump"]);
+            .says(&[&ids[2], "every frame and of the whole file"]);
         assert!(!ran.stderr.contains("warning"), "{ran:?}");
         let ours = ["restore", "--backup", &ids[2], "--to-file", "ours.dump"];
         site.run(&[&ours[..], identity].concat()).await.ended(0);

@@ -1,0 +1,206 @@
+//! Which backups the script takes for one, and which bytes: what pgkeep would not take,
+//! it does not take either, and says why.
+
+use std::path::PathBuf;
+
+use pgkeep_format::names::{self, BackupPart, RunRecord};
+use pgkeep_format::records::{BackupRecord, Outcome, RunErrors, RunOutcome};
+use pgkeep_format::{Descriptor, Envelope, HostKey, RecordKind, Seal};
+use pgkeep_testkit::cluster::{Cluster, Major};
+use pgkeep_types::ClusterName;
+
+use crate::script::{SCRIPT, script};
+use crate::site::{Site, socket_of};
+
+/// An unencrypted repository with two backups of a database: the older, the newer.
+async fn two_backups(cluster: &Cluster) -> (Site, String, String) {
+    let site = Site::with(&socket_of(cluster), &["--encryption", "none"]).await;
+    let older = site.back_up("postgres").await;
+    let newer = site.back_up("postgres").await;
+    (site, older, newer)
+}
+
+/// The arguments that bring a file out of the newest backup, or out of `backup`.
+fn into<'a>(file: &'a str, backup: Option<&'a str>) -> Vec<&'a str> {
+    let which = match backup {
+        Some(id) => ["--backup", id],
+        None => ["--database", "postgres"],
+    };
+    let place = ["backups", "--cluster", "main"];
+    [&place[..], &which, &["--output", file]].concat()
+}
+
+/// Changes the outcome of the run that made `backup`, and tells its file.
+fn outcome_of(site: &Site, backup: &str, change: impl FnOnce(&mut RunOutcome)) -> PathBuf {
+    let cluster: ClusterName = "main".parse().unwrap();
+    let backups = site.path("backups");
+    let read = |file: PathBuf| std::fs::read(file).unwrap();
+    let descriptor = Descriptor::from_bytes(&read(backups.join("pgkeep.json"))).unwrap();
+    let host = String::from_utf8(read(site.path("host.key"))).unwrap();
+    let host = HostKey::from_secret_text(&host).unwrap();
+    let envelope = |name, kind| Envelope {
+        repository: descriptor.id,
+        name,
+        kind,
+    };
+    let writers = [host.signer.verifying_key()];
+
+    let name = names::backup(&cluster, &backup.parse().unwrap(), BackupPart::Backup).unwrap();
+    let record = read(backups.join(name.as_str()));
+    let record = envelope(&name, RecordKind::Backup).read(&record, &writers);
+    let record: BackupRecord = record.unwrap().clear().unwrap();
+    let name = names::run(&cluster, &record.run, RunRecord::Outcome).unwrap();
+    let file = backups.join(name.as_str());
+    let envelope = envelope(&name, RecordKind::Outcome);
+    let outcome = envelope.read(&read(file.clone()), &writers).unwrap();
+    let mut outcome: RunOutcome = outcome.clear().unwrap();
+    change(&mut outcome);
+    let errors = RunErrors::default().to_json().unwrap();
+    let hidden = Some((errors.as_slice(), &Seal::Open));
+    let bytes = envelope.write(&outcome, hidden, &host.signer).unwrap();
+    std::fs::write(&file, bytes).unwrap();
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_its_own_run_calls_failed_is_none() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let (site, older, newer) = two_backups(&cluster).await;
+    outcome_of(&site, &newer, |outcome| {
+        outcome.outcome = Outcome::Failed;
+        outcome.backups[0].outcome = Outcome::Failed;
+    });
+    assert_eq!(site.good().await, std::slice::from_ref(&older));
+    let listed = script(&site, &["backups", "--list"]).await.ended(0).stdout;
+    assert!(listed.contains(&older) && !listed.contains(&newer));
+    script(&site, &into("newest.dump", None))
+        .await
+        .ended(0)
+        .says(&[&older]);
+    script(&site, &into("x.dump", Some(&newer)))
+        .await
+        .ended(1)
+        .says(&[&newer, "its run says that it failed"]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outcome_that_cannot_be_verified_counts_as_none_and_is_told() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let (site, _, newer) = two_backups(&cluster).await;
+    let outcome = outcome_of(&site, &newer, |_| {});
+    let mut bytes = std::fs::read(&outcome).unwrap();
+    bytes[30] ^= 1;
+    std::fs::write(&outcome, bytes).unwrap();
+    assert!(site.good().await.contains(&newer));
+    script(&site, &into("newest.dump", None))
+        .await
+        .ended(0)
+        .says(&["warning", "/outcome", &newer]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tombstone_that_cannot_be_verified_hides_its_backup_and_no_older_one_is_taken() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let (site, older, newer) = two_backups(&cluster).await;
+    let tombstone = format!("main/tombstones/{newer}");
+    let file = site.path("backups").join(&tombstone);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, "garbage").unwrap();
+    let listed = script(&site, &["backups", "--list"]).await.ended(1);
+    let listed = listed.says(&[&tombstone, "hides its backup"]).stdout;
+    assert!(listed.contains(&older) && !listed.contains(&newer));
+    for which in [None, Some(newer.as_str())] {
+        script(&site, &into("x.dump", which))
+            .await
+            .ended(1)
+            .says(&[&tombstone, "choose another with --backup"]);
+        assert!(!site.path("x.dump").exists());
+    }
+    script(&site, &into("older.dump", Some(&older)))
+        .await
+        .ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_object_is_not_read_beyond_what_it_may_have() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let file = site.path("backups/pgkeep.json");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes.splice(0..0, vec![b' '; 65_536]);
+    std::fs::write(&file, bytes).unwrap();
+    script(&site, &["backups", "--list"])
+        .await
+        .ended(1)
+        .says(&["pgkeep.json: more than 65536 bytes"]);
+    cluster.stop().await;
+}
+
+/// What the script makes of `$1`, a file, where that is one frame of zstd.
+const DECOMPRESS: &str = "import runpy, sys\n\
+     of = runpy.run_path(sys.argv[1], run_name='script')\n\
+     try: sys.stdout.buffer.write(of['decompressed'](sys.stdin.buffer.read(), 1 << 20, 'x'))\n\
+     except of['Refused'] as error: sys.exit(str(error))";
+
+#[test]
+fn what_was_compressed_is_one_frame_with_a_checksum_and_nothing_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    let decompressed = |made: &str| {
+        let piped = format!(
+            "set -e; cd '{place}'; zstd() {{ command zstd -q -c \"$@\"; }}\n\
+             ({made}) > stored\n python3 -c \"$0\" \"$1\" < stored"
+        );
+        let ran = std::process::Command::new("bash")
+            .args(["-c", &piped, DECOMPRESS, SCRIPT])
+            .output()
+            .unwrap();
+        let problem = String::from_utf8(ran.stderr).unwrap();
+        if ran.status.success() {
+            Ok(ran.stdout)
+        } else {
+            Err(problem)
+        }
+    };
+    let noise: Vec<u8> = (0..300_000_u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect();
+    for (what, bytes) in [
+        ("empty", &b""[..]),
+        ("small", b"abc"),
+        ("zeros", &[0; 400_000]),
+        ("noise", &noise[..900_000]),
+    ] {
+        std::fs::write(folder.path().join(what), bytes).unwrap();
+        assert_eq!(
+            decompressed(&format!("zstd {what}")).as_deref(),
+            Ok(bytes),
+            "{what}"
+        );
+        // Without its size in its header.
+        assert_eq!(
+            decompressed(&format!("zstd < {what}")).as_deref(),
+            Ok(bytes),
+            "{what}"
+        );
+    }
+    for refused in [
+        "zstd small; zstd small",
+        "zstd small; printf x",
+        r"zstd small; printf '\x50\x2a\x4d\x18\x01\0\0\0x'",
+        "zstd --no-check small",
+        "zstd noise | head -c 100000",
+        "zstd small | head -c -1",
+        "printf 'nothing of zstd'",
+        ":",
+    ] {
+        let problem = decompressed(refused).unwrap_err();
+        assert!(
+            problem.contains("is not one zstd frame"),
+            "{refused}: {problem}"
+        );
+    }
+}
