@@ -48,6 +48,33 @@ impl Stranger {
         ended(child).await
     }
 
+    /// Types what the page says of a server after `file` was written, for a new one.
+    async fn follow_on(&self, page: &str, file: &str, server: &Cluster) {
+        let page = page.split("#!/usr/bin/env python3").next().unwrap();
+        let lines = page.lines().map(str::trim_start);
+        let of_a_server =
+            |line: &&str| line.starts_with("psql ") || line.starts_with("pg_restore ");
+        let commands = lines.filter(of_a_server).filter(|line| line.contains(file));
+        let commands: Vec<&str> = commands.collect();
+        assert_eq!(commands.len(), 2, "{page}");
+        let connection = server.connection("postgres");
+        let path = format!("{}:/usr/bin:/bin", Major::Fifteen.programs().display());
+        for command in commands {
+            let ran = tokio::process::Command::new("sh")
+                .args(["-c", command])
+                .current_dir(self.home.path())
+                .env_clear()
+                .env("PATH", &path)
+                .env("PGHOST", connection.socket_directory().unwrap())
+                .env("PGPORT", connection.port().to_string())
+                .env("PGUSER", connection.user())
+                .output()
+                .await
+                .unwrap();
+            assert!(ran.status.success(), "{command}: {ran:?}");
+        }
+    }
+
     fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.home.path().join(name)).unwrap()
     }
@@ -96,6 +123,34 @@ async fn a_stranger_with_the_kit_and_the_key_restores_with_and_without_pgkeep() 
         stranger.read("without.dump"),
     );
     assert!(with == without && with.starts_with(b"PGDMP"));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_new_server_the_roles_and_the_database_come_back_with_and_without_pgkeep() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let roles = "CREATE ROLE keeper LOGIN PASSWORD 'geheim'; CREATE ROLE readers; \
+         GRANT readers TO keeper; CREATE DATABASE shop OWNER keeper";
+    cluster.psql("postgres", roles).await;
+    let table = "SET ROLE keeper; CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 42 AS answer; \
+         GRANT SELECT ON s.t TO readers";
+    cluster.psql("shop", table).await;
+    let passwords = "SELECT rolname, rolpassword FROM pg_authid WHERE rolname ~ 'keeper|readers'";
+    let site = Site::with(&socket_of(&cluster), &["--encryption", "none"]).await;
+    site.back_up("shop").await;
+    let page = site.run(&["kit"]).await.ended(0).stdout;
+    let stranger = Stranger::new();
+    std::fs::write(stranger.home.path().join("pgkeep-kit.txt"), &page).unwrap();
+    stranger.follow(&page).await.ended(0);
+    assert!(stranger.read("restored.sql") == stranger.read("without.sql"));
+    for file in ["restored.", "without."] {
+        let new = Cluster::start(Major::Fifteen).await;
+        stranger.follow_on(&page, file, &new).await;
+        assert!(new.pg_dump_c("shop").await == cluster.pg_dump_c("shop").await);
+        let found = new.psql("postgres", passwords).await;
+        assert!(found.contains("SCRAM") && found == cluster.psql("postgres", passwords).await);
+        new.stop().await;
+    }
     cluster.stop().await;
 }
 

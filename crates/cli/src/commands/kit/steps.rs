@@ -42,15 +42,54 @@ impl Steps<'_> {
         };
         format!(
             "\n4. BRING A DATABASE BACK WITH PGKEEP (a Linux program; the simplest way)\n\n\
-             {}{}   $ export PGKEEP_REPOSITORY={}\n{key}   $ pgkeep list\n   \
+             {}{}   $ export PGKEEP_REPOSITORY={}\n{key}   $ pgkeep list\n{}   \
              $ pgkeep restore {cluster} --database {database} --to-file restored.dump\n\n\
-             The same for each line of section 2. What is written is an archive of pg_dump;\n\
-             pg_restore of PostgreSQL {} or newer makes a database of it:\n\n   \
-             pg_restore --create --dbname postgres restored.dump\n\n\
-             Without --to-file, 'pgkeep restore' does that itself.\n",
+             The same for each line of section 2. {}\n\
+             Without --to-file, 'pgkeep restore' makes the database itself; the roles must be\n\
+             there by then.\n",
             self.key_file("   "),
             self.variables(),
             quoted(&self.place.address),
+            self.globals(&format!(
+                "pgkeep restore {cluster} --database {database} --globals --to-file restored.sql"
+            )),
+            self.server("restored"),
+        )
+    }
+
+    /// The command that brings the server's globals back, where the backup has them.
+    fn globals(&self, command: &str) -> String {
+        match self.has_globals() {
+            true => format!("   $ {command}\n"),
+            false => String::new(),
+        }
+    }
+
+    fn has_globals(&self) -> bool {
+        self.example.is_none_or(|record| record.globals)
+    }
+
+    /// What makes a database of the files `name`.sql and `name`.dump, on a new server.
+    fn server(&self, name: &str) -> String {
+        let psql = match self.has_globals() {
+            true => format!("   psql --dbname postgres --file {name}.sql\n"),
+            false => String::new(),
+        };
+        let roles = match self.has_globals() {
+            true => {
+                "The .sql has the roles and tablespaces of\n\
+                 its server, to be made first, once for each server; that a role is there already\n\
+                 is no harm. "
+            }
+            false => {
+                "This backup has no roles: create\n\
+                 those that it names first. "
+            }
+        };
+        format!(
+            "{roles}The .dump is an archive of pg_dump. With psql and pg_restore of\n\
+             PostgreSQL {} or newer (PGHOST, PGPORT and PGUSER say to which server):\n\n\
+             {psql}   pg_restore --create --dbname postgres {name}.dump\n",
             self.major()
         )
     }
@@ -80,17 +119,25 @@ impl Steps<'_> {
             "\n5. OR WITHOUT PGKEEP: Python 3.9 or newer, and the programs zstd and age\n\n\
              {copy}This page's end is the program, to be cut out (the page is called {page} here):\n\n\
              {}   $ sed -n '/^#!\\/usr\\/bin\\/env python3$/,$p' {} > restore-without-pgkeep.py\n   \
-             $ python3 restore-without-pgkeep.py {directory}{identity} --list\n   \
-             $ python3 restore-without-pgkeep.py {directory}{identity} --cluster {cluster} \
+             $ python3 restore-without-pgkeep.py {directory}{identity} --list\n\
+             {}   $ python3 restore-without-pgkeep.py {directory}{identity} --cluster {cluster} \
              --database {database} --output without.dump\n\n\
-             and then pg_restore as above. FORMAT.md in pgkeep's source describes every byte:\n\
+             {}\n\
+             FORMAT.md in pgkeep's source describes every byte:\n\
              {}\n\n6. WHAT MUST NOT BE OVERLOOKED\n\n\
              - Restore beside what is left of a database, not over it.\n\
-             - Roles are not in a database's backup: create those that it names first.\n\
+             - Roles come before databases. The .sql that makes them may hold password hashes, so\n  \
+             it is nobody else's to read. Directories of tablespaces, which it names, must be\n  \
+             there on the new server.\n\
              - Only what the root key of section 1 vouches for is to be believed. A key's file\n  \
              checks that where it has this line; add it where it is missing:\n  {}\n",
             self.passphrase_without_pgkeep(&directory),
             quoted(&page),
+            self.globals(&format!(
+                "python3 restore-without-pgkeep.py {directory}{identity} --cluster {cluster} \
+                 --database {database} --globals --output without.sql"
+            )),
+            self.server("without"),
             env!("CARGO_PKG_REPOSITORY"),
             RecoveryKeyFile::trust_line(&self.repository.trust())
         )
