@@ -37,7 +37,7 @@ impl Context {
     pub(crate) fn new(arguments: &Arguments, output: &Output) -> Result<Self, CliError> {
         Ok(Self {
             environment: process::environment()?,
-            clock: SystemClock,
+            clock: SystemClock::read()?,
             random: SystemRandom,
             output: *output,
             interrupt: Interrupt::listen()?,

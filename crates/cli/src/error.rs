@@ -221,6 +221,9 @@ pub(crate) enum CliError {
         #[source]
         source: io::Error,
     },
+    /// The host's clock tells no date.
+    #[error("this host's clock is beyond the year 9999")]
+    Clock,
     /// Somebody was asked, and said no.
     #[error("nothing was changed")]
     Declined,
@@ -305,6 +308,7 @@ impl CliError {
                  is named by host_key_file in [encryption]"
                     .to_owned(),
             ),
+            Self::Clock => Some("set the clock".to_owned()),
             Self::Insisted => {
                 Some("a database whose name has '_unfinished_' in it may be left".to_owned())
             }

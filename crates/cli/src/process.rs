@@ -5,6 +5,7 @@
 
 use std::env;
 use std::io;
+use std::time::SystemTime;
 
 use pgkeep_types::{Clock, Environment, Random, Timestamp};
 
@@ -12,13 +13,27 @@ use crate::error::CliError;
 
 /// The system's clock.
 #[derive(Debug)]
-pub(crate) struct SystemClock;
+pub(crate) struct SystemClock(());
+
+impl SystemClock {
+    /// The clock, where it tells a time that can be written down.
+    #[expect(clippy::disallowed_methods, reason = "the seam's real side")]
+    pub(crate) fn read() -> Result<Self, CliError> {
+        instant(SystemTime::now()).map(|_| Self(()))
+    }
+}
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the seam's real side")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        // Set beyond all dates while the program runs: no id can be made of the last one.
+        instant(SystemTime::now()).unwrap_or(Timestamp::MAX)
     }
+}
+
+/// What the system's clock says, as a date.
+fn instant(told: SystemTime) -> Result<Timestamp, CliError> {
+    Timestamp::try_from(told).map_err(|_| CliError::Clock)
 }
 
 /// The operating system's random number generator.
@@ -89,4 +104,18 @@ pub(crate) fn program() -> io::Result<std::path::PathBuf> {
 /// Where temporary files go: `TMPDIR`, or `/tmp`.
 pub(crate) fn temporary_directory() -> std::path::PathBuf {
     env::temp_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn a_clock_beyond_all_dates_is_an_error() {
+        let of_year_10000 = UNIX_EPOCH + Duration::from_secs(253_402_300_800);
+        assert!(matches!(instant(of_year_10000), Err(CliError::Clock)));
+        assert_eq!(instant(UNIX_EPOCH).unwrap(), Timestamp::UNIX_EPOCH);
+    }
 }

@@ -128,7 +128,9 @@ impl From<&io::Error> for StorageErrorKind {
     fn from(error: &io::Error) -> Self {
         use io::ErrorKind as E;
         match error.kind() {
-            E::NotFound | E::NotADirectory => Self::NotFound,
+            // A path that goes through a file (`NotADirectory`) is no object that is not
+            // there: whether there is one cannot be told.
+            E::NotFound => Self::NotFound,
             E::AlreadyExists => Self::AlreadyExists,
             E::PermissionDenied | E::ReadOnlyFilesystem => Self::Denied,
             E::StorageFull | E::QuotaExceeded => Self::NoSpace,

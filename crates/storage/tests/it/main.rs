@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pgkeep_storage::{LocalStorage, Storage, list_all};
+use pgkeep_storage::{LocalStorage, Storage, StorageErrorKind, list_all};
 use pgkeep_testkit::proxy::{FaultProxy, Weather};
 use pgkeep_testkit::s3::{Careless, Garage, Moto, S3s};
 use pgkeep_testkit::storage_conformance::{Promises, check_contract, check_contract_with};
@@ -55,6 +55,19 @@ async fn a_folder_is_no_object() {
         .unwrap();
     let folder = storage.head(&"a".parse().unwrap()).await.unwrap_err();
     assert!(folder.is_not_found());
+}
+
+#[tokio::test]
+async fn whether_an_object_is_there_cannot_be_told_where_its_folder_is_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("a"), "no folder").unwrap();
+    let storage = LocalStorage::new(directory.path());
+    let object = "a/b".parse().unwrap();
+    let looked = storage.head(&object).await.unwrap_err();
+    assert_eq!(looked.kind, StorageErrorKind::Other, "{looked}");
+    let read = storage.get(&object, None).await.unwrap_err();
+    assert_eq!(read.kind, StorageErrorKind::Other, "{read}");
+    assert!(storage.list("a/", None).await.is_err());
 }
 
 #[tokio::test]
