@@ -73,7 +73,7 @@ impl Repository {
         Ok(read)
     }
 
-    async fn cluster_record(
+    pub(crate) async fn cluster_record(
         &self,
         name: &ObjectName,
         place: &Place,

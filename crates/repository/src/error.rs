@@ -97,6 +97,21 @@ pub enum RepositoryError {
         host: String,
         /// When its key was retired.
         retired: Timestamp,
+        /// Whether it counts as nothing: the end of the key is the one that the newest
+        /// ring lists, and does not have this name at all.
+        is_nothing: bool,
+    },
+    /// What says that a backup is deleted is not to be believed.
+    #[error("what says that backup {backup} is deleted cannot be believed: {source}")]
+    BadTombstone {
+        /// The backup.
+        backup: BackupId,
+        /// The object's name.
+        object: String,
+        /// Where the repository is.
+        location: String,
+        /// Why not.
+        source: Box<RepositoryError>,
     },
     /// No key at hand may change the keys.
     #[error("no key at hand may change the keys of the repository in {location}")]
@@ -344,4 +359,18 @@ pub enum RepositoryError {
     /// Another stage of the work has failed; that one tells why.
     #[error("the work was given up")]
     GivenUp,
+}
+
+impl RepositoryError {
+    /// Whether it is about a record that counts as nothing: of a retired key, which its
+    /// end does not list.
+    pub(crate) fn is_about_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::NotBelieved {
+                is_nothing: true,
+                ..
+            }
+        )
+    }
 }

@@ -264,6 +264,7 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
         for backup in catalogue.complete().filter(|b| is_ahead(b.started, now)) {
             warn_of_clock(context, &catalogue, backup);
         }
+        warn_of_unbelieved(context, &catalogue);
         for entry in catalogue.entries {
             if let Entry::Unreadable(unreadable) = entry {
                 context
@@ -319,6 +320,23 @@ fn describe(catalogue: &Catalogue, context: &Context) -> Vec<BackupLine> {
         },
     };
     catalogue.entries.iter().map(line).collect()
+}
+
+/// Tells of records that count as nothing.
+fn warn_of_unbelieved(context: &Context, catalogue: &Catalogue) {
+    let Some(first) = catalogue.unbelieved.first() else {
+        return;
+    };
+    let others = match catalogue.unbelieved.len() - 1 {
+        0 => String::new(),
+        1 => " (and another record)".to_owned(),
+        others => format!(" (and {others} other records)"),
+    };
+    context.output.warning(format_args!(
+        "{}{others}: that counts as nothing, and goes with 'pgkeep prune' a day after it was \
+         written",
+        first.error
+    ));
 }
 
 /// Tells that a backup is dated ahead.

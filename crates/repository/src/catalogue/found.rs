@@ -38,6 +38,8 @@ pub(super) struct Found {
     begins: Vec<RunBegin>,
     outcomes: BTreeMap<RunId, (RunOutcome, RunErrors)>,
     unreadable: Vec<Unreadable>,
+    /// What counts as nothing.
+    unbelieved: Vec<Unreadable>,
 }
 
 fn latest<K: Ord>(instants: &mut BTreeMap<K, Timestamp>, key: K, instant: Timestamp) {
@@ -106,12 +108,49 @@ impl Found {
                     Place::Run(..) | Place::Alive(..) => None,
                     Place::Tombstone(_, id) => Some(id),
                 };
-                self.unreadable.push(Unreadable {
+                let is_nothing = error.is_about_nothing();
+                let unreadable = Unreadable {
                     object,
                     id,
                     database: None,
                     error,
-                });
+                };
+                match is_nothing {
+                    true => self.unbelieved.push(unreadable),
+                    false => self.unreadable.push(unreadable),
+                }
+            }
+        }
+    }
+
+    /// Sorts out tombstones that count as nothing. Where their backup is there, they hide
+    /// it all the same, and are told in its place: their writer may have deleted part of
+    /// it before its key was retired.
+    fn judge_tombstones(&mut self, location: &str) {
+        let read = self.backups.iter().map(|backup| &backup.id);
+        let damaged = self.unreadable.iter().filter_map(|u| u.id.as_ref());
+        let there: BTreeSet<BackupId> = read.chain(damaged).cloned().collect();
+        let is_tombstone =
+            |u: &Unreadable| matches!(names::place(&u.object), Some(Place::Tombstone(..)));
+        let (in_the_way, nothing) = std::mem::take(&mut self.unbelieved)
+            .into_iter()
+            .partition(|u| is_tombstone(u) && u.id.as_ref().is_some_and(|id| there.contains(id)));
+        self.unbelieved = nothing;
+        for tombstone in self.unbelieved.iter().filter(|u| is_tombstone(u)) {
+            if let Some(id) = &tombstone.id {
+                self.tombstones.remove(id);
+            }
+        }
+        self.unreadable.extend::<Vec<_>>(in_the_way);
+        for unreadable in self.unreadable.iter_mut().filter(|u| is_tombstone(u)) {
+            if let Some(backup) = unreadable.id.clone() {
+                let source = std::mem::replace(&mut unreadable.error, RepositoryError::GivenUp);
+                unreadable.error = RepositoryError::BadTombstone {
+                    backup,
+                    object: unreadable.object.to_string(),
+                    location: location.to_owned(),
+                    source: Box::new(source),
+                };
             }
         }
     }
@@ -180,12 +219,17 @@ impl Found {
         }
         let signs = [self.signs.get(&begin.run), self.grown.get(&planned.id)];
         let last_sign = signs.into_iter().flatten().copied().max();
+        let place = |u: &Unreadable| u.id.as_ref() == Some(&planned.id);
+        let unbelieved = self.unbelieved.iter().find(|u| place(u));
+        let said = outcome.and_then(|(_, errors)| errors.errors.get(&planned.id).cloned());
         Ok(Entry::Attempt(Attempt {
             id: planned.id.clone(),
             begin: begin.clone(),
             database: planned.database.clone(),
-            outcome: outcome.map(|_| Outcome::Failed),
-            error: outcome.and_then(|(_, errors)| errors.errors.get(&planned.id).cloned()),
+            outcome: outcome
+                .map(|_| Outcome::Failed)
+                .or(unbelieved.map(|_| Outcome::Failed)),
+            error: said.or_else(|| unbelieved.map(|u| u.error.to_string())),
             last_sign: last_sign.filter(|_| !self.dead.contains(&begin.run)),
         }))
     }
@@ -197,6 +241,7 @@ impl Found {
     ) -> Result<Catalogue, RepositoryError> {
         let location = repository.location();
         let location = location.as_str();
+        self.judge_tombstones(location);
         let mut deleted = std::mem::take(&mut self.tombstones);
         // A writer that gave its own backup up has said so in the outcome.
         let ended = self.outcomes.values().flat_map(|(o, _)| &o.backups);
@@ -248,6 +293,7 @@ impl Found {
             is_sealed: repository.encryption() == Encryption::Age,
             origins,
             confirmed: whole.map(|backup| backup.id).collect(),
+            unbelieved: self.unbelieved,
             newest: self.newest,
         })
     }

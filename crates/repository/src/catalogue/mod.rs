@@ -48,6 +48,9 @@ pub struct Catalogue {
     pub entries: Vec<Entry>,
     /// Backups that were deleted, as long as it is known.
     pub deleted: Vec<Deleted>,
+    /// Records that count as nothing: of retired hosts, whose ends do not list them. Of a
+    /// backup that its run has planned there is an attempt besides.
+    pub unbelieved: Vec<Unreadable>,
     /// Whether what hosts must read again is sealed to them.
     is_sealed: bool,
     /// Where backups come from that can be read.

@@ -75,7 +75,8 @@ impl Repository {
     /// and all that it cites is there.
     ///
     /// # Errors
-    /// `Overtaken` where it is not; then its tombstone was written if that could be.
+    /// `Overtaken` where it is not; then its tombstone was written if that could be, and
+    /// would be believed.
     pub(crate) async fn confirm(
         &self,
         access: &WriteAccess,
@@ -97,9 +98,12 @@ impl Repository {
             reason,
         };
         let name = names::tombstone(&record.cluster, &record.id)?;
-        let _ = self
-            .write(access, RecordKind::Tombstone, &name, tombstone, None)
-            .await;
+        // Of a retired key nobody would believe it, and it would be in everybody's way.
+        if !self.has_ended(access).await.unwrap_or(true) {
+            let _ = self
+                .write(access, RecordKind::Tombstone, &name, tombstone, None)
+                .await;
+        }
         Err(RepositoryError::Overtaken {
             backup: record.id.clone(),
             problem,
@@ -126,15 +130,23 @@ impl Repository {
         if !self.is_there(&begin).await? {
             return Ok(Some("its run was taken for dead, and removed".to_owned()));
         }
+        if self.has_ended(access).await? {
+            return Ok(Some("the key of its host was retired".to_owned()));
+        }
+        self.first_missing(record).await
+    }
+
+    /// Whether the writer's own key was retired, or is about to be.
+    async fn has_ended(&self, access: &WriteAccess) -> Result<bool, RepositoryError> {
         let verifier = access.signer.verifying_key();
         let key = fingerprint(Some(&access.recipient), Some(&verifier));
         // Whoever retires a key announces it before looking for what it has signed.
         for end in [names::ending(&key)?, names::retirement(&key)?] {
             if self.is_there(&end).await? {
-                return Ok(Some("the key of its host was retired".to_owned()));
+                return Ok(true);
             }
         }
-        self.first_missing(record).await
+        Ok(false)
     }
 
     async fn who_gave_up(&self, dead: &ObjectName) -> String {

@@ -77,9 +77,11 @@ impl<'a> Outlook<'a> {
                 _ => continue,
             };
             let readable = seen.records.outcomes.contains_key(&run);
+            let is_nothing = seen.records.nothing.contains(&object.name);
             let run = runs.entry(run).or_default();
             run.newest = run.newest.max(object.modified);
             match (record, is_first) {
+                _ if is_nothing => {}
                 (Some(RunRecord::Begin), _) => run.begun = true,
                 // What cannot be read says nothing: the run is waited for.
                 (Some(RunRecord::Outcome), true) => run.ended = readable,

@@ -237,14 +237,20 @@ fn of_backups(outlook: &Outlook<'_>, terms: &Terms, kept: &Kept, plan: &mut Plan
 fn of_runs(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
     for object in &outlook.seen.listing.runs {
         match names::place(&object.name) {
-            Some(Place::Run(_, run, record)) if is_over(outlook, terms, &run) => {
+            Some(Place::Run(_, run, record)) => {
                 // Who finds a begin must be able to find that it was given up.
                 let stage = match record {
                     RunRecord::Begin => 3,
                     RunRecord::Outcome => 4,
                     RunRecord::Dead => 5,
                 };
-                plan.delete(object, stage, Reason::History);
+                if is_over(outlook, terms, &run) {
+                    plan.delete(object, stage, Reason::History);
+                } else if outlook.seen.records.nothing.contains(&object.name)
+                    && terms.is_older(object.modified, terms.grace)
+                {
+                    plan.delete(object, stage, Reason::Orphan);
+                }
             }
             Some(Place::Alive(_, run, _)) => {
                 let run = outlook.runs.get(&run);
@@ -271,6 +277,12 @@ fn of_tombstones(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
         let forgotten = !outlook.has_objects.contains(&id) && !named.contains(&id);
         if forgotten && terms.is_older(object.modified, terms.history) {
             plan.delete(object, 6, Reason::History);
+        } else if outlook.seen.records.nothing.contains(&object.name)
+            && !outlook.has_objects.contains(&id)
+            && terms.is_older(object.modified, terms.grace)
+        {
+            // As long as its backup is there it hides that, and somebody has to decide.
+            plan.delete(object, 6, Reason::Orphan);
         }
     }
 }

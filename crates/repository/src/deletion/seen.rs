@@ -6,7 +6,7 @@
 //! listing is no snapshot. Every record that was listed was read, or is told to be
 //! unreadable; where one had gone away, there is nothing seen at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::names::{self, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, RunBegin, RunOutcome};
@@ -34,7 +34,8 @@ pub struct Listing {
     pub runs_again: Vec<ObjectMeta>,
 }
 
-/// What the listed records say; the error where one cannot be read.
+/// What the listed records say; the error where one cannot be read. One that counts as
+/// nothing is in `nothing` alone.
 #[derive(Clone, Debug, Default)]
 pub struct Records {
     /// Of both listings of runs.
@@ -45,6 +46,8 @@ pub struct Records {
     pub backups: BTreeMap<BackupId, Result<BackupRecord, String>>,
     /// Tombstones: whether a host of the repository has signed it.
     pub tombstones: BTreeMap<BackupId, bool>,
+    /// Records that count as nothing: of retired hosts, whose ends do not list them.
+    pub nothing: BTreeSet<ObjectName>,
 }
 
 /// What a pruner goes by.

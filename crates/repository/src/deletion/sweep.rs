@@ -8,11 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use pgkeep_format::names::{self, RunRecord};
 use pgkeep_format::records::{RunDead, Tombstone};
-use pgkeep_format::{Identities, RecordKind};
+use pgkeep_format::{FormatError, Identities, RecordKind};
 use pgkeep_storage::{
     Storage, StorageError, StorageErrorKind, Unfinished, list_all, list_unfinished,
 };
-use pgkeep_types::{ClusterName, ObjectName, Random, Timestamp};
+use pgkeep_types::{BackupId, ClusterName, ObjectName, Random, Timestamp};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -182,6 +182,10 @@ impl Repository {
                 Err(RepositoryError::Storage(error)) if error.is_not_found() => {
                     return Ok(Err(PlanError::Gone { object }));
                 }
+                Err(error) if error.is_about_nothing() => {
+                    records.nothing.insert(object);
+                    continue;
+                }
                 Err(error @ (RepositoryError::Storage(_) | RepositoryError::GivenUp)) => {
                     return Err(error);
                 }
@@ -306,6 +310,7 @@ impl Prune {
                 pgkeep: pruner.pgkeep.to_owned(),
                 last_sign: given_up.last_sign,
             };
+            // One that is there already says the same.
             self.write(pruner, RecordKind::Dead, &name, dead).await?;
         }
         for backup in &self.first.tombstones {
@@ -318,20 +323,51 @@ impl Prune {
                 pgkeep: pruner.pgkeep.to_owned(),
                 reason: pruner.reason.to_owned(),
             };
-            self.write(pruner, RecordKind::Tombstone, &name, tombstone)
-                .await?;
+            let kind = RecordKind::Tombstone;
+            let written = self.write(pruner, kind, &name, tombstone.clone()).await?;
+            if !written && !self.is_good(&name, backup).await? {
+                self.repository.storage.delete(&name).await?;
+                let repository = &self.repository;
+                repository
+                    .write(pruner.access, kind, &name, tombstone, None)
+                    .await?;
+            }
         }
         Ok(())
     }
 
-    /// Writes a record that somebody else may have written too: it says the same.
+    /// Whether the tombstone that is there already deletes the backup; what does not, and
+    /// never will, may be replaced: nobody goes by it.
+    ///
+    /// # Errors
+    /// Where that cannot be told: a newer pgkeep may have written it.
+    async fn is_good(&self, name: &ObjectName, id: &BackupId) -> Result<bool, RepositoryError> {
+        let place = names::Place::Tombstone(self.cluster.clone(), id.clone());
+        let none = Identities::default();
+        match self.repository.cluster_record(name, &place, &none).await {
+            Ok(_) => Ok(true),
+            Err(
+                RepositoryError::NotBelieved { .. }
+                | RepositoryError::Object {
+                    source: FormatError::Damaged { .. } | FormatError::UnknownWriter { .. },
+                    ..
+                },
+            ) => Ok(false),
+            // Somebody has just removed it.
+            Err(RepositoryError::Storage(error)) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a record that somebody else may have written too, and tells whether it was
+    /// not there yet.
     async fn write(
         &self,
         pruner: Pruner<'_>,
         kind: RecordKind,
         name: &ObjectName,
         clear: impl Serialize + Send + 'static,
-    ) -> Result<(), RepositoryError> {
+    ) -> Result<bool, RepositoryError> {
         let written = self
             .repository
             .write(pruner.access, kind, name, clear, None)
@@ -340,10 +376,10 @@ impl Prune {
             Err(RepositoryError::Storage(error))
                 if error.kind == StorageErrorKind::AlreadyExists =>
             {
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(error),
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
         }
     }
 }

@@ -43,6 +43,23 @@ impl RepositoryError {
             Self::NotBelieved { .. } => {
                 Some("whoever has the retired key may have made it; use another backup".to_owned())
             }
+            Self::BadTombstone {
+                source,
+                object,
+                location,
+                backup,
+            } => match source.as_ref() {
+                Self::Object {
+                    source: FormatError::TooNew { .. } | FormatError::NotUnderstood { .. },
+                    ..
+                } => source.hint(),
+                _ => Some(format!(
+                    "where nobody has deleted that backup, remove {object} from {location} to have \
+                     it back, and look at it with 'pgkeep show'; 'pgkeep prune --id {}' deletes it \
+                     for good",
+                    backup.short()
+                )),
+            },
             Self::NotAnOwner { recipients, .. } => Some(match recipients.as_slice() {
                 [] => "nobody has its root key any more: its keys stay as they are".to_owned(),
                 keys => format!(

@@ -54,6 +54,9 @@ pub(crate) struct VouchedKey {
     pub(crate) object: String,
     /// Its end, where it has come to one.
     pub(crate) retirement: Option<Retirement>,
+    /// Whether that is the end that the newest ring lists: then what it does not name was
+    /// never believed by anybody who knew of it.
+    is_end_certain: bool,
 }
 
 /// A private key under a passphrase.
@@ -115,6 +118,13 @@ impl VouchedKey {
             .as_ref()
             .is_none_or(|end| end.records.get(name) == Some(&read.object_hash))
     }
+
+    /// Whether it is certain that nothing of that name was ever believed of this key. A name
+    /// that the end has with another hash is damage: something else should be there.
+    fn disowns(&self, name: &ObjectName) -> bool {
+        let end = self.retirement.as_ref().filter(|_| self.is_end_certain);
+        end.is_some_and(|end| !end.records.contains_key(name))
+    }
 }
 
 impl Repository {
@@ -148,13 +158,14 @@ impl Repository {
     /// Refuses what a retired key has signed, unless it is listed in its end.
     ///
     /// # Errors
-    /// `Retired`.
+    /// `NotBelieved`.
     pub(crate) fn check_believed(
         &self,
         name: &ObjectName,
         read: &Verified,
     ) -> Result<(), RepositoryError> {
         let mut told = None;
+        let mut is_nothing = true;
         for key in self.keys.hosts() {
             if key.record.verifier != Some(read.writer) {
                 continue;
@@ -162,6 +173,7 @@ impl Repository {
             if key.is_believed(name, read) {
                 return Ok(());
             }
+            is_nothing &= key.disowns(name);
             told = key.retirement.as_ref().map(|end| (key, end.retired));
         }
         let Some((key, retired)) = told else {
@@ -172,6 +184,7 @@ impl Repository {
             location: self.location(),
             host: key.record.name.clone(),
             retired,
+            is_nothing,
         })
     }
 }

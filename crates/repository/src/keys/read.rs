@@ -148,6 +148,7 @@ async fn read_record(
         sealed,
         object: name.to_string(),
         retirement: None,
+        is_end_certain: false,
     };
     Ok(Read::Key(Box::new(key), hash))
 }
@@ -224,6 +225,7 @@ impl Found {
             let listed = ring
                 .as_ref()
                 .filter(|ring| ring.objects.contains_key(&name));
+            key.is_end_certain = listed.is_some() && self.retirements.contains_key(&name);
             key.retirement = match (self.retirements.remove(&name), listed) {
                 (Some((end, _)), _) => Some(end),
                 // It was retired, and what of it is believed cannot be known.

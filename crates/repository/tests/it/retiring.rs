@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use jiff::SignedDuration;
 use pgkeep_format::cut::Cutting;
-use pgkeep_format::{Envelope, RecordKind, RecoveryIdentity, names};
-use pgkeep_repository::{Repository, RepositoryError, UnendedRuns};
+use pgkeep_format::records::{BackupRecord, Outcome, Tombstone};
+use pgkeep_format::{Envelope, HostKey, RecordKind, RecoveryIdentity, names};
+use pgkeep_repository::{Entry, Repository, RepositoryError, UnendedRuns};
 use pgkeep_testkit::SeededRandom;
 use pgkeep_types::{Clock, ObjectName, Timestamp};
 
 use crate::deletion::gate::Gate;
+use crate::deletion::{dump, prune, terms};
 use crate::owner::{add_host, owned, retire};
 use crate::world::{World, limits, main};
 
@@ -58,6 +61,129 @@ async fn a_stolen_key_is_retired_though_its_thief_has_a_run_go_on() {
     let error = world.back_up_in_run(run, &files, limits()).await;
     let error = error.unwrap_err();
     assert!(error.to_string().contains("retired"), "{error}");
+}
+
+/// A repository in which a host was retired while a run of it went on, what its first host
+/// had stored before, and what the run has left.
+async fn overtaken_by_its_end() -> (World, BackupRecord) {
+    let mut world = World::sealed().await;
+    let good = world.back_up(b"good").await.unwrap();
+    let first = world.host.clone();
+    world.host = add_host(&world, 2).await;
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let run = repository.begin(&access, world.plan(None)).await.unwrap();
+    let (repository, owner) = owned(&world).await;
+    let key = world.host.fingerprint();
+    repository
+        .retire_key(&owner, &key, UnendedRuns::GivenUp, &world.clock)
+        .await
+        .unwrap();
+    let files = dump(b"overtaken");
+    let error = world.back_up_in_run(run, &files, limits()).await;
+    assert!(error.unwrap_err().to_string().contains("retired"));
+    world.host = first;
+    (world, good)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_finds_its_key_retired_writes_no_tombstone_that_nobody_believes() {
+    let (world, _) = overtaken_by_its_end().await;
+    let names = world.memory.names();
+    let mut names = names.iter().map(ObjectName::as_str);
+    assert!(!names.any(|name| name.starts_with("main/tombstones/")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_leaves_whose_key_was_retired_is_a_failed_attempt_and_litter() {
+    let (world, good) = overtaken_by_its_end().await;
+    let catalogue = world.catalogue().await;
+    assert_eq!(catalogue.unreadable().count(), 0, "{catalogue:?}");
+    let failed = catalogue.entries.iter().find_map(|entry| match entry {
+        Entry::Attempt(attempt) => Some(attempt),
+        Entry::Complete(_) | Entry::Unreadable(_) => None,
+    });
+    let failed = failed.unwrap().clone();
+    assert_eq!(failed.outcome, Some(Outcome::Failed));
+    assert!(failed.error.unwrap().contains("retired"));
+
+    // As writers of older versions did.
+    let name = names::tombstone(&main(), &failed.id).unwrap();
+    let envelope = Envelope {
+        repository: world.trust.repository,
+        name: &name,
+        kind: RecordKind::Tombstone,
+    };
+    let tombstone = Tombstone {
+        backup: failed.id.clone(),
+        cluster: main(),
+        deleted: world.clock.now(),
+        host: "db2".to_owned(),
+        pgkeep: "0.0.0".to_owned(),
+        reason: "its own writer found that it was overtaken".to_owned(),
+    };
+    let retired = HostKey::generate("db2".to_owned(), &[2; 32]).signer;
+    let bytes = envelope.write(&tombstone, None, &retired).unwrap();
+    world.memory.replace(&name, Some(bytes.into()));
+    assert_eq!(world.catalogue().await.unreadable().count(), 0);
+
+    prune(&world, &[]).await.unwrap();
+    world.storage_clock.advance(SignedDuration::from_hours(25));
+    // The tombstone goes once nothing of the backup is left.
+    for _ in 0..2 {
+        prune(&world, &[]).await.unwrap();
+    }
+    let of_it = format!("/{}", failed.id);
+    let left = world.memory.names();
+    assert!(left.iter().all(|name| !name.as_str().contains(&of_it)));
+    assert!(world.catalogue().await.unbelieved.is_empty());
+    assert!(world.read_back(&good).await.unwrap() == b"good");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_because_the_end_of_a_key_is_not_there_or_lists_another_record() {
+    let mut world = World::sealed().await;
+    let first = world.host.clone();
+    world.host = add_host(&world, 2).await;
+    let old = world.back_up(b"old").await.unwrap();
+    let key = world.host.fingerprint();
+    retire(&world, &key).await.unwrap();
+    let retired = std::mem::replace(&mut world.host, first).signer;
+    world.storage_clock.advance(SignedDuration::from_hours(50));
+    let before = world.memory.names();
+    let refused = async || {
+        let repository = world.open().await.unwrap();
+        let now = repository.storage_now(&world.random).await.unwrap();
+        let looked = repository.prune(&main(), terms(now, &[])).await;
+        let error = looked.unwrap_err();
+        assert!(
+            matches!(error, RepositoryError::NotDeleted { .. }),
+            "{error}"
+        );
+        assert_eq!(world.memory.names(), before);
+    };
+    // Without its end nothing is known of what is believed of it.
+    let end = names::retirement(&key).unwrap();
+    let whole = world.memory.object(&end);
+    world.memory.replace(&end, Some("no end".into()));
+    refused().await;
+    world.memory.replace(&end, Some(whole));
+    // What is believed was replaced by its thief.
+    let name = names::backup(&main(), &old.id, names::BackupPart::Backup).unwrap();
+    let envelope = Envelope {
+        repository: world.trust.repository,
+        name: &name,
+        kind: RecordKind::Backup,
+    };
+    let believed = world.memory.object(&name);
+    let mut other = old.clone();
+    other.needs.clear();
+    let forged = envelope.write(&other, None, &retired).unwrap();
+    world.memory.replace(&name, Some(forged.into()));
+    refused().await;
+    world.memory.replace(&name, Some(believed));
+    prune(&world, &[]).await.unwrap();
+    assert!(world.read_back(&old).await.unwrap() == b"old");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,7 +29,7 @@ pub(crate) fn dump(content: &[u8]) -> [(String, Cutting, Bytes); 1] {
 }
 
 /// By what a prune goes that deletes `chosen`.
-fn terms(now: Timestamp, chosen: &[&BackupId]) -> Terms {
+pub(crate) fn terms(now: Timestamp, chosen: &[&BackupId]) -> Terms {
     Terms {
         now,
         grace: Terms::GRACE,

@@ -328,4 +328,22 @@ async fn a_tombstone_that_cannot_be_verified_hides_its_backup_and_is_told() {
     assert_eq!(told.id, Some(record.id));
     assert_eq!(told.database.as_deref(), Some("app"));
     assert!(told.error.to_string().contains(&name), "{}", told.error);
+    let hint = told.error.hint().unwrap();
+    assert!(hint.contains(&format!("remove {name}")), "{hint}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_whose_tombstone_cannot_be_verified_goes_where_it_is_chosen() {
+    let world = World::unencrypted().await;
+    let record = world.back_up(&content(1000, 1)).await.unwrap();
+    let name = format!("main/tombstones/{}", record.id);
+    let junk = bytes::Bytes::from_static(b"junk");
+    world.memory.replace(&name.parse().unwrap(), Some(junk));
+    prune(&world, &[]).await.unwrap();
+    assert!(!names_of(&world, &record.id).is_empty());
+    prune(&world, &[&record.id]).await.unwrap();
+    assert!(names_of(&world, &record.id).is_empty());
+    let catalogue = world.catalogue().await;
+    assert!(catalogue.entries.is_empty(), "{catalogue:?}");
+    assert!(catalogue.deleted[0].how().is_some());
 }

@@ -232,6 +232,7 @@ fn records(question: Question, all: Objects) -> Records {
         tombstones: listed(Kind::Tombstone)
             .map(|b| (backup_id(b), true))
             .collect(),
+        nothing: BTreeSet::new(),
     }
 }
 
