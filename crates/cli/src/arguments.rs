@@ -202,6 +202,19 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "FILE")]
     pub(crate) to_file: Option<PathBuf>,
 
+    /// Put the new database, once it is filled and compared, into the place of the one that has
+    /// its name; that one is kept as NAME_replaced_TIME [default of --as: the old name]
+    #[arg(long, conflicts_with_all = ["to_file", "globals"])]
+    pub(crate) replace: bool,
+
+    /// Drop the database that was replaced, once the new one is in its place
+    #[arg(long, requires = "replace")]
+    pub(crate) drop_replaced: bool,
+
+    /// Do not ask before a database is replaced
+    #[arg(long)]
+    pub(crate) yes: bool,
+
     /// Make roles that the backup needs and the server lacks from the globals that were kept
     /// with it: with their attributes, passwords, settings and memberships among themselves
     #[arg(long, conflicts_with_all = ["to_file", "globals"])]

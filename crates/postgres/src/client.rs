@@ -32,6 +32,7 @@ mod service_file;
 mod session_attributes;
 mod settings;
 mod snapshot;
+mod swap_databases;
 mod tls;
 mod values;
 mod version;
@@ -51,7 +52,7 @@ pub use database_facts::{
 };
 pub use databases::{ListedDatabase, databases, may_read_passwords};
 pub use offer::{
-    AvailableExtension, Rights, available_extensions, has_icu, knows_locale, may_give_to,
+    AvailableExtension, Rights, available_extensions, has_icu, knows_locale, may_give_to, owner_of,
     tablespace_exists, unknown_roles,
 };
 pub use origin::{ConnectionValue, Origin};
@@ -60,5 +61,6 @@ pub use query_error::{QueryError, Refusal};
 pub use quote::{identifier, literal};
 pub use readable::Unreadable;
 pub use snapshot::ExportedSnapshot;
+pub use swap_databases::swap_databases;
 pub use tls::TlsSetupError;
 pub use version::ServerVersion;

@@ -22,7 +22,7 @@ use crate::fill::Filling;
 use crate::globals::Globals;
 use crate::left_out::LeftOut;
 use crate::preflight::{Preflight, Problem, Wanted};
-use crate::server::Server;
+use crate::server::{Server, connect_beside};
 use crate::{RestoreError, compare, contents, facts};
 
 /// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1), in bytes.
@@ -44,6 +44,9 @@ pub struct DumpRestore<'a> {
     pub name: &'a str,
     /// What is not to come back.
     pub left_out: LeftOut,
+    /// What an existing database of that name is called from then on that the new one is
+    /// in its place; where there is none, an existing one is refused.
+    pub replace: Option<&'a str>,
     /// Whether missing roles that it needs are made from the backup's globals.
     pub create_roles: bool,
 }
@@ -93,6 +96,7 @@ impl<'a> DumpRestore<'a> {
         let properties = self.left_out.of(properties, &server.user);
         let wanted = Wanted {
             name: self.name,
+            replace: self.replace.is_some(),
             facts: &properties,
             server_version: &recorded.server_version,
             pg_dump_version: &recorded.pg_dump_version,
@@ -131,6 +135,12 @@ impl PreparedRestore<'_> {
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.preflight.problems
+    }
+
+    /// What the database that is there will be called; none where there is none.
+    #[must_use]
+    pub fn replaced(&self) -> Option<&str> {
+        self.restore.replace.filter(|_| self.preflight.replaces)
     }
 
     /// The roles that will be made.
@@ -211,8 +221,15 @@ impl PreparedRestore<'_> {
         // While it still takes connections: what would keep them out comes last.
         self.compare(&draft).await?;
         let finished = async {
-            client::finish(admin, &draft, properties).await?;
-            client::rename_database(admin, &draft, name).await
+            client::finish(admin, &draft, properties)
+                .await
+                .map_err(create)?;
+            match self.replaced() {
+                Some(aside) => self.swap(&draft, aside).await,
+                None => client::rename_database(admin, &draft, name)
+                    .await
+                    .map_err(create),
+            }
         };
         match finished.await {
             Ok(()) => Ok(Restored {
@@ -221,8 +238,40 @@ impl PreparedRestore<'_> {
                 tables: properties.tables,
                 owner: properties.owner.clone(),
             }),
-            Err(source) => Err(server.undo(&draft, create(source)).await),
+            Err(failure) => Err(server.undo(&draft, failure).await),
         }
+    }
+
+    /// Sets the old database aside and gives the new one its name, both or none.
+    async fn swap(&self, draft: &str, aside: &str) -> Result<(), RestoreError> {
+        let name = self.restore.name;
+        let admin = &self.server.admin;
+        let helper = connect_beside(admin.parameters(), name).await;
+        let helper = helper.map_err(|source| RestoreError::Connect {
+            database: name.to_owned(),
+            source,
+        })?;
+        client::swap_databases(admin, &helper, name, aside, draft)
+            .await
+            .map_err(|source| RestoreError::Swap {
+                database: name.to_owned(),
+                source,
+            })
+    }
+
+    /// Drops the database that was set aside.
+    ///
+    /// # Errors
+    /// Where the server refuses; it stays then.
+    pub async fn drop_replaced(&self) -> Result<(), RestoreError> {
+        let Some(database) = self.replaced() else {
+            return Ok(());
+        };
+        let dropped = client::drop_database(&self.server.admin, database).await;
+        dropped.map_err(|source| RestoreError::DropReplaced {
+            database: database.to_owned(),
+            source,
+        })
     }
 
     async fn compare(&self, draft: &str) -> Result<(), RestoreError> {

@@ -133,6 +133,24 @@ pub enum RestoreError {
         #[source]
         source: QueryError,
     },
+    /// The new database could not be put into the old one's place.
+    #[error("cannot put the new database into the place of {database:?}, which is as it was")]
+    Swap {
+        /// The old database.
+        database: String,
+        /// What the server said.
+        #[source]
+        source: QueryError,
+    },
+    /// The database that was replaced could not be dropped.
+    #[error("the database that was replaced, {database:?}, could not be dropped and stays")]
+    DropReplaced {
+        /// What it is called now.
+        database: String,
+        /// What the server said.
+        #[source]
+        source: QueryError,
+    },
     /// The server refused to make a role.
     #[error("cannot make role {role:?}; no role was made")]
     Role {
@@ -277,7 +295,10 @@ impl RestoreError {
             Self::Globals { .. } => Some(
                 "'pgkeep restore --globals --to-file FILE' writes them to be looked at".to_owned(),
             ),
-            Self::Role { source, .. } => source.hint(),
+            Self::Swap { source, .. } => source.hint().or_else(|| {
+                Some("end the sessions in it, or name a superuser with --admin URL".to_owned())
+            }),
+            Self::Role { source, .. } | Self::DropReplaced { source, .. } => source.hint(),
             Self::Create { source } => source.hint(),
             Self::Restore { source, .. } => source.hint(),
             Self::Question { .. } => {

@@ -1,6 +1,7 @@
 //! Bringing backups out of a repository back into PostgreSQL, or into a file.
 //!
-//! Invariants: nothing that exists is touched; a restore that fails anywhere
+//! Invariants: nothing that exists is touched, but where it is told to replace it, and
+//! then set aside; a restore that fails anywhere
 //! leaves nothing behind that could be taken for a restored database; the end of
 //! the data is told to `pg_restore` only after all of it was found right. This
 //! crate and `capture` do not know each other: they speak through the

@@ -33,6 +33,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) name: &'a str,
     /// What it will be.
     pub(crate) facts: &'a DatabaseFacts,
+    /// Whether a database of that name may be there: it is set aside.
+    pub(crate) replace: bool,
     /// The version of the server that it was dumped from.
     pub(crate) server_version: &'a str,
     /// The version of the `pg_dump` that wrote the archive.
@@ -52,6 +54,8 @@ pub(crate) struct Preflight {
     pub(crate) notes: Vec<String>,
     /// Missing roles that are to be made.
     pub(crate) roles: RolePlan,
+    /// Whether there is a database that will be set aside.
+    pub(crate) replaces: bool,
     /// The programs to do it with.
     pub(crate) tools: Option<ToolDirectory>,
 }
@@ -118,11 +122,23 @@ impl Preflight {
     async fn database(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {
         let admin = &server.admin;
         let name = wanted.name;
-        if client::database_exists(admin, name).await? {
-            self.problem(
+        match client::owner_of(admin, name).await? {
+            None => {}
+            Some(owner) if wanted.replace => {
+                self.replaces = true;
+                if !client::may_give_to(admin, &owner).await? {
+                    self.problem(
+                        format!("database {name:?} belongs to {owner:?} and cannot be set aside"),
+                        "name its owner or a superuser with --admin URL".to_owned(),
+                    );
+                }
+            }
+            Some(_) => self.problem(
                 format!("database {name:?} exists already"),
-                "choose another name, or drop it first".to_owned(),
-            );
+                "choose another name, drop it first, or put the new one into its place with \
+                 --replace"
+                    .to_owned(),
+            ),
         }
         let tablespace = &wanted.facts.tablespace;
         if !client::tablespace_exists(admin, tablespace).await? {

@@ -40,7 +40,9 @@ impl Server {
             database: database.to_owned(),
             source,
         };
-        let admin = connect_somewhere(restore.admin).await.map_err(failed)?;
+        let admin = connect_beside(restore.admin, database)
+            .await
+            .map_err(failed)?;
         let (started, user) = identity(&admin).await.map_err(look)?;
         if restore.admin == restore.connection {
             return Ok(Self {
@@ -49,7 +51,7 @@ impl Server {
                 user,
             });
         }
-        let filler = connect_somewhere(restore.connection)
+        let filler = connect_beside(restore.connection, database)
             .await
             .map_err(failed)?;
         let (filler_started, user) = identity(&filler).await.map_err(look)?;
@@ -74,7 +76,7 @@ impl Server {
             problem: problem.to_string(),
             failure: Box::new(failure),
         };
-        let admin = match connect_somewhere(self.admin.parameters()).await {
+        let admin = match connect_beside(self.admin.parameters(), draft).await {
             Ok(admin) => admin,
             Err(error) => return leftover(failure, &error),
         };
@@ -106,16 +108,26 @@ async fn identity(session: &Connection) -> Result<(String, String), QueryError> 
 pub(crate) async fn connect_somewhere(
     parameters: &ConnectionParameters,
 ) -> Result<Connection, ConnectError> {
+    connect_beside(parameters, "").await
+}
+
+/// Likewise, and never in `database`, in whose way the session would be.
+pub(crate) async fn connect_beside(
+    parameters: &ConnectionParameters,
+    database: &str,
+) -> Result<Connection, ConnectError> {
     let parameters = parameters.writable();
-    let mut first = match connect(&parameters).await {
-        Err(error @ ConnectError::NoSuchDatabase { .. }) => error,
-        other => return other,
-    };
-    for database in ALWAYS_THERE {
-        match connect(&parameters.with_database(database)).await {
-            Err(error @ ConnectError::NoSuchDatabase { .. }) => first = error,
+    let own = parameters.database().to_owned();
+    let others = [own.as_str(), ALWAYS_THERE[0], ALWAYS_THERE[1]];
+    let mut last = None;
+    for other in others.into_iter().filter(|other| *other != database) {
+        match connect(&parameters.with_database(other)).await {
+            Err(error @ ConnectError::NoSuchDatabase { .. }) => last = Some(error),
             other => return other,
         }
     }
-    Err(first)
+    match last {
+        Some(error) => Err(error),
+        None => connect(&parameters).await,
+    }
 }

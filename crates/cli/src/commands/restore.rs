@@ -1,7 +1,7 @@
 //! `pgkeep restore`: a database beside the old one, or an archive in a file.
 //!
-//! Invariants: nothing that exists is touched; the new name is told before the
-//! work begins.
+//! Invariants: nothing that exists is touched, but a database that is to be replaced,
+//! and that only after a yes; the new name is told before the work begins.
 
 mod globals;
 
@@ -9,18 +9,18 @@ use std::path::Path;
 
 use pgkeep_format::Encryption;
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
-use pgkeep_postgres::client::ConnectionParameters;
+use pgkeep_postgres::client::{ConnectionParameters, identifier};
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{DumpRestore, LeftOut, RestoreError, Restored, Selection, select, to_file};
-use pgkeep_types::{BackupId, Clock};
+use pgkeep_types::{BackupId, Clock, Timestamp};
 use serde::Serialize;
 
 use crate::arguments::Restore;
 use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::Context;
-use crate::error::{CliError, Exit};
+use crate::error::{CliError, Exit, sentence};
 use crate::output::JSON_VERSION;
-use crate::{server_password, words};
+use crate::{server_password, terminal, words};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -31,6 +31,8 @@ struct Report<'a> {
     raw_bytes: u64,
     /// Roles that were missing.
     roles_made: Vec<&'a String>,
+    /// What the database is called now that was there before.
+    replaced: Option<&'a str>,
     /// What was neither brought back nor compared, as was asked.
     left_out: Vec<&'static str>,
 }
@@ -89,8 +91,10 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     let record = backup.record();
     let name = match &arguments.new_name {
         Some(name) => name.clone(),
+        None if arguments.replace => record.database.clone(),
         None => default_name(&record.database, &record.id),
     };
+    let aside = with_suffix(&name, &stamp("_replaced", context.clock.now()));
     let connection = match into {
         Some(into) => into,
         None => context.connection(&opened.cluster, &opened.cluster_settings)?,
@@ -113,9 +117,10 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
             owner: arguments.no_owner,
             privileges: arguments.no_privileges,
         },
+        replace: arguments.replace.then_some(aside.as_str()),
         create_roles: arguments.create_roles,
     };
-    into_database(context, &backup, restore).await
+    into_database(context, arguments, &backup, restore).await
 }
 
 async fn with_password(
@@ -146,6 +151,7 @@ fn selection(arguments: &Restore) -> Result<Selection, CliError> {
 
 async fn into_database(
     context: &Context,
+    arguments: &Restore,
     backup: &OpenBackup,
     restore: DumpRestore<'_>,
 ) -> Result<Exit, CliError> {
@@ -155,6 +161,18 @@ async fn into_database(
     let prepared = context.unless_interrupted(&what, prepare).await?;
     for note in prepared.notes() {
         context.output.warning(note);
+    }
+    if let (Some(aside), []) = (prepared.replaced(), prepared.problems()) {
+        let end = match arguments.drop_replaced {
+            true => "is dropped then".to_owned(),
+            false => format!("stays as {aside:?}"),
+        };
+        let question = format!(
+            "replace database {:?} on {}? its sessions are ended, and it {end}",
+            restore.name,
+            restore.connection.server()
+        );
+        terminal::confirm(context, &question, arguments.yes).await?;
     }
     let create_roles = async { Ok(prepared.create_roles().await?) };
     context.unless_interrupted(&what, create_roles).await?;
@@ -180,6 +198,23 @@ async fn into_database(
         words::duration(started, now),
         restored.tables
     ));
+    let mut exit = Exit::Done;
+    let mut replaced = prepared.replaced();
+    if arguments.drop_replaced && replaced.is_some() {
+        match prepared.drop_replaced().await {
+            Ok(()) => replaced = None,
+            Err(error) => {
+                context.output.warning(sentence(&error));
+                exit = Exit::Partial;
+            }
+        }
+    }
+    if let Some(old) = replaced {
+        context.output.say(format_args!(
+            "the old database stays as {old:?}; once it is not needed: DROP DATABASE {};",
+            identifier(old)
+        ));
+    }
     let mut left_out = Vec::new();
     if owner {
         context.output.say(format_args!(
@@ -201,9 +236,10 @@ async fn into_database(
         file: None,
         raw_bytes: restored.raw_bytes,
         roles_made: prepared.roles().iter().collect(),
+        replaced,
         left_out,
     })?;
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 async fn into_file(
@@ -237,6 +273,7 @@ async fn into_file(
         file: Some(path),
         raw_bytes,
         roles_made: Vec::new(),
+        replaced: None,
         left_out: Vec::new(),
     })?;
     Ok(Exit::Done)
@@ -244,12 +281,19 @@ async fn into_file(
 
 /// The old name, cut if need be, and the backup's time.
 fn default_name(database: &str, backup: &BackupId) -> String {
-    let time = backup.time().strftime("_%Y%m%d_%H%M%S").to_string();
-    let mut end = database.len().min(NAME_LIMIT - time.len());
+    with_suffix(database, &stamp("", backup.time()))
+}
+
+fn stamp(word: &str, time: Timestamp) -> String {
+    format!("{word}{}", time.strftime("_%Y%m%d_%H%M%S"))
+}
+
+fn with_suffix(database: &str, suffix: &str) -> String {
+    let mut end = database.len().min(NAME_LIMIT - suffix.len());
     while !database.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}{time}", &database[..end])
+    format!("{}{suffix}", &database[..end])
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod many_leaves;
 mod other_servers;
 mod passphrases;
 mod prune;
+mod replaced;
 mod script;
 mod script_choice;
 mod second_dumps;

@@ -75,6 +75,24 @@ pub async fn may_give_to(session: &Connection, owner: &str) -> Result<bool, Quer
         .map_or(Ok(false), |row| session.column(row, "may"))
 }
 
+/// The role that a database belongs to; none where there is no such database.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn owner_of(session: &Connection, name: &str) -> Result<Option<String>, QueryError> {
+    let rows = session
+        .query(
+            "SELECT pg_catalog.pg_get_userbyid(datdba)::text AS owner \
+             FROM pg_catalog.pg_database WHERE datname::text = $1",
+            &[&name],
+        )
+        .await?;
+    rows.first()
+        .map(|row| session.column(row, "owner"))
+        .transpose()
+}
+
 /// Whether there is a tablespace of that name.
 ///
 /// # Errors

@@ -2,7 +2,8 @@
 
 use pgkeep_postgres::client::{
     ConnectError, CreateDatabaseError, LocaleProvider, Setting, connect, create_database,
-    database_exists, drop_database, finish, knows_locale, may_give_to, needed_roles, unknown_roles,
+    database_exists, drop_database, finish, knows_locale, may_give_to, needed_roles,
+    swap_databases, unknown_roles,
 };
 use pgkeep_testkit::cluster::{Cluster, Major};
 
@@ -182,4 +183,19 @@ async fn only_a_member_may_give_a_database_to_a_role() {
         assert!(!may_give_to(&session, "nobody").await.unwrap());
         cluster.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_name_that_is_refused_gives_the_first_one_back() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let (admin, helper) = (
+        cluster.connect("postgres").await,
+        cluster.connect("postgres").await,
+    );
+    let swapped = swap_databases(&admin, &helper, "app", "aside", "no such database").await;
+    assert_eq!(swapped.unwrap_err().sqlstate(), Some("3D000"));
+    assert!(database_exists(&admin, "app").await.unwrap());
+    assert!(!database_exists(&admin, "aside").await.unwrap());
+    cluster.stop().await;
 }
