@@ -172,6 +172,11 @@ pub(crate) struct Restore {
     #[arg(long, value_name = "NAME")]
     pub(crate) database: Option<String>,
 
+    /// Of the database's backups the newest that was finished before: 2026-11-20, 2026-11-20
+    /// 03:00 (local time), or with an offset, as in 2026-11-20T03:00:00Z
+    #[arg(long, value_name = "TIME", requires = "database")]
+    pub(crate) before: Option<String>,
+
     /// Restore this backup: its id as 'pgkeep list' shows it, or whole, or the beginning of it
     #[arg(long, value_name = "ID", conflicts_with = "database")]
     pub(crate) backup: Option<String>,

@@ -17,6 +17,8 @@ pub enum Selection {
     Newest {
         /// The database.
         database: String,
+        /// Only what was finished before.
+        before: Option<Timestamp>,
     },
     /// The backup whose id, or the random part of it, is this or begins so.
     Id(String),
@@ -35,7 +37,7 @@ pub fn select<'a>(
     now: Timestamp,
 ) -> Result<&'a BackupRecord, RestoreError> {
     let found = match selection {
-        Selection::Newest { database } => newest(catalogue, database, now)?,
+        Selection::Newest { database, before } => newest(catalogue, database, *before, now)?,
         Selection::Id(prefix) => by_id(catalogue, prefix, now)?,
     };
     found.ok_or_else(|| {
@@ -45,7 +47,14 @@ pub fn select<'a>(
             .collect();
         RestoreError::NothingFound {
             wanted: match selection {
-                Selection::Newest { database } => format!("database {database:?}"),
+                Selection::Newest {
+                    database,
+                    before: None,
+                } => format!("database {database:?}"),
+                Selection::Newest {
+                    database,
+                    before: Some(before),
+                } => format!("database {database:?} that was finished before {before:.0}"),
                 Selection::Id(id) => format!("id {id:?}"),
             },
             cluster: catalogue.cluster.clone(),
@@ -57,13 +66,17 @@ pub fn select<'a>(
 fn newest<'a>(
     catalogue: &'a Catalogue,
     database: &str,
+    before: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Option<&'a BackupRecord>, RestoreError> {
-    let found = catalogue
-        .complete()
-        .rfind(|backup| backup.database == database);
+    let found = catalogue.complete().rfind(|backup| {
+        backup.database == database && before.is_none_or(|before| backup.finished < before)
+    });
     // Ids tell the second only: one of the same second may be newer.
-    let may_be_newer = |id: &BackupId| found.is_none_or(|found| id.time() >= found.id.time());
+    let may_be_newer = |id: &BackupId| {
+        found.is_none_or(|found| id.time() >= found.id.time())
+            && before.is_none_or(|before| id.time() < before)
+    };
     let may_be_of_it = |of: Option<&str>| of.is_none_or(|of| of == database);
     for unreadable in catalogue.unreadable() {
         if let Some(id) = &unreadable.id

@@ -68,6 +68,13 @@ async fn a_dropped_database_comes_back_under_its_own_name() {
     cluster.stop().await;
 }
 
+/// When a backup was finished.
+async fn finished(site: &Site, id: &str) -> String {
+    let listed = site.list().await;
+    let line = listed.iter().find(|line| line["id"] == id).unwrap();
+    line["finished"].as_str().unwrap().to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_backup_is_restored_unless_an_older_one_is_named() {
     let cluster = Cluster::start(Major::Fifteen).await;
@@ -79,10 +86,17 @@ async fn the_newest_backup_is_restored_unless_an_older_one_is_named() {
     let old = site.back_up("app").await;
     cluster.psql("app", "UPDATE t SET what = 'new'").await;
     let new = site.back_up("app").await;
-    assert_eq!(site.good().await, [old.clone(), new]);
+    assert_eq!(site.good().await, [old.clone(), new.clone()]);
+    let between = finished(&site, &new).await;
+    let first = finished(&site, &old).await;
     for (selection, name, expected) in [
-        (["--database", "app"], "newest", "new"),
-        (["--backup", &old], "older", "old"),
+        (vec!["--database", "app"], "newest", "new"),
+        (vec!["--backup", &old], "older", "old"),
+        (
+            vec!["--database", "app", "--before", &between],
+            "earlier",
+            "old",
+        ),
     ] {
         let arguments = restore(&["--as", name]);
         site.run(&[&arguments[..], &selection].concat())
@@ -91,6 +105,10 @@ async fn the_newest_backup_is_restored_unless_an_older_one_is_named() {
         let what = cluster.psql(name, "SELECT what FROM t").await;
         assert_eq!(what.trim(), expected);
     }
+    site.run(&restore(&["--database", "app", "--before", &first]))
+        .await
+        .ended(4)
+        .says(&["found no good backup of database \"app\" that was finished before"]);
     cluster.stop().await;
 }
 
