@@ -1,4 +1,6 @@
-//! `[cluster.NAME.dump]`.
+//! `[cluster.NAME.dump]`: which databases are dumped, what of each, and how.
+//!
+//! Invariant: each key has a variable, which goes before the file, and a place.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 
