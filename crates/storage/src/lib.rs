@@ -108,6 +108,9 @@
 //!   object: whether anybody is still at it is for the caller to know.
 //! - May be made any number of times.
 //!
+//! **`remove_empty_folders`** removes folders in which nothing is, where the storage has
+//! any. No object is touched, and a write that is just being made there succeeds.
+//!
 //! ## Instants
 //!
 //! [`ObjectMeta::modified`] is the storage's own clock at about the object's making, as
@@ -187,6 +190,12 @@ pub trait Storage: Debug + Send + Sync {
     /// Removes what was left unfinished; tells whether it is gone.
     async fn discard_unfinished(&self, _unfinished: &Unfinished) -> Result<bool, StorageError> {
         Ok(true)
+    }
+
+    /// Removes what the storage keeps of objects that are gone below `folder`, which ends
+    /// with a slash, and that is no object: a directory's empty folders.
+    async fn remove_empty_folders(&self, _folder: &str) -> Result<(), StorageError> {
+        Ok(())
     }
 
     /// Whether a write was answered with a version: what is deleted or replaced may

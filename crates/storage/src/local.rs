@@ -180,6 +180,45 @@ impl Storage for LocalStorage {
         self.blocking(Operation::Discard, &unfinished.object, discarded)
             .await
     }
+
+    async fn remove_empty_folders(&self, folder: &str) -> Result<(), StorageError> {
+        let path = self.directory.join(folder);
+        self.blocking(Operation::Discard, folder, move || remove_empty(&path))
+            .await
+    }
+}
+
+/// Removes the folders inside `folder` in which nothing is, the innermost first. No
+/// symbolic link is followed, and what has no object's name is not looked into.
+fn remove_empty(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_part = name
+            .to_str()
+            .is_some_and(|n| n.parse::<ObjectName>().is_ok());
+        if !is_part || !entry.file_type()?.is_dir() {
+            continue;
+        }
+        let inner = entry.path();
+        remove_empty(&inner)?;
+        match fs::remove_dir(&inner) {
+            // Something is in it, or somebody else was quicker.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::DirectoryNotEmpty
+                        | io::ErrorKind::AlreadyExists
+                        | io::ErrorKind::NotFound
+                ) => {}
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 fn object_meta(name: ObjectName, meta: &fs::Metadata) -> io::Result<ObjectMeta> {

@@ -169,6 +169,10 @@ impl Storage for Counting {
         self.inner.discard_unfinished(unfinished).await
     }
 
+    async fn remove_empty_folders(&self, folder: &str) -> Result<(), StorageError> {
+        self.inner.remove_empty_folders(folder).await
+    }
+
     fn shows_versions(&self) -> bool {
         self.inner.shows_versions()
     }

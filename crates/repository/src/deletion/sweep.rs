@@ -287,14 +287,18 @@ impl Prune {
                 storage.delete(&left.name).await?;
             }
         }
-        // Who cannot tell what is unfinished has been told of.
-        let probes = match list_unfinished(storage, PROBES).await {
-            Err(error) if error.is_transient() => return Err(error.into()),
-            listed => listed.unwrap_or_default(),
-        };
         let mut unfinished = plan.unfinished;
-        unfinished.extend(probes.into_iter().filter(|left| left.modified < before));
+        for prefix in [PROBES, names::KEYS] {
+            // Who cannot tell what is unfinished has been told of.
+            let left = match list_unfinished(storage, prefix).await {
+                Err(error) if error.is_transient() => return Err(error.into()),
+                listed => listed.unwrap_or_default(),
+            };
+            unfinished.extend(left.into_iter().filter(|left| left.modified < before));
+        }
         self.repository.discard(&unfinished, &mut swept).await?;
+        let backups = names::backups(&self.cluster);
+        storage.remove_empty_folders(&backups).await?;
         Ok(swept)
     }
 

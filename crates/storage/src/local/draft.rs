@@ -14,6 +14,9 @@ use rustix::fs::{RenameFlags, renameat_with};
 
 use super::litter;
 
+/// How often a folder is made that is gone before anything is in it.
+const TRIES: usize = 100;
+
 /// A file under a temporary name; removed when dropped before it is published.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -28,6 +31,17 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn create(root: &Arc<Path>, path: &Path) -> io::Result<Self> {
+        // Whoever prunes may remove a folder that is still empty.
+        for _ in 1..TRIES {
+            match Self::create_once(root, path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                created => return created,
+            }
+        }
+        Self::create_once(root, path)
+    }
+
+    fn create_once(root: &Arc<Path>, path: &Path) -> io::Result<Self> {
         let directory = parent(path)?;
         let known = create_directories(root, directory)?;
         // Several hosts may write here: the name is drawn, not counted.

@@ -28,7 +28,7 @@ fn is_temporary(name: &str) -> bool {
     digits.is_some_and(|d| d.len() == DIGITS && d.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// The unfinished files whose paths begin with `prefix`.
+/// The unfinished files of objects whose names may begin with `prefix`.
 pub(super) fn list(root: &Path, prefix: &str) -> io::Result<UnfinishedPage> {
     let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut unfinished = Vec::new();
@@ -39,7 +39,7 @@ pub(super) fn list(root: &Path, prefix: &str) -> io::Result<UnfinishedPage> {
     })
 }
 
-/// Adds the unfinished files below `folder` whose paths begin with `prefix`.
+/// Adds the unfinished files below `folder` of objects that may begin with `prefix`.
 fn collect(
     root: &Path,
     folder: &str,
@@ -60,7 +60,10 @@ fn collect(
             folder => format!("{folder}/{part}"),
         };
         if is_temporary(&part) {
-            if path.starts_with(prefix) {
+            // It may become any object of its folder.
+            let inside = path.strip_suffix(&part).unwrap_or_default();
+            let at = prefix.rfind('/').map_or(0, |slash| slash + 1);
+            if inside.starts_with(prefix) || prefix.get(..at) == Some(inside) {
                 unfinished.extend(file(folder, part, &entry.path())?);
             }
         } else if path.parse::<ObjectName>().is_ok() {

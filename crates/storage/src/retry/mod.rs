@@ -344,6 +344,11 @@ impl Storage for Retrying {
             .result
     }
 
+    async fn remove_empty_folders(&self, folder: &str) -> Result<(), StorageError> {
+        // A directory's affair, which no weather touches.
+        self.inner.remove_empty_folders(folder).await
+    }
+
     fn shows_versions(&self) -> bool {
         self.inner.shows_versions()
     }

@@ -6,13 +6,14 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pgkeep_format::Identities;
 use pgkeep_repository::Repository;
 use pgkeep_storage::{LocalStorage, Parts, Storage, list_unfinished};
 use pgkeep_testkit::s3::{Moto, S3s};
 use pgkeep_types::ObjectName;
 
 use super::{DAY, dump, prune, prune_in, terms};
-use crate::world::{World, content, limits};
+use crate::world::{World, content, limits, main};
 
 /// The pack that the next run's backup begins with.
 fn pack(backup: &impl std::fmt::Display) -> ObjectName {
@@ -68,6 +69,45 @@ async fn what_is_no_backups_and_young_stays_for_a_day() {
     assert_eq!(prune(&world, &[]).await.unwrap().unfinished, 3);
     let left = world.memory.unfinished_objects();
     assert_eq!(left, ["elsewhere/backups/z"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_directory_old_drafts_outside_the_cluster_go_and_empty_folders_too() {
+    let world = World::unencrypted().await;
+    let backup = world.back_up(&content(300_000, 1)).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let repository = moved(&world, Arc::new(LocalStorage::new(directory.path()))).await;
+    let now = repository.storage_now(&world.random).await.unwrap();
+    let file = |path: &str, age: Duration| {
+        let path = directory.path().join(path);
+        let file = File::create(&path).unwrap();
+        file.set_modified((now - age).into()).unwrap();
+        path
+    };
+    let day = Duration::try_from(DAY).unwrap();
+    let old =
+        [".tmp-0123456789abcdef", "keys/.tmp-0123456789abcdef"].map(|path| file(path, day * 2));
+    let young =
+        [".tmp-0123456789abcdee", "keys/.tmp-0123456789abcdee"].map(|path| file(path, day / 2));
+    let folder = directory.path().join(format!("main/backups/{}", backup.id));
+    let emptied = directory
+        .path()
+        .join("main/backups/20260101T000000Z-00000000/packs");
+    std::fs::create_dir_all(&emptied).unwrap();
+
+    let swept = prune_in(&world, &repository, terms(now, &[&backup.id])).await;
+    assert_eq!(swept.unwrap().unfinished, 2);
+    assert!(old.iter().all(|path| !path.exists()));
+    assert!(young.iter().all(|path| path.exists()));
+    assert!(!folder.exists() && !emptied.parent().unwrap().exists());
+    assert!(
+        repository
+            .catalogue(&main(), &Identities::default())
+            .await
+            .unwrap()
+            .entries
+            .is_empty()
+    );
 }
 
 /// The world's repository in another storage.
@@ -142,7 +182,7 @@ async fn a_bucket_that_cannot_tell_is_pruned_all_the_same_and_says_so() {
     let backup = world.back_up(&content(1000, 1)).await.unwrap();
     let repository = moved(&world, server.access().storage("pg")).await;
     let now = repository.storage_now(&world.random).await.unwrap();
-    let cluster = crate::world::main();
+    let cluster = main();
     let planned = repository.prune(&cluster, terms(now, &[&backup.id])).await;
     let unknown = planned.unwrap().preview().unfinished_unknown.clone();
     let unknown = unknown.expect("it is told");
