@@ -175,6 +175,15 @@ pub enum RepositoryError {
         /// Where the repository is.
         location: String,
     },
+    /// A change of the keys that holds, and that no ring lists yet.
+    #[error(
+        "the change of the keys in {location} was written and holds, but no key ring lists \
+         it: others change the keys at the same time"
+    )]
+    NotListed {
+        /// Where the repository is.
+        location: String,
+    },
     /// Nobody would be left who can read, or vouch.
     #[error("the last {role} key of the repository in {location} is not retired")]
     LastKey {

@@ -60,6 +60,9 @@ impl RepositoryError {
                     backup.short()
                 )),
             },
+            Self::NotListed { .. } => {
+                Some("'pgkeep key repair' lists it, once the others are done".to_owned())
+            }
             Self::NotAnOwner { recipients, .. } => Some(match recipients.as_slice() {
                 [] => "nobody has its root key any more: its keys stay as they are".to_owned(),
                 keys => format!(

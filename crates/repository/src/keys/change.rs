@@ -2,7 +2,7 @@
 //!
 //! Invariants: nothing is changed while an object below `keys/` cannot be used,
 //! but for the repair that says so; every change ends with a new ring that lists
-//! all that there is.
+//! all that there is, what others have changed meanwhile included.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,11 +11,14 @@ use pgkeep_format::{
     Encryption, Hash, Identities, KeyRecord, KeyRequest, KeyRole, KeySecrets, RepositorySecret,
     Signer, names,
 };
-use pgkeep_storage::list_all;
+use pgkeep_storage::{StorageErrorKind, list_all};
 use pgkeep_types::{Clock, ObjectName};
 
-use super::NewKeyRecord;
+use super::{Keys, NewKeyRecord};
 use crate::{Repository, RepositoryError};
+
+/// How often the next ring is written where others write theirs at the same time.
+const RINGS: usize = 16;
 
 /// The right to change the keys: a recovery key's, or an owner's.
 #[derive(Clone, Debug)]
@@ -107,7 +110,7 @@ impl Repository {
             .write(storage, id, &recovery, encryption, &owner.root)
             .await?;
         self.write_ring(owner, clock, |objects| {
-            objects.insert(name, hash);
+            objects.insert(name.clone(), hash);
         })
         .await
     }
@@ -136,25 +139,77 @@ impl Repository {
     }
 
     /// Writes the next ring, with what `change` makes of the list, and reads all
-    /// keys anew.
+    /// keys anew. Where another one has that number by now, it is the one after that,
+    /// of what there is then.
+    ///
+    /// # Errors
+    /// `NotListed` where others are always quicker, `UnreadableKeys` where something
+    /// cannot be used that could be before.
     pub(super) async fn write_ring(
         &self,
         owner: &OwnerAccess,
         clock: &dyn Clock,
-        change: impl FnOnce(&mut BTreeMap<ObjectName, Hash>),
+        change: impl Fn(&mut BTreeMap<ObjectName, Hash>),
     ) -> Result<Self, RepositoryError> {
-        let mut objects = self.keys.objects.clone();
-        change(&mut objects);
-        let number = self.keys.newest_number.saturating_add(1);
-        let name = names::key_ring(number)?;
-        super::ring_draft(self.id(), &name, number, clock.now(), objects)
-            .write(self.storage.as_ref(), &owner.root)
-            .await?;
+        let mut now = self.clone();
+        for _ in 0..RINGS {
+            let mut objects = now.keys.objects.clone();
+            change(&mut objects);
+            let number = now.keys.newest_number.saturating_add(1);
+            let name = names::key_ring(number)?;
+            let written = super::ring_draft(self.id(), &name, number, clock.now(), objects)
+                .write(self.storage.as_ref(), &owner.root)
+                .await;
+            let is_ours = match written {
+                Ok((hash, length)) => self.is_still(&name, hash, length).await?,
+                Err(RepositoryError::Storage(error))
+                    if error.kind == StorageErrorKind::AlreadyExists =>
+                {
+                    false
+                }
+                Err(error) => return Err(error),
+            };
+            now = self.with_keys_anew().await?;
+            if is_ours {
+                return Ok(now);
+            }
+            let known = &self.keys.unreadable;
+            let is_new = |keys: &Keys| keys.unreadable.iter().any(|key| !known.contains(key));
+            if is_new(&now.keys) {
+                // What came while it was listed may be in one half of the listing only.
+                now = self.with_keys_anew().await?;
+            }
+            if is_new(&now.keys) {
+                now.check_changeable()?;
+            }
+        }
+        Err(RepositoryError::NotListed {
+            location: self.location(),
+        })
+    }
+
+    async fn with_keys_anew(&self) -> Result<Self, RepositoryError> {
         let listed = list_all(self.storage.as_ref(), names::KEYS).await?;
         let keys = super::read_keys(&self.storage, &self.descriptor, listed).await?;
         Ok(Self {
             keys: Arc::new(keys),
             ..self.clone()
         })
+    }
+
+    /// Whether what was written under `name` is there; a storage that overwrites may
+    /// have taken another's after it.
+    async fn is_still(
+        &self,
+        name: &ObjectName,
+        hash: Hash,
+        length: u64,
+    ) -> Result<bool, RepositoryError> {
+        if self.capabilities().create_only {
+            return Ok(true);
+        }
+        let most = length.saturating_add(1);
+        let found = self.storage.get(name, Some(0..most)).await?;
+        Ok(Hash::of(&found) == hash)
     }
 }

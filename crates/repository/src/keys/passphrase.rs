@@ -131,7 +131,7 @@ impl Repository {
         self.storage.put(&name, wrapped.into()).await?;
         let changed = self.write_ring(owner, clock, |objects| {
             objects.retain(|name, _| older.iter().all(|(_, older)| older != name));
-            objects.insert(name, hash);
+            objects.insert(name.clone(), hash);
         });
         let repository = changed.await?;
         let mut left = Vec::new();

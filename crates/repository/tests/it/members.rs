@@ -4,7 +4,9 @@ use pgkeep_format::names::{KeyObject, key_object};
 use pgkeep_format::{Envelope, HostKey, KeyRole, RecordKind, RecoveryIdentity};
 use pgkeep_repository::RepositoryError;
 
-use crate::owner::{add, add_reader, alone, host_request, owned, read_with, retire};
+use crate::owner::{
+    add, add_reader, alone, host_request, owned, read_with, reader_request, retire,
+};
 use crate::world::{World, content};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,6 +54,36 @@ async fn a_recovery_key_that_is_added_opens_what_comes_and_vouches_too() {
     let repository = world.open().await.unwrap();
     repository.owner_access(&alone(&second)).unwrap();
     assert!(repository.opens_to_all(&after) && !repository.opens_to_all(&before));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_owners_who_add_keys_at_the_same_time_each_succeeds_and_the_ring_lists_all() {
+    let world = World::sealed().await;
+    // Each has seen the first ring and no other.
+    let mut owners = Vec::new();
+    for _ in 0..3 {
+        owners.push(owned(&world).await);
+    }
+    let mut added = Vec::new();
+    for (repository, owner) in &owners {
+        let key = RecoveryIdentity::generate();
+        let request = reader_request(KeyRole::Prover, &key);
+        let changed = repository.add_key(owner, &request, &world.clock).await;
+        added.push(request.fingerprint());
+        let changed = changed.unwrap();
+        assert_eq!(changed.key_ring() as usize, added.len() + 1);
+    }
+    // What a ring lists cannot be taken away unseen.
+    for fingerprint in added {
+        let name = pgkeep_format::names::key(&fingerprint).unwrap();
+        let bytes = world.memory.object(&name);
+        world.memory.replace(&name, None);
+        let seen = world.open().await.unwrap();
+        let told = seen.unreadable_keys().join(" ");
+        assert!(told.contains(name.as_str()), "{told}");
+        world.memory.replace(&name, Some(bytes));
+    }
+    assert!(world.open().await.unwrap().unreadable_keys().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
