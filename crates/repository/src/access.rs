@@ -156,7 +156,9 @@ impl Repository {
             return self.no_identity();
         };
         let retired = key.retirement.as_ref().map(|end| end.retired);
-        let why = match retired.filter(|retired| *retired < record.finished) {
+        // What it is sealed to was settled when its run began; and clocks may be wrong.
+        let came_later = key.record.created > record.started;
+        let why = match retired.filter(|_| !came_later) {
             Some(retired) => format!("that key was retired on {}", retired.strftime("%Y-%m-%d")),
             None => format!(
                 "that key was added on {}, and opens what was written since",
@@ -172,7 +174,7 @@ impl Repository {
     }
 
     /// A key, by its fingerprint, as people know it.
-    fn told(&self, fingerprint: &str) -> String {
+    pub(crate) fn told(&self, fingerprint: &str) -> String {
         let mut keys = self.keys.vouched.iter();
         let Some(key) = keys.find(|key| key.record.fingerprint() == fingerprint) else {
             return format!("key {fingerprint}");

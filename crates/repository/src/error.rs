@@ -346,6 +346,17 @@ pub enum RepositoryError {
         /// By what.
         problem: String,
     },
+    /// While a backup was made, the keys were changed that it should be sealed to.
+    #[error(
+        "backup {backup} came to nothing: the keys that open backups were changed while it was \
+         made: {}", .changed.join(", ")
+    )]
+    KeysChanged {
+        /// The backup.
+        backup: BackupId,
+        /// What was added, and what is gone.
+        changed: Vec<String>,
+    },
     /// Somebody has deleted the backup.
     #[error("backup {backup} was deleted{}", .how.as_ref().map(|how| format!(" {how}")).unwrap_or_default())]
     Deleted {

@@ -184,6 +184,20 @@ impl Repository {
         readers.all(|key| backup.sealed_to.contains(&key))
     }
 
+    /// Whether any key that is in use opens that backup: where not, only who has kept a
+    /// retired one reads it.
+    #[must_use]
+    pub fn opens_to_anybody(&self, backup: &BackupRecord) -> bool {
+        let mut readers = self.readers().into_iter();
+        self.encryption() == Encryption::None || readers.any(|key| backup.sealed_to.contains(&key))
+    }
+
+    /// The keys that a backup is sealed to, retired ones too, as people know them.
+    #[must_use]
+    pub fn sealed_to(&self, backup: &BackupRecord) -> Vec<String> {
+        backup.sealed_to.iter().map(|key| self.told(key)).collect()
+    }
+
     fn reading_recipients(&self) -> Vec<Recipient> {
         let mut readers = self.recovery_recipients();
         readers.extend(self.prover_recipients());

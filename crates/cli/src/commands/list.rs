@@ -40,6 +40,9 @@ pub(crate) struct BackupLine {
     globals: Option<bool>,
     /// Whether it has a part of the database alone, since that was chosen.
     selected: Option<bool>,
+    /// Whether a key that is in use opens it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_in_use: Option<bool>,
     /// By the storage's clock; of a run that should have shown by now that it goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     silent_since: Option<Timestamp>,
@@ -92,6 +95,7 @@ impl BackupLine {
             server_version: Some(record.server_version.clone()),
             globals: Some(record.globals),
             selected: Some(record.selected),
+            key_in_use: None,
             silent_since: None,
             error: None,
         }
@@ -178,6 +182,7 @@ impl BackupLine {
             server_version: None,
             globals: None,
             selected: None,
+            key_in_use: None,
             silent_since: None,
             error: None,
         }
@@ -200,6 +205,7 @@ impl BackupLine {
                 let mut words = vec![self.status.word()];
                 words.extend((self.globals == Some(false)).then_some("NO GLOBALS"));
                 words.extend((self.selected == Some(true)).then_some("a part"));
+                words.extend((self.key_in_use == Some(false)).then_some("RETIRED KEYS ONLY"));
                 words.join(", ")
             }
         }
@@ -259,7 +265,7 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
             exit = Exit::Failed;
         }
         let catalogue = repository.catalogue(&cluster, &keys.all()).await?;
-        lines.extend(describe(&catalogue, context));
+        lines.extend(describe(&repository, &catalogue, context));
         let now = context.clock.now();
         for backup in catalogue.complete().filter(|b| is_ahead(b.started, now)) {
             warn_of_clock(context, &catalogue, backup);
@@ -307,10 +313,13 @@ async fn wanted(
     Ok(wanted)
 }
 
-fn describe(catalogue: &Catalogue, context: &Context) -> Vec<BackupLine> {
+fn describe(repository: &Repository, catalogue: &Catalogue, context: &Context) -> Vec<BackupLine> {
     let now = context.clock.now();
     let line = |entry: &Entry| match entry {
-        Entry::Complete(record) => BackupLine::complete(record),
+        Entry::Complete(record) => BackupLine {
+            key_in_use: Some(repository.opens_to_anybody(record)),
+            ..BackupLine::complete(record)
+        },
         Entry::Attempt(attempt) => BackupLine::attempt(catalogue, attempt, now),
         Entry::Unreadable(unreadable) => BackupLine {
             id: unreadable.id.clone(),

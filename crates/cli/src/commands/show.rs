@@ -25,6 +25,8 @@ struct Shown<'a> {
     version: u32,
     status: &'static str,
     backup: &'a BackupRecord,
+    /// Whether a key that is in use opens it.
+    key_in_use: bool,
     /// None where no key at hand opens them.
     facts: Option<&'a DumpFacts>,
 }
@@ -56,11 +58,12 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
 
     context
         .output
-        .data(describe(record, facts.as_ref(), &repository.location()));
+        .data(describe(record, facts.as_ref(), repository));
     context.output.json(&Shown {
         version: JSON_VERSION,
         status: "complete",
         backup: record,
+        key_in_use: repository.opens_to_anybody(record),
         facts: facts.as_ref(),
     })?;
     Ok(Exit::Done)
@@ -128,7 +131,7 @@ async fn facts(
     }
 }
 
-fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, location: &str) -> String {
+fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, repository: &Repository) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // Writing into a string does not fail.
@@ -139,7 +142,7 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, location: &str) ->
     line("cluster", record.cluster.to_string());
     line("kind", record.kind.as_str().to_owned());
     line("database", record.database.clone());
-    line("repository", location.to_owned());
+    line("repository", repository.location());
     line("started", words::time(record.started));
     line(
         "finished",
@@ -152,6 +155,10 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, location: &str) ->
     line("server", format!("PostgreSQL {}", record.server_version));
     if let Some(id) = record.system_id {
         line("system id", id.to_string());
+    }
+    if !repository.opens_to_anybody(record) {
+        let keys = repository.sealed_to(record).join(", ");
+        line("keys", format!("NONE THAT IS IN USE opens it; {keys} does"));
     }
     let globals = match record.globals {
         true => "with it",

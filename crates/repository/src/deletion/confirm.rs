@@ -7,9 +7,10 @@
 //! given up when it committed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use pgkeep_format::names::{self, BackupPart, RunRecord};
+use pgkeep_format::names::{self, BackupPart, KeyObject, RunRecord};
 use pgkeep_format::records::{BackupRecord, PlannedBackup, RunDead, Tombstone};
 use pgkeep_format::{RecordKind, fingerprint};
 use pgkeep_storage::list_all;
@@ -17,6 +18,7 @@ use pgkeep_types::{BackupId, ClusterName, ObjectName};
 
 use crate::catalogue::Deleted;
 use crate::cited::lengths;
+use crate::keys::read_keys;
 use crate::{Repository, RepositoryError, RunPlan, WriteAccess};
 
 impl Repository {
@@ -75,7 +77,8 @@ impl Repository {
     /// and all that it cites is there.
     ///
     /// # Errors
-    /// `Overtaken` where it is not; then its tombstone was written if that could be, and
+    /// `KeysChanged` where other keys are in use by now than it is sealed to, `Overtaken`
+    /// where it is not good for another reason; then its tombstone was written if that could be, and
     /// would be believed.
     pub(crate) async fn confirm(
         &self,
@@ -84,8 +87,15 @@ impl Repository {
         record: &BackupRecord,
         now: Timestamp,
     ) -> Result<(), RepositoryError> {
-        let Some(problem) = self.overtaken(access, plan, record).await? else {
-            return Ok(());
+        let overtaken = self.overtaken(access, plan, record).await?;
+        let changed = match &overtaken {
+            Some(_) => Vec::new(),
+            None => self.changed_readers(record).await?,
+        };
+        let problem = match overtaken {
+            Some(problem) => problem,
+            None if changed.is_empty() => return Ok(()),
+            None => "the keys that it is sealed to are not those in use".to_owned(),
         };
         // The run's outcome will say the same: this only tells readers sooner.
         let reason = format!("its own writer found that {problem}");
@@ -104,10 +114,37 @@ impl Repository {
                 .write(access, RecordKind::Tombstone, &name, tombstone, None)
                 .await;
         }
-        Err(RepositoryError::Overtaken {
-            backup: record.id.clone(),
-            problem,
+        let backup = record.id.clone();
+        Err(match changed.is_empty() {
+            true => RepositoryError::Overtaken { backup, problem },
+            false => RepositoryError::KeysChanged { backup, changed },
         })
+    }
+
+    /// What was changed, since this repository was opened, of the keys that backups are
+    /// sealed to. A change is done once its ring is there: whoever was told that it was made
+    /// relies on every backup that is sure from then on.
+    async fn changed_readers(&self, record: &BackupRecord) -> Result<Vec<String>, RepositoryError> {
+        let listed = list_all(self.storage.as_ref(), names::KEYS).await?;
+        let ring = |name: &ObjectName| match names::key_object(name) {
+            Some(KeyObject::Ring(number)) => Some(number),
+            _ => None,
+        };
+        let newest = listed.iter().filter_map(|object| ring(&object.name)).max();
+        if newest.unwrap_or(0) <= self.keys.newest_number {
+            return Ok(Vec::new());
+        }
+        let now = Self {
+            keys: Arc::new(read_keys(&self.storage, &self.descriptor).await?),
+            ..self.clone()
+        };
+        let in_use = now.readers();
+        let added = in_use.iter().filter(|key| !record.sealed_to.contains(key));
+        let gone = record.sealed_to.iter().filter(|key| !in_use.contains(key));
+        let added = added.map(|key| format!("{} was added", now.told(key)));
+        Ok(added
+            .chain(gone.map(|key| format!("{} is no longer in use", now.told(key))))
+            .collect())
     }
 
     /// What has overtaken a backup that was just committed.

@@ -139,6 +139,11 @@ impl RepositoryError {
                  at least once a day"
                     .to_owned(),
             ),
+            Self::KeysChanged { .. } => Some(
+                "where the change is meant, 'pgkeep key trust' on this host accepts it; then make \
+                 the backup again"
+                    .to_owned(),
+            ),
             Self::Deleted { .. } => Some("use another backup".to_owned()),
             Self::NotDeleted { source, .. } => source.hint(),
             Self::NotAWriter { .. } => Some(

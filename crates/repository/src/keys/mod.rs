@@ -39,7 +39,7 @@ pub(crate) struct Keys {
     /// The number of the newest ring; 0 where there is none.
     pub(crate) ring: u32,
     /// The highest number in the name of a ring, whether or not it can be read.
-    newest_number: u32,
+    pub(crate) newest_number: u32,
     /// Everything that is in use, for the next ring.
     objects: BTreeMap<ObjectName, Hash>,
     /// The newest private key under a passphrase for each fingerprint.

@@ -4,10 +4,11 @@ use pgkeep_format::names::{KeyObject, key_object};
 use pgkeep_format::{Envelope, HostKey, KeyRole, RecordKind, RecoveryIdentity};
 use pgkeep_repository::RepositoryError;
 
+use crate::deletion::dump;
 use crate::owner::{
     add, add_reader, alone, host_request, owned, read_with, reader_request, retire,
 };
-use crate::world::{World, content};
+use crate::world::{World, content, limits};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_recovery_key_alone_opens_everything_and_vouches() {
@@ -84,6 +85,39 @@ async fn of_owners_who_add_keys_at_the_same_time_each_succeeds_and_the_ring_list
         world.memory.replace(&name, Some(bytes));
     }
     assert!(world.open().await.unwrap().unreadable_keys().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_during_which_the_recovery_key_is_replaced_fails_and_the_next_one_works() {
+    let mut world = World::sealed().await;
+    let old = world.identities.iter().next().unwrap().clone();
+    let before = world.back_up(b"before").await.unwrap();
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let run = repository.begin(&access, world.plan(None)).await.unwrap();
+    let new = RecoveryIdentity::generate();
+    add(&world, &reader_request(KeyRole::Recovery, &new)).await;
+    let print = pgkeep_format::fingerprint(Some(&old.recipient()), None);
+    let (changed, _) = retire(&world, &print).await.unwrap();
+    let made = world.back_up_in_run(run, &dump(b"x"), limits()).await;
+    let error = made.unwrap_err();
+    assert!(
+        matches!(error, RepositoryError::KeysChanged { .. }),
+        "{error}"
+    );
+    for key in [&old, &new] {
+        let recipient = key.recipient();
+        assert!(error.to_string().contains(recipient.as_str()), "{error}");
+    }
+    assert!(error.hint().unwrap().contains("pgkeep key trust"));
+    let catalogue = world.catalogue().await;
+    let good: Vec<_> = catalogue.complete().map(|record| &record.id).collect();
+    assert_eq!(good, [&before.id]);
+
+    world.host.pin(changed.trust());
+    let next = world.back_up(b"next").await.unwrap();
+    assert!(read_with(&world, &new, &next).await.unwrap() == b"next");
+    assert!(changed.opens_to_anybody(&next) && !changed.opens_to_anybody(&before));
 }
 
 #[tokio::test(flavor = "multi_thread")]
