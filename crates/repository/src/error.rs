@@ -328,6 +328,19 @@ pub enum RepositoryError {
         /// What it says.
         time: String,
     },
+    /// The host's clock is behind: what it makes now would be dated before what there is.
+    #[error(
+        "this host's clock says {now}, and backup {backup} was begun at {started}: the next one \
+         would be dated before it"
+    )]
+    ClockBehind {
+        /// What it says.
+        now: Timestamp,
+        /// The backup.
+        backup: BackupId,
+        /// When that says that it was begun; the storage's clock does not contradict it.
+        started: Timestamp,
+    },
     /// An object that a backup cites is not in the listing as it should be.
     #[error("{object} in {location}: {problem}")]
     Lost {

@@ -246,6 +246,24 @@ pub enum RestoreError {
         /// The host that made it.
         host: Option<String>,
     },
+    /// A backup was made after the one that its date makes the newest.
+    #[error(
+        "which backup is the newest cannot be told: {later} was made after {newest}, and says \
+         that it is older (of {later_started}, and of {started}){}",
+        .host.as_ref().map(|host| format!("; the clock of host {host} was wrong")).unwrap_or_default()
+    )]
+    Misdated {
+        /// The newest by its date.
+        newest: BackupId,
+        /// When it says that it was made.
+        started: Timestamp,
+        /// The one that was made after it.
+        later: BackupId,
+        /// When that says that it was made.
+        later_started: Timestamp,
+        /// The host whose clock was wrong, where that can be told.
+        host: Option<String>,
+    },
     /// The server does not say what it has.
     #[error("cannot look for what database {database:?} needs")]
     Look {
@@ -314,6 +332,11 @@ impl RestoreError {
             Self::FromTheFuture { .. } => Some(
                 "the clock of that host was wrong, or this one's is; name the backup that you mean \
                  with --backup ID"
+                    .to_owned(),
+            ),
+            Self::Misdated { .. } => Some(
+                "name the backup that you mean with --backup ID; where the clocks are right by \
+                 now, the next 'pgkeep backup' is the newest again"
                     .to_owned(),
             ),
             Self::Look { source, .. } | Self::LookForGlobals { source } => source.hint(),

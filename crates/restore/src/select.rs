@@ -27,7 +27,8 @@ pub enum Selection {
 /// Finds the backup that is meant.
 ///
 /// # Errors
-/// `NothingFound`, `Deleted` or `Ambiguous`; `FromTheFuture` where the newest cannot be told;
+/// `NothingFound`, `Deleted` or `Ambiguous`; `FromTheFuture` or `Misdated` where the
+/// newest cannot be told;
 /// `Unreadable` where what is meant may be a
 /// backup whose record cannot be read: an older one is never taken in its place
 /// unasked.
@@ -93,7 +94,20 @@ fn newest<'a>(
             started: found.started,
             host: catalogue.host(&found.id).map(ToOwned::to_owned),
         }),
-        found => Ok(found),
+        Some(found) => match catalogue.made_after(found) {
+            Some(misdated) => Err(RestoreError::Misdated {
+                newest: found.id.clone(),
+                started: found.started,
+                later: misdated.later.id.clone(),
+                later_started: misdated.later.started,
+                host: misdated
+                    .wrong
+                    .and_then(|wrong| catalogue.host(&wrong.id))
+                    .map(ToOwned::to_owned),
+            }),
+            None => Ok(Some(found)),
+        },
+        None => Ok(None),
     }
 }
 

@@ -3,9 +3,11 @@
 //! Invariants: needs no key; what cannot be read is shown as such and makes the
 //! command fail, but hides nothing else.
 
+use std::collections::BTreeSet;
+
 use pgkeep_config::Settings;
 use pgkeep_format::records::{BackupOutcome, BackupRecord, Outcome, PlannedBackup};
-use pgkeep_repository::{Attempt, Catalogue, Entry, Repository, is_ahead};
+use pgkeep_repository::{Attempt, Catalogue, Entry, Repository, RepositoryError, is_ahead};
 use pgkeep_types::{BackupId, Clock, ClusterName, Timestamp};
 use serde::Serialize;
 
@@ -267,8 +269,24 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
         let catalogue = repository.catalogue(&cluster, &keys.all()).await?;
         lines.extend(describe(&repository, &catalogue, context));
         let now = context.clock.now();
-        for backup in catalogue.complete().filter(|b| is_ahead(b.started, now)) {
-            warn_of_clock(context, &catalogue, backup);
+        if let Some(backup) = catalogue.is_behind(now) {
+            let behind = RepositoryError::ClockBehind {
+                now,
+                backup: backup.id.clone(),
+                started: backup.started,
+            };
+            context.output.warning(behind);
+        } else {
+            for backup in catalogue.complete().filter(|b| is_ahead(b.started, now)) {
+                warn_of_clock(context, &catalogue, backup);
+            }
+        }
+        let databases: BTreeSet<&str> = catalogue
+            .complete()
+            .map(|backup| backup.database.as_str())
+            .collect();
+        for database in databases {
+            warn_of_misdated(context, &catalogue, database);
         }
         warn_of_unbelieved(context, &catalogue);
         for entry in catalogue.entries {
@@ -329,6 +347,25 @@ fn describe(repository: &Repository, catalogue: &Catalogue, context: &Context) -
         },
     };
     catalogue.entries.iter().map(line).collect()
+}
+
+/// Tells that a backup of the database is dated before one that was made before it.
+pub(crate) fn warn_of_misdated(context: &Context, catalogue: &Catalogue, database: &str) {
+    let Some(misdated) = catalogue.misdated(database) else {
+        return;
+    };
+    let host = misdated.wrong.and_then(|wrong| catalogue.host(&wrong.id));
+    let blamed = match host {
+        Some(host) => format!("the clock of host {} was wrong", words::printable(host)),
+        None => "a clock was wrong".to_owned(),
+    };
+    context.output.warning(format_args!(
+        "backup {} was made after {}, and says that it is older ({}, and {}): {blamed}",
+        misdated.later.id.short(),
+        misdated.earlier.id.short(),
+        words::time(misdated.later.started),
+        words::time(misdated.earlier.started)
+    ));
 }
 
 /// Tells of records that count as nothing.

@@ -5,6 +5,7 @@
 mod beforehand;
 mod buckets;
 mod choices;
+mod clocks;
 mod config;
 mod contents;
 mod demo;

@@ -6,6 +6,7 @@
 //! outcome is never taken for anything but unfinished. A record that cannot be read
 //! hides no other: it is an entry of its own.
 
+mod clocks;
 mod found;
 mod parent;
 
@@ -18,6 +19,7 @@ use pgkeep_format::records::{BackupRecord, Outcome, RunBegin, Tombstone};
 use pgkeep_storage::list_all;
 use pgkeep_types::{BackupId, ClusterName, ObjectName};
 
+pub use self::clocks::Misdated;
 use self::found::Found;
 use self::parent::Origin;
 pub use self::parent::{ParentChoice, ShutParent};

@@ -135,7 +135,7 @@ impl Repository {
             return Ok(Vec::new());
         }
         let now = Self {
-            keys: Arc::new(read_keys(&self.storage, &self.descriptor).await?),
+            keys: Arc::new(read_keys(&self.storage, &self.descriptor, listed).await?),
             ..self.clone()
         };
         let in_use = now.readers();

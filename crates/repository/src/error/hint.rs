@@ -134,6 +134,12 @@ impl RepositoryError {
                     .to_owned(),
             ),
             Self::Clock { .. } => Some("set the clock".to_owned()),
+            Self::ClockBehind { backup, .. } => Some(format!(
+                "nothing was begun; set the clock. Where it is right, and that backup's date is \
+                 wrong: 'pgkeep prune --id {}' deletes that one, and --whole makes one that is \
+                 compared with none",
+                backup.short()
+            )),
             Self::Overtaken { .. } => Some(
                 "make the backup again; a run that goes on needs to reach the repository \
                  at least once a day"

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use pgkeep_format::HostKey;
 use pgkeep_format::records::{BackupKind, BackupRecord};
-use pgkeep_types::BackupId;
+use pgkeep_types::{BackupId, Clock};
 
 use crate::owner::add_host;
 use crate::world::World;
@@ -95,4 +95,87 @@ async fn a_backup_that_a_clock_dated_ahead_is_not_the_parent_for_good() {
     assert_eq!(next.parent, Some(ahead.id));
     let after = back_up_as(&mut world, &host, b"after").await;
     assert_eq!(after.parent, Some(next.id));
+}
+
+/// A world whose storage's clock is right.
+async fn on_time() -> World {
+    let world = World::unencrypted().await;
+    let behind = world.clock.now().duration_since(world.storage_clock.now());
+    world.storage_clock.advance(behind);
+    world
+}
+
+/// Lets time pass, for the host and the storage.
+fn pass(world: &World, time: SignedDuration) {
+    world.clock.advance(time);
+    world.storage_clock.advance(time);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_dated_before_its_own_parent_is_the_later_one_all_the_same() {
+    let world = on_time().await;
+    let before = world.back_up(b"before").await.unwrap();
+    pass(&world, DAY);
+    let set_back = DAY * 400;
+    world.clock.advance(-set_back);
+    // A copy of the repository may give all objects one time.
+    world.storage_clock.advance(-DAY);
+    let later = world.back_up_on(&before, b"later").await.unwrap();
+    let catalogue = world.catalogue().await;
+    let found = catalogue.made_after(&before).unwrap();
+    assert_eq!(found.later.id, later.id);
+    let told = catalogue.misdated("app").unwrap();
+    assert_eq!((&told.later.id, &told.earlier.id), (&later.id, &before.id));
+    assert_eq!(told.wrong.map(|wrong| &wrong.id), Some(&later.id));
+    // Once there is one that is newer by all, nothing is unclear.
+    world.clock.advance(set_back);
+    pass(&world, DAY);
+    let newest = world.back_up_on(&later, b"newest").await.unwrap();
+    assert!(world.catalogue().await.made_after(&newest).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_the_storage_has_after_one_that_says_it_is_newer_is_the_later_one() {
+    let world = on_time().await;
+    world.clock.advance(DAY);
+    let ahead = world.back_up(b"ahead").await.unwrap();
+    world.clock.advance(-DAY);
+    pass(&world, DAY / 2);
+    let later = world.back_up(b"later").await.unwrap();
+    let catalogue = world.catalogue().await;
+    let found = catalogue.made_after(&ahead).unwrap();
+    assert_eq!(found.later.id, later.id);
+    assert_eq!(found.wrong.map(|wrong| &wrong.id), Some(&ahead.id));
+    assert!(catalogue.misdated("app").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_differ_a_little_prove_nothing() {
+    let world = on_time().await;
+    world.clock.advance(SignedDuration::from_mins(9));
+    let ahead = world.back_up(b"ahead").await.unwrap();
+    world.clock.advance(-SignedDuration::from_mins(9));
+    pass(&world, SignedDuration::from_mins(1));
+    world.back_up(b"later").await.unwrap();
+    let catalogue = world.catalogue().await;
+    assert!(catalogue.made_after(&ahead).is_none());
+    assert!(catalogue.misdated("app").is_none());
+    assert!(catalogue.is_behind(world.clock.now()).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_is_behind_a_backup_that_the_storage_has_after_its_now_and_not_one_that_ran_ahead() {
+    let world = on_time().await;
+    let made = world.back_up(b"made").await.unwrap();
+    let set_back = world.clock.now() - DAY;
+    let catalogue = world.catalogue().await;
+    let newer = catalogue.is_behind(set_back).map(|backup| &backup.id);
+    assert_eq!(newer, Some(&made.id));
+    assert!(catalogue.is_behind(world.clock.now()).is_none());
+
+    let world = on_time().await;
+    world.clock.advance(DAY);
+    world.back_up(b"ahead").await.unwrap();
+    let right = world.clock.now() - DAY;
+    assert!(world.catalogue().await.is_behind(right).is_none());
 }

@@ -166,7 +166,7 @@ async fn begin(
     let repository = context.repository(settings, cluster, &keys).await?;
     let access = context.write_access(settings, &repository, keys)?;
     if !whole {
-        find_parents(context, &repository, &access, &mut plan).await;
+        find_parents(context, &repository, &access, &mut plan).await?;
     }
     Ok(repository.begin(&access, plan).await?)
 }

@@ -4,29 +4,42 @@
 //! what to do about it.
 
 use pgkeep_format::Identities;
-use pgkeep_repository::{ParentChoice, Repository, RunPlan, WriteAccess, is_ahead};
+use pgkeep_repository::{
+    ParentChoice, Repository, RepositoryError, RunPlan, WriteAccess, is_ahead,
+};
 use pgkeep_types::Clock;
 
-use crate::commands::list::warn_of_clock;
+use crate::commands::list::{warn_of_clock, warn_of_misdated};
 use crate::context::Context;
 use crate::words;
 
 /// Finds the backups to compare with. Without them more is stored, and nothing lost.
+///
+/// # Errors
+/// `ClockBehind` where the next backup would be dated before one that there is.
 pub(super) async fn find_parents(
     context: &Context,
     repository: &Repository,
     access: &WriteAccess,
     plan: &mut RunPlan,
-) {
+) -> Result<(), RepositoryError> {
     let no_keys = Identities::default();
     match repository.catalogue(&plan.cluster, &no_keys).await {
         Ok(catalogue) => {
+            let now = context.clock.now();
+            if let Some(newer) = catalogue.is_behind(now) {
+                return Err(RepositoryError::ClockBehind {
+                    now,
+                    backup: newer.id.clone(),
+                    started: newer.started,
+                });
+            }
             for backup in &mut plan.backups {
+                warn_of_misdated(context, &catalogue, &backup.database);
                 let chosen = catalogue.parent(access, plan.kind, &backup.database);
                 tell_choice(context, &backup.database, chosen);
                 backup.parent = chosen.backup.map(|parent| parent.id.clone());
             }
-            let now = context.clock.now();
             let mut ahead = catalogue.complete().filter(|b| is_ahead(b.started, now));
             if let Some(backup) = ahead.next_back() {
                 warn_of_clock(context, &catalogue, backup);
@@ -36,6 +49,7 @@ pub(super) async fn find_parents(
             "earlier backups cannot be compared with, and everything is stored: {error}"
         )),
     }
+    Ok(())
 }
 
 /// Tells where more is stored than would be if hosts shared their key.

@@ -1,0 +1,54 @@
+//! Clocks that were set back: old data is never taken for the newest without a word.
+
+use std::fs;
+
+use jiff::SignedDuration;
+use pgkeep_format::records::BackupRecord;
+use pgkeep_format::{Envelope, HostKey, RecordKind};
+use pgkeep_testkit::cluster::{Cluster, Major};
+
+use crate::site::Site;
+
+/// Has a backup say that it was made so much later, as one of a host with a wrong clock.
+fn redate(site: &Site, id: &str, by: SignedDuration) {
+    let name = format!("main/backups/{id}/backup");
+    let path = site.path("backups").join(&name);
+    let key = fs::read_to_string(site.path("host.key")).unwrap();
+    let host = HostKey::from_secret_text(&key).unwrap();
+    let trust = host.trust.first().unwrap();
+    let object = name.parse().unwrap();
+    let envelope = Envelope {
+        repository: trust.repository,
+        name: &object,
+        kind: RecordKind::Backup,
+    };
+    let bytes = fs::read(&path).unwrap();
+    let read = envelope
+        .read(&bytes, &[host.signer.verifying_key()])
+        .unwrap();
+    let mut record: BackupRecord = read.clear().unwrap();
+    record.started += by;
+    record.finished += by;
+    let bytes = envelope.write(&record, None, &host.signer).unwrap();
+    fs::write(&path, bytes).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_clock_was_set_back_the_newest_is_not_restored_unasked() {
+    let cluster = Cluster::start(Major::ALL[0]).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let site = Site::of(&cluster).await;
+    let old = site.back_up("app").await;
+    let new = site.back_up("app").await;
+    redate(&site, &new, SignedDuration::from_hours(-24 * 400));
+    let restore = ["restore", "--database", "app", "--as", "back"];
+    let keys = ["--identity", "recovery.key"];
+    site.run(&[&restore[..], &keys].concat())
+        .await
+        .ended(1)
+        .says(&[&old, &new, "was made after", "--backup ID"]);
+    site.run(&["list"]).await.ended(0).says(&["clock of host"]);
+    let named = ["restore", "--backup", &new, "--as", "back"];
+    site.run(&[&named[..], &keys].concat()).await.ended(0);
+    cluster.stop().await;
+}
