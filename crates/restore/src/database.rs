@@ -62,6 +62,9 @@ pub struct Restored {
     pub tables: u64,
     /// The role that owns it.
     pub owner: String,
+    /// Tables of which the archive's rows were not counted, so that nothing says whether
+    /// all came back; those that were not to be dumped are none of them.
+    pub uncounted: Vec<String>,
 }
 
 /// A restore of which it is known whether the server has what it needs; nothing has
@@ -207,19 +210,23 @@ impl PreparedRestore<'_> {
             tools,
             left_out: self.restore.left_out,
         };
+        let interrupted = || {
+            let what = format!("database {name:?}");
+            RestoreError::Interrupted { what }
+        };
         let filled = tokio::select! {
             filled = filling.run(backup) => filled,
-            () = &mut stop => {
-                let what = format!("database {name:?}");
-                Err(RestoreError::Interrupted { what })
-            }
+            () = &mut stop => Err(interrupted()),
         };
         let raw_bytes = match filled {
             Ok(raw_bytes) => raw_bytes,
             Err(failure) => return Err(server.undo(&draft, failure).await),
         };
         // While it still takes connections: what would keep them out comes last.
-        self.compare(&draft).await?;
+        tokio::select! {
+            compared = self.compare(&draft) => compared?,
+            () = &mut stop => return Err(server.undo(&draft, interrupted()).await),
+        }
         let finished = async {
             client::finish(admin, &draft, properties)
                 .await
@@ -237,6 +244,7 @@ impl PreparedRestore<'_> {
                 raw_bytes,
                 tables: properties.tables,
                 owner: properties.owner.clone(),
+                uncounted: expected.uncounted(),
             }),
             Err(failure) => Err(server.undo(&draft, failure).await),
         }
@@ -321,6 +329,17 @@ pub(crate) struct Expected {
     tables: Vec<TableFacts>,
     sequences: Vec<SequenceFacts>,
     pub(crate) selection: Selection,
+}
+
+impl Expected {
+    fn uncounted(&self) -> Vec<String> {
+        if !self.selection.is_everything() {
+            return Vec::new();
+        }
+        let tables = self.tables.iter().filter(|table| table.rows.is_none());
+        let named = tables.map(|table| format!("{}.{}", table.schema, table.name));
+        named.collect()
+    }
 }
 
 /// The name under which a database is filled: whoever finds it sees what it is.

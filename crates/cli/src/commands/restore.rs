@@ -37,6 +37,8 @@ struct Report<'a> {
     replaced: Option<&'a str>,
     /// What was neither brought back nor compared, as was asked.
     left_out: Vec<&'static str>,
+    /// Tables whose rows could not be compared.
+    uncounted: Vec<String>,
 }
 
 /// Restores.
@@ -201,6 +203,13 @@ async fn into_database(
         words::duration(started, now),
         restored.tables
     ));
+    if let [first, ..] = restored.uncounted.as_slice() {
+        context.output.warning(format_args!(
+            "of {} tables ({first} …) the rows were not counted when they were dumped, and could \
+             not be compared",
+            restored.uncounted.len()
+        ));
+    }
     let mut exit = Exit::Done;
     let mut replaced = prepared.replaced();
     if arguments.drop_replaced && replaced.is_some() {
@@ -241,6 +250,7 @@ async fn into_database(
         roles_made: prepared.roles().iter().collect(),
         replaced,
         left_out,
+        uncounted: restored.uncounted,
     })?;
     Ok(exit)
 }
@@ -278,6 +288,7 @@ async fn into_file(
         roles_made: Vec::new(),
         replaced: None,
         left_out: Vec::new(),
+        uncounted: Vec::new(),
     })?;
     Ok(Exit::Done)
 }

@@ -55,6 +55,22 @@ async fn the_rows_of_every_table_and_the_values_of_sequences_are_told() {
     cluster.stop().await;
 }
 
+/// PostgreSQL's own programs, but for one that is this script.
+fn with_program(site: &mut Site, name: &str, script: &str) {
+    let tools = site.path("tools");
+    std::fs::create_dir_all(&tools).unwrap();
+    for program in ["pg_dump", "pg_dumpall", "pg_restore"] {
+        let _ = std::fs::remove_file(tools.join(program));
+        let real = Major::Fifteen.programs().join(program);
+        std::os::unix::fs::symlink(real, tools.join(program)).unwrap();
+    }
+    let program = tools.join(name);
+    std::fs::remove_file(&program).unwrap();
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    site.set("PGKEEP_POSTGRES_BIN", tools);
+}
+
 fn restore_as(name: &str) -> [&str; 7] {
     let with = "recovery.key";
     [
@@ -73,11 +89,7 @@ async fn a_restore_that_lost_a_row_or_a_value_of_a_sequence_is_an_error() {
     let cluster = cluster_with_app().await;
     let mut site = Site::of(&cluster).await;
     site.back_up("app").await;
-    // PostgreSQL's own programs, but for a pg_restore that does more than it says.
-    let tools = site.path("tools");
-    std::fs::create_dir(&tools).unwrap();
-    let real = Major::Fifteen.programs();
-    std::os::unix::fs::symlink(real.join("pg_dump"), tools.join("pg_dump")).unwrap();
+    let real = Major::Fifteen.programs().display().to_string();
     for (name, harm, sentence) in [
         (
             "rows",
@@ -95,18 +107,57 @@ async fn a_restore_that_lost_a_row_or_a_value_of_a_sequence_is_an_error() {
             "table \"public\".\"empty\" is missing",
         ),
     ] {
-        let script = format!(
-            "#!/bin/sh\n{0}/pg_restore \"$@\" && {0}/psql -qc \"{harm}\"\n",
-            real.display()
-        );
-        let program = tools.join("pg_restore");
-        std::fs::write(&program, script).unwrap();
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
-        site.set("PGKEEP_POSTGRES_BIN", &tools);
+        let script = format!("{real}/pg_restore \"$@\" && {real}/psql -qc \"{harm}\"");
+        with_program(&mut site, "pg_restore", &script);
         let restored = site.run(&restore_as(name)).await;
         restored.ended(1).says(&[sentence]);
     }
-    site.set("PGKEEP_POSTGRES_BIN", real);
+    site.set("PGKEEP_POSTGRES_BIN", Major::Fifteen.programs());
     site.run(&restore_as("whole")).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_whose_rows_were_not_counted_is_told_when_it_is_restored() {
+    let cluster = cluster_with_app().await;
+    let mut site = Site::of(&cluster).await;
+    let real = Major::Fifteen.programs().display().to_string();
+    // An archive of statements, in which no row can be told from another.
+    let inserts = format!("exec {real}/pg_dump \"$@\" --inserts");
+    with_program(&mut site, "pg_dump", &inserts);
+    site.back_up("app").await;
+    let ran = site.run(&restore_as("again")).await.ended(0);
+    ran.says(&["of 3 tables (public.empty …) the rows were not counted"]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_asked_to_stop_while_it_counts_leaves_nothing() {
+    let cluster = cluster_with_app().await;
+    let mut site = Site::of(&cluster).await;
+    site.back_up("app").await;
+    let real = Major::Fifteen.programs().display().to_string();
+    let lock = "BEGIN; LOCK TABLE public.part; SELECT pg_sleep(60)";
+    let locked = "SELECT 1 FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
+                  AND relation = 'public.part'::regclass";
+    let script = format!(
+        "{real}/pg_restore \"$@\" || exit\n{real}/psql -qc \"{lock}\" >/dev/null 2>&1 &\n\
+         while [ -z \"$({real}/psql -Atc \"{locked}\")\" ]; do sleep 0.1; done"
+    );
+    with_program(&mut site, "pg_restore", &script);
+    let running = site.start(&restore_as("again"));
+    let counting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+                    AND query LIKE '%count(*)%ONLY%' AND pid <> pg_backend_pid()";
+    while cluster.psql("postgres", counting).await.trim() != "1" {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let process = rustix::process::Pid::from_raw(running.id().unwrap().try_into().unwrap());
+    rustix::process::kill_process(process.unwrap(), rustix::process::Signal::INT).unwrap();
+    let ran = crate::site::ended(running).await.ended(130);
+    ran.says(&["\"again\"", "interrupted"]);
+    let left = cluster
+        .psql("postgres", "SELECT datname FROM pg_database")
+        .await;
+    assert!(!left.contains("again"), "{left}");
     cluster.stop().await;
 }
