@@ -1,7 +1,7 @@
 //! `pgkeep prune`: deletes backups that are named, and what failed or killed ones
 //! have left.
 //!
-//! Invariants: what goes, why, and how much space comes back is told before anything
+//! Invariants: what goes, why, and how much it is, is told before anything
 //! is touched; a backup goes only when somebody has said yes. With `--dry-run` all is
 //! told as it would be done, by the same clock, and nothing is changed: the one object
 //! that is written to see that clock is removed again.
@@ -32,7 +32,10 @@ struct Report {
     objects: usize,
     /// Uploads that nobody will finish, and that went too.
     unfinished: usize,
+    /// What the objects had. Where old versions are kept they take that room still.
     bytes: u64,
+    /// Whether the storage was seen to keep old versions of what is deleted.
+    keeps_versions: bool,
     /// Why it is not known what is unfinished, where it is not: it stays.
     unfinished_unknown: Option<String>,
     /// What is no object of a repository, and stays.
@@ -109,7 +112,7 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
             ));
         }
         context.output.data(format_args!(
-            "deleted {} objects{}; {} came back\n",
+            "deleted {} objects{}, {}\n",
             swept.objects,
             match swept.unfinished {
                 0 => String::new(),
@@ -119,6 +122,13 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
             words::size(swept.bytes)
         ));
     }
+    let keeps_versions = repository.capabilities().versions;
+    if keeps_versions && swept.objects > 0 {
+        context.output.say(
+            "the storage keeps old versions: what is deleted takes room until its lifecycle rule \
+             removes them (docs/storage.md)",
+        );
+    }
     context.output.json(&Report {
         version: JSON_VERSION,
         dry_run: arguments.dry_run,
@@ -127,6 +137,7 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         objects: swept.objects,
         unfinished: swept.unfinished,
         bytes: swept.bytes,
+        keeps_versions,
         unfinished_unknown: plan.unfinished_unknown,
         foreign: plan.foreign,
     })?;

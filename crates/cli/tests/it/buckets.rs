@@ -168,3 +168,24 @@ async fn keys_to_a_bucket_are_in_no_output() {
     ran.ended(1).says(&["there is a user or a password"]);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prune_says_where_what_it_deletes_is_kept_as_old_versions() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    for keeps in [true, false] {
+        let server = match keeps {
+            true => Moto::start().with_versions(),
+            false => Moto::start(),
+        };
+        let site = site_with(server.access());
+        init(&site, &cluster, server.access()).await.ended(0);
+        let id = site.back_up("postgres").await;
+        let ran = site.run(&["prune", "--id", &id, "--yes"]).await.ended(0);
+        let says = ran.stderr.contains("the storage keeps old versions");
+        assert_eq!(says, keeps, "{ran:#?}");
+        let ran = site.run(&["prune", "--json"]).await.ended(0);
+        let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(told["keeps_versions"], keeps);
+    }
+    cluster.stop().await;
+}
