@@ -19,8 +19,8 @@ use crate::table::{self, Row};
 
 const LATENCY: Duration = Duration::from_millis(20);
 const PART: usize = 8 << 20;
-/// As many transfers at once as make raw ones quickest.
-const AT_ONCE: usize = 8;
+/// As many downloads at once as make raw ones quickest.
+const AT_ONCE: usize = 16;
 
 /// Measures it.
 pub(crate) fn measure(runtime: &Runtime, arguments: &Arguments) {

@@ -18,8 +18,10 @@ use super::plan::{Planner, Step};
 use super::unseal::{self, Permit, ToUnseal};
 use crate::{RepositoryError, threads};
 
-/// How many requests are on their way at once.
-const REQUESTS: usize = 8;
+/// How many requests are on their way, or have come and wait for their turn. More than
+/// fill a line: what comes early waits for the slowest in front of it, and the rest has
+/// to go on meanwhile.
+const REQUESTS: usize = 14;
 /// How many frames are on their way behind them.
 const FRAMES: usize = 12;
 /// How many steps wait to be taken.
