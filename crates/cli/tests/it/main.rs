@@ -17,6 +17,7 @@ mod keys;
 mod kills;
 mod kit;
 mod many_leaves;
+mod memory;
 mod other_servers;
 mod passphrases;
 mod prune;

@@ -1,4 +1,5 @@
-//! The long random runs of `make soak`: a round each seed, for as long as asked.
+//! The long random runs of `make soak`: a round each seed, for as long as asked. A test
+//! run makes one round of each.
 //!
 //! A seed decides what a round does and when it strikes. What it then meets
 //! depends on the machine's pace too, so a round that failed may have to be run
@@ -17,7 +18,6 @@ mod strike;
 use pgkeep_testkit::{SeededRandom, soak};
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "long: make soak"]
 async fn soak_kills_leave_whole_backups_or_none() {
     for seed in soak::rounds("kills") {
         kills::round(SeededRandom::new(seed)).await;
@@ -25,7 +25,6 @@ async fn soak_kills_leave_whole_backups_or_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "long: make soak"]
 async fn soak_storage_faults_leave_whole_backups_or_none() {
     for seed in soak::rounds("storage faults") {
         storage_faults::round(SeededRandom::new(seed)).await;

@@ -46,6 +46,11 @@ SELECT s.n, (SELECT count(*) = s.n AND coalesce(max(l.n), 0) = s.n
              FROM log l)
 FROM state s";
 
+/// How many other clients have a session.
+const OTHERS: &str = "
+SELECT count(*) FROM pg_stat_activity
+WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+
 const WRITE: &str = "
 WITH next AS (UPDATE state SET n = n + 1 RETURNING n)
 INSERT INTO log SELECT n, md5(n::text) FROM next";
@@ -94,7 +99,9 @@ impl BusyDatabase {
         connect(&self.cluster.connection(database)).await.ok()
     }
 
-    /// Waits until the server answers again; where it was killed, starts it.
+    /// Waits until the server answers again, and has noticed who is gone: what a client
+    /// had asked for before it died may be done after. Where the server was killed, starts
+    /// it.
     pub(super) async fn recover(&mut self, killed: bool) {
         self.stop_writing().await;
         if killed {
@@ -103,6 +110,10 @@ impl BusyDatabase {
         let deadline = Instant::now() + DEADLINE;
         while self.session(DATABASE).await.is_none() {
             assert!(Instant::now() < deadline, "the server does not come back");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        while self.cluster.psql("postgres", OTHERS).await.trim() != "0" {
+            assert!(Instant::now() < deadline, "a session does not end");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
