@@ -220,6 +220,10 @@ pub(crate) struct Restore {
     #[arg(long)]
     pub(crate) yes: bool,
 
+    /// Tell what would be done and what is missing, and touch nothing
+    #[arg(long, conflicts_with_all = ["to_file", "globals"])]
+    pub(crate) dry_run: bool,
+
     /// Make roles that the backup needs and the server lacks from the globals that were kept
     /// with it: with their attributes, passwords, settings and memberships among themselves
     #[arg(long, conflicts_with_all = ["to_file", "globals"])]

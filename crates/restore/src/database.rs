@@ -6,7 +6,6 @@
 //! it is compared with the backup's facts before anything that would keep one from
 //! looking (connection limit, no connections) is set.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
@@ -21,7 +20,7 @@ use pgkeep_repository::OpenBackup;
 use crate::fill::Filling;
 use crate::globals::Globals;
 use crate::left_out::LeftOut;
-use crate::preflight::{Preflight, Problem, Wanted};
+use crate::preflight::{Preflight, Wanted};
 use crate::server::{Server, connect_beside};
 use crate::{RestoreError, compare, contents, facts};
 
@@ -70,11 +69,11 @@ pub struct Restored {
 /// A restore of which it is known whether the server has what it needs; nothing has
 /// been changed yet.
 pub struct PreparedRestore<'a> {
-    restore: &'a DumpRestore<'a>,
+    pub(crate) restore: &'a DumpRestore<'a>,
     backup: &'a OpenBackup,
-    server: Server,
-    expected: Expected,
-    preflight: Preflight,
+    pub(crate) server: Server,
+    pub(crate) expected: Expected,
+    pub(crate) preflight: Preflight,
 }
 
 impl<'a> DumpRestore<'a> {
@@ -128,37 +127,6 @@ impl<'a> DumpRestore<'a> {
 }
 
 impl PreparedRestore<'_> {
-    /// What is not as it was, and no reason to stop.
-    #[must_use]
-    pub fn notes(&self) -> &[String] {
-        &self.preflight.notes
-    }
-
-    /// What is missing; nothing will be restored where it is not empty.
-    #[must_use]
-    pub fn problems(&self) -> &[Problem] {
-        &self.preflight.problems
-    }
-
-    /// What the database that is there will be called; none where there is none.
-    #[must_use]
-    pub fn replaced(&self) -> Option<&str> {
-        self.restore.replace.filter(|_| self.preflight.replaces)
-    }
-
-    /// The roles that will be made.
-    #[must_use]
-    pub fn roles(&self) -> &BTreeSet<String> {
-        &self.preflight.roles.roles
-    }
-
-    /// Memberships of theirs in roles that exist, and the other way round, which do
-    /// not come back: member and role.
-    #[must_use]
-    pub fn left_alone(&self) -> &[(String, String)] {
-        &self.preflight.roles.left_alone
-    }
-
     /// Makes the missing roles that were to be made. They stay, whatever comes after.
     ///
     /// # Errors
@@ -169,7 +137,7 @@ impl PreparedRestore<'_> {
     }
 
     /// The programs to restore with, where nothing is missing.
-    fn check(&self) -> Result<&ToolDirectory, RestoreError> {
+    pub(crate) fn check(&self) -> Result<&ToolDirectory, RestoreError> {
         let Preflight {
             problems, tools, ..
         } = &self.preflight;
@@ -326,8 +294,8 @@ impl PreparedRestore<'_> {
 /// What a restored database is held against.
 pub(crate) struct Expected {
     pub(crate) properties: DatabaseFacts,
-    tables: Vec<TableFacts>,
-    sequences: Vec<SequenceFacts>,
+    pub(crate) tables: Vec<TableFacts>,
+    pub(crate) sequences: Vec<SequenceFacts>,
     pub(crate) selection: Selection,
 }
 

@@ -19,6 +19,8 @@ const ALWAYS_THERE: [&str; 2] = ["postgres", "template1"];
 pub(crate) struct Server {
     /// Who makes the database.
     pub(crate) admin: Connection,
+    /// The role of who makes it.
+    pub(crate) maker: String,
     /// Who fills it.
     pub(crate) connection: ConnectionParameters,
     /// The role of who fills it.
@@ -43,12 +45,13 @@ impl Server {
         let admin = connect_beside(restore.admin, database)
             .await
             .map_err(failed)?;
-        let (started, user) = identity(&admin).await.map_err(look)?;
+        let (started, maker) = identity(&admin).await.map_err(look)?;
         if restore.admin == restore.connection {
             return Ok(Self {
                 connection: admin.parameters().clone(),
                 admin,
-                user,
+                user: maker.clone(),
+                maker,
             });
         }
         let filler = connect_beside(restore.connection, database)
@@ -64,6 +67,7 @@ impl Server {
         Ok(Self {
             connection: filler.parameters().clone(),
             admin,
+            maker,
             user,
         })
     }

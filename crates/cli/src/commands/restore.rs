@@ -3,26 +3,26 @@
 //! Invariants: nothing that exists is touched, but a database that is to be replaced,
 //! and that only after a yes; the new name is told before the work begins.
 
+mod database;
+mod file;
 mod globals;
+mod plan;
 
 use std::path::Path;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use pgkeep_format::Encryption;
-use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
-use pgkeep_postgres::client::{ConnectionParameters, identifier};
-use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{DumpRestore, LeftOut, RestoreError, Restored, Selection, select, to_file};
+use pgkeep_postgres::client::ConnectionParameters;
+use pgkeep_restore::{DumpRestore, LeftOut, Selection, select};
 use pgkeep_types::{BackupId, Clock, Timestamp};
 use serde::Serialize;
 
 use crate::arguments::Restore;
 use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::Context;
-use crate::error::{CliError, Exit, sentence};
-use crate::output::JSON_VERSION;
-use crate::{server_password, terminal, words};
+use crate::error::{CliError, Exit};
+use crate::server_password;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -90,7 +90,7 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     let (opened, backup) = context.unless_interrupted(&what, open).await?;
 
     if let Some(path) = &arguments.to_file {
-        return into_file(context, &backup, arguments.globals, &context.path(path)).await;
+        return file::run(context, &backup, arguments.globals, &context.path(path)).await;
     }
     let record = backup.record();
     let name = match &arguments.new_name {
@@ -124,7 +124,10 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         replace: arguments.replace.then_some(aside.as_str()),
         create_roles: arguments.create_roles,
     };
-    into_database(context, arguments, &backup, restore).await
+    if arguments.dry_run {
+        return plan::run(context, arguments, &opened, &backup, restore).await;
+    }
+    database::run(context, arguments, &backup, restore).await
 }
 
 async fn with_password(
@@ -154,145 +157,6 @@ fn selection(arguments: &Restore) -> Result<Selection, CliError> {
     }
 }
 
-async fn into_database(
-    context: &Context,
-    arguments: &Restore,
-    backup: &OpenBackup,
-    restore: DumpRestore<'_>,
-) -> Result<Exit, CliError> {
-    let record = backup.record();
-    let what = format!("the restore of database {:?}", restore.name);
-    let prepare = async { Ok(restore.prepare(backup).await?) };
-    let prepared = context.unless_interrupted(&what, prepare).await?;
-    for note in prepared.notes() {
-        context.output.warning(note);
-    }
-    if let (Some(aside), []) = (prepared.replaced(), prepared.problems()) {
-        let end = match arguments.drop_replaced {
-            true => "is dropped then".to_owned(),
-            false => format!("stays as {aside:?}"),
-        };
-        let question = format!(
-            "replace database {:?} on {}? its sessions are ended, and it {end}",
-            restore.name,
-            restore.connection.server()
-        );
-        terminal::confirm(context, &question, arguments.yes).await?;
-    }
-    let create_roles = async { Ok(prepared.create_roles().await?) };
-    context.unless_interrupted(&what, create_roles).await?;
-    globals::tell_roles(context, prepared.roles().iter(), prepared.left_alone());
-    let started = context.clock.now();
-    context.output.say(format_args!(
-        "{} START restore of {:?} from {} into new database {:?} on {}",
-        words::time(started),
-        record.database,
-        record.id,
-        restore.name,
-        restore.connection.server()
-    ));
-    let LeftOut { owner, privileges } = restore.left_out;
-    let mut stop = Box::pin(context.interrupt.requested());
-    let restored: Restored = prepared.apply(stop.as_mut()).await?;
-    let now = context.clock.now();
-    context.output.say(format_args!(
-        "{} END   restore of {:?}: {} in {}, {} tables",
-        words::time(now),
-        record.database,
-        words::size(restored.raw_bytes),
-        words::duration(started, now),
-        restored.tables
-    ));
-    if let [first, ..] = restored.uncounted.as_slice() {
-        context.output.warning(format_args!(
-            "of {} tables ({first} …) the rows were not counted when they were dumped, and could \
-             not be compared",
-            restored.uncounted.len()
-        ));
-    }
-    let mut exit = Exit::Done;
-    let mut replaced = prepared.replaced();
-    if arguments.drop_replaced && replaced.is_some() {
-        match prepared.drop_replaced().await {
-            Ok(()) => replaced = None,
-            Err(error) => {
-                context.output.warning(sentence(&error));
-                exit = Exit::Partial;
-            }
-        }
-    }
-    if let Some(old) = replaced {
-        context.output.say(format_args!(
-            "the old database stays as {old:?}; once it is not needed: DROP DATABASE {};",
-            identifier(old)
-        ));
-    }
-    let mut left_out = Vec::new();
-    if owner {
-        context.output.say(format_args!(
-            "owners were left out and not compared: all belongs to {:?}",
-            restored.owner
-        ));
-        left_out.push("owners");
-    }
-    if privileges {
-        let words = "privileges were left out and not compared";
-        context.output.say(words);
-        left_out.push("privileges");
-    }
-    context.output.data(format_args!("{}\n", restored.database));
-    context.output.json(&Report {
-        version: JSON_VERSION,
-        backup: &record.id,
-        database: Some(&restored.database),
-        file: None,
-        raw_bytes: restored.raw_bytes,
-        roles_made: prepared.roles().iter().collect(),
-        replaced,
-        left_out,
-        uncounted: restored.uncounted,
-    })?;
-    Ok(exit)
-}
-
-async fn into_file(
-    context: &Context,
-    backup: &OpenBackup,
-    globals: bool,
-    path: &Path,
-) -> Result<Exit, CliError> {
-    let record = backup.record();
-    if globals && !record.globals {
-        let backup = record.id.clone();
-        return Err(RestoreError::NoGlobals { backup }.into());
-    }
-    let (file, what, taken_by) = match globals {
-        true => (GLOBALS_FILE, "the globals", "psql takes them"),
-        false => (DUMP_FILE, "the archive", "pg_restore takes it"),
-    };
-    let mut stop = Box::pin(context.interrupt.requested());
-    let raw_bytes = to_file(backup, file, path, stop.as_mut()).await?;
-    context.output.say(format_args!(
-        "wrote {what} of database {:?} from {}, {}; {taken_by}",
-        record.database,
-        record.id,
-        words::size(raw_bytes)
-    ));
-    context.output.data(format_args!("{}\n", path.display()));
-    context.output.json(&Report {
-        version: JSON_VERSION,
-        backup: &record.id,
-        database: None,
-        file: Some(path),
-        raw_bytes,
-        roles_made: Vec::new(),
-        replaced: None,
-        left_out: Vec::new(),
-        uncounted: Vec::new(),
-    })?;
-    Ok(Exit::Done)
-}
-
 /// A point in time as people write it: local where it names no offset.
 fn instant(text: &str) -> Result<Timestamp, CliError> {
     if let Ok(instant) = text.parse() {
@@ -311,6 +175,14 @@ fn instant(text: &str) -> Result<Timestamp, CliError> {
                 .to_owned(),
         }),
     }
+}
+
+/// What is neither brought back nor compared, in words.
+fn left_out_words(left_out: LeftOut) -> Vec<&'static str> {
+    let LeftOut { owner, privileges } = left_out;
+    let words = [(owner, "owners"), (privileges, "privileges")];
+    let words = words.into_iter().filter(|(is_left_out, _)| *is_left_out);
+    words.map(|(_, word)| word).collect()
 }
 
 /// The old name, cut if need be, and the backup's time.

@@ -1,5 +1,7 @@
 //! What a server lacks is named before anything is touched, and roles can be made.
 
+mod dry_runs;
+
 use pgkeep_testkit::cluster::{Cluster, Major};
 
 use crate::site::{Site, restore, socket_of};

@@ -1,0 +1,114 @@
+//! A backup into a database.
+//!
+//! Invariant: a database that is to be replaced is asked for before anything is made.
+
+use pgkeep_postgres::client::identifier;
+use pgkeep_repository::OpenBackup;
+use pgkeep_restore::{DumpRestore, LeftOut, Restored};
+use pgkeep_types::Clock;
+
+use super::{Report, globals, left_out_words};
+use crate::arguments::Restore;
+use crate::context::Context;
+use crate::error::{CliError, Exit, sentence};
+use crate::output::JSON_VERSION;
+use crate::{terminal, words};
+
+/// Restores.
+pub(super) async fn run(
+    context: &Context,
+    arguments: &Restore,
+    backup: &OpenBackup,
+    restore: DumpRestore<'_>,
+) -> Result<Exit, CliError> {
+    let record = backup.record();
+    let what = format!("the restore of database {:?}", restore.name);
+    let prepare = async { Ok(restore.prepare(backup).await?) };
+    let prepared = context.unless_interrupted(&what, prepare).await?;
+    for note in prepared.notes() {
+        context.output.warning(note);
+    }
+    if let (Some(aside), []) = (prepared.replaced(), prepared.problems()) {
+        let end = match arguments.drop_replaced {
+            true => "is dropped then".to_owned(),
+            false => format!("stays as {aside:?}"),
+        };
+        let question = format!(
+            "replace database {:?} on {}? its sessions are ended, and it {end}",
+            restore.name,
+            restore.connection.server()
+        );
+        terminal::confirm(context, &question, arguments.yes).await?;
+    }
+    let create_roles = async { Ok(prepared.create_roles().await?) };
+    context.unless_interrupted(&what, create_roles).await?;
+    globals::tell_roles(context, prepared.roles().iter(), prepared.left_alone());
+    let started = context.clock.now();
+    context.output.say(format_args!(
+        "{} START restore of {:?} from {} into new database {:?} on {}",
+        words::time(started),
+        record.database,
+        record.id,
+        restore.name,
+        restore.connection.server()
+    ));
+    let LeftOut { owner, privileges } = restore.left_out;
+    let mut stop = Box::pin(context.interrupt.requested());
+    let restored: Restored = prepared.apply(stop.as_mut()).await?;
+    let now = context.clock.now();
+    context.output.say(format_args!(
+        "{} END   restore of {:?}: {} in {}, {} tables",
+        words::time(now),
+        record.database,
+        words::size(restored.raw_bytes),
+        words::duration(started, now),
+        restored.tables
+    ));
+    if let [first, ..] = restored.uncounted.as_slice() {
+        context.output.warning(format_args!(
+            "of {} tables ({first} …) the rows were not counted when they were dumped, and could \
+             not be compared",
+            restored.uncounted.len()
+        ));
+    }
+    let mut exit = Exit::Done;
+    let mut replaced = prepared.replaced();
+    if arguments.drop_replaced && replaced.is_some() {
+        match prepared.drop_replaced().await {
+            Ok(()) => replaced = None,
+            Err(error) => {
+                context.output.warning(sentence(&error));
+                exit = Exit::Partial;
+            }
+        }
+    }
+    if let Some(old) = replaced {
+        context.output.say(format_args!(
+            "the old database stays as {old:?}; once it is not needed: DROP DATABASE {};",
+            identifier(old)
+        ));
+    }
+    if owner {
+        context.output.say(format_args!(
+            "owners were left out and not compared: all belongs to {:?}",
+            restored.owner
+        ));
+    }
+    if privileges {
+        let words = "privileges were left out and not compared";
+        context.output.say(words);
+    }
+    context.output.data(format_args!("{}\n", restored.database));
+    context.output.json(&Report {
+        version: JSON_VERSION,
+        backup: &record.id,
+        database: Some(&restored.database),
+        file: None,
+        raw_bytes: restored.raw_bytes,
+        roles_made: prepared.roles().iter().collect(),
+        replaced,
+        left_out: left_out_words(restore.left_out),
+        uncounted: restored.uncounted,
+    })?;
+    Ok(exit)
+}
