@@ -64,6 +64,7 @@ impl Preflight {
     /// Looks at everything.
     pub(crate) async fn look(wanted: &Wanted<'_>, server: &Server) -> Result<Self, QueryError> {
         let mut found = Self::default();
+        found.writable(server);
         found.versions(wanted, server);
         found.database(wanted, server).await?;
         found.rights(wanted, server).await?;
@@ -75,6 +76,23 @@ impl Preflight {
     fn problem(&mut self, what: String, hint: impl Into<Option<String>>) {
         let hint = hint.into();
         self.problems.push(Problem { what, hint });
+    }
+
+    fn writable(&mut self, server: &Server) {
+        if server.admin.is_in_recovery() {
+            self.problem(
+                "the server is a standby, or still recovering: nothing can be made on it"
+                    .to_owned(),
+                "name its primary with --into URL".to_owned(),
+            );
+        } else if server.admin.is_read_only() {
+            self.problem(
+                "sessions of the user who makes the database are read-only here".to_owned(),
+                "see default_transaction_read_only of the server, the role and the database that \
+                 is connected to; or name somebody else with --admin URL"
+                    .to_owned(),
+            );
+        }
     }
 
     fn versions(&mut self, wanted: &Wanted<'_>, server: &Server) {

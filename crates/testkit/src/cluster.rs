@@ -6,6 +6,7 @@
 
 mod client;
 mod major;
+mod standby;
 mod template;
 mod tls;
 mod zoo;

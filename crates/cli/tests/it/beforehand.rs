@@ -191,3 +191,16 @@ async fn a_role_that_the_server_refuses_leaves_none_behind() {
     other.stop().await;
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_may_only_read_are_told() {
+    let (cluster, site) = source(Major::Fifteen).await;
+    let before = state(&cluster).await;
+    let read_only = "ALTER ROLE postgres SET default_transaction_read_only = on";
+    cluster.psql("postgres", read_only).await;
+    let ran = site.run(&restore(&["--database", "app"])).await;
+    ran.ended(1)
+        .says(&["read-only", "default_transaction_read_only"]);
+    assert_eq!(state(&cluster).await, before);
+    cluster.stop().await;
+}

@@ -28,6 +28,7 @@ mod second_dumps;
 mod secrets;
 mod site;
 mod soak;
+mod standby;
 mod terminal;
 mod there_and_back;
 mod unreachable;
