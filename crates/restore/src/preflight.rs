@@ -85,13 +85,6 @@ impl Preflight {
                     .to_owned(),
                 "name its primary with --into URL".to_owned(),
             );
-        } else if server.admin.is_read_only() {
-            self.problem(
-                "sessions of the user who makes the database are read-only here".to_owned(),
-                "see default_transaction_read_only of the server, the role and the database that \
-                 is connected to; or name somebody else with --admin URL"
-                    .to_owned(),
-            );
         }
     }
 
