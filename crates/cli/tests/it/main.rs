@@ -8,6 +8,7 @@ mod choices;
 mod clocks;
 mod config;
 mod contents;
+mod cut_off;
 mod demo;
 mod doctor;
 mod failures;

@@ -1,8 +1,9 @@
 //! A session with a server.
 //!
-//! Invariants: the session's `search_path` is empty and
-//! `standard_conforming_strings` is on; the task that serves it ends with the
-//! [`Connection`].
+//! Invariants: the session's `search_path` is empty, `standard_conforming_strings` is on,
+//! and no time limit of the server's, the role's or the database's configuration holds
+//! (a backup may take hours, and idle while others work); the task that serves it ends
+//! with the [`Connection`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +22,18 @@ use super::version::ServerVersion;
 /// How long a server may take to let us in, where the connection does not say:
 /// a backup must fail in time rather than hang.
 pub(super) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What every session begins with. Older servers lack some of the limits.
+const BEGIN: &str = "\
+    SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+    pg_catalog.pg_is_in_recovery(), \
+    pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on', \
+    pg_catalog.set_config('search_path', '', false), \
+    pg_catalog.set_config('standard_conforming_strings', 'on', false), \
+    (SELECT pg_catalog.count(pg_catalog.set_config(name, '0', false)) \
+     FROM pg_catalog.pg_settings \
+     WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['statement_timeout', 'lock_timeout', \
+        'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout']))";
 
 /// An open session in one database.
 #[derive(Debug)]
@@ -60,17 +73,7 @@ pub(super) async fn open(parameters: &ConnectionParameters) -> Result<Connection
             }
         }
     });
-    let row = client
-        .query_one(
-            "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
-             pg_catalog.pg_is_in_recovery(), \
-             pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'on', \
-             pg_catalog.set_config('search_path', '', false), \
-             pg_catalog.set_config('standard_conforming_strings', 'on', false)",
-            &[],
-        )
-        .await
-        .map_err(error)?;
+    let row = client.query_one(BEGIN, &[]).await.map_err(error)?;
     let number: i32 = row.try_get(0).map_err(error)?;
     let in_recovery = row.try_get(1).map_err(error)?;
     let read_only = row.try_get(2).map_err(error)?;

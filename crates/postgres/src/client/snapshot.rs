@@ -21,23 +21,6 @@ impl ExportedSnapshot {
     ///
     /// Where the server refuses or is gone.
     pub async fn open(connection: Connection) -> Result<Self, QueryError> {
-        // The session idles while others work: no time limit of the server's
-        // configuration may end it.
-        let mut limits = vec![
-            "statement_timeout",
-            "lock_timeout",
-            "idle_in_transaction_session_timeout",
-        ];
-        let major = connection.server_version().major();
-        if major >= 14 {
-            limits.push("idle_session_timeout");
-        }
-        if major >= 17 {
-            limits.push("transaction_timeout");
-        }
-        for limit in limits {
-            connection.batch(&format!("SET {limit} = 0")).await?;
-        }
         connection
             .batch("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             .await?;

@@ -91,6 +91,11 @@ impl ToolFailed {
                  time, or wait for longer"
                     .to_owned(),
             ),
+            Self::Exit { messages, .. } if messages.iter().any(|m| lost_the_server(m)) => Some(
+                "the server's log tells whether it ended the session; if it did not, the network \
+                 in between did"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }
@@ -109,6 +114,17 @@ impl ToolFailed {
 /// over, and the statement's text tells which.
 fn waited_for_a_lock(message: &str) -> bool {
     message.contains("Query was: LOCK TABLE")
+}
+
+/// Whether the connection ended under it (`pqReadData` in
+/// src/interfaces/libpq/fe-misc.c).
+fn lost_the_server(message: &str) -> bool {
+    let ends = [
+        "server closed the connection unexpectedly",
+        "could not receive data from server",
+        "could not send data to server",
+    ];
+    ends.iter().any(|end| message.contains(end))
 }
 
 fn tail(messages: &[String]) -> String {
