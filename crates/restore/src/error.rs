@@ -264,6 +264,28 @@ pub enum RestoreError {
         /// The host whose clock was wrong, where that can be told.
         host: Option<String>,
     },
+    /// The newest backup of those that say that they are old enough was made after one
+    /// that is not: it may be newer than what is wanted.
+    #[error(
+        "the newest that was finished before {before:.0} cannot be told: {backup} says that it \
+         was finished at {finished:.0}, and was made after {earlier}, which was finished at \
+         {earlier_finished:.0}{}",
+        .host.as_ref().map(|host| format!("; the clock of host {host} was wrong")).unwrap_or_default()
+    )]
+    DatedBack {
+        /// The newest by its date.
+        backup: BackupId,
+        /// When it says that it was finished.
+        finished: Timestamp,
+        /// The time that is given.
+        before: Timestamp,
+        /// The one that was made before it.
+        earlier: BackupId,
+        /// When that says that it was finished.
+        earlier_finished: Timestamp,
+        /// The host whose clock was wrong, where that can be told.
+        host: Option<String>,
+    },
     /// The server does not say what it has.
     #[error("cannot look for what database {database:?} needs")]
     Look {
@@ -338,6 +360,11 @@ impl RestoreError {
                 "name the backup that you mean with --backup ID; where the clocks are right by \
                  now, the next 'pgkeep backup' is the newest again"
                     .to_owned(),
+            ),
+            Self::DatedBack { .. } => Some(
+                "name the backup that you mean with --backup ID; 'pgkeep list' shows which there \
+                 are"
+                .to_owned(),
             ),
             Self::Look { source, .. } | Self::LookForGlobals { source } => source.hint(),
             Self::Facts { .. }

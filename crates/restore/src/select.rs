@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::{Attempt, Catalogue, Deleted, Entry, Unreadable, is_ahead};
+use pgkeep_repository::{Attempt, Catalogue, Deleted, Entry, Misdated, Unreadable, is_ahead};
 use pgkeep_types::{BackupId, Timestamp};
 
 use crate::RestoreError;
@@ -27,11 +27,9 @@ pub enum Selection {
 /// Finds the backup that is meant.
 ///
 /// # Errors
-/// `NothingFound`, `Deleted` or `Ambiguous`; `FromTheFuture` or `Misdated` where the
-/// newest cannot be told;
-/// `Unreadable` where what is meant may be a
-/// backup whose record cannot be read: an older one is never taken in its place
-/// unasked.
+/// `NothingFound`, `Deleted` or `Ambiguous`; `FromTheFuture`, `Misdated` or `DatedBack`
+/// where the newest cannot be told; `Unreadable` where what is meant may be a backup
+/// whose record cannot be read: an older one is never taken in its place unasked.
 pub fn select<'a>(
     catalogue: &'a Catalogue,
     selection: &Selection,
@@ -94,20 +92,39 @@ fn newest<'a>(
             started: found.started,
             host: catalogue.host(&found.id).map(ToOwned::to_owned),
         }),
-        Some(found) => match catalogue.made_after(found) {
-            Some(misdated) => Err(RestoreError::Misdated {
-                newest: found.id.clone(),
-                started: found.started,
-                later: misdated.later.id.clone(),
-                later_started: misdated.later.started,
-                host: misdated
-                    .wrong
-                    .and_then(|wrong| catalogue.host(&wrong.id))
-                    .map(ToOwned::to_owned),
-            }),
-            None => Ok(Some(found)),
-        },
+        Some(found) => refuse_misdated(catalogue, found, before).map(|()| Some(found)),
         None => Ok(None),
+    }
+}
+
+/// Refuses what is the newest by its date where another one may be that.
+fn refuse_misdated(
+    catalogue: &Catalogue,
+    found: &BackupRecord,
+    before: Option<Timestamp>,
+) -> Result<(), RestoreError> {
+    let host = |misdated: &Misdated<'_>| {
+        let wrong = misdated.wrong.and_then(|wrong| catalogue.host(&wrong.id));
+        wrong.map(ToOwned::to_owned)
+    };
+    let dated_back = before.zip(catalogue.was_dated_back(found));
+    match (dated_back, catalogue.made_after(found)) {
+        (Some((before, misdated)), _) => Err(RestoreError::DatedBack {
+            backup: found.id.clone(),
+            finished: found.finished,
+            before,
+            earlier: misdated.earlier.id.clone(),
+            earlier_finished: misdated.earlier.finished,
+            host: host(&misdated),
+        }),
+        (None, Some(misdated)) => Err(RestoreError::Misdated {
+            newest: found.id.clone(),
+            started: found.started,
+            later: misdated.later.id.clone(),
+            later_started: misdated.later.started,
+            host: host(&misdated),
+        }),
+        (None, None) => Ok(()),
     }
 }
 

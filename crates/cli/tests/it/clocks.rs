@@ -48,6 +48,11 @@ async fn where_a_clock_was_set_back_the_newest_is_not_restored_unasked() {
         .ended(1)
         .says(&[&old, &new, "was made after", "--backup ID"]);
     site.run(&["list"]).await.ended(0).says(&["clock of host"]);
+    let before = (jiff::Timestamp::now() - SignedDuration::from_hours(24 * 300)).to_string();
+    site.run(&[&restore[..], &["--before", &before], &keys].concat())
+        .await
+        .ended(1)
+        .says(&[&old, &new, "cannot be told", "--backup ID"]);
     let named = ["restore", "--backup", &new, "--as", "back"];
     site.run(&[&named[..], &keys].concat()).await.ended(0);
     cluster.stop().await;

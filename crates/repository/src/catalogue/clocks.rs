@@ -30,14 +30,30 @@ impl Catalogue {
     /// that it is newer: which of them is the newest cannot be told.
     #[must_use]
     pub fn made_after<'a>(&'a self, newest: &'a BackupRecord) -> Option<Misdated<'a>> {
-        let by_id: BTreeMap<&BackupId, &BackupRecord> =
-            self.complete().map(|backup| (&backup.id, backup)).collect();
+        let by_id = self.by_id();
         let mut of_database = self.of_database(&newest.database);
         let later = of_database.rfind(|backup| {
             backup.started < newest.started
                 && (descends(backup, newest, &by_id) || self.was_stored_after(backup, newest))
         });
         Some(self.misdating(later?, newest))
+    }
+
+    /// A backup of the same database that says that it is newer than `backup`, though that
+    /// one was made after it: `backup` may be newer than it says. None where it is known
+    /// that the other one's date is the wrong one.
+    #[must_use]
+    pub fn was_dated_back<'a>(&'a self, backup: &'a BackupRecord) -> Option<Misdated<'a>> {
+        let by_id = self.by_id();
+        let earlier = self
+            .of_database(&backup.database)
+            .filter(|other| backup.started < other.started)
+            .filter(|other| {
+                descends(backup, other, &by_id) || self.was_stored_after(backup, other)
+            });
+        let misdated = earlier.map(|other| self.misdating(backup, other));
+        let mut of_it = misdated.filter(|found| found.wrong.is_none_or(|b| b.id == backup.id));
+        of_it.next()
     }
 
     /// The newest backup of the database that was made after one that says that it is newer.
@@ -78,6 +94,10 @@ impl Catalogue {
     fn of_database(&self, database: &str) -> impl DoubleEndedIterator<Item = &BackupRecord> {
         let backups = self.complete();
         backups.filter(move |backup| backup.database == database)
+    }
+
+    fn by_id(&self) -> BTreeMap<&BackupId, &BackupRecord> {
+        self.complete().map(|backup| (&backup.id, backup)).collect()
     }
 
     /// When a backup was committed, by the storage's clock.

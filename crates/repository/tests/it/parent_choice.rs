@@ -150,6 +150,38 @@ async fn a_backup_that_the_storage_has_after_one_that_says_it_is_newer_is_the_la
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_dated_back_whose_own_parent_says_that_it_is_newer() {
+    let world = on_time().await;
+    let before = world.back_up(b"before").await.unwrap();
+    pass(&world, DAY);
+    world.clock.advance(-DAY * 400);
+    let later = world.back_up_on(&before, b"later").await.unwrap();
+    let catalogue = world.catalogue().await;
+    let found = catalogue.was_dated_back(&later).unwrap();
+    assert_eq!(found.earlier.id, before.id);
+    assert_eq!(found.wrong.map(|wrong| &wrong.id), Some(&later.id));
+    assert!(catalogue.was_dated_back(&before).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_not_dated_back_where_it_was_the_one_before_that_ran_ahead() {
+    let world = on_time().await;
+    world.clock.advance(DAY * 400);
+    let ahead = world.back_up(b"ahead").await.unwrap();
+    world.clock.advance(-DAY * 400);
+    pass(&world, DAY);
+    let right = world.back_up_on(&ahead, b"right").await.unwrap();
+    let catalogue = world.catalogue().await;
+    assert!(catalogue.was_dated_back(&right).is_none());
+    // Where both may be wrong, it may be dated back.
+    world.storage_clock.advance(DAY * 900);
+    let unclear = world.back_up_on(&right, b"unclear").await.unwrap();
+    let catalogue = world.catalogue().await;
+    let found = catalogue.was_dated_back(&unclear).unwrap();
+    assert_eq!(found.earlier.id, ahead.id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn clocks_that_differ_a_little_prove_nothing() {
     let world = on_time().await;
     world.clock.advance(SignedDuration::from_mins(9));
