@@ -132,7 +132,8 @@ pub(crate) struct Backup {
     /// Store everything anew, and refer to nothing of earlier backups
     ///
     /// For when what they have stored is damaged. Without it this is done now and then, when a
-    /// backup would refer to more than 64 others.
+    /// backup would refer to more than 64 others. It is also made where this host's clock is
+    /// behind a backup that there is, and says so.
     #[arg(long)]
     pub(crate) whole: bool,
 }

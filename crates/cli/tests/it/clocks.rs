@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{Envelope, HostKey, RecordKind};
 use pgkeep_testkit::cluster::{Cluster, Major};
+use pgkeep_types::BackupId;
 
 use crate::site::Site;
 
@@ -48,12 +49,44 @@ async fn where_a_clock_was_set_back_the_newest_is_not_restored_unasked() {
         .ended(1)
         .says(&[&old, &new, "was made after", "--backup ID"]);
     site.run(&["list"]).await.ended(0).says(&["clock of host"]);
-    let before = (jiff::Timestamp::now() - SignedDuration::from_hours(24 * 300)).to_string();
+    let made: BackupId = old.parse().unwrap();
+    let before = (made.time() - SignedDuration::from_hours(24 * 300)).to_string();
     site.run(&[&restore[..], &["--before", &before], &keys].concat())
         .await
         .ended(1)
         .says(&[&old, &new, "cannot be told", "--backup ID"]);
     let named = ["restore", "--backup", &new, "--as", "back"];
     site.run(&[&named[..], &keys].concat()).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_whose_clock_was_set_back_makes_no_backup_but_a_whole_one_and_says_so() {
+    let cluster = Cluster::start(Major::ALL[0]).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let site = Site::of(&cluster).await;
+    let made = site.back_up("app").await;
+    let day = SignedDuration::from_hours(24);
+    redate(&site, &made, day);
+    // The storage has it of tomorrow, too: it is this clock that is behind.
+    let path = site.path("backups/main/backups").join(&made).join("backup");
+    let stored = fs::File::options().append(true).open(path).unwrap();
+    let now = stored.metadata().unwrap().modified().unwrap();
+    stored.set_modified(now + day.unsigned_abs()).unwrap();
+    let backup = ["backup", "--database", "app"];
+    let before = site.repository_files();
+    site.run(&backup)
+        .await
+        .ended(1)
+        .says(&["this host's clock", &made, "set the clock"]);
+    assert_eq!(site.repository_files(), before);
+    site.run(&[&backup[..], &["--whole"]].concat())
+        .await
+        .ended(0)
+        .says(&["warning", "this host's clock", &made, "all the same"]);
+    site.run(&["list"])
+        .await
+        .ended(0)
+        .says(&["this host's clock", &made]);
     cluster.stop().await;
 }

@@ -136,8 +136,8 @@ impl RepositoryError {
             Self::Clock { .. } => Some("set the clock".to_owned()),
             Self::ClockBehind { backup, .. } => Some(format!(
                 "nothing was begun; set the clock. Where it is right, and that backup's date is \
-                 wrong: 'pgkeep prune --id {}' deletes that one, and --whole makes one that is \
-                 compared with none",
+                 wrong: 'pgkeep prune --id {}' deletes that one, and 'pgkeep backup --whole' \
+                 makes one all the same, compared with none",
                 backup.short()
             )),
             Self::Overtaken { .. } => Some(

@@ -165,9 +165,7 @@ async fn begin(
     let keys = context.keys(settings, None)?;
     let repository = context.repository(settings, cluster, &keys).await?;
     let access = context.write_access(settings, &repository, keys)?;
-    if !whole {
-        find_parents(context, &repository, &access, &mut plan).await?;
-    }
+    find_parents(context, &repository, &access, &mut plan, whole).await?;
     Ok(repository.begin(&access, plan).await?)
 }
 

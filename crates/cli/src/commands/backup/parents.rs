@@ -13,29 +13,42 @@ use crate::commands::list::{warn_of_clock, warn_of_misdated};
 use crate::context::Context;
 use crate::words;
 
-/// Finds the backups to compare with. Without them more is stored, and nothing lost.
+/// Finds the backups to compare with; where `whole`, none. Without them more is stored,
+/// and nothing lost.
 ///
 /// # Errors
-/// `ClockBehind` where the next backup would be dated before one that there is.
+/// `ClockBehind` where the next backup would be dated before one that there is. `whole`
+/// is the way past that, for where that one's date is the wrong one: then it is told.
 pub(super) async fn find_parents(
     context: &Context,
     repository: &Repository,
     access: &WriteAccess,
     plan: &mut RunPlan,
+    whole: bool,
 ) -> Result<(), RepositoryError> {
     let no_keys = Identities::default();
     match repository.catalogue(&plan.cluster, &no_keys).await {
         Ok(catalogue) => {
             let now = context.clock.now();
             if let Some(newer) = catalogue.is_behind(now) {
-                return Err(RepositoryError::ClockBehind {
+                let behind = RepositoryError::ClockBehind {
                     now,
                     backup: newer.id.clone(),
                     started: newer.started,
-                });
+                };
+                if !whole {
+                    return Err(behind);
+                }
+                context.output.warning(format_args!(
+                    "{behind}; it is made all the same, since it is to be whole: where this \
+                     host's clock is the wrong one, set it, and make the backup again"
+                ));
             }
             for backup in &mut plan.backups {
                 warn_of_misdated(context, &catalogue, &backup.database);
+                if whole {
+                    continue;
+                }
                 let chosen = catalogue.parent(access, plan.kind, &backup.database);
                 tell_choice(context, &backup.database, chosen);
                 backup.parent = chosen.backup.map(|parent| parent.id.clone());
@@ -45,6 +58,9 @@ pub(super) async fn find_parents(
                 warn_of_clock(context, &catalogue, backup);
             }
         }
+        Err(error) if whole => context
+            .output
+            .warning(format_args!("earlier backups cannot be looked at: {error}")),
         Err(error) => context.output.warning(format_args!(
             "earlier backups cannot be compared with, and everything is stored: {error}"
         )),
