@@ -71,13 +71,14 @@ async fn rights_that_are_missing_are_found_and_the_sql_that_is_printed_gives_the
 
     let role = site.run(&["doctor", "--role", "backup"]).await.ended(0);
     cluster.psql("postgres", &role.stdout).await;
-    let ran = site.run(&["doctor", "--json"]).await.ended(0);
+    let ran = site.run(&["doctor", "--json"]).await.ended(1);
     let rights = about(&ran.stdout, "rights");
     assert!(
         rights.iter().all(|(state, _)| state == "good"),
         "{rights:?}"
     );
     site.run(&["backup"]).await.ended(0);
+    site.run(&["doctor"]).await.ended(0);
     cluster.stop().await;
 }
 
@@ -109,5 +110,91 @@ async fn programs_that_are_missing_beside_pg_dump_are_told() {
     let ran = site.run(&["doctor", "--json"]).await.ended(1);
     let told = about(&ran.stdout, "tools");
     assert!(has(&told, "problem", "there is no pg_dumpall"), "{told:?}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_whose_newest_attempt_came_to_nothing_is_a_problem_until_there_is_a_new_one() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    for database in ["app", "cut", "other"] {
+        let create = format!("CREATE DATABASE {database}");
+        cluster.psql("postgres", &create).await;
+    }
+    let site = Site::of(&cluster).await;
+    site.run(&["backup"]).await.ended(0);
+    site.run(&["doctor"]).await.ended(0);
+
+    cluster
+        .psql("postgres", "ALTER DATABASE app RENAME TO away")
+        .await;
+    site.run(&["backup", "--database", "app", "--database", "other"])
+        .await
+        .ended(3);
+    let cut = site.back_up("cut").await;
+    forget(&site, &cut);
+    let failed = site.list().await;
+    let failed = failed.iter().rfind(|line| line["database"] == "app");
+    let failed = failed.unwrap()["id"].as_str().unwrap().to_owned();
+    let ran = site.run(&["doctor", "--json"]).await.ended(1);
+    let told = about(&ran.stdout, "backups");
+    let of = |id: &str| id.rsplit('-').next().unwrap().to_owned();
+    let said = |words: &str| has(&told, "problem", words);
+    assert!(said(&format!("\"app\", {} of", of(&failed))), "{told:?}");
+    assert!(said(&format!("\"cut\", {} of", of(&cut))), "{told:?}");
+    assert!(said("FAILED") && said("ABANDONED"), "{told:?}");
+    assert_eq!(told.len(), 2, "{told:?}");
+
+    cluster
+        .psql("postgres", "ALTER DATABASE away RENAME TO app")
+        .await;
+    site.back_up("app").await;
+    site.back_up("cut").await;
+    let ran = site.run(&["doctor", "--json"]).await.ended(0);
+    assert!(has(&about(&ran.stdout, "backups"), "good", "the newest"));
+    cluster.stop().await;
+}
+
+/// Makes of a backup one whose run was cut off long ago.
+fn forget(site: &Site, id: &str) {
+    let of_cluster = site.path("backups/main");
+    std::fs::remove_file(of_cluster.join("backups").join(id).join("backup")).unwrap();
+    let day = std::time::Duration::from_secs(86_400);
+    for file in site.repository_files() {
+        let stored = std::fs::File::options().append(true).open(&file).unwrap();
+        let made = stored.metadata().unwrap().modified().unwrap();
+        stored.set_modified(made - day).unwrap();
+    }
+    // What a run sets out to do is in the clear.
+    let mut runs = std::fs::read_dir(of_cluster.join("runs")).unwrap();
+    let run = runs.find_map(|run| {
+        let run = run.unwrap().path();
+        let begin = std::fs::read(run.join("begin")).unwrap();
+        String::from_utf8_lossy(&begin).contains(id).then_some(run)
+    });
+    std::fs::remove_file(run.unwrap().join("outcome")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newest_backup_without_the_globals_is_a_problem() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let mut site = Site::of(&cluster).await;
+    let tools = site.path("tools");
+    std::fs::create_dir(&tools).unwrap();
+    let programs = Major::Fifteen.programs();
+    for name in ["pg_dump", "pg_restore"] {
+        std::os::unix::fs::symlink(programs.join(name), tools.join(name)).unwrap();
+    }
+    let script = "#!/bin/sh\nexit 1\n";
+    let path = tools.join("pg_dumpall");
+    std::fs::write(&path, script).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&path, mode).unwrap();
+    site.set("PGKEEP_POSTGRES_BIN", tools);
+    site.run(&["backup", "--database", "postgres"])
+        .await
+        .ended(3);
+    let ran = site.run(&["doctor", "--json"]).await.ended(1);
+    let told = about(&ran.stdout, "backups");
+    assert!(has(&told, "problem", "is partial"), "{told:?}");
     cluster.stop().await;
 }

@@ -3,13 +3,16 @@
 //! Invariant: one object is written and removed again, as by a prune; nothing else is
 //! changed.
 
+use std::collections::BTreeMap;
+
 use pgkeep_config::{ClusterSettings, Settings, StorageText};
 use pgkeep_format::{Capabilities, Encryption};
-use pgkeep_repository::Repository;
-use pgkeep_types::{Clock, ClusterName};
+use pgkeep_repository::{Catalogue, Entry, Repository};
+use pgkeep_types::{Clock, ClusterName, Timestamp};
 
 use super::findings::Findings;
 use super::server::{ahead, tell_clock};
+use crate::commands::list::BackupLine;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::words;
@@ -100,16 +103,84 @@ async fn newest(
     for unreadable in catalogue.unreadable() {
         findings.error("backups", &unreadable.error, unreadable.error.hint());
     }
+    let now = context.clock.now();
+    let unmade = unmade(&catalogue, now);
+    for entry in &unmade {
+        tell_unmade(&catalogue, entry, now, findings);
+    }
     match catalogue.complete().next_back() {
+        Some(_) | None if !unmade.is_empty() => {}
         Some(backup) => findings.good(
             "backups",
             format_args!(
                 "the newest is of database {:?}, {} ago",
                 backup.database,
-                words::duration(backup.finished, context.clock.now())
+                words::duration(backup.finished, now)
             ),
         ),
         None => findings.warning("backups", "there is none yet", "'pgkeep backup' makes one"),
+    }
+}
+
+/// The newest attempt at each database that has ended, where it is no whole backup.
+fn unmade(catalogue: &Catalogue, now: Timestamp) -> Vec<&Entry> {
+    let mut newest: BTreeMap<&str, &Entry> = BTreeMap::new();
+    for entry in &catalogue.entries {
+        match entry {
+            Entry::Complete(record) => {
+                newest.insert(&record.database, entry);
+            }
+            Entry::Attempt(attempt) if !catalogue.is_running(attempt, now) => {
+                newest.insert(&attempt.database, entry);
+            }
+            // The one is told as what it is, and of the other nobody knows yet.
+            Entry::Unreadable(_) | Entry::Attempt(_) => {}
+        }
+    }
+    newest.retain(|_, entry| match entry {
+        Entry::Complete(record) => !record.globals,
+        Entry::Attempt(_) | Entry::Unreadable(_) => true,
+    });
+    newest.into_values().collect()
+}
+
+fn tell_unmade(catalogue: &Catalogue, entry: &Entry, now: Timestamp, findings: &mut Findings) {
+    match entry {
+        Entry::Complete(record) => findings.problem(
+            "backups",
+            format_args!(
+                "the newest of database {:?}, {} of {}, is partial: the cluster's globals are not \
+                 with it",
+                record.database,
+                record.id.short(),
+                words::time(record.started)
+            ),
+            "make another one with 'pgkeep backup', which tells why they cannot be read",
+        ),
+        Entry::Attempt(attempt) => {
+            let line = BackupLine::attempt(catalogue, attempt, now);
+            let (database, id) = (&attempt.database, attempt.id.short());
+            let started = words::time(attempt.begin.started);
+            let mut good = catalogue.complete();
+            let instead = match good.rfind(|backup| backup.database == *database) {
+                Some(good) => format!("is of {}", words::time(good.started)),
+                None => "is not there".to_owned(),
+            };
+            findings.problem(
+                "backups",
+                format_args!(
+                    "the newest attempt at database {database:?}, {id} of {started}, is {}; a good \
+                     backup {instead}",
+                    line.status()
+                ),
+                &format!(
+                    "'pgkeep show {id}' tells what is known of it; make another one with 'pgkeep \
+                     backup'. Where the database is gone, 'pgkeep prune' forgets the attempt after \
+                     90 days"
+                ),
+            );
+        }
+        Entry::Unreadable(_) => {}
     }
 }
 
