@@ -86,9 +86,11 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
                 run: &run,
             };
             // A password file may know the databases that are named, and no other.
-            let own = arguments.databases.is_empty().then_some(&connection);
-            let ways: Vec<_> = own.into_iter().chain(&connections).collect();
-            let globals = work.globals(&ways).await;
+            let (first, others) = match connections.split_first() {
+                Some(named) if !arguments.databases.is_empty() => named,
+                _ => (&connection, connections.as_slice()),
+            };
+            let globals = work.globals(first, others).await;
             let ended = work.dumps(&connections, globals.as_ref().ok()).await;
             (Some(globals), ended)
         }

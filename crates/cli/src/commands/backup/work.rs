@@ -31,24 +31,14 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Reads the globals by the first of several ways to connect that leads there.
+    /// Reads the globals, and tells how that ended. The ways to connect are tried one
+    /// after the other, `first` before `others`.
     pub(super) async fn globals(
         &self,
-        ways: &[&ConnectionParameters],
+        first: &ConnectionParameters,
+        others: &[ConnectionParameters],
     ) -> Result<Globals, GlobalsError> {
-        let mut read = Err(GlobalsError::Interrupted);
-        for connection in ways {
-            let mut stop = Box::pin(self.context.interrupt.requested());
-            let tried = Globals::read(connection, self.tools, stop.as_mut()).await;
-            let is_the_first = matches!(read, Err(GlobalsError::Interrupted));
-            let leads_nowhere = matches!(tried, Err(GlobalsError::Connect(_)));
-            if is_the_first || !leads_nowhere {
-                read = tried;
-            }
-            if !leads_nowhere {
-                break;
-            }
-        }
+        let read = self.globals_by_any(first, others).await;
         let output = self.context.output;
         let now = words::time(self.context.clock.now());
         match &read {
@@ -59,13 +49,38 @@ impl Work<'_> {
                     output.warning(format_args!(
                         "the globals hold no password hashes: role {:?} may not read them \
                          (pg_authid); restored roles will have no passwords",
-                        ways.first().map_or("", |way| way.user())
+                        first.user()
                     ));
                 }
             }
             Err(_) => output.say(format_args!("{now} END   globals: FAILED")),
         }
         read
+    }
+
+    /// Reads the globals by the first way that leads to the server; where none does, why
+    /// `first` does not.
+    async fn globals_by_any(
+        &self,
+        first: &ConnectionParameters,
+        others: &[ConnectionParameters],
+    ) -> Result<Globals, GlobalsError> {
+        let read = self.globals_by(first).await;
+        if !matches!(read, Err(GlobalsError::Connect(_))) {
+            return read;
+        }
+        for way in others {
+            let other = self.globals_by(way).await;
+            if !matches!(other, Err(GlobalsError::Connect(_))) {
+                return other;
+            }
+        }
+        read
+    }
+
+    async fn globals_by(&self, way: &ConnectionParameters) -> Result<Globals, GlobalsError> {
+        let mut stop = Box::pin(self.context.interrupt.requested());
+        Globals::read(way, self.tools, stop.as_mut()).await
     }
 
     /// Dumps each database by its connection, some at a time; tells them in the order
