@@ -145,6 +145,29 @@ async fn a_prune_says_that_unfinished_uploads_could_not_be_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_not_there_is_told_as_such_and_not_as_a_missing_repository() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let (s3s, moto) = (S3s::start(), Moto::start());
+    for access in [s3s.access(), moto.access()] {
+        let site = site_with(access);
+        init(&site, &cluster, access).await.ended(0);
+        let config = std::fs::read_to_string(site.path("pgkeep.toml")).unwrap();
+        let there = format!("s3://{}/", access.bucket);
+        assert!(config.contains(&there), "{config}");
+        let config = config.replace(&there, "s3://mistyped/");
+        std::fs::write(site.path("pgkeep.toml"), config).unwrap();
+        for command in ["list", "backup", "prune"] {
+            site.run(&[command]).await.ended(1).says(&[
+                "no such bucket",
+                "mistyped",
+                "hint: make the bucket first",
+            ]);
+        }
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_to_a_bucket_are_in_no_output() {
     let cluster = cluster_with_data().await;
     let server = S3s::start();

@@ -12,6 +12,8 @@ use crate::StorageErrorKind;
 /// The longest message that is passed on, in characters.
 const MESSAGE: usize = 300;
 
+const NO_BUCKET: &str = "NoSuchBucket";
+
 /// A server's answer that is no success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -54,7 +56,7 @@ impl Answer {
                 kind if kind.is_transient() => kind,
                 _ => K::Denied,
             },
-            "NoSuchBucket" | "NotImplemented" => K::Other,
+            NO_BUCKET | "NotImplemented" => K::Other,
             "ExpiredToken" | "InvalidToken" | "InvalidAccessKeyId" => K::Denied,
             "SlowDown" | "TooManyRequests" | "RequestLimitExceeded" => K::Throttled,
             // Somebody else writes this name at this moment.
@@ -81,7 +83,7 @@ impl Answer {
     pub(super) fn hint(&self) -> Option<&'static str> {
         Some(match self.code.as_str() {
             _ if self.of_credentials => "see docs/storage.md for where credentials are looked for",
-            "NoSuchBucket" => "make the bucket first, or correct its name",
+            NO_BUCKET => "make the bucket first, or correct its name",
             "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
                 "check the access key and the secret key, and which profile is in use"
             }
@@ -102,6 +104,9 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.of_credentials {
             f.write_str("no credentials: ")?;
+        }
+        if self.code == NO_BUCKET {
+            f.write_str("there is no such bucket: ")?;
         }
         write!(f, "HTTP status {}", self.status)?;
         if !self.code.is_empty() {
