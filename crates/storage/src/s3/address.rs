@@ -3,6 +3,7 @@
 //! Invariant: there is no secret in an address; a user or a password in it is
 //! refused, and no error repeats what was given but for names of keys.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
@@ -39,6 +40,12 @@ pub enum AddressError {
         /// The nearest one that is known.
         nearest: Option<&'static str>,
     },
+    /// A key is there twice: which of the two is meant cannot be known.
+    #[error("the address has the key '{key}' twice")]
+    Twice {
+        /// The key.
+        key: &'static str,
+    },
     /// A key's value cannot be used.
     #[error("the address's key '{key}' {problem}")]
     Value {
@@ -68,6 +75,7 @@ impl AddressError {
                 Some(name) => format!("did you mean '{name}'"),
                 None => format!("there is {}", KEYS.join(", ")),
             }),
+            Self::Twice { .. } => Some("leave one of the two out".to_owned()),
             Self::Value { .. } => None,
         }
     }
@@ -140,14 +148,19 @@ impl S3Address {
             prefix: prefix.to_owned(),
             ..Self::default()
         };
+        let mut given = BTreeSet::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            address.set(pair)?;
+            let key = address.set(pair)?;
+            if !given.insert(key) {
+                return Err(AddressError::Twice { key });
+            }
         }
         address.check_endpoint()?;
         Ok(address)
     }
 
-    fn set(&mut self, pair: &str) -> Result<(), AddressError> {
+    /// Takes a key with its value in, and tells the key.
+    fn set(&mut self, pair: &str) -> Result<&'static str, AddressError> {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         let Some(key) = KEYS.into_iter().find(|known| *known == key) else {
             return Err(AddressError::UnknownKey {
@@ -179,7 +192,7 @@ impl S3Address {
             "checksum" if value == "sha256" => self.checksum = true,
             _ => return Err(refused("can only be 'sha256'")),
         }
-        Ok(())
+        Ok(key)
     }
 
     /// Refuses a server without TLS that was not asked for by name.
@@ -274,6 +287,18 @@ mod tests {
         let error = S3Address::parse("s3://b?regoin=x").unwrap_err();
         assert!(error.to_string().contains("'regoin'"));
         assert_eq!(error.hint().unwrap(), "did you mean 'region'");
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_refused_by_name() {
+        for text in [
+            "s3://b?region=a&region=b",
+            "s3://b?region=a&profile=p&region=a",
+        ] {
+            let error = S3Address::parse(text).unwrap_err();
+            assert_eq!(error, AddressError::Twice { key: "region" }, "{text}");
+            assert!(error.to_string().contains("'region'"), "{error}");
+        }
     }
 
     #[test]
