@@ -341,6 +341,7 @@ fn describe(repository: &Repository, catalogue: &Catalogue, context: &Context) -
         Entry::Attempt(attempt) => BackupLine::attempt(catalogue, attempt, now),
         Entry::Unreadable(unreadable) => BackupLine {
             id: unreadable.id.clone(),
+            database: unreadable.database.clone(),
             started: unreadable.id.as_ref().map(BackupId::time),
             error: Some(unreadable.error.to_string()),
             ..BackupLine::empty(&catalogue.cluster)

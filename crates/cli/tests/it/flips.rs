@@ -78,14 +78,14 @@ async fn a_damaged_backup_hides_no_other() {
         .ended(1)
         .says(&[&damaged, "offset"]);
     assert_eq!(site.good().await, std::slice::from_ref(&whole));
+    // Which database it was of is known from its run.
     let listed = site.list().await;
-    assert!(
-        listed
-            .iter()
-            .any(|b| b["id"] == damaged.as_str() && b["status"] == "damaged")
+    let found = listed.iter().find(|b| b["id"] == damaged.as_str()).unwrap();
+    assert_eq!(
+        (&found["status"], &found["database"]),
+        (&"damaged".into(), &"postgres".into())
     );
 
-    // Which database it was of is known from its run.
     let of_postgres = restore(&["--database", "postgres", "--as", "new"]);
     let other = ["backup", "--database", "template1"];
     site.run(&other).await.ended(0);
