@@ -50,9 +50,10 @@ impl Context {
         Settings::load(self.config.as_deref(), &self.environment)
     }
 
-    /// A path from the command line.
+    /// A path from the command line; what is only `.` in it is left out.
     pub(crate) fn path(&self, given: &Path) -> PathBuf {
-        self.environment.working_directory().join(given)
+        let path = self.environment.working_directory().join(given);
+        path.components().collect()
     }
 
     /// PostgreSQL's programs on this machine.

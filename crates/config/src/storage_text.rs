@@ -29,7 +29,7 @@ impl fmt::Debug for StorageText {
 }
 
 /// What an address means: a path, a `file://` or an `s3://` URL. Relative paths
-/// start from `base`.
+/// start from `base`; what is only `.` in a path is left out.
 ///
 /// # Errors
 /// `Address` for any other kind of address.
@@ -43,8 +43,12 @@ pub fn storage_text(repository: &str, url: &str, base: &Path) -> Result<StorageT
     };
     match url.split_once("://") {
         None if url.is_empty() => Err(refused()),
-        None => Ok(StorageText::Directory(base.join(url))),
-        Some(("file", path)) if path.starts_with('/') => Ok(StorageText::Directory(path.into())),
+        None => Ok(StorageText::Directory(
+            base.join(url).components().collect(),
+        )),
+        Some(("file", path)) if path.starts_with('/') => Ok(StorageText::Directory(
+            Path::new(path).components().collect(),
+        )),
         Some(("s3", _)) => Ok(StorageText::Url(url.to_owned())),
         Some(_) => Err(refused()),
     }
@@ -58,6 +62,24 @@ mod tests {
     fn an_address_of_another_kind_is_refused() {
         for url in ["ftp://host/x", "file://relative", ""] {
             assert!(storage_text("r", url, Path::new("/")).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_path_says_nothing_that_is_only_a_dot_and_keeps_where_links_may_lead() {
+        for (url, path) in [
+            ("./x", "/home/x"),
+            (".", "/home"),
+            ("x/./y/", "/home/x/y"),
+            ("../x", "/home/../x"),
+            ("file:///a/./b/../c", "/a/b/../c"),
+        ] {
+            let storage = storage_text("r", url, Path::new("/home")).unwrap();
+            // Paths that differ in dots are equal, as paths.
+            let StorageText::Directory(found) = storage else {
+                panic!("{url} is no directory");
+            };
+            assert_eq!(found.to_str(), Some(path), "{url}");
         }
     }
 

@@ -144,7 +144,7 @@ fn plan(arguments: &Init, context: &Context) -> Result<Plan, CliError> {
     });
     let config = match &settings {
         Some(settings) => settings.file.clone().unwrap_or_default(),
-        None => here.join(named.unwrap_or_else(|| PathBuf::from(FILE_NAME))),
+        None => context.path(&named.unwrap_or_else(|| PathBuf::from(FILE_NAME))),
     };
     let beside = config.parent().unwrap_or(here).to_owned();
     let (repository_name, repository) = place(arguments, context, settings.as_ref())?;
