@@ -138,6 +138,22 @@ impl Repository {
         })
     }
 
+    /// The right to open `record`'s backup: where no key at hand opens any, the error names
+    /// those that open this one, which may be retired.
+    ///
+    /// # Errors
+    /// `NoIdentity` where none of `identities` is a reader's.
+    pub fn read_access_to(
+        &self,
+        record: &BackupRecord,
+        identities: &Identities,
+    ) -> Result<ReadAccess, RepositoryError> {
+        self.read_access(identities).map_err(|error| match error {
+            RepositoryError::NoIdentity { .. } => self.no_identity_for(record),
+            error => error,
+        })
+    }
+
     fn is_hosts(&self, recipient: &Recipient) -> bool {
         self.keys.vouched.iter().any(|key| {
             key.record.role == KeyRole::Host && key.record.recipient.as_ref() == Some(recipient)
@@ -153,7 +169,7 @@ impl Repository {
             keys.find(|key| key.record.recipient == recipient && key.record.role != KeyRole::Host)
         });
         let Some(key) = ours else {
-            return self.no_identity();
+            return self.no_identity_for(record);
         };
         let retired = key.retirement.as_ref().map(|end| end.retired);
         // What it is sealed to was settled when its run began; and clocks may be wrong.
@@ -183,6 +199,32 @@ impl Repository {
         match &key.record.recipient {
             Some(recipient) => format!("{role} {name:?} ({recipient})"),
             None => format!("{role} {name:?} ({fingerprint})"),
+        }
+    }
+
+    /// That no key at hand opens a backup, with those that it is sealed to.
+    fn no_identity_for(&self, record: &BackupRecord) -> RepositoryError {
+        let is_read_by = |key: &&VouchedKey| {
+            let of_reader = key.record.role == KeyRole::Recovery;
+            of_reader && record.sealed_to.contains(&key.record.fingerprint())
+        };
+        let keys = self.keys.vouched.iter().filter(is_read_by);
+        let told = keys.filter_map(|key| {
+            let recipient = key.record.recipient.as_ref()?;
+            let end = key.retirement.as_ref().map_or("", |_| " (retired)");
+            Some(format!("{recipient}{end}"))
+        });
+        let recipients: Vec<String> = told.collect();
+        if recipients.is_empty() {
+            return self.no_identity();
+        }
+        RepositoryError::NoIdentity {
+            location: self.location(),
+            recipients,
+            passphrase: record
+                .sealed_to
+                .iter()
+                .any(|key| self.wrapped_key(key).is_some()),
         }
     }
 

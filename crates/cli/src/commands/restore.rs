@@ -75,7 +75,8 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         }
         let now = context.clock.now();
         let record = select(&opened.catalogue, &selection, now)?;
-        let access = opened.repository.read_access(&opened.keys.recovery())?;
+        let keys = opened.keys.recovery();
+        let access = opened.repository.read_access_to(record, &keys)?;
         let backup = match opened.repository.open_backup(&access, record).await {
             Ok(backup) => backup,
             Err(error) => return Err(opened.repository.explain(record, error).await.into()),

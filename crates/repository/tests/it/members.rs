@@ -1,7 +1,7 @@
 //! Who comes, and what they can open and write then.
 
 use pgkeep_format::names::{KeyObject, key_object};
-use pgkeep_format::{Envelope, HostKey, KeyRole, RecordKind, RecoveryIdentity};
+use pgkeep_format::{Envelope, HostKey, Identities, KeyRole, RecordKind, RecoveryIdentity};
 use pgkeep_repository::RepositoryError;
 
 use crate::deletion::dump;
@@ -52,7 +52,20 @@ async fn a_recovery_key_that_is_added_opens_what_comes_and_vouches_too() {
     let error = read_with(&world, &second, &before).await.unwrap_err();
     let hint = error.hint().unwrap();
     assert!(hint.contains(first.recipient().as_str()), "{hint}");
+    // And to whoever has no key at hand, or a stranger's.
     let repository = world.open().await.unwrap();
+    let nothing = Identities::default();
+    let error = repository.read_access_to(&before, &nothing).unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(
+        hint.contains(&format!("{} (retired)", first.recipient())),
+        "{hint}"
+    );
+    assert!(!hint.contains(second.recipient().as_str()), "{hint}");
+    let stranger = alone(&RecoveryIdentity::generate());
+    let error = repository.facts(&before, &stranger).await.unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(hint.contains(first.recipient().as_str()), "{hint}");
     repository.owner_access(&alone(&second)).unwrap();
     assert!(repository.opens_to_all(&after) && !repository.opens_to_all(&before));
 }
