@@ -7,6 +7,7 @@ mod faults;
 mod flips;
 mod keys;
 mod members;
+mod overwriting;
 mod owner;
 mod parent_choice;
 mod parents;

@@ -54,10 +54,37 @@ impl World {
         world
     }
 
+    /// A sealed one, on what `storage` makes of the memory.
+    pub(crate) async fn on<S: Storage + 'static>(
+        storage: impl FnOnce(&MemoryStorage) -> Arc<S>,
+    ) -> (Self, Arc<S>) {
+        let identities = vec![RecoveryIdentity::generate()];
+        let mut made = None;
+        let mut world = Self::new_on(identities, None, None, |memory| {
+            let storage = storage(memory);
+            made = Some(Arc::clone(&storage));
+            storage
+        })
+        .await;
+        let storage = made.unwrap();
+        world.elsewhere = Some(Arc::<S>::clone(&storage));
+        (world, storage)
+    }
+
     async fn new(
         identities: Vec<RecoveryIdentity>,
         owner: Option<&RecoveryIdentity>,
         passphrase: Option<&Passphrase>,
+    ) -> Self {
+        let plain = |memory: &MemoryStorage| -> Arc<dyn Storage> { Arc::new(memory.clone()) };
+        Self::new_on(identities, owner, passphrase, plain).await
+    }
+
+    async fn new_on(
+        identities: Vec<RecoveryIdentity>,
+        owner: Option<&RecoveryIdentity>,
+        passphrase: Option<&Passphrase>,
+        storage: impl FnOnce(&MemoryStorage) -> Arc<dyn Storage>,
     ) -> Self {
         // A host's clock and the storage's have nothing to do with each other.
         let storage_clock = Arc::new(ScriptedClock::at("2001-01-01T00:00:00Z"));
@@ -75,7 +102,8 @@ impl World {
         }
         let trust = new.trust();
         host.pin(trust.clone());
-        new.create(&memory, &clock, &random).await.unwrap();
+        let storage = storage(&memory);
+        new.create(storage.as_ref(), &clock, &random).await.unwrap();
         Self {
             memory,
             elsewhere: None,
