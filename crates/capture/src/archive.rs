@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use pgkeep_postgres::tools::{ArchiveEvent, ArchiveScanner, DataKind, GaveUp};
 
+use crate::Phase;
+
 /// What a custom-format archive begins with (src/bin/pg_dump/pg_backup_archiver.c,
 /// `WriteHead`).
 const MAGIC: &[u8] = b"PGDMP";
@@ -41,11 +43,30 @@ pub(crate) struct Passing {
     length: u64,
     head: Vec<u8>,
     began: u64,
+    /// The entry that was told to pass by.
+    entered: Option<i32>,
     /// By dump id.
     data: HashMap<i32, TableData>,
 }
 
 impl Passing {
+    /// What passes by, where that is another entry's data than when this was last asked.
+    pub(crate) fn entered(&mut self) -> Option<Phase> {
+        let entry = self.scanner.current()?;
+        if self.entered == Some(entry.dump_id) {
+            return None;
+        }
+        self.entered = Some(entry.dump_id);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Some(match entry.kind {
+            DataKind::LargeObjects => Phase::LargeObjects,
+            DataKind::Table | DataKind::Other => Phase::Rows {
+                schema: entry.namespace.as_deref().map(text).unwrap_or_default(),
+                table: text(&entry.tag),
+            },
+        })
+    }
+
     /// Sees the next bytes; tells where in them a table's data begins.
     pub(crate) fn see(&mut self, bytes: &Bytes) -> Vec<usize> {
         let missing = MAGIC.len().saturating_sub(self.head.len());

@@ -24,7 +24,7 @@ use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 
 use crate::archive::{Archive, Passing};
-use crate::{CaptureError, Globals, Pace, facts};
+use crate::{CaptureError, Globals, Pace, Phase, Progress, facts, locks};
 
 /// How much is read from `pg_dump` at a time, in bytes.
 const READ: usize = 256 << 10;
@@ -47,6 +47,8 @@ pub struct Dump<'a> {
     /// How fast, of all dumps of a run together; as fast as it goes, where nothing is
     /// said.
     pub pace: Option<&'a Pace>,
+    /// Told how far it is.
+    pub progress: &'a Progress,
     /// Sizes to keep to.
     pub limits: Limits,
     /// For how long a table may stay locked; for ever, where nothing is said.
@@ -82,9 +84,11 @@ impl Dump<'_> {
             .backup(planned, self.limits, parent)
             .map_err(|source| store(database, source))?;
 
+        self.progress.store_by(backup.newly_packed());
+
         // Where any of it fails or is to stop, pg_dump is killed by being dropped.
         let pumped = tokio::select! {
-            pumped = self.pump(database, &mut prepared.dump, &mut backup) => pumped,
+            pumped = self.pump(database, &mut prepared, &mut backup) => pumped,
             () = &mut stop => Err(Stopped::Source(interrupted())),
         };
         let ended = match pumped {
@@ -117,6 +121,7 @@ impl Dump<'_> {
             return Err(store(database, backup.failure().await));
         }
 
+        self.progress.enter(Phase::Storing);
         let stored = tokio::select! {
             stored = backup.finish() => stored.map_err(|source| store(database, source))?,
             () = &mut stop => return Err(interrupted()),
@@ -129,6 +134,7 @@ impl Dump<'_> {
         }
         // From here on it is waited for: a commit is made or not, never in doubt.
         let meta = self.meta(database, prepared.seen, &archive)?;
+        self.progress.enter(Phase::Committing);
         let committed = stored.commit(meta, || self.clock.now()).await;
         committed.map_err(|source| store(database, source))
     }
@@ -247,17 +253,23 @@ impl Dump<'_> {
     async fn pump(
         &self,
         database: &str,
-        dump: &mut RunningDump,
+        Prepared { snapshot, dump, .. }: &mut Prepared,
         backup: &mut BackupWriter<'_>,
     ) -> Result<Archive, Stopped> {
         let mut passing = Passing::default();
         let Some(mut output) = dump.take_stdout() else {
             return Ok(passing.end());
         };
+        self.progress.enter(Phase::Schema);
         let file = backup.file(DUMP_FILE, Cutting::Content).await;
         let mut file = file.map_err(|_| Stopped::Storage)?;
+        let looking = locks::tell(self.progress, snapshot.connection());
+        let mut piece = tokio::select! {
+            piece = read(&mut output) => piece,
+            never = looking => match never {},
+        };
         loop {
-            let bytes = read(&mut output).await.map_err(|source| {
+            let bytes = piece.map_err(|source| {
                 let database = database.to_owned();
                 Stopped::Source(CaptureError::Read { database, source })
             })?;
@@ -269,9 +281,14 @@ impl Dump<'_> {
                 pace.take(bytes.len()).await;
             }
             let tables = passing.see(&bytes);
+            self.progress.add(bytes.len());
+            if let Some(phase) = passing.entered() {
+                self.progress.enter(phase);
+            }
             write(&mut file, bytes, tables)
                 .await
                 .map_err(|_| Stopped::Storage)?;
+            piece = read(&mut output).await;
         }
     }
 }

@@ -5,6 +5,7 @@
 //! command that needs none works without.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pgkeep_config::{
     ClusterSettings, ConfigError, ConnectionText, DumpSettings, EncryptionMode, Settings,
@@ -19,6 +20,7 @@ use crate::arguments::Arguments;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::keys::{KeysAtHand, unlock};
+use crate::live::{self, Row, Shown};
 use crate::output::Output;
 use crate::process::{self, SystemClock, SystemRandom};
 use crate::{server_password, storage};
@@ -48,6 +50,11 @@ impl Context {
     /// What is in force.
     pub(crate) fn settings(&self) -> Result<Settings, ConfigError> {
         Settings::load(self.config.as_deref(), &self.environment)
+    }
+
+    /// Shows a line of progress until what it gives is dropped.
+    pub(crate) fn live(&self, row: impl Row + 'static) -> Shown {
+        live::show(&self.environment, Arc::new(row))
     }
 
     /// A path from the command line; what is only `.` in it is left out.

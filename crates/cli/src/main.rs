@@ -11,6 +11,7 @@ mod context;
 mod error;
 mod interrupt;
 mod keys;
+mod live;
 mod output;
 mod passphrase;
 mod private_file;

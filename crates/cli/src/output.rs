@@ -1,7 +1,8 @@
 //! Where words and data go.
 //!
 //! Invariants: data goes to stdout, talk to stderr; with `--json` stdout holds
-//! one JSON object with a `version` and nothing else. A reader who has gone away
+//! one JSON object with a `version` and nothing else. All of it goes above the lines that
+//! tell how far the work is, while there are any. A reader who has gone away
 //! (a closed pipe) is no failure.
 
 use std::fmt::Display;
@@ -12,6 +13,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::error::{CliError, chain};
+use crate::live::above;
 
 /// The version of every JSON object that is printed.
 pub(crate) const JSON_VERSION: u32 = 1;
@@ -34,7 +36,7 @@ impl Output {
     /// Data for people; nothing where JSON is wanted.
     pub(crate) fn data(self, words: impl Display) {
         if !self.json {
-            check(write!(anstream::stdout(), "{words}"));
+            check(above(|| write!(anstream::stdout(), "{words}")));
         }
     }
 
@@ -47,7 +49,7 @@ impl Output {
             what: "print JSON",
             source: error.into(),
         })?;
-        check(writeln!(anstream::stdout(), "{text}"));
+        check(above(|| writeln!(anstream::stdout(), "{text}")));
         Ok(())
     }
 
@@ -69,40 +71,42 @@ impl Output {
 
     /// A line of talk.
     pub(crate) fn say(self, words: impl Display) {
-        quietly(writeln!(anstream::stderr(), "{words}"));
+        quietly(above(|| writeln!(anstream::stderr(), "{words}")));
     }
 
     /// A question; the answer is typed behind it.
     pub(crate) fn ask(self, question: impl Display) {
         let mut stderr = anstream::stderr();
-        quietly(write!(stderr, "{question}").and_then(|()| stderr.flush()));
+        let ask = || write!(stderr, "{question}").and_then(|()| stderr.flush());
+        quietly(above(ask));
     }
 
     /// Something that should be looked at.
     pub(crate) fn warning(self, words: impl Display) {
-        quietly(writeln!(
-            anstream::stderr(),
-            "{WARNING}warning:{WARNING:#} {words}"
-        ));
+        quietly(above(|| {
+            writeln!(anstream::stderr(), "{WARNING}warning:{WARNING:#} {words}")
+        }));
     }
 
     /// A failure with its causes and what to do about it.
     pub(crate) fn failure(self, error: &CliError) {
-        let mut words = chain(error).into_iter();
-        let first = words.next().unwrap_or_default();
-        quietly(writeln!(
-            anstream::stderr(),
-            "{ERROR}error:{ERROR:#} {first}"
-        ));
-        for cause in words {
+        above(|| {
+            let mut words = chain(error).into_iter();
+            let first = words.next().unwrap_or_default();
             quietly(writeln!(
                 anstream::stderr(),
-                "{ERROR}caused by:{ERROR:#} {cause}"
+                "{ERROR}error:{ERROR:#} {first}"
             ));
-        }
-        if let Some(hint) = error.hint() {
-            quietly(writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {hint}"));
-        }
+            for cause in words {
+                quietly(writeln!(
+                    anstream::stderr(),
+                    "{ERROR}caused by:{ERROR:#} {cause}"
+                ));
+            }
+            if let Some(hint) = error.hint() {
+                quietly(writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {hint}"));
+            }
+        });
     }
 }
 

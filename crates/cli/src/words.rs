@@ -62,12 +62,15 @@ pub(crate) fn duration(from: Timestamp, to: Timestamp) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.1} s");
     }
-    let whole = to.duration_since(from).as_secs();
-    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
-    if hours == 0 {
-        format!("{minutes} min {seconds} s")
-    } else {
-        format!("{hours} h {minutes} min")
+    span(u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0))
+}
+
+/// So many seconds, such as `2 min 5 s`.
+pub(crate) fn span(seconds: u64) -> String {
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
 }
 

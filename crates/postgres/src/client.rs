@@ -3,6 +3,7 @@
 //! Invariant: every session has an empty `search_path`, so that no object of a
 //! user's schema can stand in for one of the catalogue's.
 
+mod awaited;
 mod backup_role;
 mod child_environment;
 mod choose;
@@ -37,6 +38,7 @@ mod tls;
 mod values;
 mod version;
 
+pub use awaited::awaited_table;
 pub use backup_role::BackupRole;
 pub use child_environment::SecretOrPlain;
 pub use connect_error::ConnectError;

@@ -4,6 +4,9 @@
 //! but packs, manifest and facts, `backup` can be written down. [`Committed`]
 //! exists only once the `backup` record is durable.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use pgkeep_format::cut::Cutting;
@@ -80,6 +83,13 @@ impl<'a> BackupWriter<'a> {
     ) -> Result<FileWriter<'_>, RepositoryError> {
         self.engine.file(path, cutting).await?;
         Ok(FileWriter(&self.engine))
+    }
+
+    /// Counts what is newly stored, in bytes, for whoever looks on: frames that were
+    /// packed so far. Which of them are durable it does not say.
+    #[must_use]
+    pub fn newly_packed(&self) -> Arc<AtomicU64> {
+        self.engine.packed()
     }
 
     /// Gives the backup up, and waits until nothing more is stored for it.

@@ -22,7 +22,7 @@ use crate::globals::Globals;
 use crate::left_out::LeftOut;
 use crate::preflight::{Preflight, Wanted};
 use crate::server::{Server, connect_beside};
-use crate::{RestoreError, compare, contents, facts};
+use crate::{Phase, Progress, RestoreError, compare, contents, facts};
 
 /// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1), in bytes.
 const NAME_LIMIT: usize = 63;
@@ -46,6 +46,8 @@ pub struct DumpRestore<'a> {
     /// What an existing database of that name is called from then on that the new one is
     /// in its place; where there is none, an existing one is refused.
     pub replace: Option<&'a str>,
+    /// Told how far it is.
+    pub progress: &'a Progress,
     /// Whether missing roles that it needs are made from the backup's globals.
     pub create_roles: bool,
 }
@@ -176,6 +178,7 @@ impl PreparedRestore<'_> {
             database: name,
             target: server.connection.with_database(&draft),
             tools,
+            progress: self.restore.progress,
             left_out: self.restore.left_out,
         };
         let interrupted = || {
@@ -190,11 +193,13 @@ impl PreparedRestore<'_> {
             Ok(raw_bytes) => raw_bytes,
             Err(failure) => return Err(server.undo(&draft, failure).await),
         };
+        self.restore.progress.enter(Phase::Comparing);
         // While it still takes connections: what would keep them out comes last.
         tokio::select! {
             compared = self.compare(&draft) => compared?,
             () = &mut stop => return Err(server.undo(&draft, interrupted()).await),
         }
+        self.restore.progress.enter(Phase::Finishing);
         let finished = async {
             client::finish(admin, &draft, properties)
                 .await

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-use crate::{RestoreError, StopSignal};
+use crate::{Phase, Progress, RestoreError, StopSignal};
 
 /// Writes a backup's `file` to `path` and tells its length in bytes.
 ///
@@ -25,6 +25,7 @@ pub async fn to_file(
     backup: &OpenBackup,
     file: &str,
     path: &Path,
+    progress: &Progress,
     stop: StopSignal<'_>,
 ) -> Result<u64, RestoreError> {
     if path.symlink_metadata().is_ok() {
@@ -33,7 +34,7 @@ pub async fn to_file(
     }
     let draft = Draft::create(path)?;
     let written = tokio::select! {
-        written = fill(backup, file, path, &draft.path) => written?,
+        written = fill(backup, file, path, &draft.path, progress) => written?,
         () = stop => {
             let what = format!("backup {}", backup.record().id);
             return Err(RestoreError::Interrupted { what });
@@ -48,6 +49,7 @@ async fn fill(
     name: &str,
     path: &Path,
     draft: &Path,
+    progress: &Progress,
 ) -> Result<u64, RestoreError> {
     let failed = |source| file_error(path, source);
     let read = |source| RestoreError::Read {
@@ -60,6 +62,7 @@ async fn fill(
         .await
         .map_err(failed)?;
     let mut reader = backup.read(name).map_err(read)?;
+    progress.enter(Phase::Filling);
     let mut written = 0;
     loop {
         let bytes = match reader.next().await {
@@ -69,6 +72,7 @@ async fn fill(
         };
         file.write_all(&bytes).await.map_err(failed)?;
         written += bytes.len() as u64;
+        progress.add(bytes.len());
     }
     file.flush().await.map_err(failed)?;
     file.sync_all().await.map_err(failed)?;

@@ -12,6 +12,7 @@ use tokio::process::ChildStdin;
 
 use crate::RestoreError;
 use crate::left_out::LeftOut;
+use crate::{Phase, Progress};
 
 /// An archive that is about to be restored.
 pub(crate) struct Filling<'a> {
@@ -21,6 +22,8 @@ pub(crate) struct Filling<'a> {
     pub(crate) target: ConnectionParameters,
     /// Where `pg_restore` is.
     pub(crate) tools: &'a ToolDirectory,
+    /// Told how far it is.
+    pub(crate) progress: &'a Progress,
     /// What it is to leave out.
     pub(crate) left_out: LeftOut,
 }
@@ -45,6 +48,7 @@ impl Filling<'_> {
         match self.feed(backup, &mut input).await {
             Ok(raw_bytes) => {
                 drop(input);
+                self.progress.enter(Phase::Indexes);
                 running.wait().await.map_err(|source| self.tool(source))?;
                 Ok(raw_bytes)
             }
@@ -69,6 +73,7 @@ impl Filling<'_> {
             source,
         };
         let mut reader = backup.read(DUMP_FILE).map_err(read)?;
+        self.progress.enter(Phase::Filling);
         let mut raw_bytes = 0;
         loop {
             let bytes = match reader.next().await {
@@ -79,6 +84,7 @@ impl Filling<'_> {
             let fed = input.write_all(&bytes).await;
             fed.map_err(|source| self.feeding(source))?;
             raw_bytes += bytes.len() as u64;
+            self.progress.add(bytes.len());
         }
         let flushed = input.shutdown().await;
         flushed.map_err(|source| self.feeding(source))?;

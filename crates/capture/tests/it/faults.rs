@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 
-use pgkeep_capture::{CaptureError, Dump};
+use pgkeep_capture::{CaptureError, Dump, Progress};
 use pgkeep_format::records::{BackupKind, PlannedBackup, Selection};
 use pgkeep_format::{HostKey, Identities, RecoveryIdentity, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
@@ -89,6 +89,7 @@ impl Scene {
             globals: None,
             selection: &Selection::default(),
             pace: None,
+            progress: &Progress::default(),
             limits: limits(),
             lock_timeout: None,
             warn: &|words| panic!("a warning: {words}"),

@@ -7,17 +7,20 @@ mod database;
 mod file;
 mod globals;
 mod plan;
+mod progress;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use pgkeep_format::Encryption;
 use pgkeep_postgres::client::ConnectionParameters;
-use pgkeep_restore::{DumpRestore, LeftOut, Selection, select};
+use pgkeep_restore::{DumpRestore, LeftOut, Progress, Selection, select};
 use pgkeep_types::{BackupId, Clock, Timestamp};
 use serde::Serialize;
 
+use self::progress::RestoreRow;
 use crate::arguments::Restore;
 use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::Context;
@@ -113,6 +116,7 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         None => connection.clone(),
     };
     let tools = context.tools(&opened.settings).await;
+    let progress = Arc::new(Progress::default());
     let restore = DumpRestore {
         connection: &connection,
         admin: &admin,
@@ -124,11 +128,13 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         },
         replace: arguments.replace.then_some(aside.as_str()),
         create_roles: arguments.create_roles,
+        progress: &progress,
     };
     if arguments.dry_run {
         return plan::run(context, arguments, &opened, &backup, restore).await;
     }
-    database::run(context, arguments, &backup, restore).await
+    let row = RestoreRow::new(&name, Some(record.raw_bytes), &progress);
+    database::run(context, arguments, &backup, restore, row).await
 }
 
 async fn with_password(

@@ -144,6 +144,15 @@ impl ArchiveScanner {
         }
     }
 
+    /// The entry whose data is passing by.
+    #[must_use]
+    pub fn current(&self) -> Option<&TocEntry> {
+        match &self.stage {
+            Stage::Data(data) => self.toc()?.get(data.current_index()?),
+            Stage::Head(_) | Stage::Toc(_) | Stage::Lost(_) => None,
+        }
+    }
+
     /// Why there are no more events; `None` while the archive is understood.
     #[must_use]
     pub fn gave_up(&self) -> Option<GaveUp> {

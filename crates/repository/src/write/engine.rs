@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::sync_channel;
 
 use bytes::Bytes;
@@ -34,6 +35,7 @@ const INPUT: usize = 4;
 pub(crate) struct Engine {
     input: mpsc::Sender<Input>,
     upload: JoinHandle<Result<Written, RepositoryError>>,
+    packed: Arc<AtomicU64>,
 }
 
 /// Files that are stored.
@@ -72,6 +74,7 @@ impl Engine {
         let cutter = Cutter::new(&access.secret, reader, jobs, output);
         threads::spawn("cut", move || cutter.run(source))?;
 
+        let packed = Arc::new(AtomicU64::new(0));
         let seal = repository.host_seal(&access.recipient);
         let index = IndexPacker::new(&access.secret, seal, upload.clone());
         let packer = Packer {
@@ -87,6 +90,7 @@ impl Engine {
             contents: Contents::new(parent.as_ref()),
             pack: None,
             next: 0,
+            packed: Arc::clone(&packed),
             prints: Vec::new(),
             placed: BTreeMap::new(),
             waiting: Vec::new(),
@@ -101,7 +105,13 @@ impl Engine {
         Ok(Self {
             input,
             upload: tokio::spawn(target.store(queue, parent)),
+            packed,
         })
+    }
+
+    /// How many bytes of new frames were packed so far.
+    pub(crate) fn packed(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.packed)
     }
 
     /// Begins a file.

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
 use pgkeep_format::{
@@ -66,6 +68,8 @@ pub(super) struct Packer {
     pub(super) contents: Contents,
     pub(super) pack: Option<PackWriter<PartSink>>,
     pub(super) next: u32,
+    /// How many bytes of frames were packed, for whoever looks on.
+    pub(super) packed: Arc<AtomicU64>,
     /// Fingerprints of the pack's frames that are in no block yet, by offset.
     pub(super) prints: Vec<(u64, Fingerprints)>,
     /// Where frames are, for as long as a leaf may name them.
@@ -131,6 +135,8 @@ impl Packer {
             }
         };
         let offset = pack.append(frame)?;
+        let length = frame.stored.len() as u64;
+        self.packed.fetch_add(length, Ordering::Relaxed);
         self.placed
             .insert(number, entry_of(frame, self.next, offset)?);
         self.prints.push((offset, prints));

@@ -7,6 +7,7 @@
 
 mod databases;
 mod parents;
+mod progress;
 mod report;
 mod work;
 

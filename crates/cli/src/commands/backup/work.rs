@@ -4,9 +4,11 @@
 //! what has not had its turn has failed.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::stream::{self, StreamExt};
-use pgkeep_capture::{CaptureError, Dump, Globals, GlobalsError, Pace};
+use pgkeep_capture::{CaptureError, Dump, Globals, GlobalsError, Pace, Progress};
 use pgkeep_config::DumpSettings;
 use pgkeep_format::records::{BackupRecord, PlannedBackup, Selection};
 use pgkeep_postgres::client::ConnectionParameters;
@@ -14,6 +16,7 @@ use pgkeep_postgres::tools::Tools;
 use pgkeep_repository::{Committed, Limits, Run};
 use pgkeep_types::Clock;
 
+use super::progress::{DoneRow, DumpRow};
 use super::report::Ended;
 use crate::context::Context;
 use crate::words;
@@ -91,11 +94,20 @@ impl Work<'_> {
         globals: Option<&Globals>,
     ) -> Vec<Ended> {
         let each = self.run.planned().iter().zip(connections);
-        let dumps = each.map(|(planned, connection)| self.dump(globals, planned, connection));
-        stream::iter(dumps)
-            .buffered(self.jobs.get())
-            .collect()
-            .await
+        let done = Arc::new(DoneRow {
+            done: AtomicUsize::new(0),
+            databases: connections.len(),
+        });
+        let shown = (connections.len() > 1).then(|| self.context.live(Arc::clone(&done)));
+        let dumps = each.map(async |(planned, connection)| {
+            let ended = self.dump(globals, planned, connection).await;
+            done.done.fetch_add(1, Ordering::Relaxed);
+            ended
+        });
+        let ended = stream::iter(dumps).buffered(self.jobs.get());
+        let ended = ended.collect().await;
+        drop(shown);
+        ended
     }
 
     async fn dump(
@@ -104,6 +116,7 @@ impl Work<'_> {
         planned: &PlannedBackup,
         connection: &ConnectionParameters,
     ) -> Ended {
+        let progress = Arc::new(Progress::default());
         let dump = Dump {
             connection,
             tools: self.tools,
@@ -111,12 +124,16 @@ impl Work<'_> {
             globals,
             selection: self.selection,
             pace: self.pace,
+            progress: &progress,
             limits: Limits::default().shared_by(self.jobs),
             lock_timeout: self.dump.lock_timeout,
             warn: &|words| self.context.output.warning(words),
         };
         let made = match self.context.interrupt.was_requested() {
-            false => self.told(&dump, planned).await,
+            false => {
+                let row = DumpRow::new(&planned.database, &progress);
+                self.told(&dump, planned, row).await
+            }
             true => Err(CaptureError::Interrupted {
                 database: planned.database.clone(),
             }),
@@ -129,6 +146,7 @@ impl Work<'_> {
         &self,
         dump: &Dump<'_>,
         planned: &PlannedBackup,
+        row: DumpRow,
     ) -> Result<BackupRecord, CaptureError> {
         let Self { context, run, .. } = self;
         let started = context.clock.now();
@@ -139,7 +157,9 @@ impl Work<'_> {
             planned.id
         ));
         let mut stop = Box::pin(context.interrupt.requested());
+        let shown = context.live(row);
         let made = dump.capture(run, planned, stop.as_mut()).await;
+        drop(shown);
         let now = context.clock.now();
         let took = words::duration(started, now);
         match &made {

@@ -7,6 +7,7 @@ use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{DumpRestore, LeftOut, Restored};
 use pgkeep_types::Clock;
 
+use super::progress::RestoreRow;
 use super::{Report, globals, left_out_words};
 use crate::arguments::Restore;
 use crate::context::Context;
@@ -20,6 +21,7 @@ pub(super) async fn run(
     arguments: &Restore,
     backup: &OpenBackup,
     restore: DumpRestore<'_>,
+    row: RestoreRow,
 ) -> Result<Exit, CliError> {
     let record = backup.record();
     let what = format!("the restore of database {:?}", restore.name);
@@ -54,7 +56,9 @@ pub(super) async fn run(
     ));
     let LeftOut { owner, privileges } = restore.left_out;
     let mut stop = Box::pin(context.interrupt.requested());
+    let shown = context.live(row);
     let restored: Restored = prepared.apply(stop.as_mut()).await?;
+    drop(shown);
     let now = context.clock.now();
     context.output.say(format_args!(
         "{} END   restore of {:?}: {} in {}, {} tables",

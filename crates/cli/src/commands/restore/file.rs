@@ -1,12 +1,14 @@
 //! A file of a backup into a file.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
 use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{RestoreError, to_file};
+use pgkeep_restore::{Progress, RestoreError, to_file};
 
 use super::Report;
+use super::progress::RestoreRow;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -29,7 +31,12 @@ pub(super) async fn run(
         false => (DUMP_FILE, "the archive", "pg_restore takes it"),
     };
     let mut stop = Box::pin(context.interrupt.requested());
-    let raw_bytes = to_file(backup, file, path, stop.as_mut()).await?;
+    let progress = Arc::new(Progress::default());
+    // The globals are a small part of what is recorded.
+    let total = (!globals).then_some(record.raw_bytes);
+    let shown = context.live(RestoreRow::new(&record.database, total, &progress));
+    let raw_bytes = to_file(backup, file, path, &progress, stop.as_mut()).await?;
+    drop(shown);
     context.output.say(format_args!(
         "wrote {what} of database {:?} from {}, {}; {taken_by}",
         record.database,

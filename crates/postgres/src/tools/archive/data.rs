@@ -58,6 +58,12 @@ impl Data {
         }
     }
 
+    /// Its place in the table of contents.
+    pub(super) fn current_index(&self) -> Option<usize> {
+        self.current()?;
+        self.passed.checked_sub(1)
+    }
+
     /// Reads to the end of the piece: this part of an archive has no end that
     /// could be seen.
     pub(super) fn read(
