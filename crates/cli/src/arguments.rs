@@ -67,9 +67,10 @@ pub(crate) struct Demo {
     pub(crate) keep: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Init {
-    /// Where the repository will be: a directory, a file:// or an s3:// URL
+    /// Where the repository will be: a directory, a file:// or an s3:// URL. Without it init asks,
+    /// on a terminal, for everything that is not given
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) repository: Option<String>,
 
@@ -78,9 +79,9 @@ pub(crate) struct Init {
     #[arg(long, value_name = "URL")]
     pub(crate) connection: Option<String>,
 
-    /// What the cluster will be called
-    #[arg(long, value_name = "NAME", default_value = "main")]
-    pub(crate) cluster: ClusterName,
+    /// What the cluster will be called [default: main]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<ClusterName>,
 
     /// Seal to this age recipient instead of making a recovery key here; may be repeated
     #[arg(long = "recipient", value_name = "age1…")]
@@ -96,9 +97,13 @@ pub(crate) struct Init {
     #[arg(long)]
     pub(crate) passphrase: bool,
 
-    /// Whether backups are sealed
-    #[arg(long, value_enum, default_value_t = Encryption::Age)]
-    pub(crate) encryption: Encryption,
+    /// Whether backups are sealed [default: age]
+    #[arg(long, value_enum)]
+    pub(crate) encryption: Option<Encryption>,
+
+    /// Ask nothing: what is not given has a default, or is an error
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -76,6 +76,14 @@ impl Context {
         tools
     }
 
+    /// PostgreSQL's programs, where nothing is configured.
+    pub(crate) async fn unconfigured_tools(&self) -> Tools {
+        let named = self.environment.variable("PGKEEP_POSTGRES_BIN");
+        let named = named.map(std::env::split_paths).into_iter().flatten();
+        let named: Vec<PathBuf> = named.map(|path| self.path(&path)).collect();
+        Tools::find(&named, &self.environment).await
+    }
+
     /// The cluster that is meant, with its settings. Where none is configured any
     /// may be named: a new machine that has the repository and the key.
     pub(crate) fn cluster(

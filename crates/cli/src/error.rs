@@ -120,6 +120,9 @@ pub(crate) enum CliError {
         /// Why not.
         source: AddressError,
     },
+    /// A server cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     /// A cluster's server cannot be reached.
     #[error("the server of cluster {cluster} cannot be asked")]
     NoServer {
@@ -284,6 +287,7 @@ impl CliError {
             Self::Connection { source, .. } | Self::ConnectionArgument { source, .. } => {
                 source.hint()
             }
+            Self::Connect(error) => error.hint(),
             Self::NoServer { source, .. } => source.hint(),
             Self::NoAnswer { source, .. } => source.hint(),
             Self::Address { source, .. } => source.hint(),

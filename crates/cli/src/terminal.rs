@@ -5,8 +5,10 @@
 //! is typed afterwards, however the question ended.
 
 use std::io::{self, BufRead, IsTerminal};
+use std::thread;
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
@@ -36,6 +38,39 @@ pub(crate) async fn confirm(context: &Context, question: &str, yes: bool) -> Res
     }
 }
 
+/// Asks for a line; an empty one means the default, where there is one.
+pub(crate) async fn ask_line(
+    context: &Context,
+    question: &str,
+    default: Option<&str>,
+) -> Result<String, CliError> {
+    let shown = default.map(|default| format!(" [{default}]"));
+    let question = format!("{question}{}: ", shown.unwrap_or_default());
+    let answer = ask(context, &question).await?;
+    match (answer.trim(), default) {
+        ("", Some(default)) => Ok(default.to_owned()),
+        (answer, _) => Ok(answer.to_owned()),
+    }
+}
+
+/// Asks for a yes or a no until it is one; an empty answer means `default`.
+pub(crate) async fn ask_yes(
+    context: &Context,
+    question: &str,
+    default: bool,
+) -> Result<bool, CliError> {
+    let choice = if default { "[Y/n]" } else { "[y/N]" };
+    loop {
+        let answer = ask(context, &format!("{question} {choice} ")).await?;
+        match answer.trim() {
+            "" => return Ok(default),
+            "y" | "Y" | "yes" => return Ok(true),
+            "n" | "N" | "no" => return Ok(false),
+            _ => {}
+        }
+    }
+}
+
 /// Asks for a line that is not to be seen.
 pub(crate) async fn ask_secretly(
     context: &Context,
@@ -51,17 +86,26 @@ pub(crate) async fn ask_secretly(
 
 async fn ask(context: &Context, question: &str) -> Result<Zeroizing<String>, CliError> {
     context.output.ask(question);
-    let read = tokio::task::spawn_blocking(|| {
+    let failed = |source| CliError::Process {
+        what: "read the answer",
+        source,
+    };
+    let (sender, read) = oneshot::channel();
+    // A thread that nobody waits for: who stops at a question is not kept until it is
+    // answered.
+    let reader = thread::Builder::new().name("answer".to_owned());
+    let started = reader.spawn(move || {
         let mut line = Zeroizing::new(String::new());
-        io::stdin().lock().read_line(&mut line).map(|_| line)
+        let read = io::stdin().lock().read_line(&mut line);
+        // Who has stopped wants no answer.
+        let _ = sender.send(read.map(|length| (length > 0).then_some(line)));
     });
+    started.map_err(failed)?;
     let line = async {
-        let failed = |source| CliError::Process {
-            what: "read the answer",
-            source,
-        };
-        let line = read.await.map_err(|error| failed(error.into()))?;
-        let line = line.map_err(failed)?;
+        let gone = |_| failed(io::ErrorKind::UnexpectedEof.into());
+        let line = read.await.map_err(gone)?.map_err(failed)?;
+        // The end of the input (^D) is no answer, not even an empty one.
+        let line = line.ok_or(CliError::Declined)?;
         let text = line.strip_suffix('\n').unwrap_or(&line);
         Ok(Zeroizing::new(
             text.strip_suffix('\r').unwrap_or(text).to_owned(),

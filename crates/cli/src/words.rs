@@ -38,6 +38,15 @@ pub(crate) fn printable(text: &str) -> String {
     printable
 }
 
+/// One word for a shell (POSIX, 2.2.2), in quotes where it needs them.
+pub(crate) fn shell_word(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', "'\\''"))
+}
+
 /// An instant in the local zone, such as `2026-11-20 03:00:00 +01:00`.
 pub(crate) fn time(instant: Timestamp) -> String {
     let local = instant.to_zoned(TimeZone::system());

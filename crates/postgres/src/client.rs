@@ -52,7 +52,8 @@ pub use create_database::{
 pub use database_facts::{
     DatabaseFacts, Extension, Locale, LocaleProvider, Privilege, SecurityLabel, Setting,
 };
-pub use databases::{ListedDatabase, databases, may_read_passwords};
+pub use databases::{ListedDatabase, database_sizes, databases, may_read_passwords};
+pub use defaults::SOCKET_DIRECTORIES;
 pub use offer::{
     AvailableExtension, Rights, available_extensions, has_icu, knows_locale, may_give_to, owner_of,
     tablespace_exists, unknown_roles,
@@ -62,6 +63,7 @@ pub use parameters::{ConnectionParameters, SslMode};
 pub use query_error::{QueryError, Refusal};
 pub use quote::{identifier, literal};
 pub use readable::Unreadable;
+pub use service_file::services;
 pub use snapshot::ExportedSnapshot;
 pub use swap_databases::swap_databases;
 pub use tls::TlsSetupError;

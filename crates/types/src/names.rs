@@ -46,6 +46,13 @@ pub enum NameError {
 #[serde(into = "String", try_from = "String")]
 pub struct ClusterName(String);
 
+/// Where nobody says: `main`.
+impl Default for ClusterName {
+    fn default() -> Self {
+        Self("main".to_owned())
+    }
+}
+
 impl ClusterName {
     /// The longest name, in bytes.
     pub const LIMIT: usize = 63;

@@ -4,17 +4,20 @@
 //! repository is made, so that none is ever sealed to a key that was lost; a
 //! repository that could not be made leaves no keys behind.
 
+mod around;
 mod configuration;
+mod dialogue;
 mod making;
+mod next;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use pgkeep_config::{ConfigError, EncryptionMode, FILE_NAME, Settings, StorageText, storage_text};
-use pgkeep_format::{HostKey, Recipient, RecoveryIdentity, RecoveryKeyFile, Trust};
+use pgkeep_format::{HostKey, Passphrase, Recipient, RecoveryIdentity, RecoveryKeyFile, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::NewRepository;
-use pgkeep_types::{Clock, Random};
+use pgkeep_types::{Clock, ClusterName, Random};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -45,6 +48,8 @@ struct Plan {
     repository: StorageText,
     repository_name: String,
     config: PathBuf,
+    /// What the cluster is called.
+    cluster: ClusterName,
     /// Whether there is a configuration that stays as it is.
     configured: bool,
     host_key: PathBuf,
@@ -58,7 +63,15 @@ struct Plan {
 
 /// Makes it all.
 pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, CliError> {
-    let plan = plan(arguments, context)?;
+    refuse_password(arguments)?;
+    let settings = settings(context)?;
+    let config = config(context, settings.as_ref());
+    let asks = settings.is_none() && dialogue::is_wanted(arguments, context);
+    let arguments = &match asks {
+        true => dialogue::fill_in(arguments, context, &config).await?,
+        false => arguments.clone(),
+    };
+    let plan = plan(arguments, context, settings.as_ref(), config)?;
     let storage = storage::open(
         &plan.repository_name,
         &plan.repository,
@@ -85,7 +98,7 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
         .owned_by(owner.map(RecoveryIdentity::recipient));
     host.pin(new.trust());
     if let (Some(key), true) = (&made, plan.passphrase) {
-        let passphrase = passphrase::new(context, None).await?;
+        let passphrase = new_passphrase(context, asks).await?;
         new.wrap(key, &passphrase, &context.clock).await?;
     }
 
@@ -110,7 +123,7 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
 
     let trust = new.trust();
     let location = storage.location();
-    tell(context, &plan, arguments, &trust, &location, create_only);
+    tell(context, &plan, &trust, &location, create_only);
     context.output.json(&Report {
         version: JSON_VERSION,
         create_only,
@@ -126,32 +139,55 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     Ok(Exit::Done)
 }
 
-/// Works out where everything goes, and refuses what is there already.
-fn plan(arguments: &Init, context: &Context) -> Result<Plan, CliError> {
-    refuse_password(arguments)?;
-    let here = context.environment.working_directory();
-    let settings = match context.settings() {
-        Ok(settings) if settings.file.is_some() => Some(settings),
-        Ok(_) | Err(ConfigError::Missing { .. }) => None,
+/// The settings of a configuration that is there.
+fn settings(context: &Context) -> Result<Option<Settings>, CliError> {
+    match context.settings() {
+        Ok(settings) if settings.file.is_some() => Ok(Some(settings)),
+        Ok(_) | Err(ConfigError::Missing { .. }) => Ok(None),
         Err(ConfigError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            None
+            Ok(None)
         }
-        Err(error) => return Err(error.into()),
-    };
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The configuration's file: the one that is there, or that will be.
+fn config(context: &Context, settings: Option<&Settings>) -> PathBuf {
     let named = context.config.clone().or_else(|| {
         let variable = context.environment.variable("PGKEEP_CONFIG");
         variable.map(PathBuf::from)
     });
-    let config = match &settings {
+    match settings {
         Some(settings) => settings.file.clone().unwrap_or_default(),
         None => context.path(&named.unwrap_or_else(|| PathBuf::from(FILE_NAME))),
-    };
+    }
+}
+
+/// A passphrase for the recovery key; whoever was asked for all the rest is asked until
+/// it is one.
+async fn new_passphrase(context: &Context, asks: bool) -> Result<Passphrase, CliError> {
+    loop {
+        match passphrase::new(context, None).await {
+            Err(error @ CliError::Usage { .. }) if asks => context.output.failure(&error),
+            made => return made,
+        }
+    }
+}
+
+/// Works out where everything goes, and refuses what is there already.
+fn plan(
+    arguments: &Init,
+    context: &Context,
+    settings: Option<&Settings>,
+    config: PathBuf,
+) -> Result<Plan, CliError> {
+    let here = context.environment.working_directory();
     let beside = config.parent().unwrap_or(here).to_owned();
-    let (repository_name, repository) = place(arguments, context, settings.as_ref())?;
-    let configured = settings.as_ref().map(|settings| &settings.encryption);
+    let (repository_name, repository) = place(arguments, context, settings)?;
+    let configured = settings.map(|settings| &settings.encryption);
     let encrypted = match (arguments.encryption, configured.map(|e| e.mode)) {
-        (Encryption::None, _) | (_, Some(EncryptionMode::None)) => false,
-        (Encryption::Age, _) => true,
+        (Some(Encryption::None), _) | (_, Some(EncryptionMode::None)) => false,
+        (Some(Encryption::Age) | None, _) => true,
     };
     let of_file = configured.map(|e| e.recipients.clone()).unwrap_or_default();
     let recipients = match arguments.recipients.as_slice() {
@@ -179,6 +215,7 @@ fn plan(arguments: &Init, context: &Context) -> Result<Plan, CliError> {
         recovery_key: recovery_key(arguments, context, encrypted, &recipients, &beside)?,
         passphrase: arguments.passphrase,
         config,
+        cluster: arguments.cluster.clone().unwrap_or_default(),
         encrypted,
         recipients: recipients.iter().map(parse).collect::<Result<_, _>>()?,
     };
@@ -247,7 +284,7 @@ fn place(
     Err(CliError::Usage {
         problem: "where is the repository to be".to_owned(),
         hint: "give --repository DIRECTORY, best on another disk than the database's, \
-               or s3://BUCKET/PREFIX"
+               or s3://BUCKET/PREFIX; on a terminal 'pgkeep init' asks for everything"
             .to_owned(),
     })
 }
@@ -257,20 +294,13 @@ fn refuse_password(arguments: &Init) -> Result<(), CliError> {
         return Ok(());
     };
     let parsed = ConnectionParameters::parse(text).map_err(|source| CliError::Connection {
-        cluster: arguments.cluster.to_string(),
+        cluster: arguments.cluster.clone().unwrap_or_default().to_string(),
         source,
     })?;
     server_password::refuse_as_argument(&parsed)
 }
 
-fn tell(
-    context: &Context,
-    plan: &Plan,
-    arguments: &Init,
-    trust: &Trust,
-    location: &str,
-    create_only: bool,
-) {
+fn tell(context: &Context, plan: &Plan, trust: &Trust, location: &str, create_only: bool) {
     let mut text = format!("Made a repository in {location}");
     text.push_str(if plan.encrypted {
         ", sealed with age.\n"
@@ -317,17 +347,11 @@ fn tell(
     let _ = write!(
         text,
         "\nStays on this host (it lets the host write backups, not read them):\n  {}\n\
-         \nConfiguration:\n  {}\n\nNext:\n",
+         \nConfiguration:\n  {}\n",
         plan.host_key.display(),
         plan.config.display()
     );
-    if let Some(path) = &plan.recovery_key {
-        let _ = writeln!(
-            text,
-            "  copy {} to where it is safe, then remove it here",
-            path.display()
-        );
-    }
-    let _ = writeln!(text, "  pgkeep backup {}", arguments.cluster);
+    let is_found = context.config.is_none();
+    text.push_str(&next::steps(plan, &plan.cluster, is_found));
     context.output.data(text);
 }

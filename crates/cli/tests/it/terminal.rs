@@ -1,5 +1,6 @@
 //! A command with somebody at its terminal, who watches and answers.
 
+mod dialogue;
 mod progress;
 
 use std::process::Stdio;

@@ -43,6 +43,29 @@ pub async fn databases(session: &Connection) -> Result<Vec<ListedDatabase>, Quer
         .collect()
 }
 
+/// The size in bytes of each of these databases, as far as the session may know it.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn database_sizes(
+    session: &Connection,
+) -> Result<Vec<(String, Option<i64>)>, QueryError> {
+    let rows = session
+        .query(
+            "SELECT datname::text AS name, \
+             CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') \
+             THEN pg_catalog.pg_database_size(oid) END AS size FROM pg_catalog.pg_database \
+             WHERE datname NOT IN ('template0', 'template1') \
+             ORDER BY datname COLLATE \"C\"",
+            &[],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| Ok((session.column(row, "name")?, session.column(row, "size")?)))
+        .collect()
+}
+
 /// Whether the session may read the hashes of roles' passwords. Managed servers
 /// refuse that to all.
 ///

@@ -19,7 +19,7 @@ use super::parameters::ConnectionParameters;
 
 /// Where packages put a server's socket: Debian's and Red Hat's choice, then
 /// PostgreSQL's own (`DEFAULT_PGSOCKET_DIR`).
-pub(super) const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+pub const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 impl ConnectionParameters {
     /// Fills in what was left out: from the service that is named, from libpq's

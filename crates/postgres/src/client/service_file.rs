@@ -25,6 +25,42 @@ const SYSTEM_DIRECTORIES: [&str; 3] = [
     "/usr/local/pgsql/etc",
 ];
 
+/// The names of the services that the files have, each once, in their order.
+#[must_use]
+pub fn services(environment: &Environment) -> Vec<String> {
+    let here = environment.working_directory();
+    let named = environment.variable("PGSERVICEFILE");
+    let mut names = Vec::new();
+    for file in files(environment, named.map(|file| here.join(file))) {
+        // What cannot be read is told once somebody wants a service of it.
+        let Ok(Some(text)) = read(&file, false) else {
+            continue;
+        };
+        let heads = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix('['));
+        for (name, _) in heads.filter_map(|head| head.split_once(']')) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// The files that are looked into: the one that is named, else the user's, then that of
+/// all users.
+fn files(environment: &Environment, named: Option<PathBuf>) -> Vec<PathBuf> {
+    let here = environment.working_directory();
+    let users = named.or_else(|| Some(environment.home()?.join(".pg_service.conf")));
+    let system = match environment.variable("PGSYSCONFDIR") {
+        Some(directory) => vec![here.join(directory)],
+        None => SYSTEM_DIRECTORIES.map(PathBuf::from).to_vec(),
+    };
+    let system = system.into_iter().map(|d| d.join("pg_service.conf"));
+    users.into_iter().chain(system).collect()
+}
+
 /// A pair of a service, and its line from 1.
 #[derive(PartialEq, Eq)]
 struct Pair<'a> {
@@ -45,13 +81,7 @@ impl ConnectionParameters {
         let here = environment.working_directory();
         let named = self.service_file.as_ref().map(|file| here.join(file));
         let is_named = named.is_some();
-        let users = named.or_else(|| Some(environment.home()?.join(".pg_service.conf")));
-        let system = match environment.variable("PGSYSCONFDIR") {
-            Some(directory) => vec![here.join(directory)],
-            None => SYSTEM_DIRECTORIES.map(PathBuf::from).to_vec(),
-        };
-        let system = system.into_iter().map(|d| d.join("pg_service.conf"));
-        let files: Vec<PathBuf> = users.into_iter().chain(system).collect();
+        let files = files(environment, named);
 
         let mut looked = Vec::new();
         for (position, file) in files.into_iter().enumerate() {
@@ -166,6 +196,15 @@ mod tests {
             parameters.take_service(&self.environment)?;
             Ok(parameters)
         }
+    }
+
+    #[test]
+    fn the_names_of_services_are_told_once_each() {
+        let place = Place::new(FILE);
+        let environment = place
+            .environment
+            .with_variable("PGSYSCONFDIR", place.directory.path());
+        assert_eq!(services(&environment), ["other", "app"]);
     }
 
     #[test]

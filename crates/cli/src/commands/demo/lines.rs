@@ -3,6 +3,8 @@
 //! Invariants: only spaces are broken at, and no other character is lost or
 //! added, but for the `\` that a shell wants; colours have no width.
 
+use crate::words::shell_word;
+
 /// Breaks a line at its spaces; each further line begins with `hanging`.
 pub(super) fn wrap(line: &str, width: usize, hanging: &str) -> Vec<String> {
     let mut lines = Vec::new();
@@ -33,7 +35,7 @@ pub(super) fn clauses(arguments: &[&str]) -> Vec<String> {
     let mut clauses = vec!["pgkeep".to_owned()];
     let mut wants_value = false;
     for argument in arguments {
-        let quoted = quote(argument);
+        let quoted = shell_word(argument);
         match clauses.last_mut() {
             Some(option) if wants_value => {
                 option.push(' ');
@@ -64,14 +66,6 @@ pub(super) fn break_command(clauses: &[String], width: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-fn quote(argument: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !argument.is_empty() && argument.chars().all(plain) {
-        return argument.to_owned();
-    }
-    format!("'{}'", argument.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

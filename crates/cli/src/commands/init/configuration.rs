@@ -38,7 +38,7 @@ pub(super) fn configuration(plan: &Plan, arguments: &Init, recipients: &[Recipie
         let _ = writeln!(text, "mode = \"none\"");
     }
     let _ = writeln!(text, "host_key_file = {}", path(&plan.host_key));
-    let _ = writeln!(text, "\n[cluster.{}]", arguments.cluster);
+    let _ = writeln!(text, "\n[cluster.{}]", plan.cluster);
     match &arguments.connection {
         Some(connection) => {
             let _ = writeln!(text, "connection = {}", quoted(connection));
