@@ -111,7 +111,12 @@ async fn ask(context: &Context, question: &str) -> Result<Zeroizing<String>, Cli
             text.strip_suffix('\r').unwrap_or(text).to_owned(),
         ))
     };
-    context.unless_interrupted("the question", line).await
+    let answer = context.unless_interrupted("the question", line).await;
+    if answer.is_err() {
+        // No line's end was typed.
+        context.output.say("");
+    }
+    answer
 }
 
 /// A terminal that does not show what is typed, until this is dropped.

@@ -36,6 +36,16 @@ pub(super) async fn fill_in(
     context: &Context,
     config: &Path,
 ) -> Result<Init, CliError> {
+    let asked = ask_all(arguments, context, config).await;
+    asked.map_err(|error| match error {
+        CliError::Interrupted { .. } => CliError::InitInterrupted {
+            left: "nothing was made".to_owned(),
+        },
+        error => error,
+    })
+}
+
+async fn ask_all(arguments: &Init, context: &Context, config: &Path) -> Result<Init, CliError> {
     let beside = config.parent().unwrap_or(config);
     for path in [config.to_owned(), beside.join("host.key")] {
         if path.symlink_metadata().is_ok() {
@@ -75,10 +85,11 @@ async fn connection(arguments: &Init, context: &Context) -> Result<String, CliEr
         None => {
             output.say("Looking for servers …");
             let found = async { Ok(around::look(context).await) };
-            context.unless_interrupted("init", found).await?
+            let found = context.unless_interrupted("init", found).await?;
+            tell_found(context, &found);
+            found
         }
     };
-    tell_found(context, &found);
     loop {
         let connection = match given.take() {
             Some(given) => given,
@@ -150,6 +161,9 @@ fn fitting(context: &Context, tools: &Tools, major: u32) {
 
 fn tell_found(context: &Context, found: &[Found]) {
     let output = context.output;
+    if found.is_empty() {
+        output.say("None was found.");
+    }
     for (number, Found { connection, seen }) in (1..).zip(found) {
         output.say(format_args!("  {number}  {connection}"));
         match seen {
@@ -165,10 +179,7 @@ fn tell_found(context: &Context, found: &[Found]) {
 
 async fn choose(context: &Context, found: &[Found]) -> Result<String, CliError> {
     let (question, default) = match found {
-        [] => {
-            context.output.say("No server was found.");
-            ("Connection, as a URL or libpq's key=value pairs", None)
-        }
+        [] => ("Connection, as a URL or libpq's key=value pairs", None),
         _ => (
             "Connection: a number, a URL or libpq's key=value pairs",
             Some("1"),

@@ -4,7 +4,7 @@
 use pgkeep_testkit::cluster::{Cluster, Major};
 
 use crate::site::Site;
-use crate::terminal::watched;
+use crate::terminal::{screen, watched};
 
 const INIT: [&str; 1] = ["init"];
 /// What Ctrl-C and Ctrl-D type.
@@ -109,7 +109,10 @@ async fn whoever_stops_at_a_question_finds_all_as_it_was() {
     for last in 0..QUESTIONS.len() {
         let mut steps = QUESTIONS.map(|question| (question, "\n"));
         steps[last].1 = STOP;
-        watched(&site, 80, &steps, &INIT).await.ended(130);
+        let ran = watched(&site, 80, &steps, &INIT).await.ended(130);
+        let left = screen(&ran.stdout);
+        let told = "error: init was interrupted; nothing was made";
+        assert!(left.iter().any(|line| line == told), "{left:#?}");
         assert!(files(&site).is_empty(), "{last}: {:?}", files(&site));
     }
     for end in [END, "n\n"] {
