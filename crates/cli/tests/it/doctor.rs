@@ -124,12 +124,13 @@ async fn a_database_whose_newest_attempt_came_to_nothing_is_a_problem_until_ther
     site.run(&["backup"]).await.ended(0);
     site.run(&["doctor"]).await.ended(0);
 
-    cluster
-        .psql("postgres", "ALTER DATABASE app RENAME TO away")
-        .await;
+    let close = "ALTER DATABASE app ALLOW_CONNECTIONS false";
+    cluster.psql("postgres", close).await;
     site.run(&["backup", "--database", "app", "--database", "other"])
         .await
         .ended(3);
+    let open = "ALTER DATABASE app ALLOW_CONNECTIONS true";
+    cluster.psql("postgres", open).await;
     let cut = site.back_up("cut").await;
     forget(&site, &cut);
     let failed = site.list().await;
@@ -144,13 +145,62 @@ async fn a_database_whose_newest_attempt_came_to_nothing_is_a_problem_until_ther
     assert!(said("FAILED") && said("ABANDONED"), "{told:?}");
     assert_eq!(told.len(), 2, "{told:?}");
 
-    cluster
-        .psql("postgres", "ALTER DATABASE away RENAME TO app")
-        .await;
     site.back_up("app").await;
     site.back_up("cut").await;
     let ran = site.run(&["doctor", "--json"]).await.ended(0);
     assert!(has(&about(&ran.stdout, "backups"), "good", "the newest"));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_attempt_at_a_database_that_is_backed_up_no_more_is_no_problem() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    for database in ["gone", "scratch"] {
+        let create = format!("CREATE DATABASE {database}");
+        cluster.psql("postgres", &create).await;
+    }
+    let mut site = Site::of(&cluster).await;
+    site.run(&["backup"]).await.ended(0);
+    cluster.psql("postgres", "DROP DATABASE gone").await;
+    let close = "ALTER DATABASE scratch ALLOW_CONNECTIONS false";
+    cluster.psql("postgres", close).await;
+    let fails = ["backup", "--database", "gone", "--database", "scratch"];
+    site.run(&fails).await.ended(1);
+    let attempt = |database: &str| format!("the newest attempt at database {database:?}");
+
+    // As long as nothing else was backed up since, all may have failed.
+    let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
+    let told = about(&told, "backups");
+    assert!(has(&told, "problem", &attempt("gone")), "{told:?}");
+    site.back_up("postgres").await;
+    let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
+    let told = about(&told, "backups");
+    assert!(has(&told, "good", &attempt("gone")), "{told:?}");
+    assert!(has(&told, "problem", &attempt("scratch")), "{told:?}");
+
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_DATABASES_EXCLUDE", "scratch");
+    let told = site.run(&["doctor", "--json"]).await.ended(0).stdout;
+    let told = about(&told, "backups");
+    assert!(has(&told, "good", &attempt("scratch")), "{told:?}");
+    assert!(has(&told, "good", "the newest is of"), "{told:?}");
+
+    // Where nobody can tell which databases there are, each may be one of them.
+    cluster.stop().await;
+    let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
+    let told = about(&told, "backups");
+    assert!(has(&told, "problem", &attempt("gone")), "{told:?}");
+    assert!(has(&told, "problem", &attempt("scratch")), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosters_own_database_is_not_looked_at() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE ROLE rdsadmin").await;
+    let create = "CREATE DATABASE rdsadmin OWNER rdsadmin ALLOW_CONNECTIONS false";
+    cluster.psql("postgres", create).await;
+    let site = Site::of(&cluster).await;
+    site.run(&["backup"]).await.ended(0);
+    site.run(&["doctor"]).await.ended(0);
     cluster.stop().await;
 }
 

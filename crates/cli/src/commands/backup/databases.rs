@@ -6,7 +6,7 @@
 
 use pgkeep_capture::CaptureError;
 use pgkeep_config::Databases;
-use pgkeep_postgres::client::{ConnectionParameters, connect, databases};
+use pgkeep_postgres::client::{ConnectionParameters, ListedDatabase, connect, databases};
 
 use crate::context::Context;
 
@@ -19,8 +19,44 @@ const PROVIDERS_OWN: [(&str, &str); 4] = [
     ("rdsadmin", "rdsadmin"),
 ];
 
-/// The databases of the connection's server that the configuration chooses: all, where
-/// it chooses none.
+/// What the configuration chooses of the databases that a server has: all, where it
+/// chooses none.
+pub(in crate::commands) struct Choice {
+    /// Those that are there.
+    pub(in crate::commands) here: Vec<ListedDatabase>,
+    /// The names of those that have to be there and are not.
+    pub(in crate::commands) missing: Vec<String>,
+    /// The names of the provider's own, which are left out.
+    pub(in crate::commands) providers: Vec<String>,
+}
+
+impl Choice {
+    pub(in crate::commands) fn new(chosen: &Databases, listed: Vec<ListedDatabase>) -> Self {
+        let meant = listed.into_iter().filter(|d| chosen.has(&d.name));
+        let (providers, here): (Vec<_>, Vec<_>) = meant.partition(|database| {
+            PROVIDERS_OWN.contains(&(database.name.as_str(), database.owner.as_str()))
+        });
+        let is_here = |name: &str| here.iter().any(|known| known.name == name);
+        let missing = chosen.named().filter(|name| !is_here(name));
+        let missing = missing.map(str::to_owned).collect();
+        Self {
+            here,
+            missing,
+            providers: providers
+                .into_iter()
+                .map(|database| database.name)
+                .collect(),
+        }
+    }
+
+    /// The names of the databases that a backup is of; of those that are missing it fails.
+    pub(in crate::commands) fn into_names(self) -> Vec<String> {
+        let here = self.here.into_iter().map(|database| database.name);
+        here.chain(self.missing).collect()
+    }
+}
+
+/// The names of the databases of the connection's server that the configuration chooses.
 ///
 /// # Errors
 /// Where the server cannot be asked; then no backup can be made.
@@ -42,22 +78,11 @@ pub(super) async fn chosen(
             database: named(),
             source,
         })?;
-    let mut all = Vec::with_capacity(listed.len());
-    for database in listed.into_iter().filter(|d| chosen.has(&d.name)) {
-        let known = (database.name.as_str(), database.owner.as_str());
-        if PROVIDERS_OWN.contains(&known) {
-            let name = &database.name;
-            context.output.say(format_args!(
-                "database {name:?} is the provider's own and is left out"
-            ));
-        } else {
-            all.push(database.name);
-        }
+    let choice = Choice::new(chosen, listed);
+    for name in &choice.providers {
+        context.output.say(format_args!(
+            "database {name:?} is the provider's own and is left out"
+        ));
     }
-    let missing = chosen
-        .named()
-        .filter(|name| !all.iter().any(|known| known == name));
-    let missing: Vec<String> = missing.map(str::to_owned).collect();
-    all.extend(missing);
-    Ok(all)
+    Ok(choice.into_names())
 }

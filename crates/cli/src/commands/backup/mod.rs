@@ -5,7 +5,7 @@
 //! ended after all else; a database that fails does not keep the next one from
 //! its turn; exit code 0 only where every backup is complete, globals included.
 
-mod databases;
+pub(super) mod databases;
 mod parents;
 mod progress;
 mod report;

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use self::findings::{Finding, Findings, State};
 use crate::arguments::Doctor;
+use crate::commands::backup::databases::Choice;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -40,8 +41,17 @@ pub(crate) async fn run(arguments: &Doctor, context: &Context) -> Result<Exit, C
     let mut problems = 0;
     for (cluster, of_cluster) in wanted(arguments, context, &settings)? {
         let mut findings = Findings::default();
-        server::look(context, &settings, &cluster, &of_cluster, &mut findings).await?;
-        repository::look(context, &settings, &cluster, &of_cluster, &mut findings).await;
+        let meant = server::look(context, &settings, &cluster, &of_cluster, &mut findings).await?;
+        let meant = meant.as_ref();
+        repository::look(
+            context,
+            &settings,
+            &cluster,
+            &of_cluster,
+            meant,
+            &mut findings,
+        )
+        .await;
         problems += findings.count(State::Problem);
         context.output.data(format_args!(
             "cluster {cluster}\n\n{}\n",
@@ -99,12 +109,9 @@ async fn role(
         cluster: named(),
         source,
     })?;
-    let chosen = listed
-        .iter()
-        .filter(|database| database.allows_connections)
-        .map(|database| database.name.as_str())
-        .filter(|name| of_cluster.dump.databases.has(name));
-    let databases: Vec<&str> = chosen.collect();
+    let chosen = Choice::new(&of_cluster.dump.databases, listed).here;
+    let open = chosen.iter().filter(|database| database.allows_connections);
+    let databases: Vec<&str> = open.map(|database| database.name.as_str()).collect();
     let name = arguments.role.as_deref().unwrap_or_default();
     let role = BackupRole::new(session.server_version().major(), name, &databases);
     context.output.data(format_args!("{role}"));

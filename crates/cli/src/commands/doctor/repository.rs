@@ -3,7 +3,7 @@
 //! Invariant: one object is written and removed again, as by a prune; nothing else is
 //! changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_config::{ClusterSettings, Settings, StorageText};
 use pgkeep_format::{Capabilities, Encryption};
@@ -17,12 +17,14 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::words;
 
-/// Looks at a cluster's repository.
+/// Looks at a cluster's repository; `meant` are the databases that a backup would be of
+/// now, where that is known.
 pub(super) async fn look(
     context: &Context,
     settings: &Settings,
     cluster: &ClusterName,
     of_cluster: &ClusterSettings,
+    meant: Option<&BTreeSet<String>>,
     findings: &mut Findings,
 ) {
     let opened = async {
@@ -65,7 +67,7 @@ pub(super) async fn look(
         }
         Err(error) => findings.error("storage", &error, error.hint()),
     }
-    newest(context, &repository, cluster, findings).await;
+    newest(context, &repository, cluster, meant, findings).await;
     if let Some(StorageText::Directory(path)) = of_cluster
         .repositories
         .first()
@@ -93,6 +95,7 @@ async fn newest(
     context: &Context,
     repository: &Repository,
     cluster: &ClusterName,
+    meant: Option<&BTreeSet<String>>,
     findings: &mut Findings,
 ) {
     let none = pgkeep_format::Identities::default();
@@ -104,12 +107,13 @@ async fn newest(
         findings.error("backups", &unreadable.error, unreadable.error.hint());
     }
     let now = context.clock.now();
-    let unmade = unmade(&catalogue, now);
-    for entry in &unmade {
-        tell_unmade(&catalogue, entry, now, findings);
+    let mut is_problem = false;
+    for unmade in unmade(&catalogue, meant, now) {
+        is_problem |= !unmade.is_past;
+        tell_unmade(&catalogue, &unmade, now, findings);
     }
     match catalogue.complete().next_back() {
-        Some(_) | None if !unmade.is_empty() => {}
+        Some(_) | None if is_problem => {}
         Some(backup) => findings.good(
             "backups",
             format_args!(
@@ -122,8 +126,21 @@ async fn newest(
     }
 }
 
+/// The newest of a database, where it is no whole backup.
+struct Unmade<'a> {
+    entry: &'a Entry,
+    /// Whether there will be no other: a backup is not of that database any more, and one
+    /// that is of others was made since. Without the latter it may be that no database
+    /// could be listed, which is told of the connection's own.
+    is_past: bool,
+}
+
 /// The newest attempt at each database that has ended, where it is no whole backup.
-fn unmade(catalogue: &Catalogue, now: Timestamp) -> Vec<&Entry> {
+fn unmade<'a>(
+    catalogue: &'a Catalogue,
+    meant: Option<&BTreeSet<String>>,
+    now: Timestamp,
+) -> Vec<Unmade<'a>> {
     let mut newest: BTreeMap<&str, &Entry> = BTreeMap::new();
     for entry in &catalogue.entries {
         match entry {
@@ -137,26 +154,47 @@ fn unmade(catalogue: &Catalogue, now: Timestamp) -> Vec<&Entry> {
             Entry::Unreadable(_) | Entry::Attempt(_) => {}
         }
     }
-    newest.retain(|_, entry| match entry {
-        Entry::Complete(record) => !record.globals,
-        Entry::Attempt(_) | Entry::Unreadable(_) => true,
+    let is_meant = |database: &str| meant.is_none_or(|meant| meant.contains(database));
+    let whole = catalogue.complete().filter(|record| record.globals);
+    let whole = whole.filter(|record| is_meant(&record.database));
+    let last_whole = whole.map(|record| record.started).max();
+    let unmade = newest.into_iter().filter_map(|(database, entry)| {
+        let started = match entry {
+            Entry::Complete(record) if record.globals => return None,
+            Entry::Complete(record) => record.started,
+            Entry::Attempt(attempt) => attempt.begin.started,
+            Entry::Unreadable(_) => return None,
+        };
+        let is_past = !is_meant(database) && last_whole >= Some(started);
+        Some(Unmade { entry, is_past })
     });
-    newest.into_values().collect()
+    unmade.collect()
 }
 
-fn tell_unmade(catalogue: &Catalogue, entry: &Entry, now: Timestamp, findings: &mut Findings) {
-    match entry {
-        Entry::Complete(record) => findings.problem(
-            "backups",
-            format_args!(
+fn tell_unmade(
+    catalogue: &Catalogue,
+    unmade: &Unmade<'_>,
+    now: Timestamp,
+    findings: &mut Findings,
+) {
+    match unmade.entry {
+        Entry::Complete(record) => {
+            let says = format!(
                 "the newest of database {:?}, {} of {}, is partial: the cluster's globals are not \
                  with it",
                 record.database,
                 record.id.short(),
                 words::time(record.started)
-            ),
-            "make another one with 'pgkeep backup', which tells why they cannot be read",
-        ),
+            );
+            if unmade.is_past {
+                let mend = "no other is made of it: whoever restores it makes its roles first";
+                findings.warning("backups", says, mend);
+            } else {
+                let mend = "make another one with 'pgkeep backup', which tells why they cannot be \
+                            read";
+                findings.problem("backups", says, mend);
+            }
+        }
         Entry::Attempt(attempt) => {
             let line = BackupLine::attempt(catalogue, attempt, now);
             let (database, id) = (&attempt.database, attempt.id.short());
@@ -166,19 +204,22 @@ fn tell_unmade(catalogue: &Catalogue, entry: &Entry, now: Timestamp, findings: &
                 Some(good) => format!("is of {}", words::time(good.started)),
                 None => "is not there".to_owned(),
             };
-            findings.problem(
-                "backups",
-                format_args!(
-                    "the newest attempt at database {database:?}, {id} of {started}, is {}; a good \
-                     backup {instead}",
-                    line.status()
-                ),
-                &format!(
-                    "'pgkeep show {id}' tells what is known of it; make another one with 'pgkeep \
-                     backup'. Where the database is gone, 'pgkeep prune' forgets the attempt after \
-                     90 days"
-                ),
+            let says = format!(
+                "the newest attempt at database {database:?}, {id} of {started}, is {}; a good \
+                 backup {instead}",
+                line.status()
             );
+            if unmade.is_past {
+                let now = "no backup is of that database now";
+                findings.good("backups", format_args!("{says}; {now}"));
+            } else {
+                let mend = format!(
+                    "'pgkeep show {id}' tells what is known of it; make another one with 'pgkeep \
+                     backup'. Where the database is gone, the attempt is no problem any more once \
+                     the others were backed up"
+                );
+                findings.problem("backups", says, &mend);
+            }
         }
         Entry::Unreadable(_) => {}
     }

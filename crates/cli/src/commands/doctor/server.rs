@@ -2,6 +2,8 @@
 //!
 //! Invariant: nothing is changed and no table is read.
 
+use std::collections::BTreeSet;
+
 use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_postgres::client::{
     Connection, ConnectionParameters, Unreadable, connect, databases, may_read_passwords,
@@ -9,6 +11,7 @@ use pgkeep_postgres::client::{
 use pgkeep_types::{Clock, ClusterName, Timestamp};
 
 use super::findings::Findings;
+use crate::commands::backup::databases::Choice;
 use crate::context::Context;
 use crate::error::CliError;
 
@@ -17,20 +20,21 @@ const ROLE: &str = "let a superuser run what 'pgkeep doctor --role' prints";
 /// Clocks that differ by more are wrong, in seconds.
 const CLOCKS_DIFFER: i64 = 60;
 
-/// Looks at a cluster's server.
+/// Looks at a cluster's server, and tells the names of the databases that a backup would
+/// be of now, where they can be listed.
 pub(super) async fn look(
     context: &Context,
     settings: &Settings,
     cluster: &ClusterName,
     of_cluster: &ClusterSettings,
     findings: &mut Findings,
-) -> Result<(), CliError> {
+) -> Result<Option<BTreeSet<String>>, CliError> {
     let parameters = context.connection(cluster, of_cluster)?;
     let session = match connect(&parameters).await {
         Ok(session) => session,
         Err(error) => {
             findings.error("connection", &error, error.hint());
-            return Ok(());
+            return Ok(None);
         }
     };
     let version = session.server_version();
@@ -49,11 +53,11 @@ pub(super) async fn look(
         Ok(listed) => listed,
         Err(error) => {
             findings.error("databases", &error, error.hint());
-            return Ok(());
+            return Ok(None);
         }
     };
-    let chosen = &of_cluster.dump.databases;
-    for database in listed.iter().filter(|listed| chosen.has(&listed.name)) {
+    let choice = Choice::new(&of_cluster.dump.databases, listed);
+    for database in &choice.here {
         let name = &database.name;
         if !database.allows_connections {
             let says = format!("database {name:?} takes no connections and cannot be backed up");
@@ -64,17 +68,15 @@ pub(super) async fn look(
         let parameters = context.connection_to(cluster, of_cluster, Some(name))?;
         rights(&parameters, findings).await;
     }
-    for name in chosen.named() {
-        if !listed.iter().any(|listed| listed.name == name) {
-            let says = format!("database {name:?} is chosen and is not there");
-            findings.problem(
-                "databases",
-                says,
-                "look at 'databases' in the configuration",
-            );
-        }
+    for name in &choice.missing {
+        let says = format!("database {name:?} is chosen and is not there");
+        findings.problem(
+            "databases",
+            says,
+            "look at 'databases' in the configuration",
+        );
     }
-    Ok(())
+    Ok(Some(choice.into_names().into_iter().collect()))
 }
 
 async fn clock(context: &Context, session: &Connection, findings: &mut Findings) {
