@@ -14,7 +14,8 @@ mod pg_dumpall;
 mod pg_restore;
 
 pub use archive::{
-    ArchiveEvent, ArchiveScanner, ArchiveState, DataKind, GaveUp, NotUnderstood, TocEntry,
+    ArchiveEvent, ArchiveScanner, ArchiveState, ContentsReader, DataKind, GaveUp, NotUnderstood,
+    TocEntry,
 };
 pub use child::ToolFailed;
 pub use dump_arguments::{RefusedArgument, check_dump_argument};

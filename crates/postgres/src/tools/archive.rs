@@ -12,6 +12,7 @@
 //! entries that have data alone, with what was seen of them and never with what
 //! a length promises; the limits are constants. No byte of data is kept.
 
+mod contents;
 mod data;
 mod gave_up;
 mod head;
@@ -27,8 +28,9 @@ mod toc;
 use self::data::Data;
 use self::head::Head;
 use self::input::{Input, Stop};
-use self::toc::Toc;
+use self::toc::{Kept, Toc};
 
+pub use self::contents::ContentsReader;
 pub use self::gave_up::{GaveUp, NotUnderstood};
 pub use self::toc::{DataKind, TocEntry};
 
@@ -172,7 +174,7 @@ impl ArchiveScanner {
             match &mut self.stage {
                 Stage::Head(head) => {
                     let version = head.read(input)?;
-                    self.stage = Stage::Toc(Toc::new(version));
+                    self.stage = Stage::Toc(Toc::new(version, Kept::WithData));
                 }
                 Stage::Toc(toc) => {
                     self.toc = Some(toc.read(input)?);

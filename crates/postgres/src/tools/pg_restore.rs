@@ -1,11 +1,18 @@
 //! Running `pg_restore`.
 //!
 //! Invariants: it stops at the first error; the only argument that names
-//! anything is the database, quoted in a connection string.
+//! anything is the database, quoted in a connection string. Files are handed over
+//! open, so that they need no name: nothing is left of them, whatever happens.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::Stdio;
 
-use tokio::process::ChildStdin;
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{FdFlags, fcntl_setfd};
+use tokio::process::{ChildStdin, ChildStdout};
 
 use super::child::{RunningTool, ToolFailed, command, connection_string};
 use super::find::ToolDirectory;
@@ -13,13 +20,16 @@ use crate::client::ConnectionParameters;
 
 const NAME: &str = "pg_restore";
 
-/// A restore into one database that is about to start.
+/// A restore that is about to start.
 #[derive(Clone, Debug)]
 pub struct PgRestore<'a> {
     tools: &'a ToolDirectory,
     connection: &'a ConnectionParameters,
+    is_script: bool,
     no_owner: bool,
     no_privileges: bool,
+    list: Option<&'a str>,
+    archive: Option<(&'a File, NonZeroUsize)>,
 }
 
 impl<'a> PgRestore<'a> {
@@ -29,8 +39,21 @@ impl<'a> PgRestore<'a> {
         Self {
             tools,
             connection,
+            is_script: false,
             no_owner: false,
             no_privileges: false,
+            list: None,
+            archive: None,
+        }
+    }
+
+    /// SQL instead, on standard output. Nothing is connected to: of `named` only the
+    /// database's name counts, for errors.
+    #[must_use]
+    pub fn script(tools: &'a ToolDirectory, named: &'a ConnectionParameters) -> Self {
+        Self {
+            is_script: true,
+            ..Self::new(tools, named)
         }
     }
 
@@ -48,27 +71,74 @@ impl<'a> PgRestore<'a> {
         self
     }
 
+    /// Restores the entries of this list alone (`--use-list`).
+    #[must_use]
+    pub fn use_list(mut self, list: &'a str) -> Self {
+        self.list = Some(list);
+        self
+    }
+
+    /// Reads the archive from a file, with so many sessions at a time, instead of from
+    /// standard input.
+    #[must_use]
+    pub fn parallel(mut self, archive: &'a File, jobs: NonZeroUsize) -> Self {
+        self.archive = Some((archive, jobs));
+        self
+    }
+
     /// Starts the program. Must be called inside of a runtime.
     ///
     /// # Errors
     ///
     /// Where it cannot be started.
     pub fn spawn(self) -> Result<RunningRestore, ToolFailed> {
+        let failed = |source| ToolFailed::Start {
+            program: self.tools.program(NAME),
+            database: self.connection.database().to_owned(),
+            source,
+        };
         let connection = self.connection.writable().literal_minded();
         let mut command = command(self.tools, NAME, &connection);
-        command
-            .args(["--format=custom", "--exit-on-error", "--no-password"])
-            .arg(format!("--dbname={}", connection_string(&connection)))
-            .stdin(Stdio::piped());
+        command.args(["--format=custom", "--exit-on-error"]);
+        match self.is_script {
+            true => command.arg("--file=-").stdout(Stdio::piped()),
+            false => command
+                .arg("--no-password")
+                .arg(format!("--dbname={}", connection_string(&connection))),
+        };
         if self.no_owner {
             command.arg("--no-owner");
         }
         if self.no_privileges {
             command.arg("--no-privileges");
         }
+        let list = self.list.map(in_memory).transpose().map_err(failed)?;
+        if let Some(list) = &list {
+            command.arg(format!("--use-list={}", inherited(list).map_err(failed)?));
+        }
+        match self.archive {
+            Some((file, jobs)) => command
+                .arg(format!("--jobs={jobs}"))
+                .arg(inherited(file).map_err(failed)?),
+            None => command.stdin(Stdio::piped()),
+        };
         let tool = RunningTool::spawn(command, self.tools, NAME, &connection)?;
         Ok(RunningRestore { tool })
     }
+}
+
+/// A file of memory that holds a text.
+fn in_memory(text: &str) -> std::io::Result<File> {
+    let mut file = File::from(memfd_create(c"pg_restore list", MemfdFlags::CLOEXEC)?);
+    file.write_all(text.as_bytes())?;
+    Ok(file)
+}
+
+/// Under which name a program that is started finds an open file: it inherits it, and so
+/// do those that it starts itself.
+fn inherited(file: &File) -> std::io::Result<String> {
+    fcntl_setfd(file.as_fd(), FdFlags::empty())?;
+    Ok(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 /// A running `pg_restore`; killed when it is dropped.
@@ -83,6 +153,11 @@ impl RunningRestore {
     /// [`wait`](Self::wait) tells why.
     pub fn take_stdin(&mut self) -> Option<ChildStdin> {
         self.tool.take_stdin()
+    }
+
+    /// What it writes, where it writes SQL; `None` the second time.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.tool.take_stdout()
     }
 
     /// The process id while it runs.

@@ -66,6 +66,45 @@ fn only_entries_with_data_are_kept() {
 }
 
 #[test]
+fn the_whole_table_of_contents_is_read_however_it_is_cut_and_large_objects_are_not() {
+    for minor in VERSIONS {
+        let sample = Sample::small(minor).entry(5, "BLOB", None);
+        let sample = sample.tagged("LARGE OBJECT 7").entry(6, "TABLE", None);
+        let bytes = sample.bytes();
+        for size in [1, 7, bytes.len()] {
+            let mut reader = ContentsReader::default();
+            let mut told = bytes.chunks(size).map(|piece| reader.push(piece).unwrap());
+            let entries = told.find_map(|entries| entries).unwrap();
+            let kept: Vec<_> = entries
+                .iter()
+                .map(|e| (e.dump_id, &*e.description))
+                .collect();
+            let expected: [(i32, &[u8]); 6] = [
+                (7, b"TABLE"),
+                (8, b"TABLE DATA"),
+                (9, b"TABLE DATA"),
+                (3, b"BLOBS"),
+                (4, b"INDEX"),
+                (6, b"TABLE"),
+            ];
+            assert_eq!(kept, expected);
+            assert!(entries.iter().all(|entry| entry.dependencies == [7, 12]));
+        }
+    }
+}
+
+#[test]
+fn a_table_of_contents_that_is_not_understood_is_an_error() {
+    let bytes = Sample::small(17).bytes();
+    let gave_up = ContentsReader::default().push(&bytes).unwrap_err();
+    let expected = NotUnderstood::Version {
+        major: 1,
+        minor: 17,
+    };
+    assert_eq!(gave_up.why, expected);
+}
+
+#[test]
 fn a_version_that_is_not_known_is_given_up() {
     for minor in [0, 11, 17, 255] {
         let bytes = Sample::small(minor).bytes();

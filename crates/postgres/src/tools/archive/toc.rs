@@ -1,8 +1,8 @@
 //! The table of contents (`WriteToc` in src/bin/pg_dump/pg_backup_archiver.c,
 //! `WriteOffset` behind each entry).
 //!
-//! Invariant: only entries that have data are kept, and these within limits:
-//! before 17 there is an entry for each large object.
+//! Invariants: what is kept is kept within limits. A large object and what is said of it
+//! are never kept: before 17 there is an entry for each.
 
 use super::NotUnderstood;
 use super::head::Version;
@@ -21,7 +21,22 @@ const MOST_ENTRIES: usize = 2 << 20;
 /// How many bytes of names are kept at most.
 const MOST_NAMES: usize = 64 << 20;
 
-/// An entry of the table of contents that has data.
+/// How many dependencies are kept at most.
+const MOST_DEPENDENCIES: usize = 16 << 20;
+
+/// The longest definition of a table that is looked into, in bytes.
+const LONGEST_DEFINITION: usize = 64 << 20;
+
+/// Which entries are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Those that have data.
+    WithData,
+    /// All but large objects.
+    All,
+}
+
+/// An entry of the table of contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TocEntry {
     /// Its number in this archive; the same table can have another one in the
@@ -32,10 +47,17 @@ pub struct TocEntry {
     pub oid: u32,
     /// What data it is.
     pub kind: DataKind,
+    /// What it is: `TABLE`, `TABLE DATA`, `FK CONSTRAINT` and so on.
+    pub description: Box<[u8]>,
     /// The schema of its table, in the encoding of the dump.
     pub namespace: Option<Box<[u8]>>,
     /// The name of its table, in the encoding of the dump.
     pub tag: Box<[u8]>,
+    /// The dump ids of what it needs; some are of no entry.
+    pub dependencies: Vec<i32>,
+    /// Whether it is a table whose definition says that it is another one's child; since
+    /// 14 an entry `TABLE ATTACH` says it of partitions.
+    pub is_child: bool,
     /// Whether the data is COPY's (and not INSERT statements).
     pub(super) copy: bool,
 }
@@ -55,6 +77,7 @@ pub enum DataKind {
 #[derive(Debug)]
 pub(super) struct Toc {
     version: Version,
+    kept: Kept,
     /// Entries that are still to come; `None` before their number was read.
     left: Option<i32>,
     step: Step,
@@ -66,6 +89,7 @@ pub(super) struct Toc {
     dump_id: i32,
     entries: Vec<TocEntry>,
     names: usize,
+    dependencies: usize,
 }
 
 /// The field that comes next.
@@ -92,9 +116,10 @@ enum Step {
 }
 
 impl Toc {
-    pub(super) fn new(version: Version) -> Self {
+    pub(super) fn new(version: Version, kept: Kept) -> Self {
         Self {
             version,
+            kept,
             left: None,
             step: Step::DumpId,
             integer: Integer::default(),
@@ -104,6 +129,7 @@ impl Toc {
             dump_id: 0,
             entries: Vec::new(),
             names: 0,
+            dependencies: 0,
         }
     }
 
@@ -134,7 +160,8 @@ impl Toc {
                 }
                 Step::HasData => {
                     let has_data = self.field(input, 0..=1)? == 1;
-                    self.entry = has_data.then(|| TocEntry::new(self.dump_id));
+                    let is_kept = has_data || self.kept == Kept::All;
+                    self.entry = is_kept.then(|| TocEntry::new(self.dump_id));
                     Step::CatalogOid
                 }
                 Step::CatalogOid => {
@@ -158,7 +185,8 @@ impl Toc {
                 Step::Description => {
                     let name = self.name(input)?;
                     if let Some(entry) = &mut self.entry {
-                        entry.kind = DataKind::named(name.as_deref());
+                        entry.description = name.unwrap_or_default();
+                        entry.kind = DataKind::named(&entry.description);
                     }
                     Step::Section
                 }
@@ -167,7 +195,18 @@ impl Toc {
                     self.field(input, 1..=4)?;
                     Step::Definition
                 }
-                Step::Definition => self.skip(input, Step::DropStatement)?,
+                Step::Definition => {
+                    match &mut self.entry {
+                        Some(entry) if self.kept == Kept::All && entry.is_table() => {
+                            let text = self.text.keep(input, LONGEST_DEFINITION)?;
+                            entry.is_child = text.is_some_and(|text| says_child(&text));
+                        }
+                        _ => {
+                            self.text.skip(input)?;
+                        }
+                    }
+                    Step::DropStatement
+                }
                 Step::DropStatement => self.skip(input, Step::CopyStatement)?,
                 Step::CopyStatement => {
                     let length = self.text.skip(input)?;
@@ -197,8 +236,14 @@ impl Toc {
                 }
                 Step::Owner => self.skip(input, Step::WithOids)?,
                 Step::WithOids => self.skip(input, Step::Dependency)?,
-                Step::Dependency => match self.text.skip(input)? {
-                    Some(_) => Step::Dependency,
+                Step::Dependency => match self.text.keep(input, LONGEST_NUMBER)? {
+                    Some(text) => {
+                        if let (Some(entry), Some(id)) = (&mut self.entry, number(Some(&text))) {
+                            entry.dependencies.push(id);
+                            self.dependencies += 1;
+                        }
+                        Step::Dependency
+                    }
                     None => Step::FileOffset,
                 },
                 Step::FileOffset => {
@@ -217,8 +262,15 @@ impl Toc {
 
     fn finish_entry(&mut self) -> Result<(), Stop> {
         if let Some(entry) = self.entry.take() {
+            if self.kept == Kept::All && entry.is_of_one_large_object() {
+                self.dependencies -= entry.dependencies.len();
+                return Ok(());
+            }
             self.names += entry.tag.len() + entry.namespace.as_ref().map_or(0, |name| name.len());
-            if self.entries.len() >= MOST_ENTRIES || self.names > MOST_NAMES {
+            if self.entries.len() >= MOST_ENTRIES
+                || self.names > MOST_NAMES
+                || self.dependencies > MOST_DEPENDENCIES
+            {
                 return Err(NotUnderstood::TocTooLarge.into());
             }
             self.entries.push(entry);
@@ -244,7 +296,7 @@ impl Toc {
         Ok(next)
     }
 
-    /// Reads a name, and keeps it where the entry has data.
+    /// Reads a name, and keeps it where the entry is kept.
     fn name(&mut self, input: &mut Input<'_>) -> Result<Option<Box<[u8]>>, Stop> {
         if self.entry.is_some() {
             self.text.keep(input, LONGEST_NAME)
@@ -261,23 +313,48 @@ impl TocEntry {
             dump_id,
             oid: 0,
             kind: DataKind::Other,
+            description: Box::default(),
             namespace: None,
             tag: Box::default(),
+            dependencies: Vec::new(),
+            is_child: false,
             copy: false,
+        }
+    }
+
+    fn is_table(&self) -> bool {
+        matches!(&*self.description, b"TABLE" | b"FOREIGN TABLE")
+    }
+
+    /// Whether it is a large object without its data, or what is said of one.
+    fn is_of_one_large_object(&self) -> bool {
+        match &*self.description {
+            b"BLOB" | b"BLOB METADATA" => true,
+            b"ACL" | b"COMMENT" | b"SECURITY LABEL" => {
+                self.namespace.is_none() && self.tag.starts_with(b"LARGE OBJECT")
+            }
+            _ => false,
         }
     }
 }
 
+/// Whether a table's definition makes it another one's child (`dumpTableSchema` in
+/// src/bin/pg_dump/pg_dump.c; partitions so before 14).
+fn says_child(definition: &[u8]) -> bool {
+    let says = |words: &[u8]| definition.windows(words.len()).any(|text| text == words);
+    says(b"\nINHERITS (") || says(b" ATTACH PARTITION ")
+}
+
 impl DataKind {
-    fn named(description: Option<&[u8]>) -> Self {
+    fn named(description: &[u8]) -> Self {
         match description {
-            Some(b"TABLE DATA") => Self::Table,
-            Some(b"BLOBS") => Self::LargeObjects,
+            b"TABLE DATA" => Self::Table,
+            b"BLOBS" => Self::LargeObjects,
             _ => Self::Other,
         }
     }
 }
 
-fn number(text: Option<&[u8]>) -> Option<u32> {
+fn number<T: std::str::FromStr>(text: Option<&[u8]>) -> Option<T> {
     std::str::from_utf8(text?).ok()?.parse().ok()
 }
