@@ -4,12 +4,15 @@
 //! used. No secret is ever an argument: other users of the machine can read them.
 
 pub(crate) mod key;
+mod restore;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pgkeep_types::ClusterName;
+
+pub(crate) use restore::{Format, Restore};
 
 /// PostgreSQL backup that proves it restores.
 #[derive(Debug, Parser)]
@@ -167,90 +170,6 @@ pub(crate) struct Show {
     /// The file with the recovery key [default: what the configuration says]
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Restore {
-    /// The cluster [default: the only one that is configured]
-    pub(crate) cluster: Option<ClusterName>,
-
-    /// Restore the newest good backup of this database
-    #[arg(long, value_name = "NAME")]
-    pub(crate) database: Option<String>,
-
-    /// Of the database's backups the newest that was finished before: 2026-11-20, 2026-11-20
-    /// 03:00 (local time), or with an offset, as in 2026-11-20T03:00:00Z
-    #[arg(long, value_name = "TIME", requires = "database")]
-    pub(crate) before: Option<String>,
-
-    /// Restore this backup: its id as 'pgkeep list' shows it, or whole, or the beginning of it
-    #[arg(long, value_name = "ID", conflicts_with = "database")]
-    pub(crate) backup: Option<String>,
-
-    /// The name of the new database [default: the old one's with the backup's time]
-    #[arg(long = "as", value_name = "NAME", conflicts_with = "to_file")]
-    pub(crate) new_name: Option<String>,
-
-    /// Restore into another server: a URL or libpq's key=value pairs, without a password. Its
-    /// database is only connected to; the new one's name is given with --as
-    #[arg(long, value_name = "URL", conflicts_with = "to_file")]
-    pub(crate) into: Option<String>,
-
-    /// Make the new database as this user of the same server, who may create databases; it is
-    /// filled by the connection's own user
-    #[arg(long, value_name = "URL", conflicts_with = "to_file")]
-    pub(crate) admin: Option<String>,
-
-    /// Bring no owners back: everything belongs to the user who restores
-    #[arg(long, conflicts_with = "to_file")]
-    pub(crate) no_owner: bool,
-
-    /// Bring no privileges back, neither the database's nor those of what is in it
-    #[arg(long, conflicts_with = "to_file")]
-    pub(crate) no_privileges: bool,
-
-    /// Write the archive into a file instead; pg_restore takes it
-    #[arg(long, value_name = "FILE")]
-    pub(crate) to_file: Option<PathBuf>,
-
-    /// Put the new database, once it is filled and compared, into the place of the one that has
-    /// its name; that one is kept as NAME_replaced_TIME [default of --as: the old name]
-    #[arg(long, conflicts_with_all = ["to_file", "globals"])]
-    pub(crate) replace: bool,
-
-    /// Drop the database that was replaced, once the new one is in its place
-    #[arg(long, requires = "replace")]
-    pub(crate) drop_replaced: bool,
-
-    /// Do not ask before a database is replaced
-    #[arg(long)]
-    pub(crate) yes: bool,
-
-    /// Tell what would be done and what is missing, and touch nothing
-    #[arg(long, conflicts_with_all = ["to_file", "globals"])]
-    pub(crate) dry_run: bool,
-
-    /// Make roles that the backup needs and the server lacks from the globals that were kept
-    /// with it: with their attributes, passwords, settings and memberships among themselves
-    #[arg(long, conflicts_with_all = ["to_file", "globals"])]
-    pub(crate) create_roles: bool,
-
-    /// The cluster's globals (roles, memberships, settings, tablespaces), which were kept with the
-    /// backup, instead of the database: make the roles and tablespaces that the server lacks and
-    /// leave those alone that exist; with --to-file, write all as SQL
-    #[arg(
-        long,
-        conflicts_with_all = ["new_name", "admin", "no_owner", "no_privileges"]
-    )]
-    pub(crate) globals: bool,
-
-    /// The file with the recovery key [default: what the configuration says]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) identity: Option<PathBuf>,
-
-    /// Believe the repository although no key file at hand knows it
-    #[arg(long)]
-    pub(crate) unpinned: bool,
 }
 
 #[derive(Debug, Args)]

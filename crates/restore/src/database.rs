@@ -20,9 +20,11 @@ use pgkeep_repository::OpenBackup;
 use crate::fill::Filling;
 use crate::globals::Globals;
 use crate::left_out::LeftOut;
+use crate::parts::{Parts, Wish};
 use crate::preflight::{Preflight, Wanted};
+use crate::scratch::{Jobs, Scratch};
 use crate::server::{Server, connect_beside};
-use crate::{Phase, Progress, RestoreError, compare, contents, facts};
+use crate::{Phase, Progress, RestoreError, compare, contents, facts, scratch};
 
 /// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1), in bytes.
 const NAME_LIMIT: usize = 63;
@@ -41,6 +43,10 @@ pub struct DumpRestore<'a> {
     pub tools: &'a Tools,
     /// The name of the new database.
     pub name: &'a str,
+    /// What of the database is wanted.
+    pub wish: &'a Wish,
+    /// With how many sessions, where it is more than one.
+    pub jobs: Option<Jobs<'a>>,
     /// What is not to come back.
     pub left_out: LeftOut,
     /// What an existing database of that name is called from then on that the new one is
@@ -75,6 +81,7 @@ pub struct PreparedRestore<'a> {
     backup: &'a OpenBackup,
     pub(crate) server: Server,
     pub(crate) expected: Expected,
+    pub(crate) parts: Option<Parts>,
     pub(crate) preflight: Preflight,
 }
 
@@ -95,34 +102,48 @@ impl<'a> DumpRestore<'a> {
             })?),
             false => None,
         };
+        let mut parts = match self.wish.is_everything() {
+            true => None,
+            false => Some(Parts::find(backup, self.wish).await?),
+        };
         let server = Server::connect(self).await?;
         let properties = facts::properties(recorded.database);
-        let properties = self.left_out.of(properties, &server.user);
+        let mut expected = Expected {
+            properties: self.left_out.of(properties, &server.user),
+            tables: recorded.tables,
+            sequences: recorded.sequences,
+            selection: recorded.selection,
+        };
+        if let Some(parts) = &mut parts {
+            parts.note_missing_rows(&expected.tables);
+            parts.narrow(&mut expected);
+        }
         let wanted = Wanted {
             name: self.name,
             replace: self.replace.is_some(),
-            facts: &properties,
+            facts: &expected.properties,
             server_version: &recorded.server_version,
             pg_dump_version: &recorded.pg_dump_version,
-            is_everything: recorded.selection.is_everything(),
+            is_everything: expected.selection.is_everything(),
+            is_whole: parts.is_none(),
             tools: self.tools,
             globals: globals.as_ref(),
         };
         let looked = Preflight::look(&wanted, &server).await;
-        let preflight = looked.map_err(|source| RestoreError::Look {
+        let mut preflight = looked.map_err(|source| RestoreError::Look {
             database: self.name.to_owned(),
             source,
         })?;
+        if let Some(jobs) = &self.jobs {
+            let missing = scratch::missing(jobs.scratch, backup.record().raw_bytes);
+            preflight.problems.extend(missing);
+        }
         Ok(PreparedRestore {
             restore: self,
             backup,
             server,
-            expected: Expected {
-                properties,
-                tables: recorded.tables,
-                sequences: recorded.sequences,
-                selection: recorded.selection,
-            },
+            expected,
+            parts,
             preflight,
         })
     }
@@ -170,25 +191,40 @@ impl PreparedRestore<'_> {
         let properties = &expected.properties;
         let admin = &server.admin;
         let create = |source| RestoreError::Create { source };
-        let draft = draft_name(name, backup);
-        client::create_database(admin, &draft, properties)
-            .await
-            .map_err(create)?;
-        let filling = Filling {
-            database: name,
-            target: server.connection.with_database(&draft),
-            tools,
-            progress: self.restore.progress,
-            left_out: self.restore.left_out,
-        };
         let interrupted = || {
             let what = format!("database {name:?}");
             RestoreError::Interrupted { what }
         };
+        let scratch = match &self.restore.jobs {
+            Some(jobs) => tokio::select! {
+                written = Scratch::write(backup, jobs.scratch, self.restore.progress) => Some((written?, jobs.count)),
+                () = &mut stop => return Err(interrupted()),
+            },
+            None => None,
+        };
+        let draft = draft_name(name, backup);
+        client::create_database(admin, &draft, properties)
+            .await
+            .map_err(create)?;
+        let target = server.connection.with_database(&draft);
+        let filling = Filling {
+            database: name,
+            tools,
+            progress: self.restore.progress,
+            left_out: self.restore.left_out,
+            list: self.parts.as_ref().map(Parts::list),
+        };
+        let fill = async {
+            match &scratch {
+                Some((scratch, jobs)) => filling.parallel(scratch, *jobs, &target).await,
+                None => filling.stream(backup, &target).await,
+            }
+        };
         let filled = tokio::select! {
-            filled = filling.run(backup) => filled,
+            filled = fill => filled,
             () = &mut stop => Err(interrupted()),
         };
+        drop(scratch);
         let raw_bytes = match filled {
             Ok(raw_bytes) => raw_bytes,
             Err(failure) => return Err(server.undo(&draft, failure).await),
@@ -272,7 +308,9 @@ impl PreparedRestore<'_> {
         let asked = async {
             let snapshot = ExportedSnapshot::open(connection).await?;
             let found = DatabaseFacts::read(&snapshot).await?;
-            let mut differences = compare::differences(expected, &found, restore.left_out);
+            let is_whole = self.parts.is_none();
+            let left_out = restore.left_out;
+            let mut differences = compare::differences(expected, &found, left_out, is_whole);
             let Expected {
                 tables,
                 sequences,
@@ -325,7 +363,7 @@ fn draft_name(name: &str, backup: &OpenBackup) -> String {
     format!("{}{suffix}", &name[..end])
 }
 
-async fn read_facts(backup: &OpenBackup) -> Result<DumpFacts, RestoreError> {
+pub(crate) async fn read_facts(backup: &OpenBackup) -> Result<DumpFacts, RestoreError> {
     let id = || backup.record().id.clone();
     let json = backup.facts().await.map_err(|source| RestoreError::Read {
         backup: id(),

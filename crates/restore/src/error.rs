@@ -2,15 +2,18 @@
 //!
 //! Invariant: every error names the backup, the database or the file.
 
+mod hint;
+
 use std::error::Error;
 use std::path::PathBuf;
 
 use pgkeep_format::FormatError;
 use pgkeep_postgres::client::{ConnectError, CreateDatabaseError, QueryError};
-use pgkeep_postgres::tools::ToolFailed;
+use pgkeep_postgres::tools::{ToolError, ToolFailed};
 use pgkeep_repository::RepositoryError;
 use pgkeep_types::{BackupId, ClusterName, Timestamp};
 
+use crate::NotThere;
 use crate::preflight::Problem;
 
 /// A restore that failed.
@@ -77,6 +80,39 @@ pub enum RestoreError {
         /// What is wrong with them.
         #[source]
         source: FormatError,
+    },
+    /// The table of contents of a backup's archive is not to be understood.
+    #[error("cannot read the table of contents of backup {backup}: {problem}")]
+    Contents {
+        /// The backup.
+        backup: BackupId,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Something was named that the backup does not have.
+    #[error("backup {backup} {problem}")]
+    NoSuchPart {
+        /// The backup.
+        backup: BackupId,
+        /// What it was.
+        problem: NotThere,
+    },
+    /// The name of a table that would come is not in UTF-8.
+    #[error("cannot choose parts of backup {backup}: the name of {table:?} is not in UTF-8")]
+    StrangeName {
+        /// The backup.
+        backup: BackupId,
+        /// The table, as well as it can be told.
+        table: String,
+    },
+    /// There is no `pg_restore` that reads a backup's archive.
+    #[error("cannot make SQL of backup {backup}")]
+    NoProgram {
+        /// The backup.
+        backup: BackupId,
+        /// Why not.
+        #[source]
+        source: ToolError,
     },
     /// No connection to the server.
     #[error("cannot restore into database {database:?}")]
@@ -171,6 +207,15 @@ pub enum RestoreError {
     #[error("cannot restore into database {database:?}")]
     Restore {
         /// The new database.
+        database: String,
+        /// How it failed.
+        #[source]
+        source: ToolFailed,
+    },
+    /// `pg_restore` failed to make SQL.
+    #[error("cannot make SQL of database {database:?}")]
+    Sql {
+        /// The database that was dumped.
         database: String,
         /// How it failed.
         #[source]
@@ -298,82 +343,6 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::NothingFound { available, .. } if available.is_empty() => {
-                Some("'pgkeep list' shows what there is".to_owned())
-            }
-            Self::NothingFound { available, .. } => Some(format!(
-                "there are good backups of {}",
-                available.join(", ")
-            )),
-            Self::Unreadable { .. } => Some(
-                "name another backup with --backup ID; 'pgkeep list' shows which there are"
-                    .to_owned(),
-            ),
-            Self::Ambiguous { .. } => Some("give more of the id".to_owned()),
-            Self::Unfinished { .. } | Self::Deleted { .. } => {
-                Some("'pgkeep list' shows what there is".to_owned())
-            }
-            Self::Read { source, .. } => source.hint(),
-            Self::Connect { source, .. } | Self::ConnectForGlobals { source } => source.hint(),
-            Self::TwoServers { .. } => {
-                Some("name the same server twice; with --admin another user of it".to_owned())
-            }
-            Self::Unmet { problems, .. } => {
-                let hints = problems.iter().filter_map(|problem| problem.hint.as_deref());
-                let hints: Vec<&str> = hints.collect();
-                (!hints.is_empty()).then(|| hints.join("; "))
-            }
-            Self::NoGlobals { .. } => Some(
-                "'pgkeep list' shows which backups have none; those of other databases of the \
-                 same run have none either"
-                    .to_owned(),
-            ),
-            Self::Globals { .. } => Some(
-                "'pgkeep restore --globals --to-file FILE' writes them to be looked at".to_owned(),
-            ),
-            Self::Swap { source, .. } => source.hint().or_else(|| {
-                Some("end the sessions in it, or name a superuser with --admin URL".to_owned())
-            }),
-            Self::Role { source, .. } | Self::DropReplaced { source, .. } => source.hint(),
-            Self::Create { source } => source.hint(),
-            Self::Restore { source, .. } => source.hint(),
-            Self::Question { .. } => {
-                Some("the restored database was left as it is; look at it yourself".to_owned())
-            }
-            Self::FileExists { .. } => Some("give another name; nothing is replaced".to_owned()),
-            Self::Leftover { database, .. } => Some(format!(
-                "drop database {database:?} by hand; it is not whole"
-            )),
-            Self::Differs { .. } => {
-                Some("look at both; the restored database was left as it is".to_owned())
-            }
-            Self::FromTheFuture { .. } => Some(
-                "the clock of that host was wrong, or this one's is; name the backup that you mean \
-                 with --backup ID"
-                    .to_owned(),
-            ),
-            Self::Misdated { .. } => Some(
-                "name the backup that you mean with --backup ID; where the clocks are right by \
-                 now, the next 'pgkeep backup' is the newest again"
-                    .to_owned(),
-            ),
-            Self::DatedBack { .. } => Some(
-                "name the backup that you mean with --backup ID; 'pgkeep list' shows which there \
-                 are"
-                .to_owned(),
-            ),
-            Self::Look { source, .. } | Self::LookForGlobals { source } => source.hint(),
-            Self::Facts { .. }
-            | Self::Feed { .. }
-            | Self::File { .. }
-            | Self::Interrupted { .. } => None,
-        }
-    }
-
     /// Whether somebody asked to stop.
     #[must_use]
     pub fn is_interrupted(&self) -> bool {
@@ -390,6 +359,7 @@ impl RestoreError {
         matches!(
             self,
             Self::NothingFound { .. }
+                | Self::NoSuchPart { .. }
                 | Self::Ambiguous { .. }
                 | Self::Deleted { .. }
                 | Self::Unfinished { .. }

@@ -17,38 +17,49 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{Phase, Progress, RestoreError, StopSignal};
 
-/// Writes a backup's `file` to `path` and tells its length in bytes.
+/// Writes a backup's file `name` to `path` and tells its length in bytes.
 ///
 /// # Errors
 /// Whatever fails; then there is no file.
 pub async fn to_file(
     backup: &OpenBackup,
-    file: &str,
+    name: &str,
     path: &Path,
     progress: &Progress,
     stop: StopSignal<'_>,
 ) -> Result<u64, RestoreError> {
-    if path.symlink_metadata().is_ok() {
-        let path = path.to_owned();
-        return Err(RestoreError::FileExists { path });
-    }
-    let draft = Draft::create(path)?;
+    refuse_existing(path)?;
+    let (draft, mut file) = Draft::create(path)?;
     let written = tokio::select! {
-        written = fill(backup, file, path, &draft.path, progress) => written?,
-        () = stop => {
-            let what = format!("backup {}", backup.record().id);
-            return Err(RestoreError::Interrupted { what });
-        }
+        written = copy(backup, name, &mut file, path, progress) => written?,
+        () = stop => return Err(interrupted(backup)),
     };
-    draft.publish(path)?;
+    draft.publish(path, file).await?;
     Ok(written)
 }
 
-async fn fill(
+/// Refuses before anything is read.
+pub(crate) fn refuse_existing(path: &Path) -> Result<(), RestoreError> {
+    match path.symlink_metadata() {
+        Ok(_) => Err(RestoreError::FileExists {
+            path: path.to_owned(),
+        }),
+        Err(_) => Ok(()),
+    }
+}
+
+pub(crate) fn interrupted(backup: &OpenBackup) -> RestoreError {
+    let what = format!("backup {}", backup.record().id);
+    RestoreError::Interrupted { what }
+}
+
+/// Writes a backup's file `name` into `file`, of which errors say `path`, and tells its
+/// length in bytes.
+pub(crate) async fn copy(
     backup: &OpenBackup,
     name: &str,
+    file: &mut File,
     path: &Path,
-    draft: &Path,
     progress: &Progress,
 ) -> Result<u64, RestoreError> {
     let failed = |source| file_error(path, source);
@@ -56,11 +67,6 @@ async fn fill(
         backup: backup.record().id.clone(),
         source,
     };
-    let mut file = File::options()
-        .write(true)
-        .open(draft)
-        .await
-        .map_err(failed)?;
     let mut reader = backup.read(name).map_err(read)?;
     progress.enter(Phase::Filling);
     let mut written = 0;
@@ -75,17 +81,17 @@ async fn fill(
         progress.add(bytes.len());
     }
     file.flush().await.map_err(failed)?;
-    file.sync_all().await.map_err(failed)?;
     Ok(written)
 }
 
 /// The file under a temporary name beside it; removed when dropped.
-struct Draft {
+pub(crate) struct Draft {
     path: PathBuf,
 }
 
 impl Draft {
-    fn create(path: &Path) -> Result<Self, RestoreError> {
+    /// Makes it, for reading and writing.
+    pub(crate) fn create(path: &Path) -> Result<(Self, File), RestoreError> {
         // A name that nobody can foretell, made anew: in a directory that others
         // can write to, a link of theirs must not be followed.
         let drawn = RandomState::new().build_hasher().finish();
@@ -94,15 +100,19 @@ impl Draft {
         name.push(format!(".{drawn:016x}.partial"));
         let draft = path.with_file_name(name);
         let opened = std::fs::OpenOptions::new()
+            .read(true)
             .write(true)
             .create_new(true)
             .mode(0o600)
             .open(&draft);
-        opened.map_err(|source| file_error(path, source))?;
-        Ok(Self { path: draft })
+        let file = opened.map_err(|source| file_error(path, source))?;
+        Ok((Self { path: draft }, File::from_std(file)))
     }
 
-    fn publish(self, path: &Path) -> Result<(), RestoreError> {
+    /// Gives the file its name, once it is durable.
+    pub(crate) async fn publish(self, path: &Path, file: File) -> Result<(), RestoreError> {
+        let synced = file.sync_all().await;
+        synced.map_err(|source| file_error(path, source))?;
         // A link refuses what exists. Where there are none (exFAT, some network
         // mounts), a rename that refuses to replace does the same.
         let named = std::fs::hard_link(&self.path, path).or_else(|error| match error.kind() {
@@ -136,7 +146,7 @@ impl Drop for Draft {
     }
 }
 
-fn file_error(path: &Path, source: io::Error) -> RestoreError {
+pub(crate) fn file_error(path: &Path, source: io::Error) -> RestoreError {
     let path = path.to_owned();
     if source.kind() == io::ErrorKind::AlreadyExists {
         RestoreError::FileExists { path }

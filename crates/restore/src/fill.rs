@@ -1,94 +1,123 @@
-//! A dump's archive into an empty database.
+//! A dump's archive through `pg_restore`.
 //!
-//! Invariant: `pg_restore` sees the end of its input only after all of it was read
-//! and found right; where reading fails it is killed before.
+//! Invariants: `pg_restore` sees the end of its input only after all of it was read
+//! and found right; where reading fails it is killed before. All of the archive is
+//! read, also where a part of it is restored.
+
+use std::num::NonZeroUsize;
 
 use pgkeep_format::records::DUMP_FILE;
 use pgkeep_postgres::client::ConnectionParameters;
-use pgkeep_postgres::tools::{PgRestore, ToolDirectory, ToolFailed};
-use pgkeep_repository::{OpenBackup, RepositoryError};
+use pgkeep_postgres::tools::{PgRestore, RunningRestore, ToolDirectory, ToolFailed};
+use pgkeep_repository::{FileReader, OpenBackup};
 use tokio::io::AsyncWriteExt;
-use tokio::process::ChildStdin;
 
-use crate::RestoreError;
 use crate::left_out::LeftOut;
-use crate::{Phase, Progress};
+use crate::scratch::Scratch;
+use crate::{Phase, Progress, RestoreError};
 
 /// An archive that is about to be restored.
 pub(crate) struct Filling<'a> {
-    /// The name that the database will have.
+    /// The name that the database will have, or had where SQL is written.
     pub(crate) database: &'a str,
-    /// The database as it is called now, and who fills it.
-    pub(crate) target: ConnectionParameters,
     /// Where `pg_restore` is.
     pub(crate) tools: &'a ToolDirectory,
     /// Told how far it is.
     pub(crate) progress: &'a Progress,
     /// What it is to leave out.
     pub(crate) left_out: LeftOut,
+    /// What of the archive is restored, for `--use-list`; all of it where there is none.
+    pub(crate) list: Option<String>,
 }
 
 impl Filling<'_> {
-    /// Restores the archive and tells its length in bytes.
-    pub(crate) async fn run(&self, backup: &OpenBackup) -> Result<u64, RestoreError> {
-        let mut program = PgRestore::new(self.tools, &self.target);
+    /// Streams the archive into a database and tells its length in bytes.
+    pub(crate) async fn stream(
+        &self,
+        backup: &OpenBackup,
+        target: &ConnectionParameters,
+    ) -> Result<u64, RestoreError> {
+        let program = self.with_choices(PgRestore::new(self.tools, target));
+        let started = program.spawn().map_err(|source| self.tool(source))?;
+        self.feed(backup, started).await
+    }
+
+    /// Restores the archive in `scratch` into a database, with so many sessions.
+    pub(crate) async fn parallel(
+        &self,
+        scratch: &Scratch,
+        jobs: NonZeroUsize,
+        target: &ConnectionParameters,
+    ) -> Result<u64, RestoreError> {
+        let program = self.with_choices(PgRestore::new(self.tools, target));
+        let program = program.parallel(scratch.file(), jobs);
+        let started = program.spawn().map_err(|source| self.tool(source))?;
+        self.progress.enter(Phase::Indexes);
+        started.wait().await.map_err(|source| self.tool(source))?;
+        Ok(scratch.raw_bytes())
+    }
+
+    /// Starts to make SQL of it; [`feed`](Self::feed) goes on with it.
+    pub(crate) fn script(&self) -> Result<RunningRestore, RestoreError> {
+        let named = ConnectionParameters::default().with_database(self.database);
+        let program = self.with_choices(PgRestore::script(self.tools, &named));
+        program.spawn().map_err(|source| self.tool(source))
+    }
+
+    fn with_choices<'p>(&'p self, mut program: PgRestore<'p>) -> PgRestore<'p> {
         if self.left_out.owner {
             program = program.no_owner();
         }
         if self.left_out.privileges {
             program = program.no_privileges();
         }
-        let mut started = program.spawn().map_err(|source| self.tool(source))?;
+        match &self.list {
+            Some(list) => program.use_list(list),
+            None => program,
+        }
+    }
+
+    /// Feeds the archive to what was started, waits for its end, and tells the archive's
+    /// length in bytes.
+    pub(crate) async fn feed(
+        &self,
+        backup: &OpenBackup,
+        mut started: RunningRestore,
+    ) -> Result<u64, RestoreError> {
         let mut input = started
             .take_stdin()
             .ok_or_else(|| self.feeding(std::io::ErrorKind::BrokenPipe.into()))?;
         // Bound after its input, so that it is dropped, and killed, before it: it
         // never takes the end of its input for the end of the data.
         let mut running = started;
-        match self.feed(backup, &mut input).await {
-            Ok(raw_bytes) => {
-                drop(input);
-                self.progress.enter(Phase::Indexes);
-                running.wait().await.map_err(|source| self.tool(source))?;
-                Ok(raw_bytes)
-            }
-            // pg_restore closed its input: why, it says itself.
-            Err(error @ RestoreError::Feed { .. }) => {
-                drop(input);
-                match running.wait().await {
-                    Err(source) => Err(self.tool(source)),
-                    Ok(()) => Err(error),
+        let mut archive = Archive::open(backup)?;
+        self.progress.enter(Phase::Filling);
+        let fed = loop {
+            match archive.next().await {
+                Ok(Some(bytes)) => {
+                    self.progress.add(bytes.len());
+                    if let Err(source) = input.write_all(&bytes).await {
+                        break Err(source);
+                    }
+                }
+                Ok(None) => break input.shutdown().await,
+                Err(error) => {
+                    running.kill().await;
+                    return Err(error);
                 }
             }
-            Err(error) => {
-                running.kill().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn feed(&self, backup: &OpenBackup, input: &mut ChildStdin) -> Result<u64, RestoreError> {
-        let read = |source: RepositoryError| RestoreError::Read {
-            backup: backup.record().id.clone(),
-            source,
         };
-        let mut reader = backup.read(DUMP_FILE).map_err(read)?;
-        self.progress.enter(Phase::Filling);
-        let mut raw_bytes = 0;
-        loop {
-            let bytes = match reader.next().await {
-                Ok(Some(bytes)) => bytes,
-                Ok(None) => break,
-                Err(error) => return Err(read(backup.explain(error).await)),
-            };
-            let fed = input.write_all(&bytes).await;
-            fed.map_err(|source| self.feeding(source))?;
-            raw_bytes += bytes.len() as u64;
-            self.progress.add(bytes.len());
+        drop(input);
+        self.progress.enter(Phase::Indexes);
+        // Where it closed its input: why, it says itself.
+        running.wait().await.map_err(|source| self.tool(source))?;
+        match (fed, &self.list) {
+            (Ok(()), _) => {}
+            (Err(source), None) => return Err(self.feeding(source)),
+            // It had all that it was to restore.
+            (Err(_), Some(_)) => while archive.next().await?.is_some() {},
         }
-        let flushed = input.shutdown().await;
-        flushed.map_err(|source| self.feeding(source))?;
-        Ok(raw_bytes)
+        Ok(archive.raw_bytes)
     }
 
     fn feeding(&self, source: std::io::Error) -> RestoreError {
@@ -102,6 +131,41 @@ impl Filling<'_> {
         RestoreError::Restore {
             database: self.database.to_owned(),
             source,
+        }
+    }
+}
+
+/// The archive as it is read.
+struct Archive<'a> {
+    backup: &'a OpenBackup,
+    reader: FileReader,
+    raw_bytes: u64,
+}
+
+impl<'a> Archive<'a> {
+    fn open(backup: &'a OpenBackup) -> Result<Self, RestoreError> {
+        let reader = backup.read(DUMP_FILE);
+        let reader = reader.map_err(|source| RestoreError::Read {
+            backup: backup.record().id.clone(),
+            source,
+        })?;
+        Ok(Self {
+            backup,
+            reader,
+            raw_bytes: 0,
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<bytes::Bytes>, RestoreError> {
+        match self.reader.next().await {
+            Ok(bytes) => {
+                self.raw_bytes += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                Ok(bytes)
+            }
+            Err(error) => Err(RestoreError::Read {
+                backup: self.backup.record().id.clone(),
+                source: self.backup.explain(error).await,
+            }),
         }
     }
 }

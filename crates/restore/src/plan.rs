@@ -6,7 +6,7 @@ use pgkeep_postgres::client::{DatabaseFacts, ServerVersion};
 use pgkeep_postgres::tools::ToolDirectory;
 
 use crate::preflight::Problem;
-use crate::{PreparedRestore, RestoreError};
+use crate::{Parts, PreparedRestore, RestoreError};
 
 /// What a restored database is counted for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,12 @@ impl PreparedRestore<'_> {
     #[must_use]
     pub fn properties(&self) -> &DatabaseFacts {
         &self.expected.properties
+    }
+
+    /// What of the database comes; all of it where there is none.
+    #[must_use]
+    pub fn parts(&self) -> Option<&Parts> {
+        self.parts.as_ref()
     }
 
     /// The version of the server.

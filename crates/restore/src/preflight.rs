@@ -41,6 +41,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) pg_dump_version: &'a str,
     /// Whether it was dumped whole.
     pub(crate) is_everything: bool,
+    /// Whether it is restored whole.
+    pub(crate) is_whole: bool,
     pub(crate) tools: &'a Tools,
     /// The backup's globals, where missing roles are to be made from them.
     pub(crate) globals: Option<&'a Globals>,
@@ -144,6 +146,12 @@ impl Preflight {
                     );
                 }
             }
+            Some(_) if !wanted.is_whole => self.problem(
+                format!("database {name:?} exists already"),
+                "parts come into a new database: choose another name, and copy from there, as \
+                 with pg_dump --table NAME --data-only | psql"
+                    .to_owned(),
+            ),
             Some(_) => self.problem(
                 format!("database {name:?} exists already"),
                 "choose another name, drop it first, or put the new one into its place with \
@@ -301,7 +309,7 @@ impl Preflight {
 }
 
 /// The first number of a version such as `15.18`.
-fn major(version: &str) -> u32 {
+pub(crate) fn major(version: &str) -> u32 {
     let digits = version.split(|c: char| !c.is_ascii_digit()).next();
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }

@@ -9,19 +9,22 @@ mod globals;
 mod plan;
 mod progress;
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use pgkeep_format::Encryption;
 use pgkeep_postgres::client::ConnectionParameters;
-use pgkeep_restore::{DumpRestore, LeftOut, Progress, Selection, select};
+use pgkeep_restore::{
+    DumpRestore, Jobs, LeftOut, Parts, Progress, ScriptRestore, Selection, Wish, select,
+};
 use pgkeep_types::{BackupId, Clock, Timestamp};
 use serde::Serialize;
 
 use self::progress::RestoreRow;
-use crate::arguments::Restore;
+use crate::arguments::{Format, Restore};
 use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -40,8 +43,56 @@ struct Report<'a> {
     replaced: Option<&'a str>,
     /// What was neither brought back nor compared, as was asked.
     left_out: Vec<&'static str>,
+    /// What of the database came; all of it where there is none.
+    parts: Option<PartsReport>,
     /// Tables whose rows could not be compared.
     uncounted: Vec<String>,
+}
+
+/// What of a database comes, where it was chosen.
+#[derive(Serialize)]
+struct PartsReport {
+    /// Tables with their rows, and views.
+    chosen: Vec<String>,
+    /// Tables that others need, without rows.
+    empty: Vec<String>,
+    /// What belongs to these and does not come, and why.
+    left_out: Vec<String>,
+}
+
+impl PartsReport {
+    fn new(parts: &Parts) -> Self {
+        Self {
+            chosen: parts.chosen(),
+            empty: parts.empty(),
+            left_out: parts.left_out().to_vec(),
+        }
+    }
+
+    /// What was chosen, in a line.
+    fn words(&self) -> String {
+        const NAMED: usize = 3;
+        match self.chosen.get(..NAMED) {
+            Some(first) if self.chosen.len() > NAMED => {
+                let more = self.chosen.len() - NAMED;
+                format!("{} and {more} more", first.join(", "))
+            }
+            _ => self.chosen.join(", "),
+        }
+    }
+
+    /// Tells what does not come as somebody may expect it.
+    fn tell(&self, context: &Context) {
+        if !self.empty.is_empty() {
+            let names = self.empty.join(", ");
+            context.output.say(format_args!(
+                "without rows, since others need the definitions alone: {names}"
+            ));
+        }
+        for left_out in &self.left_out {
+            context.output.say(format_args!("left out: {left_out}"));
+        }
+    }
 }
 
 /// Restores.
@@ -49,13 +100,7 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     for name in arguments.new_name.iter().chain(&arguments.database) {
         check_name(name)?;
     }
-    if arguments.to_file.as_deref() == Some(Path::new("-")) {
-        return Err(CliError::Usage {
-            problem: "an archive is not written to stdout, where its end would tell nothing"
-                .to_owned(),
-            hint: "name a file; ./- is one".to_owned(),
-        });
-    }
+    check_file(arguments)?;
     let selection = selection(arguments)?;
     let given = |option, text: &Option<String>| {
         let text = text.as_deref();
@@ -93,10 +138,31 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     };
     let (opened, backup) = context.unless_interrupted(&what, open).await?;
 
-    if let Some(path) = &arguments.to_file {
-        return file::run(context, &backup, arguments.globals, &context.path(path)).await;
-    }
+    let wish = Wish {
+        tables: arguments.tables.clone(),
+        schemas: arguments.schemas.clone(),
+    };
+    let left_out = LeftOut {
+        owner: arguments.no_owner,
+        privileges: arguments.no_privileges,
+    };
     let record = backup.record();
+    if let Some(path) = &arguments.to_file {
+        let path = context.path(path);
+        if arguments.format == Format::Custom {
+            return file::run(context, &backup, arguments.globals, &path).await;
+        }
+        let tools = context.tools(&opened.settings).await;
+        let progress = Arc::new(Progress::default());
+        let script = ScriptRestore {
+            tools: &tools,
+            wish: &wish,
+            left_out,
+            progress: &progress,
+        };
+        let row = RestoreRow::new(&record.database, Some(record.raw_bytes), &progress);
+        return file::run_sql(context, &backup, &script, &path, row).await;
+    }
     let name = match &arguments.new_name {
         Some(name) => name.clone(),
         None if arguments.replace => record.database.clone(),
@@ -117,15 +183,19 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     };
     let tools = context.tools(&opened.settings).await;
     let progress = Arc::new(Progress::default());
+    let scratch = scratch(context, arguments);
+    let jobs = (arguments.jobs.get() > 1).then_some(Jobs {
+        count: arguments.jobs,
+        scratch: &scratch,
+    });
     let restore = DumpRestore {
         connection: &connection,
         admin: &admin,
         tools: &tools,
         name: &name,
-        left_out: LeftOut {
-            owner: arguments.no_owner,
-            privileges: arguments.no_privileges,
-        },
+        wish: &wish,
+        jobs,
+        left_out,
         replace: arguments.replace.then_some(aside.as_str()),
         create_roles: arguments.create_roles,
         progress: &progress,
@@ -135,6 +205,51 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     }
     let row = RestoreRow::new(&name, Some(record.raw_bytes), &progress);
     database::run(context, arguments, &backup, restore, row).await
+}
+
+/// Refuses what a file cannot be.
+fn check_file(arguments: &Restore) -> Result<(), CliError> {
+    let Some(path) = &arguments.to_file else {
+        return Ok(());
+    };
+    let usage = |problem: &str, hint: &str| {
+        Err(CliError::Usage {
+            problem: problem.to_owned(),
+            hint: hint.to_owned(),
+        })
+    };
+    if path == Path::new("-") {
+        return usage(
+            "an archive is not written to stdout, where its end would tell nothing",
+            "name a file; ./- is one",
+        );
+    }
+    let Restore {
+        no_owner,
+        no_privileges,
+        tables,
+        schemas,
+        ..
+    } = arguments;
+    let is_chosen = *no_owner || *no_privileges || !tables.is_empty() || !schemas.is_empty();
+    if is_chosen && arguments.format == Format::Custom {
+        return usage(
+            "an archive is written as it is: nothing can be chosen of it or left out",
+            "write SQL with --format sql, or choose when pg_restore reads the archive",
+        );
+    }
+    Ok(())
+}
+
+/// Where scratch space is.
+fn scratch(context: &Context, arguments: &Restore) -> PathBuf {
+    match &arguments.scratch {
+        Some(directory) => context.path(directory),
+        None => {
+            let named = context.environment.variable("TMPDIR");
+            PathBuf::from(named.unwrap_or_else(|| OsStr::new("/tmp")))
+        }
+    }
 }
 
 async fn with_password(

@@ -56,7 +56,7 @@ async fn the_rows_of_every_table_and_the_values_of_sequences_are_told() {
 }
 
 /// PostgreSQL's own programs, but for one that is this script.
-fn with_program(site: &mut Site, name: &str, script: &str) {
+pub(crate) fn with_program(site: &mut Site, name: &str, script: &str) {
     let tools = site.path("tools");
     std::fs::create_dir_all(&tools).unwrap();
     for program in ["pg_dump", "pg_dumpall", "pg_restore"] {

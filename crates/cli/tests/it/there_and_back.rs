@@ -1,5 +1,7 @@
 //! A database that was backed up and restored is the database that it was.
 
+mod parts;
+
 use pgkeep_testkit::cluster::{Cluster, Major};
 
 use crate::site::{Site, restore};

@@ -8,7 +8,7 @@ use pgkeep_restore::{DumpRestore, LeftOut, Restored};
 use pgkeep_types::Clock;
 
 use super::progress::RestoreRow;
-use super::{Report, globals, left_out_words};
+use super::{PartsReport, Report, globals, left_out_words};
 use crate::arguments::Restore;
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
@@ -46,10 +46,14 @@ pub(super) async fn run(
     context.unless_interrupted(&what, create_roles).await?;
     globals::tell_roles(context, prepared.roles().iter(), prepared.left_alone());
     let started = context.clock.now();
+    let parts = prepared.parts().map(PartsReport::new);
+    let of = match &parts {
+        Some(parts) => format!("{} of {:?}", parts.words(), record.database),
+        None => format!("{:?}", record.database),
+    };
     context.output.say(format_args!(
-        "{} START restore of {:?} from {} into new database {:?} on {}",
+        "{} START restore of {of} from {} into new database {:?} on {}",
         words::time(started),
-        record.database,
         record.id,
         restore.name,
         restore.connection.server()
@@ -61,9 +65,8 @@ pub(super) async fn run(
     drop(shown);
     let now = context.clock.now();
     context.output.say(format_args!(
-        "{} END   restore of {:?}: {} in {}, {} tables",
+        "{} END   restore of {of}: {} in {}, {} tables",
         words::time(now),
-        record.database,
         words::size(restored.raw_bytes),
         words::duration(started, now),
         restored.tables
@@ -92,6 +95,9 @@ pub(super) async fn run(
             identifier(old)
         ));
     }
+    if let Some(parts) = &parts {
+        parts.tell(context);
+    }
     if owner {
         context.output.say(format_args!(
             "owners were left out and not compared: all belongs to {:?}",
@@ -112,6 +118,7 @@ pub(super) async fn run(
         roles_made: prepared.roles().iter().collect(),
         replaced,
         left_out: left_out_words(restore.left_out),
+        parts,
         uncounted: restored.uncounted,
     })?;
     Ok(exit)

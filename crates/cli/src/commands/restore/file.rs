@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
 use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{Progress, RestoreError, to_file};
+use pgkeep_restore::{Progress, RestoreError, ScriptRestore, to_file};
 
-use super::Report;
 use super::progress::RestoreRow;
+use super::{PartsReport, Report, left_out_words};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -53,6 +53,51 @@ pub(super) async fn run(
         roles_made: Vec::new(),
         replaced: None,
         left_out: Vec::new(),
+        parts: None,
+        uncounted: Vec::new(),
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Writes SQL of the archive.
+pub(super) async fn run_sql(
+    context: &Context,
+    backup: &OpenBackup,
+    script: &ScriptRestore<'_>,
+    path: &Path,
+    row: RestoreRow,
+) -> Result<Exit, CliError> {
+    let record = backup.record();
+    let mut stop = Box::pin(context.interrupt.requested());
+    let shown = context.live(row);
+    let written = script.write(backup, path, stop.as_mut()).await?;
+    drop(shown);
+    let parts = written.parts.as_ref().map(PartsReport::new);
+    let what = match &parts {
+        Some(parts) => parts.words(),
+        None => "all".to_owned(),
+    };
+    context.output.say(format_args!(
+        "wrote SQL of {what} of database {:?} from {}, made by pg_restore {}; psql of that version \
+         takes it, or a newer one",
+        record.database,
+        record.id,
+        written.tools.version()
+    ));
+    if let Some(parts) = &parts {
+        parts.tell(context);
+    }
+    context.output.data(format_args!("{}\n", path.display()));
+    context.output.json(&Report {
+        version: JSON_VERSION,
+        backup: &record.id,
+        database: None,
+        file: Some(path),
+        raw_bytes: written.raw_bytes,
+        roles_made: Vec::new(),
+        replaced: None,
+        left_out: left_out_words(script.left_out),
+        parts,
         uncounted: Vec::new(),
     })?;
     Ok(Exit::Done)

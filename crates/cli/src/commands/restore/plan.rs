@@ -11,7 +11,7 @@ use pgkeep_restore::{DumpRestore, PreparedRestore};
 use pgkeep_types::{BackupId, Timestamp};
 use serde::Serialize;
 
-use super::left_out_words;
+use super::{PartsReport, left_out_words};
 use crate::arguments::Restore;
 use crate::context::{Context, Opened};
 use crate::error::{CliError, Exit};
@@ -44,7 +44,13 @@ struct Plan<'a> {
     /// Whether it would be dropped then.
     drop_replaced: bool,
     pg_restore: Option<Program<'a>>,
+    /// How many sessions fill it.
+    jobs: usize,
+    /// Where the archive would be written first; nowhere where it is streamed.
+    scratch: Option<&'a Path>,
     left_out: Vec<&'static str>,
+    /// What of the database comes; all of it where there is none.
+    parts: Option<PartsReport>,
     compared: Compared,
     /// What is not as it was, and no reason to stop.
     notes: &'a [String],
@@ -138,7 +144,10 @@ fn plan<'a>(
             version: tools.version(),
             directory: tools.path(),
         }),
+        jobs: restore.jobs.map_or(1, |jobs| jobs.count.get()),
+        scratch: restore.jobs.map(|jobs| jobs.scratch),
         left_out: left_out_words(restore.left_out),
+        parts: prepared.parts().map(PartsReport::new),
         compared: Compared {
             tables: compared.tables,
             rows: compared.rows,
@@ -238,13 +247,34 @@ impl Plan<'_> {
         };
         line("made by", made_by);
         if let Some(Program { version, directory }) = &self.pg_restore {
+            let how = match self.scratch {
+                Some(scratch) => format!(
+                    "{} jobs, by way of scratch space in {}",
+                    self.jobs,
+                    scratch.display()
+                ),
+                None => "streamed".to_owned(),
+            };
+            let directory = directory.display();
             line(
                 "with",
-                format!("pg_restore {version} in {}, streamed", directory.display()),
+                format!("pg_restore {version} in {directory}, {how}"),
             );
         }
         if !self.left_out.is_empty() {
             line("left out", self.left_out.join(", "));
+        }
+        if let Some(parts) = &self.parts {
+            line("chosen", parts.chosen.join(", "));
+            if !parts.empty.is_empty() {
+                line(
+                    "empty",
+                    format!("{}, which others need", parts.empty.join(", ")),
+                );
+            }
+            for left_out in &parts.left_out {
+                line("left out", left_out.clone());
+            }
         }
         let Compared {
             tables,

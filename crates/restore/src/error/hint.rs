@@ -1,0 +1,90 @@
+//! What the user can do about a restore that failed.
+//!
+//! Invariant: a new error does not compile until it has its place here.
+
+use super::RestoreError;
+
+impl RestoreError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NothingFound { available, .. } if available.is_empty() => {
+                Some("'pgkeep list' shows what there is".to_owned())
+            }
+            Self::NothingFound { available, .. } => Some(format!(
+                "there are good backups of {}",
+                available.join(", ")
+            )),
+            Self::Unreadable { .. } => Some(
+                "name another backup with --backup ID; 'pgkeep list' shows which there are"
+                    .to_owned(),
+            ),
+            Self::Ambiguous { .. } => Some("give more of the id".to_owned()),
+            Self::Unfinished { .. } | Self::Deleted { .. } => {
+                Some("'pgkeep list' shows what there is".to_owned())
+            }
+            Self::Read { source, .. } => source.hint(),
+            Self::Connect { source, .. } | Self::ConnectForGlobals { source } => source.hint(),
+            Self::TwoServers { .. } => {
+                Some("name the same server twice; with --admin another user of it".to_owned())
+            }
+            Self::Unmet { problems, .. } => {
+                let hints = problems.iter().filter_map(|problem| problem.hint.as_deref());
+                let hints: Vec<&str> = hints.collect();
+                (!hints.is_empty()).then(|| hints.join("; "))
+            }
+            Self::NoGlobals { .. } => Some(
+                "'pgkeep list' shows which backups have none; those of other databases of the \
+                 same run have none either"
+                    .to_owned(),
+            ),
+            Self::Globals { .. } => Some(
+                "'pgkeep restore --globals --to-file FILE' writes them to be looked at".to_owned(),
+            ),
+            Self::Swap { source, .. } => source.hint().or_else(|| {
+                Some("end the sessions in it, or name a superuser with --admin URL".to_owned())
+            }),
+            Self::Role { source, .. } | Self::DropReplaced { source, .. } => source.hint(),
+            Self::Create { source } => source.hint(),
+            Self::Restore { source, .. } | Self::Sql { source, .. } => source.hint(),
+            Self::Question { .. } => {
+                Some("the restored database was left as it is; look at it yourself".to_owned())
+            }
+            Self::FileExists { .. } => Some("give another name; nothing is replaced".to_owned()),
+            Self::Leftover { database, .. } => Some(format!(
+                "drop database {database:?} by hand; it is not whole"
+            )),
+            Self::Differs { .. } => {
+                Some("look at both; the restored database was left as it is".to_owned())
+            }
+            Self::FromTheFuture { .. } => Some(
+                "the clock of that host was wrong, or this one's is; name the backup that you mean \
+                 with --backup ID"
+                    .to_owned(),
+            ),
+            Self::Misdated { .. } => Some(
+                "name the backup that you mean with --backup ID; where the clocks are right by \
+                 now, the next 'pgkeep backup' is the newest again"
+                    .to_owned(),
+            ),
+            Self::DatedBack { .. } => Some(
+                "name the backup that you mean with --backup ID; 'pgkeep list' shows which there \
+                 are"
+                .to_owned(),
+            ),
+            Self::Look { source, .. } | Self::LookForGlobals { source } => source.hint(),
+            Self::NoSuchPart { problem, .. } => Some(problem.hint()),
+            Self::NoProgram { source, .. } => source.hint(),
+            Self::StrangeName { .. } | Self::Contents { .. } => Some(
+                "restore the whole database, or write the archive with --to-file and choose with \
+                 pg_restore --list and --use-list"
+                    .to_owned(),
+            ),
+            Self::Facts { .. }
+            | Self::Feed { .. }
+            | Self::File { .. }
+            | Self::Interrupted { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Parts of a dump: chosen tables and schemas, with what they need.
+//!
+//! Invariants: what is named and is not in the backup is an error before anything is
+//! touched; of what belongs to a chosen table, whatever does not come is told.
+
+mod choose;
+mod kind;
+mod names;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use pgkeep_format::records::{DUMP_FILE, SequenceFacts, TableFacts};
+use pgkeep_postgres::tools::{ContentsReader, TocEntry};
+use pgkeep_repository::OpenBackup;
+
+use crate::RestoreError;
+use crate::database::Expected;
+
+use self::choose::{Choice, Contents};
+use self::kind::Kind;
+
+pub use self::names::NotThere;
+
+/// What of a database is wanted; all of it where nothing is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Tables, as `SCHEMA.NAME` or `NAME`, with or without SQL's quotes; views and
+    /// sequences too.
+    pub tables: Vec<String>,
+    /// Schemas.
+    pub schemas: Vec<String>,
+}
+
+impl Wish {
+    /// Whether nothing is named.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.tables.is_empty() && self.schemas.is_empty()
+    }
+}
+
+/// What of an archive is restored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// For `pg_restore --use-list`: the numbers of the entries, in the archive's order.
+    list: Vec<i32>,
+    /// Tables that come with their rows, and views and sequences that were chosen.
+    chosen: BTreeSet<Name>,
+    /// Tables that others need, which come without rows.
+    empty: BTreeSet<Name>,
+    sequences: BTreeSet<Name>,
+    extensions: BTreeSet<String>,
+    /// Extensions that stay away.
+    other_extensions: BTreeSet<String>,
+    left_out: Vec<String>,
+}
+
+/// Schema and name.
+type Name = (String, String);
+
+impl Parts {
+    /// Finds in the archive's table of contents what is wanted.
+    ///
+    /// # Errors
+    /// Where something of it is not there, needs what was not chosen, or the table of
+    /// contents cannot be read.
+    pub async fn find(backup: &OpenBackup, wish: &Wish) -> Result<Self, RestoreError> {
+        let entries = read_contents(backup).await?;
+        let contents = Contents::new(entries);
+        let chosen = names::find(&contents, wish).map_err(|problem| RestoreError::NoSuchPart {
+            backup: backup.record().id.clone(),
+            problem,
+        })?;
+        let choice = Choice::new(&contents, &chosen);
+        Self::of(&contents, &choice).map_err(|table| RestoreError::StrangeName {
+            backup: backup.record().id.clone(),
+            table,
+        })
+    }
+
+    /// Its parts in words; the name that cannot be read where there is one.
+    fn of(contents: &Contents, choice: &Choice) -> Result<Self, String> {
+        let mut parts = Self {
+            left_out: choice.left_out.clone(),
+            ..Self::default()
+        };
+        for (at, entry) in contents.entries.iter().enumerate() {
+            let is_in = choice.is_in(at);
+            if contents.kinds[at] == Kind::Extension {
+                let extensions = match is_in {
+                    true => &mut parts.extensions,
+                    false => &mut parts.other_extensions,
+                };
+                extensions.insert(text(&entry.tag)?);
+            }
+            if !is_in {
+                continue;
+            }
+            parts.list.push(entry.dump_id);
+            let namespace = entry.namespace.as_deref().unwrap_or_default();
+            let name = || Ok::<_, String>((text(namespace)?, text(&entry.tag)?));
+            match contents.kinds[at] {
+                Kind::Table | Kind::View if choice.chosen.contains(&at) => {
+                    parts.chosen.insert(name()?);
+                }
+                Kind::Table => {
+                    parts.empty.insert(name()?);
+                }
+                Kind::Sequence => {
+                    parts.sequences.insert(name()?);
+                }
+                _ => {}
+            }
+        }
+        Ok(parts)
+    }
+
+    /// What `pg_restore --use-list` reads.
+    pub(crate) fn list(&self) -> String {
+        let mut list = String::new();
+        for id in &self.list {
+            // Writing into a string does not fail.
+            let _ = writeln!(list, "{id};");
+        }
+        list
+    }
+
+    /// The tables that come with their rows, and views that were chosen.
+    #[must_use]
+    pub fn chosen(&self) -> Vec<String> {
+        self.chosen.iter().map(dotted).collect()
+    }
+
+    /// The tables that others need, which come without rows.
+    #[must_use]
+    pub fn empty(&self) -> Vec<String> {
+        self.empty.iter().map(dotted).collect()
+    }
+
+    /// What belongs to them and does not come, and why.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// Leaves of what is expected what comes.
+    pub(crate) fn narrow(&self, expected: &mut Expected) {
+        expected.tables.retain_mut(|table| {
+            if is_in(&self.empty, &table.schema, &table.name) {
+                table.rows = Some(0);
+                return true;
+            }
+            is_in(&self.chosen, &table.schema, &table.name)
+        });
+        let sequences = &mut expected.sequences;
+        sequences.retain(|SequenceFacts { schema, name, .. }| is_in(&self.sequences, schema, name));
+        let extensions = &mut expected.properties.extensions;
+        extensions.retain(|extension| !self.other_extensions.contains(&extension.name));
+        expected.properties.tables = expected.tables.len() as u64;
+    }
+
+    /// Tells of which chosen tables the backup was not to have the rows.
+    pub(crate) fn note_missing_rows(&mut self, tables: &[TableFacts]) {
+        for table in tables {
+            let TableFacts {
+                schema,
+                name,
+                rows,
+                bytes,
+            } = table;
+            let has_none = rows.is_none() && bytes.is_none();
+            if has_none && is_in(&self.chosen, schema, name) {
+                let name = dotted(&(schema.clone(), name.clone()));
+                let rows = format!("the rows of {name}, which the backup does not have");
+                self.left_out.push(rows);
+            }
+        }
+    }
+}
+
+fn is_in(names: &BTreeSet<Name>, schema: &str, name: &str) -> bool {
+    names.contains(&(schema.to_owned(), name.to_owned()))
+}
+
+/// A name as SQL has it where it need not be quoted.
+fn dotted((schema, name): &Name) -> String {
+    let words = [schema, name].map(|word| word.escape_debug().to_string());
+    words.join(".")
+}
+
+fn text(name: &[u8]) -> Result<String, String> {
+    let text = std::str::from_utf8(name);
+    text.map(ToOwned::to_owned)
+        .map_err(|_| String::from_utf8_lossy(name).into_owned())
+}
+
+/// The archive's table of contents: its beginning is read, and no more.
+async fn read_contents(backup: &OpenBackup) -> Result<Vec<TocEntry>, RestoreError> {
+    let id = || backup.record().id.clone();
+    let read = |source| RestoreError::Read {
+        backup: id(),
+        source,
+    };
+    let mut reader = backup.read(DUMP_FILE).map_err(read)?;
+    let mut contents = ContentsReader::default();
+    loop {
+        let bytes = match reader.next().await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                let problem = "the archive ends in it".to_owned();
+                return Err(RestoreError::Contents {
+                    backup: id(),
+                    problem,
+                });
+            }
+            Err(error) => return Err(read(backup.explain(error).await)),
+        };
+        let pushed = contents.push(&bytes);
+        let pushed = pushed.map_err(|gave_up| RestoreError::Contents {
+            backup: id(),
+            problem: gave_up.to_string(),
+        })?;
+        if let Some(entries) = pushed {
+            return Ok(entries);
+        }
+    }
+}

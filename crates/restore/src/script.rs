@@ -1,0 +1,121 @@
+//! A dump's archive as SQL in a file.
+//!
+//! Invariant: as for every file: whole and durable, or not there.
+
+use std::path::Path;
+
+use pgkeep_postgres::tools::{ToolDirectory, ToolError, Tools};
+use pgkeep_repository::OpenBackup;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+
+use crate::database::read_facts;
+use crate::file::{Draft, file_error, interrupted, refuse_existing};
+use crate::fill::Filling;
+use crate::preflight::major;
+use crate::{LeftOut, Parts, Progress, RestoreError, StopSignal, Wish};
+
+/// SQL that is about to be written.
+pub struct ScriptRestore<'a> {
+    /// The programs of this machine.
+    pub tools: &'a Tools,
+    /// What of the database is wanted.
+    pub wish: &'a Wish,
+    /// What is not to come.
+    pub left_out: LeftOut,
+    /// Told how far it is.
+    pub progress: &'a Progress,
+}
+
+/// SQL that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// How many bytes of archive it came from.
+    pub raw_bytes: u64,
+    /// What of the database it has; all of it where nothing was chosen.
+    pub parts: Option<Parts>,
+    /// The programs that it was made with.
+    pub tools: ToolDirectory,
+}
+
+impl ScriptRestore<'_> {
+    /// Writes it to `path`.
+    ///
+    /// # Errors
+    /// Whatever fails; then there is no file.
+    pub async fn write(
+        &self,
+        backup: &OpenBackup,
+        path: &Path,
+        stop: StopSignal<'_>,
+    ) -> Result<Script, RestoreError> {
+        refuse_existing(path)?;
+        let prepare = async {
+            let facts = read_facts(backup).await?;
+            let tools = self.tools(backup, &facts.pg_dump_version)?;
+            let mut parts = match self.wish.is_everything() {
+                true => None,
+                false => Some(Parts::find(backup, self.wish).await?),
+            };
+            if let Some(parts) = &mut parts {
+                parts.note_missing_rows(&facts.tables);
+            }
+            Ok::<_, RestoreError>((tools, parts))
+        };
+        let write = async {
+            let (tools, parts) = prepare.await?;
+            let filling = Filling {
+                database: &backup.record().database,
+                tools: &tools,
+                progress: self.progress,
+                left_out: self.left_out,
+                list: parts.as_ref().map(Parts::list),
+            };
+            let (draft, mut file) = Draft::create(path)?;
+            let mut started = filling.script().map_err(of_sql)?;
+            let output = started.take_stdout();
+            // What fails first drops the other, and with it pg_restore.
+            let fed = async { filling.feed(backup, started).await.map_err(of_sql) };
+            let (raw_bytes, ()) = tokio::try_join!(fed, async {
+                if let Some(mut output) = output {
+                    let copied = tokio::io::copy(&mut output, &mut file).await;
+                    copied.map_err(|source| file_error(path, source))?;
+                }
+                flush(&mut file, path).await
+            })?;
+            draft.publish(path, file).await?;
+            Ok(Script {
+                raw_bytes,
+                parts,
+                tools,
+            })
+        };
+        tokio::select! {
+            written = write => written,
+            () = stop => Err(interrupted(backup)),
+        }
+    }
+
+    /// The programs of the major version that wrote the archive, or newer ones.
+    fn tools(&self, backup: &OpenBackup, version: &str) -> Result<ToolDirectory, RestoreError> {
+        let chosen = self.tools.for_server(major(version));
+        let failed = |source: ToolError| RestoreError::NoProgram {
+            backup: backup.record().id.clone(),
+            source,
+        };
+        Ok(chosen.map_err(failed)?.tools)
+    }
+}
+
+/// It is no restore into a database that failed.
+fn of_sql(error: RestoreError) -> RestoreError {
+    match error {
+        RestoreError::Restore { database, source } => RestoreError::Sql { database, source },
+        other => other,
+    }
+}
+
+async fn flush(file: &mut File, path: &Path) -> Result<(), RestoreError> {
+    let flushed = file.flush().await;
+    flushed.map_err(|source| file_error(path, source))
+}
