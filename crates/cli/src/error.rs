@@ -19,6 +19,7 @@ use pgkeep_storage::s3::AddressError;
 use pgkeep_types::BackupId;
 
 use crate::commands::DemoError;
+use crate::words;
 
 /// How the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,6 +199,18 @@ pub(crate) enum CliError {
         /// The file.
         path: PathBuf,
     },
+    /// The directory of a repository that is to be made holds something else.
+    #[error(
+        "{} holds something else already ({}), and a repository has its directory to itself",
+        .path.display(),
+        words::printable(.name)
+    )]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+        /// A name in it.
+        name: String,
+    },
     /// A file can be read by others.
     #[error("{} holds a private key and can be read by others", .path.display())]
     Exposed {
@@ -305,6 +318,9 @@ impl CliError {
             ),
             Self::Exists { .. } => {
                 Some("nothing was changed; move it away or choose another place".to_owned())
+            }
+            Self::NotEmpty { .. } => {
+                Some("nothing was changed; name a new directory in it, or an empty one".to_owned())
             }
             Self::Exposed { path } => Some(format!("chmod 600 {}", path.display())),
             Self::HostsKey { .. } => Some(

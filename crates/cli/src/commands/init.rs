@@ -9,6 +9,7 @@ mod configuration;
 mod dialogue;
 mod making;
 mod next;
+mod place;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ use crate::output::JSON_VERSION;
 use crate::private_file::Drafts;
 use crate::{passphrase, process, server_password, storage};
 use configuration::configuration;
+use place::refuse_occupied;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -221,6 +223,7 @@ fn plan(
     };
     plan.recipients.sort();
     plan.recipients.dedup();
+    refuse_occupied(&plan.repository)?;
     Ok(plan)
 }
 

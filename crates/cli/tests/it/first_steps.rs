@@ -421,3 +421,24 @@ async fn a_password_file_may_have_a_line_for_each_database() {
     site.back_up("app").await;
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn a_repository_is_made_in_no_directory_that_holds_something_else() {
+    let site = Site::empty();
+    let place = site.path("photos");
+    std::fs::create_dir_all(place.join("lost+found")).unwrap();
+    std::fs::write(place.join("holiday.jpg"), "beach").unwrap();
+    let ran = site.run(&["init", "--repository", "photos"]).await.ended(1);
+    ran.says(&["photos", "holiday.jpg", "new directory"]);
+    let names = |path: &std::path::Path| {
+        let entries = std::fs::read_dir(path).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&place), ["holiday.jpg", "lost+found"]);
+    assert_eq!(names(site.home.path()), ["photos"]);
+
+    std::fs::remove_file(place.join("holiday.jpg")).unwrap();
+    site.run(&["init", "--repository", "photos"]).await.ended(0);
+}
