@@ -118,8 +118,10 @@ impl<'a> DumpRestore<'a> {
             parts.note_missing_rows(&expected.tables);
             parts.narrow(&mut expected);
         }
+        let draft = draft_name(self.name, backup);
         let wanted = Wanted {
             name: self.name,
+            draft: &draft,
             replace: self.replace.is_some(),
             facts: &expected.properties,
             server_version: &recorded.server_version,

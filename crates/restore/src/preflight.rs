@@ -31,6 +31,8 @@ pub struct Problem {
 pub(crate) struct Wanted<'a> {
     /// The name of the new database.
     pub(crate) name: &'a str,
+    /// What it is called until it is whole.
+    pub(crate) draft: &'a str,
     /// What it will be.
     pub(crate) facts: &'a DatabaseFacts,
     /// Whether a database of that name may be there: it is set aside.
@@ -158,6 +160,17 @@ impl Preflight {
                  --replace"
                     .to_owned(),
             ),
+        }
+        let draft = wanted.draft;
+        if client::owner_of(admin, draft).await?.is_some() {
+            self.problem(
+                format!("database {draft:?} exists already"),
+                format!(
+                    "a restore of this backup fills it just now, or one that was cut off has left \
+                     it: wait, or DROP DATABASE {}; or choose another name",
+                    identifier(draft)
+                ),
+            );
         }
         let tablespace = &wanted.facts.tablespace;
         if !client::tablespace_exists(admin, tablespace).await? {

@@ -202,3 +202,19 @@ async fn a_role_whose_sessions_only_read_by_default_restores_all_the_same() {
     assert_eq!(cluster.psql("back", "SELECT count(*) FROM t").await, "10\n");
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restore_that_was_cut_off_has_left_is_named_with_how_to_drop_it() {
+    let (cluster, site) = source(Major::Fifteen).await;
+    let id = site.good().await.remove(0);
+    let left = format!("back_unfinished_{}", &id[id.len() - 8..]);
+    cluster
+        .psql("postgres", &format!("CREATE DATABASE {left}"))
+        .await;
+    let before = state(&cluster).await;
+    let back = ["--database", "app", "--as", "back"];
+    let ran = site.run(&restore(&back)).await.ended(1);
+    ran.says(&[&format!("DROP DATABASE \"{left}\""), "cut off"]);
+    assert_eq!(state(&cluster).await, before);
+    cluster.stop().await;
+}
