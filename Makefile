@@ -12,7 +12,7 @@ demo: ## the whole story on a throwaway PostgreSQL, in a minute after the build
 test: ## every rule and every test on real servers; installs what is missing
 	@scripts/test
 
-soak: ## the long random runs: make soak [SEED=n] [MINUTES=n] [GARAGE=1]
+soak: ## the long random runs: make soak [SEED=n] [MINUTES=n] [SIZES=1] [GARAGE=1]
 	@scripts/soak
 
 bench: ## figures beside peers and floors

@@ -28,6 +28,7 @@ mod script_choice;
 mod second_dumps;
 mod secrets;
 mod site;
+mod sizes;
 mod soak;
 mod standby;
 mod terminal;
