@@ -227,11 +227,15 @@ async fn read_descriptor(storage: &dyn Storage) -> Result<Descriptor, Repository
     let most = DESCRIPTOR_LIMIT + 1;
     let bytes = match storage.get(&name, Some(0..most)).await {
         Err(error) if error.is_not_found() => {
-            // Of what is in no bucket some servers say no more than that it is not there.
-            storage.list(names::KEYS, None).await?;
-            return Err(RepositoryError::Missing {
-                location: storage.location(),
-            });
+            // Of what is in no bucket some servers say no more than that it is not there,
+            // and of the bucket only when they are to list it.
+            let listed = storage.list(names::KEYS, None).await;
+            return match listed {
+                Err(error) if !error.is_not_found() => Err(error.into()),
+                _ => Err(RepositoryError::Missing {
+                    location: storage.location(),
+                }),
+            };
         }
         other => other?,
     };
