@@ -27,7 +27,7 @@ use self::progress::RestoreRow;
 use crate::arguments::{Format, Restore};
 use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::Context;
-use crate::error::{CliError, Exit};
+use crate::error::{CliError, Exit, sentence};
 use crate::server_password;
 
 #[derive(Serialize)]
@@ -123,6 +123,13 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         }
         let now = context.clock.now();
         let record = select(&opened.catalogue, &selection, now)?;
+        for unread in opened.catalogue.unread_of_run(record) {
+            context.output.warning(format_args!(
+                "whether the run of backup {} ended well is not known: {}",
+                record.id.short(),
+                sentence(&unread.error)
+            ));
+        }
         let keys = opened.keys.recovery();
         let access = opened.repository.read_access_to(record, &keys)?;
         let backup = match opened.repository.open_backup(&access, record).await {

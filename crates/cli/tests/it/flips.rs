@@ -35,8 +35,10 @@ async fn a_flipped_bit_keeps_a_restore_from_ending_well() {
             let ran = site.run(&restore).await;
             // A run's own records are no part of the backup, and a recovery key
             // opens the host's record too: the restore goes on, and the list tells.
-            let spare = name.contains("/runs/") || name.starts_with("keys/");
+            let of_run = name.contains("/runs/");
+            let spare = of_run || name.starts_with("keys/");
             let ran = if spare && ran.code() == 0 {
+                assert!(!of_run || ran.stderr.contains(&name), "{name}: {ran:?}");
                 cluster.psql("postgres", "DROP DATABASE new").await;
                 site.run(&["list"]).await.ended(1)
             } else {

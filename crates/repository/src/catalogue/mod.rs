@@ -131,6 +131,15 @@ impl Catalogue {
         })
     }
 
+    /// What a backup's run has said and cannot be read: it may have said that the backup
+    /// failed.
+    pub fn unread_of_run(&self, backup: &BackupRecord) -> impl Iterator<Item = &Unreadable> {
+        let run = backup.run.clone();
+        self.unreadable().filter(move |unreadable| {
+            matches!(names::place(&unreadable.object), Some(Place::Run(_, of, _)) if of == run)
+        })
+    }
+
     /// The host that wrote a backup, by the name of its key.
     #[must_use]
     pub fn host(&self, id: &BackupId) -> Option<&str> {
