@@ -7,19 +7,19 @@
 //! listens on loopback and ends with its value.
 
 mod by_request;
+mod door;
 mod line;
 mod refusal;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
+use tokio::net::TcpStream;
 
 pub use by_request::{Mishap, RequestProxy, Strike};
 
+use door::{Door, server_at};
 use line::{Direction, Line};
 
 /// What goes wrong with a connection.
@@ -52,10 +52,8 @@ pub struct Weather {
 /// A running proxy.
 #[derive(Debug)]
 pub struct FaultProxy {
-    address: SocketAddr,
+    door: Door,
     shared: Arc<Shared>,
-    /// Its own threads: a test that blocks its runtime does not stop the network.
-    runtime: Option<Runtime>,
 }
 
 #[derive(Debug)]
@@ -75,46 +73,25 @@ impl FaultProxy {
     /// Where no port can be had.
     #[must_use]
     pub fn start(endpoint: &str, weather: Weather) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("fault-proxy")
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = std::net::TcpListener::bind(any).expect("a port");
-        let address = listener.local_addr().expect("its address");
-        let asynchronous = listener.set_nonblocking(true).and_then(|()| {
-            let _inside = runtime.enter();
-            TcpListener::from_std(listener)
-        });
-        let listener = asynchronous.expect("a listener");
-        let server = endpoint.split_once("://").map_or(endpoint, |(_, at)| at);
         let shared = Arc::new(Shared {
-            server: server.trim_end_matches('/').to_owned(),
+            server: server_at(endpoint).to_owned(),
             weather,
             armed: Mutex::new(None),
             up: Arc::new(Line::new(weather)),
             down: Arc::new(Line::new(weather)),
             connections: AtomicU64::new(0),
         });
-        let accepting = Arc::clone(&shared);
-        runtime.spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(Arc::clone(&accepting).carry(client));
-            }
+        let carrying = Arc::clone(&shared);
+        let door = Door::open("fault-proxy", move |client| {
+            Arc::clone(&carrying).carry(client)
         });
-        Self {
-            address,
-            shared,
-            runtime: Some(runtime),
-        }
+        Self { door, shared }
     }
 
     /// The URL by which clients reach the server through it.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.door.endpoint()
     }
 
     /// Strikes the next so many connections.
@@ -137,14 +114,6 @@ impl FaultProxy {
     #[must_use]
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for FaultProxy {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -4,13 +4,12 @@
 //! but for a header that asks the server to close it; requests are numbered in the order
 //! in which they came in whole, from 0.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::io::{self, AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
+use tokio::net::TcpStream;
 
+use super::door::{Door, server_at};
 use super::refusal::{answer as refuse, read_request};
 
 /// What goes wrong with a request.
@@ -41,10 +40,8 @@ pub struct Strike {
 /// A running proxy.
 #[derive(Debug)]
 pub struct RequestProxy {
-    address: SocketAddr,
+    door: Door,
     shared: Arc<Shared>,
-    /// Its own threads: a test that blocks its runtime does not stop the network.
-    runtime: Option<Runtime>,
 }
 
 #[derive(Debug)]
@@ -67,44 +64,23 @@ impl RequestProxy {
     /// Where no port can be had.
     #[must_use]
     pub fn start(endpoint: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("request-proxy")
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = std::net::TcpListener::bind(any).expect("a port");
-        let address = listener.local_addr().expect("its address");
-        let asynchronous = listener.set_nonblocking(true).and_then(|()| {
-            let _inside = runtime.enter();
-            TcpListener::from_std(listener)
-        });
-        let listener = asynchronous.expect("a listener");
-        let server = endpoint.split_once("://").map_or(endpoint, |(_, at)| at);
         let shared = Arc::new(Shared {
-            server: server.trim_end_matches('/').to_owned(),
+            server: server_at(endpoint).to_owned(),
             state: Mutex::default(),
         });
-        let accepting = Arc::clone(&shared);
-        runtime.spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let shared = Arc::clone(&accepting);
-                // One who hangs up does not want an answer.
-                tokio::spawn(async move { shared.carry(client).await.ok() });
-            }
+        let carrying = Arc::clone(&shared);
+        let door = Door::open("request-proxy", move |client| {
+            let shared = Arc::clone(&carrying);
+            // One who hangs up does not want an answer.
+            async move { drop(shared.carry(client).await) }
         });
-        Self {
-            address,
-            shared,
-            runtime: Some(runtime),
-        }
+        Self { door, shared }
     }
 
     /// The URL by which clients reach the server through it.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.door.endpoint()
     }
 
     /// Counts requests from 0 again; strikes as told.
@@ -119,14 +95,6 @@ impl RequestProxy {
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
         self.shared.state().requests.clone()
-    }
-}
-
-impl Drop for RequestProxy {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 
@@ -213,7 +181,7 @@ mod tests {
             client.write_all(answer).unwrap();
         });
         let proxy = RequestProxy::start(&address.to_string());
-        let mut client = TcpStream::connect(proxy.address).unwrap();
+        let mut client = TcpStream::connect(proxy.door.address()).unwrap();
         let body = vec![b'x'; 20 << 20];
         let head = format!("PUT /x HTTP/1.1\r\ncontent-length: {}\r\n\r\n", body.len());
         client.write_all(head.as_bytes()).unwrap();
