@@ -4,7 +4,7 @@ mod dry_runs;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, restore, socket_of};
+use crate::site::{Site, restore, restore_as_new, socket_of};
 
 /// Everything that a restore could have left: databases and roles.
 async fn state(cluster: &Cluster) -> String {
@@ -61,8 +61,7 @@ async fn all_that_is_missing_is_named_at_once_and_nothing_is_touched() {
         .await;
     let before = state(&other).await;
     let into = socket_of(&other).replace("user='postgres'", "user=app");
-    let arguments = restore(&["--database", "app", "--as", "new", "--into", &into]);
-    let ran = site.run(&arguments).await.ended(1);
+    let ran = site.run(&restore_as_new(&into, &[])).await.ended(1);
     ran.says(&[
         "database \"new\" exists already",
         "tablespace \"fast\" does not exist here",
@@ -112,16 +111,8 @@ async fn missing_roles_are_made_as_they_were_and_existing_ones_stay_as_they_are(
         let other = Cluster::start(major).await;
         other.psql("postgres", "CREATE ROLE reader NOLOGIN").await;
         let into = socket_of(&other);
-        let to = [
-            "--database",
-            "app",
-            "--as",
-            "new",
-            "--into",
-            &into,
-            "--create-roles",
-        ];
-        let ran = site.run(&restore(&to)).await.ended(0);
+        let to = restore_as_new(&into, &["--create-roles"]);
+        let ran = site.run(&to).await.ended(0);
         let ran = ran.says(&[
             "made roles \"staff\", \"the; boss\"",
             "role \"staff\" was in role \"reader\"",

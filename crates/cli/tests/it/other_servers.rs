@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, restore, socket_of};
+use crate::site::{Site, restore, restore_as_new, socket_of};
 
 const SECRET: &str = "of app's own";
 
@@ -50,16 +50,15 @@ async fn a_user_without_rights_gets_it_for_itself_where_an_admin_makes_the_datab
     let (cluster, mut site) = source().await;
     let (other, into) = target(&mut site).await;
     let admin = socket_of(&other);
-    let to = restore(&["--database", "app", "--as", "new", "--into", &into]);
-
-    site.run(&[&to[..], &["--no-owner", "--no-privileges"]].concat())
+    let for_itself = ["--no-owner", "--no-privileges"];
+    site.run(&restore_as_new(&into, &for_itself))
         .await
         .ended(1)
         .says(&["role \"app\" may not create databases"]);
     assert_eq!(databases(&other).await, "postgres template0 template1");
 
-    let with = ["--admin", &admin, "--no-owner", "--no-privileges"];
-    let ran = site.run(&[&to[..], &with].concat()).await.ended(0);
+    let by_admin = [&for_itself[..], &["--admin", &admin]].concat();
+    let ran = site.run(&restore_as_new(&into, &by_admin)).await.ended(0);
     let ran = ran.says(&[
         "owners were left out and not compared: all belongs to \"app\"",
         "privileges were left out and not compared",
@@ -85,16 +84,8 @@ async fn without_owners_the_privileges_that_the_old_one_gave_are_the_new_ones() 
             "CREATE ROLE boss; CREATE ROLE reader; ALTER ROLE app CREATEDB",
         )
         .await;
-    let to = [
-        "--database",
-        "app",
-        "--as",
-        "new",
-        "--into",
-        &into,
-        "--no-owner",
-    ];
-    site.run(&restore(&to)).await.ended(0);
+    let to = restore_as_new(&into, &["--no-owner"]);
+    site.run(&to).await.ended(0);
     let query = "SELECT d.datacl, c.relacl FROM pg_database d, pg_class c \
          WHERE d.datname = 'new' AND c.relname = 't'";
     let row = other.psql("new", query).await;
@@ -129,20 +120,8 @@ async fn an_admin_of_another_server_is_refused_before_anything_is_made() {
     let (cluster, mut site) = source().await;
     let (other, into) = target(&mut site).await;
     let admin = socket_of(&cluster);
-    let to = [
-        "--database",
-        "app",
-        "--as",
-        "new",
-        "--into",
-        &into,
-        "--admin",
-        &admin,
-    ];
-    site.run(&restore(&to))
-        .await
-        .ended(1)
-        .says(&["two servers"]);
+    let to = restore_as_new(&into, &["--admin", &admin]);
+    site.run(&to).await.ended(1).says(&["two servers"]);
     assert_eq!(
         databases(&cluster).await,
         "app postgres template0 template1"

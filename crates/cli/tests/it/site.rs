@@ -68,6 +68,12 @@ pub(crate) fn restore<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&["restore"], more, &["--identity", "recovery.key"]].concat()
 }
 
+/// The arguments of a restore of database `app` as `new` into the server at `into`.
+pub(crate) fn restore_as_new<'a>(into: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let of_app = ["--database", "app", "--as", "new", "--into", into];
+    restore(&[&of_app, more].concat())
+}
+
 impl Site {
     /// A home with nothing in it.
     pub(crate) fn empty() -> Self {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pgkeep_testkit::s3::{S3Access, S3s};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::Child;
 
 use crate::buckets::site_with;
 use crate::site::{Site, ended};
@@ -43,18 +44,17 @@ fn silent() -> (TcpListener, S3Access) {
     (listener, access)
 }
 
+/// An `init` of a repository there.
+fn init(site: &Site, access: &S3Access) -> Child {
+    let url = access.url("pg");
+    site.start(&["init", "--repository", &url, "--connection", "host=/x"])
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn init_says_what_it_waits_for_and_stops_when_it_is_asked_once() {
     let (_listener, access) = silent();
     let site = site_with(&access);
-    let init = [
-        "init",
-        "--repository",
-        &access.url("pg"),
-        "--connection",
-        "host=/x",
-    ];
-    let mut child = site.start(&init);
+    let mut child = init(&site, &access);
     let talk = child.stderr.take().unwrap();
     let line = line_with(talk, "no answer from").await;
     assert!(line.contains("s3://backups/pg"), "{line}");
@@ -68,14 +68,7 @@ async fn init_says_what_it_waits_for_and_stops_when_it_is_asked_once() {
 async fn init_that_was_asked_to_stop_says_what_there_is() {
     let (_listener, access) = silent();
     let site = site_with(&access);
-    let init = [
-        "init",
-        "--repository",
-        &access.url("pg"),
-        "--connection",
-        "host=/x",
-    ];
-    let child = site.start(&init);
+    let child = init(&site, &access);
     let id = child.id().unwrap();
     while !site.path("pgkeep.toml").exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -93,14 +86,7 @@ async fn init_where_nobody_listens_fails_soon_and_says_what_to_look_at() {
     let nameless = refused.through("http://no-such-host.invalid:9000");
     for (access, words) in [(refused, "refused"), (nameless, "cannot be resolved")] {
         let site = site_with(&access);
-        let init = [
-            "init",
-            "--repository",
-            &access.url("pg"),
-            "--connection",
-            "host=/x",
-        ];
-        let ran = site.run(&init).await.ended(1);
+        let ran = ended(init(&site, &access)).await.ended(1);
         // It did not come to be waited for.
         assert!(!ran.stderr.contains("no answer from"), "{ran:#?}");
         ran.says(&[words, "tried", "hint: check 'endpoint'"]);

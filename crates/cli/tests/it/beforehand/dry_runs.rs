@@ -2,7 +2,7 @@
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Ran, Site, restore, socket_of};
+use crate::site::{Ran, Site, restore, restore_as_new, socket_of};
 
 /// Everything of a server that a restore could change.
 async fn state(cluster: &Cluster) -> String {
@@ -93,8 +93,8 @@ async fn what_is_missing_makes_it_fail_as_the_restore_would() {
         .await;
     let before = state(&other).await;
     let into = socket_of(&other).replace("user='postgres'", "user=app");
-    let real = restore(&["--database", "app", "--as", "new", "--into", &into]);
-    let dry = [&real[..], &["--dry-run"]].concat();
+    let real = restore_as_new(&into, &[]);
+    let dry = restore_as_new(&into, &["--dry-run"]);
     let ran = site.run(&dry).await.ended(1);
     let words = [
         "missing     database \"new\" exists already",
