@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::deletion::PlanError;
-use pgkeep_repository::{Entry, RepositoryError};
+use pgkeep_repository::{Attempt, Catalogue, Entry, RepositoryError, Run};
+use pgkeep_types::{Clock, ObjectName, Timestamp};
 
 use super::{DAY, dump, names, names_of, prune};
 use crate::world::{World, content, limits, main};
@@ -17,6 +19,22 @@ async fn two_backups(world: &World) -> (BackupRecord, Vec<u8>, BackupRecord, Vec
     let new = world.back_up_on(&old, &second).await.unwrap();
     assert!(new.needs.iter().any(|need| need.backup == old.id));
     (old, first, new, second)
+}
+
+/// A run that has begun and made nothing yet.
+async fn begin(world: &World, parent: Option<&BackupRecord>) -> Run {
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let plan = world.plan(parent);
+    repository.begin(&access, plan).await.unwrap()
+}
+
+fn only_attempt(catalogue: &Catalogue) -> &Attempt {
+    let attempt = match catalogue.entries.as_slice() {
+        [Entry::Attempt(attempt)] => Some(attempt),
+        _ => None,
+    };
+    attempt.expect("one attempt and nothing else")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,10 +83,7 @@ async fn what_is_deleted_leaves_the_words_for_a_while_and_then_nothing() {
 async fn what_a_run_that_lives_refers_to_is_refused() {
     let world = World::unencrypted().await;
     let (old, _, new, _) = two_backups(&world).await;
-    let repository = world.open().await.unwrap();
-    let access = repository.write_access(&world.host).unwrap();
-    let plan = world.plan(Some(&new));
-    let run = repository.begin(&access, plan).await.unwrap();
+    let run = begin(&world, Some(&new)).await;
     let before = names(&world);
     let error = prune(&world, &[&new.id]).await.unwrap_err();
     assert!(
@@ -106,9 +121,7 @@ async fn a_parent_that_was_deleted_before_the_run_began_is_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_was_taken_for_dead_fails_at_its_end_and_says_by_whom() {
     let world = World::unencrypted().await;
-    let repository = world.open().await.unwrap();
-    let access = repository.write_access(&world.host).unwrap();
-    let run = repository.begin(&access, world.plan(None)).await.unwrap();
+    let run = begin(&world, None).await;
     world.storage_clock.advance(DAY * 2);
     prune(&world, &[]).await.unwrap();
     let error = world
@@ -119,9 +132,7 @@ async fn a_run_that_was_taken_for_dead_fails_at_its_end_and_says_by_whom() {
     let words = error.to_string();
     assert!(words.contains("taken for dead by host db1"), "{words}");
     let catalogue = world.catalogue().await;
-    let [Entry::Attempt(attempt)] = catalogue.entries.as_slice() else {
-        panic!("{catalogue:?}");
-    };
+    let attempt = only_attempt(&catalogue);
     assert!(attempt.error.as_ref().unwrap().contains("taken for dead"));
     prune(&world, &[]).await.unwrap();
     assert!(names_of(&world, &attempt.id).is_empty());
@@ -155,10 +166,8 @@ async fn a_sign_of_life_keeps_a_run_alive_and_goes_with_its_end() {
         prune(&world, &[]).await.unwrap();
     }
     let catalogue = world.catalogue().await;
-    let [Entry::Attempt(attempt)] = catalogue.entries.as_slice() else {
-        panic!("{catalogue:?}");
-    };
-    assert!(catalogue.is_running(attempt, pgkeep_types::Timestamp::UNIX_EPOCH));
+    let attempt = only_attempt(&catalogue);
+    assert!(catalogue.is_running(attempt, Timestamp::UNIX_EPOCH));
     world
         .back_up_in_run(run, &dump(b"x"), limits())
         .await
@@ -171,18 +180,13 @@ async fn a_sign_of_life_keeps_a_run_alive_and_goes_with_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_is_running_for_an_hour_and_abandoned_afterwards() {
     let world = World::unencrypted().await;
-    let repository = world.open().await.unwrap();
-    let access = repository.write_access(&world.host).unwrap();
-    drop(repository.begin(&access, world.plan(None)).await.unwrap());
+    drop(begin(&world, None).await);
     for (minutes, running) in [(0, true), (59, true), (2, false)] {
         world
             .storage_clock
-            .advance(jiff::SignedDuration::from_mins(minutes));
-        let catalogue = world.catalogue().await;
-        let [Entry::Attempt(attempt)] = catalogue.entries.as_slice() else {
-            panic!("{catalogue:?}");
-        };
-        let now = pgkeep_types::Clock::now(world.storage_clock.as_ref());
+            .advance(SignedDuration::from_mins(minutes));
+        let (catalogue, now) = (world.catalogue().await, world.storage_clock.now());
+        let attempt = only_attempt(&catalogue);
         assert_eq!(catalogue.is_running(attempt, now), running, "{minutes}");
     }
 }
@@ -190,19 +194,14 @@ async fn an_attempt_is_running_for_an_hour_and_abandoned_afterwards() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_owes_a_sign_of_life_is_silent_since_its_last_one() {
     let world = World::unencrypted().await;
-    let repository = world.open().await.unwrap();
-    let access = repository.write_access(&world.host).unwrap();
-    let begun = pgkeep_types::Clock::now(world.storage_clock.as_ref());
-    drop(repository.begin(&access, world.plan(None)).await.unwrap());
+    let begun = world.storage_clock.now();
+    drop(begin(&world, None).await);
     for (minutes, since) in [(0, None), (25, None), (1, Some(begun)), (600, Some(begun))] {
         world
             .storage_clock
-            .advance(jiff::SignedDuration::from_mins(minutes));
-        let catalogue = world.catalogue().await;
-        let [Entry::Attempt(attempt)] = catalogue.entries.as_slice() else {
-            panic!("{catalogue:?}");
-        };
-        let now = pgkeep_types::Clock::now(world.storage_clock.as_ref());
+            .advance(SignedDuration::from_mins(minutes));
+        let (catalogue, now) = (world.catalogue().await, world.storage_clock.now());
+        let attempt = only_attempt(&catalogue);
         assert_eq!(catalogue.silent_since(attempt, now), since, "{minutes}");
     }
 }
@@ -269,7 +268,7 @@ async fn what_is_no_object_of_a_repository_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_of_no_run_go_only_when_they_are_old() {
     let world = World::unencrypted().await;
-    let pack: pgkeep_types::ObjectName = "main/backups/20261120T030000Z-7k3m9q2x/packs/0"
+    let pack: ObjectName = "main/backups/20261120T030000Z-7k3m9q2x/packs/0"
         .parse()
         .unwrap();
     let bytes = bytes::Bytes::from_static(b"half");
