@@ -27,6 +27,23 @@ fn with_root(mode: &str, root: &Path) -> String {
     format!("sslmode={mode} sslrootcert={}", root.display())
 }
 
+/// Holds that a connection is refused for that reason.
+macro_rules! refused {
+    ($parameters:expr, $reason:ident) => {
+        let error = encrypted($parameters).await.unwrap_err();
+        assert!(matches!(error, ConnectError::$reason { .. }), "{error:?}");
+    };
+}
+
+/// A server that shows a certificate with a common name and the names of hosts.
+async fn with_certificate(name: &str, hosts: &[&str]) -> (Cluster, Authority) {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let authority = Authority::new();
+    let certificate = authority.issue(name, hosts);
+    cluster.show_certificate(&certificate, &authority).await;
+    (cluster, authority)
+}
+
 /// Whether the session that this opens is encrypted.
 async fn encrypted(parameters: &ConnectionParameters) -> Result<bool, ConnectError> {
     let session = connect(parameters).await?;
@@ -47,20 +64,14 @@ async fn a_server_without_tls_is_talked_to_plainly_only_where_that_was_allowed()
         with_root("verify-ca", &authority.root()),
         with_root("verify-full", &authority.root()),
     ] {
-        let error = encrypted(&parameters(&cluster, "db", &more))
-            .await
-            .unwrap_err();
-        assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
+        refused!(&parameters(&cluster, "db", &more), Tls);
     }
     cluster.stop().await;
 }
 
 #[tokio::test]
 async fn tls_is_used_where_it_is_offered_unless_it_is_disabled() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
-    let certificate = authority.issue("db.internal", &["db.internal"]);
-    cluster.show_certificate(&certificate, &authority).await;
+    let (cluster, _authority) = with_certificate("db.internal", &["db.internal"]).await;
     for (mode, expected) in [
         ("disable", false),
         ("allow", false),
@@ -99,10 +110,7 @@ async fn tls_is_used_where_it_is_offered_unless_it_is_disabled() {
 
 #[tokio::test]
 async fn what_pg_hba_asks_for_is_tried() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
-    let certificate = authority.issue("db", &["db"]);
-    cluster.show_certificate(&certificate, &authority).await;
+    let (cluster, _authority) = with_certificate("db", &["db"]).await;
     cluster
         .set_pg_hba("hostssl all all 127.0.0.1/32 scram-sha-256")
         .await;
@@ -111,12 +119,9 @@ async fn what_pg_hba_asks_for_is_tried() {
             .await
             .unwrap()
     );
-    let error = encrypted(&parameters(&cluster, "db", "sslmode=disable"))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, ConnectError::Authentication { .. }),
-        "{error:?}"
+    refused!(
+        &parameters(&cluster, "db", "sslmode=disable"),
+        Authentication
     );
     cluster
         .set_pg_hba("hostnossl all all 127.0.0.1/32 scram-sha-256")
@@ -126,12 +131,9 @@ async fn what_pg_hba_asks_for_is_tried() {
             .await
             .unwrap()
     );
-    let error = encrypted(&parameters(&cluster, "db", "sslmode=require"))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, ConnectError::Authentication { .. }),
-        "{error:?}"
+    refused!(
+        &parameters(&cluster, "db", "sslmode=require"),
+        Authentication
     );
     cluster.set_pg_hba(PASSWORD).await;
     assert!(
@@ -144,11 +146,8 @@ async fn what_pg_hba_asks_for_is_tried() {
 
 #[tokio::test]
 async fn a_certificate_is_held_against_root_and_name() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
+    let (cluster, authority) = with_certificate("ignored", &["db.internal", "*.example.org"]).await;
     let other = Authority::new();
-    let certificate = authority.issue("ignored", &["db.internal", "*.example.org"]);
-    cluster.show_certificate(&certificate, &authority).await;
     let verified = async |name: &str, mode: &str, authority: &Authority| {
         encrypted(&parameters(
             &cluster,
@@ -186,24 +185,17 @@ async fn a_certificate_is_held_against_root_and_name() {
     }
     for mode in ["verify-ca", "verify-full"] {
         let without = parameters(&cluster, "db.internal", &format!("sslmode={mode}"));
-        let error = encrypted(&without).await.unwrap_err();
-        assert!(matches!(error, ConnectError::TlsSetup { .. }), "{error:?}");
+        refused!(&without, TlsSetup);
         let missing = with_root(mode, Path::new("/no/such/file"));
-        let error = encrypted(&parameters(&cluster, "db.internal", &missing))
-            .await
-            .unwrap_err();
-        assert!(matches!(error, ConnectError::TlsSetup { .. }), "{error:?}");
+        refused!(&parameters(&cluster, "db.internal", &missing), TlsSetup);
     }
     cluster.stop().await;
 }
 
 #[tokio::test]
 async fn certificates_as_the_manual_makes_them_are_accepted() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
     // The manual's recipe names the host in the common name alone.
-    let certificate = authority.issue("db.internal", &[]);
-    cluster.show_certificate(&certificate, &authority).await;
+    let (cluster, authority) = with_certificate("db.internal", &[]).await;
     let more = with_root("verify-full", &authority.root());
     assert!(
         encrypted(&parameters(&cluster, "db.internal", &more))
@@ -239,10 +231,7 @@ async fn certificates_as_the_manual_makes_them_are_accepted() {
 
 #[tokio::test]
 async fn a_client_may_show_a_certificate_instead_of_a_password() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
-    let certificate = authority.issue("db", &["db"]);
-    cluster.show_certificate(&certificate, &authority).await;
+    let (cluster, authority) = with_certificate("db", &["db"]).await;
     cluster
         .set_pg_hba("hostssl all all 127.0.0.1/32 cert")
         .await;
@@ -256,8 +245,7 @@ async fn a_client_may_show_a_certificate_instead_of_a_password() {
         parameters(&cluster, "db", &more).with_user("postgres")
     };
     assert!(encrypted(&with(&client.key)).await.unwrap());
-    let error = encrypted(&with(&client.certificate)).await.unwrap_err();
-    assert!(matches!(error, ConnectError::TlsSetup { .. }), "{error:?}");
+    refused!(&with(&client.certificate), TlsSetup);
     let without = parameters(&cluster, "db", "sslmode=require").with_user("postgres");
     assert!(encrypted(&without).await.is_err());
     cluster.stop().await;
@@ -265,10 +253,7 @@ async fn a_client_may_show_a_certificate_instead_of_a_password() {
 
 #[tokio::test]
 async fn a_key_that_others_may_read_is_not_used() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
-    let certificate = authority.issue("db", &["db"]);
-    cluster.show_certificate(&certificate, &authority).await;
+    let (cluster, authority) = with_certificate("db", &["db"]).await;
     let client = authority.issue("postgres", &[]);
     let more = format!(
         "sslmode=require sslcert={} sslkey={}",
@@ -296,10 +281,7 @@ async fn a_key_that_others_may_read_is_not_used() {
 
 #[tokio::test]
 async fn no_certificate_is_shown_where_that_is_asked_for() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
-    let certificate = authority.issue("db", &["db"]);
-    cluster.show_certificate(&certificate, &authority).await;
+    let (cluster, authority) = with_certificate("db", &["db"]).await;
     cluster
         .set_pg_hba("hostssl all all 127.0.0.1/32 cert")
         .await;
@@ -318,10 +300,7 @@ async fn no_certificate_is_shown_where_that_is_asked_for() {
 
 #[tokio::test]
 async fn a_version_of_tls_that_is_not_wanted_is_not_spoken() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
-    let certificate = authority.issue("db", &["db"]);
-    cluster.show_certificate(&certificate, &authority).await;
+    let (cluster, _authority) = with_certificate("db", &["db"]).await;
     for (more, expected) in [
         (
             "sslmode=require ssl_max_protocol_version=TLSv1.2",
@@ -344,10 +323,7 @@ async fn a_version_of_tls_that_is_not_wanted_is_not_spoken() {
 
 #[tokio::test]
 async fn a_binding_that_is_required_is_not_given_up_for_another_way_in() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
-    let certificate = authority.issue("db", &["db"]);
-    cluster.show_certificate(&certificate, &authority).await;
+    let (cluster, _authority) = with_certificate("db", &["db"]).await;
     let required = parameters(&cluster, "db", "sslmode=require channel_binding=require");
     let preferred = parameters(&cluster, "db", "sslmode=require");
     for (way, let_in) in [
@@ -365,25 +341,17 @@ async fn a_binding_that_is_required_is_not_given_up_for_another_way_in() {
 
 #[tokio::test]
 async fn the_systems_authorities_are_asked_and_did_not_sign_this() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
-    let certificate = authority.issue("db", &["db"]);
-    cluster.show_certificate(&certificate, &authority).await;
+    let (cluster, _authority) = with_certificate("db", &["db"]).await;
     let system = parameters(&cluster, "db", "sslrootcert=system");
-    let error = encrypted(&system).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
+    refused!(&system, Tls);
     let weak = parameters(&cluster, "db", "sslrootcert=system sslmode=require");
-    let error = encrypted(&weak).await.unwrap_err();
-    assert!(matches!(error, ConnectError::TlsSetup { .. }), "{error:?}");
+    refused!(&weak, TlsSetup);
     cluster.stop().await;
 }
 
 #[tokio::test]
 async fn the_programs_keep_the_same_promise() {
-    let cluster = Cluster::start(Major::Fifteen).await;
-    let authority = Authority::new();
-    let certificate = authority.issue("db.internal", &["db.internal"]);
-    cluster.show_certificate(&certificate, &authority).await;
+    let (cluster, authority) = with_certificate("db.internal", &["db.internal"]).await;
     cluster
         .set_pg_hba("hostssl all all 127.0.0.1/32 scram-sha-256")
         .await;
