@@ -4,7 +4,7 @@
 //! but for the repair that says so; every change ends with a new ring that lists
 //! all that there is, what others have changed meanwhile included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pgkeep_format::{
@@ -142,6 +142,10 @@ impl Repository {
     /// keys anew. Where another one has that number by now, it is the one after that,
     /// of what there is then.
     ///
+    /// A storage that overwrites refuses no ring in another's place. There it is looked
+    /// before what others have written since the keys were read, and afterwards whether
+    /// the ring lists all that there is.
+    ///
     /// # Errors
     /// `NotListed` where others are always quicker, `UnreadableKeys` where something
     /// cannot be used that could be before.
@@ -151,10 +155,16 @@ impl Repository {
         clock: &dyn Clock,
         change: impl Fn(&mut BTreeMap<ObjectName, Hash>),
     ) -> Result<Self, RepositoryError> {
+        let create_only = self.capabilities().create_only;
         let mut now = self.clone();
+        if !create_only {
+            now = self.with_keys_anew().await?;
+            now = self.checked_for_losses(now).await?;
+        }
         for _ in 0..RINGS {
             let mut objects = now.keys.objects.clone();
             change(&mut objects);
+            let listed: BTreeSet<ObjectName> = objects.keys().cloned().collect();
             let number = now.keys.newest_number.saturating_add(1);
             let name = names::key_ring(number)?;
             let written = super::ring_draft(self.id(), &name, number, clock.now(), objects)
@@ -170,22 +180,32 @@ impl Repository {
                 Err(error) => return Err(error),
             };
             now = self.with_keys_anew().await?;
-            if is_ours {
+            let is_whole = create_only || now.keys.objects.keys().all(|name| listed.contains(name));
+            if is_ours && is_whole {
                 return Ok(now);
             }
-            let known = &self.keys.unreadable;
-            let is_new = |keys: &Keys| keys.unreadable.iter().any(|key| !known.contains(key));
-            if is_new(&now.keys) {
-                // What came while it was listed may be in one half of the listing only.
-                now = self.with_keys_anew().await?;
-            }
-            if is_new(&now.keys) {
-                now.check_changeable()?;
-            }
+            now = self.checked_for_losses(now).await?;
         }
         Err(RepositoryError::NotListed {
             location: self.location(),
         })
+    }
+
+    /// What was read `now`, or what is read after it, where that can be built on.
+    ///
+    /// # Errors
+    /// `UnreadableKeys` where something cannot be used that could be before.
+    async fn checked_for_losses(&self, mut now: Self) -> Result<Self, RepositoryError> {
+        let known = &self.keys.unreadable;
+        let is_new = |keys: &Keys| keys.unreadable.iter().any(|key| !known.contains(key));
+        if is_new(&now.keys) {
+            // What came while it was listed may be in one half of the listing only.
+            now = self.with_keys_anew().await?;
+        }
+        if is_new(&now.keys) {
+            now.check_changeable()?;
+        }
+        Ok(now)
     }
 
     async fn with_keys_anew(&self) -> Result<Self, RepositoryError> {
