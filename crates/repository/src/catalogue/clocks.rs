@@ -2,8 +2,8 @@
 //!
 //! Invariants: that one backup was made after another is told by what it refers to, or by
 //! the storage's clock, never by what hosts say; two clocks may differ a little. The
-//! storage's clock is believed only as far as it puts backups in order: who copies a
-//! repository may give all its objects new times.
+//! storage's clock is believed only as far as it puts backups in order, and no reference
+//! says otherwise: who copies a repository may give all its objects new times.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,8 @@ use pgkeep_format::records::BackupRecord;
 use pgkeep_types::BackupId;
 
 use super::{CLOCKS_DIFFER, Catalogue, is_ahead};
+
+type ById<'a> = BTreeMap<&'a BackupId, &'a BackupRecord>;
 
 /// Two backups of one database of which the one that was made later says that it is the
 /// older one.
@@ -33,8 +35,7 @@ impl Catalogue {
         let by_id = self.by_id();
         let mut of_database = self.of_database(&newest.database);
         let later = of_database.rfind(|backup| {
-            backup.started < newest.started
-                && (descends(backup, newest, &by_id) || self.was_stored_after(backup, newest))
+            backup.started < newest.started && self.is_later(backup, newest, &by_id)
         });
         Some(self.misdating(later?, newest))
     }
@@ -48,9 +49,7 @@ impl Catalogue {
         let earlier = self
             .of_database(&backup.database)
             .filter(|other| backup.started < other.started)
-            .filter(|other| {
-                descends(backup, other, &by_id) || self.was_stored_after(backup, other)
-            });
+            .filter(|other| self.is_later(backup, other, &by_id));
         let misdated = earlier.map(|other| self.misdating(backup, other));
         let mut of_it = misdated.filter(|found| found.wrong.is_none_or(|b| b.id == backup.id));
         of_it.next()
@@ -59,23 +58,34 @@ impl Catalogue {
     /// The newest backup of the database that was made after one that says that it is newer.
     #[must_use]
     pub fn misdated(&self, database: &str) -> Option<Misdated<'_>> {
-        let mut latest: Option<&BackupRecord> = None;
-        let mut found = None;
+        let by_id = self.by_id();
         let mut stored: Vec<&BackupRecord> = self.of_database(database).collect();
         stored.sort_by_key(|backup| self.committed(backup));
-        for backup in stored.iter().copied() {
-            let mut others = stored.iter().copied();
-            let parent = others.find(|other| Some(&other.id) == backup.parent.as_ref());
-            let parent = parent.filter(|parent| backup.started < parent.started);
-            let stored_before = latest.filter(|latest| self.was_stored_after(backup, latest));
-            if let Some(earlier) = parent.or(stored_before) {
-                found = Some(self.misdating(backup, earlier));
-            }
-            if latest.is_none_or(|latest| latest.finished < backup.finished) {
-                latest = Some(backup);
+        let mut found: Option<(usize, &BackupRecord)> = None;
+        for (at, backup) in stored.iter().copied().enumerate() {
+            let parent = backup.parent.as_ref().and_then(|id| by_id.get(id).copied());
+            let parent = parent.filter(|p| p.database == database && backup.started < p.started);
+            let after = stored.iter().copied().enumerate().skip(at + 1);
+            let after: Vec<(usize, &BackupRecord)> = after
+                .filter(|(_, later)| self.was_stored_after(later, backup))
+                .collect();
+            // Seldom there are any.
+            let referred = match after.is_empty() {
+                true => BTreeSet::new(),
+                false => ancestors(backup, &by_id),
+            };
+            let mut after = after.into_iter();
+            let later = after.rfind(|(_, later)| !referred.contains(&later.id));
+            let pairs = [
+                parent.map(|parent| (at, parent)),
+                later.map(|(at, _)| (at, backup)),
+            ];
+            for pair in pairs.into_iter().flatten() {
+                found = found.filter(|(known, _)| *known > pair.0).or(Some(pair));
             }
         }
-        found
+        let (later, earlier) = found?;
+        Some(self.misdating(stored.get(later)?, earlier))
     }
 
     /// A backup by which this host's clock is behind: it was begun, and by the storage's
@@ -96,7 +106,7 @@ impl Catalogue {
         backups.filter(move |backup| backup.database == database)
     }
 
-    fn by_id(&self) -> BTreeMap<&BackupId, &BackupRecord> {
+    fn by_id(&self) -> ById<'_> {
         self.complete().map(|backup| (&backup.id, backup)).collect()
     }
 
@@ -105,15 +115,24 @@ impl Catalogue {
         self.origins.get(&backup.id).map(|origin| origin.committed)
     }
 
+    /// Whether `later` was made after `earlier`, though it says that it is older. What
+    /// refers to another one is certain to be later than that; the storage's clock is not
+    /// believed against it.
+    fn is_later(&self, later: &BackupRecord, earlier: &BackupRecord, by_id: &ById<'_>) -> bool {
+        descends(later, earlier, by_id)
+            || self.was_stored_after(later, earlier) && !descends(earlier, later, by_id)
+    }
+
     /// Whether the storage's clock has `later` after `earlier`, and what their hosts say has
     /// it before, each by more than clocks differ.
     fn was_stored_after(&self, later: &BackupRecord, earlier: &BackupRecord) -> bool {
-        let (Some(after), Some(before)) = (self.committed(later), self.committed(earlier)) else {
-            return false;
+        let is_dated_before = later.started < earlier.started
+            && earlier.finished.duration_since(later.finished) > CLOCKS_DIFFER;
+        let is_after = || {
+            let (after, before) = (self.committed(later)?, self.committed(earlier)?);
+            Some(after.duration_since(before) > CLOCKS_DIFFER)
         };
-        after.duration_since(before) > CLOCKS_DIFFER
-            && earlier.finished.duration_since(later.finished) > CLOCKS_DIFFER
-            && later.started < earlier.started
+        is_dated_before && is_after() == Some(true)
     }
 
     fn misdating<'a>(&self, later: &'a BackupRecord, earlier: &'a BackupRecord) -> Misdated<'a> {
@@ -136,21 +155,31 @@ impl Catalogue {
 
 /// Whether a backup was compared with another one, or refers to its packs, or its parent
 /// does: then it was made after that.
-fn descends(
-    backup: &BackupRecord,
-    from: &BackupRecord,
-    by_id: &BTreeMap<&BackupId, &BackupRecord>,
-) -> bool {
+fn descends(backup: &BackupRecord, from: &BackupRecord, by_id: &ById<'_>) -> bool {
+    let mut line = line(backup, by_id);
+    line.any(|child| refers_to(child).any(|id| *id == from.id))
+}
+
+/// All backups that a backup descends from.
+fn ancestors<'a>(backup: &'a BackupRecord, by_id: &ById<'a>) -> BTreeSet<&'a BackupId> {
+    line(backup, by_id).flat_map(refers_to).collect()
+}
+
+/// A backup, its parent, the parent's parent, and so on.
+fn line<'a>(backup: &'a BackupRecord, by_id: &ById<'a>) -> impl Iterator<Item = &'a BackupRecord> {
     let mut met = BTreeSet::new();
-    let mut at = Some(backup);
-    while let Some(child) = at.filter(|child| met.insert(&child.id)) {
-        let is_parent = child.parent.as_ref() == Some(&from.id);
-        let needs = child.id != from.id && child.needs.iter().any(|need| need.backup == from.id);
-        if is_parent || needs {
-            return true;
-        }
-        let parent = child.parent.as_ref();
-        at = parent.and_then(|parent| by_id.get(parent).copied());
-    }
-    false
+    std::iter::successors(Some(backup), |child| {
+        by_id.get(child.parent.as_ref()?).copied()
+    })
+    .take_while(move |child| met.insert(&child.id))
+}
+
+/// What a backup refers to, itself not among it.
+fn refers_to(backup: &BackupRecord) -> impl Iterator<Item = &BackupId> {
+    let needs = backup.needs.iter().map(|need| &need.backup);
+    backup
+        .parent
+        .iter()
+        .chain(needs)
+        .filter(|id| **id != backup.id)
 }

@@ -149,6 +149,45 @@ async fn a_backup_that_the_storage_has_after_one_that_says_it_is_newer_is_the_la
     assert!(catalogue.misdated("app").is_some());
 }
 
+/// Two honest days, each compared with the one before it and a third one with nothing,
+/// of which the storage has the last first, as in a copy that was made in another order.
+async fn copied_backwards(world: &World) -> [BackupRecord; 3] {
+    let first = world.back_up(b"first").await.unwrap();
+    world.clock.advance(DAY);
+    world.storage_clock.advance(-DAY);
+    let second = world.back_up_on(&first, b"second").await.unwrap();
+    world.clock.advance(DAY);
+    world.storage_clock.advance(-DAY);
+    let third = world.back_up_on(&second, b"third").await.unwrap();
+    [first, second, third]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_backup_refers_to_was_there_before_it_though_a_copy_has_it_later() {
+    let world = on_time().await;
+    let backups = copied_backwards(&world).await;
+    let catalogue = world.catalogue().await;
+    for backup in &backups {
+        assert!(catalogue.made_after(backup).is_none(), "{}", backup.id);
+        assert!(catalogue.was_dated_back(backup).is_none(), "{}", backup.id);
+    }
+    assert!(catalogue.misdated("app").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_copy_too_a_backup_is_misdated_that_is_dated_before_what_it_refers_to() {
+    let world = on_time().await;
+    let [_, _, third] = copied_backwards(&world).await;
+    world.clock.advance(-DAY * 400);
+    world.storage_clock.advance(-DAY);
+    let later = world.back_up_on(&third, b"set back").await.unwrap();
+    let catalogue = world.catalogue().await;
+    let found = catalogue.made_after(&third).unwrap();
+    assert_eq!(found.later.id, later.id);
+    let told = catalogue.misdated("app").unwrap();
+    assert_eq!((&told.later.id, &told.earlier.id), (&later.id, &third.id));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_dated_back_whose_own_parent_says_that_it_is_newer() {
     let world = on_time().await;
