@@ -24,6 +24,7 @@ what was not checked is said.
 """
 
 import argparse
+import calendar
 import contextlib
 import functools
 import hashlib
@@ -53,7 +54,7 @@ DESCRIPTOR_LIMIT, TOMBSTONE_LIMIT = 1 << 16, 1 << 20  # bytes
 WHOLE_UNASKED = 256 << 20  # bytes of a file whose own hash is computed unasked
 HASHED_A_MINUTE = 512 << 20  # bytes, very roughly
 SCRYPT_LIMIT = 18  # the work factor; "Keys under a passphrase"
-CLOCKS_DIFFER = 600  # seconds by which a host's clock may be ahead
+CLOCKS_DIFFER = 600  # seconds by which two clocks may differ
 BLOCK = 1 << 20
 
 
@@ -278,6 +279,11 @@ def is_time(text):  # "Notation"
     return re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z", text) is not None
 
 
+def seconds(text):
+    """A time, since 1970."""
+    return calendar.timegm(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) + float(f"0{text[19:-1]}")
+
+
 def from_hex(text, size):
     if not re.fullmatch(f"[0-9a-f]{{{2 * size}}}", text):
         raise ValueError(f"{text!r} is not {size} bytes in hex")
@@ -471,11 +477,12 @@ class Repository:
             with understood(name):
                 if (backup["id"], backup["cluster"]) != (identifier, cluster):
                     raise ValueError("it tells of another backup")
-                types = {"kind": str, "database": str, "started": str, "raw_bytes": int, "globals": bool}
+                types = {"kind": str, "database": str, "started": str, "finished": str, "raw_bytes": int,
+                         "globals": bool, "needs": list}
                 if not all(isinstance(backup[member], type) for member, type in types.items()):
                     raise ValueError("a member is of another type")
-                if not is_id(backup["run"]) or not is_time(backup["started"]):
-                    raise ValueError("its run is no id, or its start no time")
+                if not is_id(backup["run"]) or not is_time(backup["started"]) or not is_time(backup["finished"]):
+                    raise ValueError("its run is no id, or its start or end no time")
             self.refuse_failed(backup)
             return backup
         finally:  # whatever came of it: parts of what is deleted may be gone
@@ -809,7 +816,8 @@ def choose(repository, cluster, wanted, database):
                 unreadable.append((identifier, error))
     if wanted is None:
         found.sort(key=lambda backup: backup["started"].rstrip("Z"))
-        found = [backup for backup in found if backup["database"] == database][-1:]
+        of_database = [backup for backup in found if backup["database"] == database]
+        found = of_database[-1:]
         soon = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + CLOCKS_DIFFER))
         if found and found[0]["started"] > soon:
             raise Refused(f"{found[0]['id']}: is dated {found[0]['started']}, which has not come, so the newest "
@@ -822,7 +830,38 @@ def choose(repository, cluster, wanted, database):
         raise gone[0]
     if len(found) != 1:
         raise Refused(f"{cluster}: {len(found) or 'no'} backups of {wanted or database!r}; --list shows all")
+    if wanted is None:
+        refuse_misdated(repository, found[0], of_database)
     return found[0]
+
+
+def refuse_misdated(repository, newest, backups):
+    """Refuses what is the newest by its date, where another one of the `backups` of its
+    database was made after it: by what refers to what, else by the storage's clock."""
+    by_id = {backup["id"]: backup for backup in backups}
+
+    def cites(backup, other):
+        """Whether it has the other one as its parent or in `needs`, or its parent does."""
+        met = set()
+        while backup and backup["id"] not in met:
+            met.add(backup["id"])
+            if other["id"] in {backup.get("parent"), *(need["backup"] for need in backup["needs"])} - {backup["id"]}:
+                return True
+            backup = by_id.get(backup.get("parent"))
+        return False
+
+    def stored(backup):
+        return os.stat(repository.directory / f"{backup['cluster']}/backups/{backup['id']}/backup").st_mtime
+
+    with understood(f"{newest['cluster']}/backups: what was made after {newest['id']}"):
+        for backup in reversed(backups):
+            if seconds(backup["started"]) < seconds(newest["started"]) and (cites(backup, newest) or (
+                    stored(backup) - stored(newest) > CLOCKS_DIFFER
+                    and seconds(newest["finished"]) - seconds(backup["finished"]) > CLOCKS_DIFFER
+                    and not cites(newest, backup))):
+                raise Refused(f"{backup['id']}: was made after {newest['id']}, and says that it is older (of "
+                              f"{backup['started']}, and of {newest['started']}): a clock was wrong, so the newest "
+                              "cannot be told: choose one of them with --backup ID")
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{Envelope, HostKey, RecordKind};
 use pgkeep_testkit::cluster::{Cluster, Major};
@@ -11,7 +11,7 @@ use pgkeep_types::BackupId;
 use crate::site::Site;
 
 /// Has a backup say that it was made so much later, as one of a host with a wrong clock.
-fn redate(site: &Site, id: &str, by: SignedDuration) {
+pub(crate) fn redate(site: &Site, id: &str, by: SignedDuration) {
     let name = format!("main/backups/{id}/backup");
     let path = site.path("backups").join(&name);
     let key = fs::read_to_string(site.path("host.key")).unwrap();
@@ -32,6 +32,20 @@ fn redate(site: &Site, id: &str, by: SignedDuration) {
     record.finished += by;
     let bytes = envelope.write(&record, None, &host.signer).unwrap();
     fs::write(&path, bytes).unwrap();
+}
+
+/// Has the storage's clock say that a backup was stored so much later.
+pub(crate) fn store_later(site: &Site, id: &str, by: SignedDuration) {
+    let path = site.path("backups/main/backups").join(id).join("backup");
+    let stored = fs::File::options().append(true).open(path).unwrap();
+    let told: Timestamp = stored
+        .metadata()
+        .unwrap()
+        .modified()
+        .unwrap()
+        .try_into()
+        .unwrap();
+    stored.set_modified((told + by).into()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,10 +83,7 @@ async fn a_host_whose_clock_was_set_back_makes_no_backup_but_a_whole_one_and_say
     let day = SignedDuration::from_hours(24);
     redate(&site, &made, day);
     // The storage has it of tomorrow, too: it is this clock that is behind.
-    let path = site.path("backups/main/backups").join(&made).join("backup");
-    let stored = fs::File::options().append(true).open(path).unwrap();
-    let now = stored.metadata().unwrap().modified().unwrap();
-    stored.set_modified(now + day.unsigned_abs()).unwrap();
+    store_later(&site, &made, day);
     let backup = ["backup", "--database", "app"];
     let before = site.repository_files();
     site.run(&backup)

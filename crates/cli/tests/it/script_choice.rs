@@ -3,12 +3,14 @@
 
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
 use pgkeep_format::names::{self, BackupPart, RunRecord};
 use pgkeep_format::records::{BackupRecord, Outcome, RunErrors, RunOutcome};
 use pgkeep_format::{Descriptor, Envelope, HostKey, RecordKind, Seal};
 use pgkeep_testkit::cluster::{Cluster, Major};
 use pgkeep_types::ClusterName;
 
+use crate::clocks::{redate, store_later};
 use crate::script::{SCRIPT, script};
 use crate::site::{Site, socket_of};
 
@@ -121,6 +123,73 @@ async fn a_tombstone_that_cannot_be_verified_hides_its_backup_and_no_older_one_i
     script(&site, &into("older.dump", Some(&older)))
         .await
         .ended(0);
+    cluster.stop().await;
+}
+
+/// A day, and some.
+const DAY: SignedDuration = SignedDuration::from_hours(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_by_date_is_not_taken_unasked_where_another_one_refers_to_it() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let (site, first, mut later) = two_backups(&cluster).await;
+    for _ in 0..2 {
+        redate(&site, &later, -DAY);
+        script(&site, &into("x.dump", None)).await.ended(1).says(&[
+            &later,
+            "was made after",
+            &first,
+            "--backup ID",
+        ]);
+        assert!(!site.path("x.dump").exists());
+        // Compared with that one.
+        later = site.back_up("postgres").await;
+    }
+    script(&site, &into("named.dump", Some(&first)))
+        .await
+        .ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_where_the_storage_has_another_one_later_but_as_far_as_clocks_differ() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::with(&socket_of(&cluster), &["--encryption", "none"]).await;
+    let first = site.back_up("postgres").await;
+    let whole = ["backup", "--database", "postgres", "--whole"];
+    site.run(&whole).await.ended(0);
+    let second = site.good().await.into_iter().find(|id| *id != first);
+    let second = second.unwrap();
+    let minute = SignedDuration::from_mins(1);
+    for (dated, stored, refused) in [
+        (DAY, DAY * 2, true),
+        (minute * 9, DAY, false),
+        (DAY, minute * 9, false),
+    ] {
+        redate(&site, &second, -dated);
+        store_later(&site, &second, stored);
+        let ran = script(&site, &into("-", None)).await;
+        match refused {
+            true => ran
+                .ended(1)
+                .says(&[&second, "was made after", &first, "--backup ID"]),
+            false => ran.ended(0).says(&["restored", &first]),
+        };
+        redate(&site, &second, dated);
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_copy_that_was_made_in_another_order_the_newest_is_taken() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let (site, older, newer) = two_backups(&cluster).await;
+    redate(&site, &older, -DAY);
+    store_later(&site, &older, DAY);
+    script(&site, &into("newest.dump", None))
+        .await
+        .ended(0)
+        .says(&[&newer]);
     cluster.stop().await;
 }
 
