@@ -1,23 +1,29 @@
 //! Making a new repository.
 //!
 //! Invariants: the keys are written before the descriptor, which is written
-//! last: a repository that can be opened is whole. What the storage can be
-//! relied on for is tried out, not believed.
+//! last: a repository that can be opened is whole. Of two that make one at once in
+//! the same place at most one goes on after its first key. Nobody removes what
+//! another has written. What the storage can be relied on for is tried out, not
+//! believed.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use pgkeep_format::{
     Capabilities, Descriptor, Encryption, Hash, HostKey, KeyRecord, KeyRole, KeySecrets,
     Passphrase, Recipient, RecoveryIdentity, RepositoryId, RepositorySecret, Signer, Trust,
     fingerprint, names,
 };
-use pgkeep_storage::{Storage, list_all};
+use pgkeep_storage::{Storage, StorageError, StorageErrorKind, list_all};
 use pgkeep_types::{Clock, ObjectName, Random};
 
 use crate::keys::{FIRST_RING, NewKeyRecord, ring_draft, wrap};
 use crate::probe::probe;
 use crate::{RepositoryError, records};
+
+/// The most bytes that are read of what may be an object that was written: none is longer.
+const MOST: u64 = 16 << 20;
 
 /// A repository that is about to be made.
 #[derive(Debug)]
@@ -33,7 +39,14 @@ pub struct NewRepository<'a> {
     id: RepositoryId,
     root: Signer,
     secret: RepositorySecret,
-    begun: Mutex<Begun>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    begun: Begun,
+    /// What was written, or may have been: a write may end without an answer.
+    written: Written,
 }
 
 /// How far the making of a repository has come, for who gives it up.
@@ -52,13 +65,13 @@ pub enum Begun {
 pub enum Withdrawn {
     /// Nothing.
     Gone,
-    /// The whole repository: it had been made.
+    /// The whole repository: it had been made, and is this one.
     Whole,
     /// That cannot be told.
     Unknown,
 }
 
-/// What was written of the keys.
+/// Objects, and the hashes of their bytes.
 type Written = BTreeMap<ObjectName, Hash>;
 
 impl<'a> NewRepository<'a> {
@@ -74,18 +87,21 @@ impl<'a> NewRepository<'a> {
             id: RepositoryId::new(drawn(random)),
             root: Signer::from_seed(&drawn(random)),
             secret: RepositorySecret::new(drawn(random)),
-            begun: Mutex::new(Begun::Nothing),
+            progress: Mutex::new(Progress {
+                begun: Begun::Nothing,
+                written: Written::new(),
+            }),
         }
     }
 
     /// How far [`Self::create`] has come.
     #[must_use]
     pub fn begun(&self) -> Begun {
-        *self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+        self.progress().begun
     }
 
-    fn begins(&self, what: Begun) {
-        *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives the root key of an unencrypted repository to `owner`; without one
@@ -124,8 +140,9 @@ impl<'a> NewRepository<'a> {
     /// Makes the repository in a storage that has none.
     ///
     /// # Errors
-    /// `Exists` where there is one already, `Remains` where there are keys of one;
-    /// what was there is left as it was.
+    /// `Exists` where there is one already, `Remains` where there are keys of one,
+    /// `Contested` where others come while it is made; what is another's is left as
+    /// it is.
     pub async fn create(
         &self,
         storage: &dyn Storage,
@@ -133,14 +150,23 @@ impl<'a> NewRepository<'a> {
         random: &dyn Random,
     ) -> Result<Capabilities, RepositoryError> {
         refuse_existing(storage).await?;
-        self.begins(Begun::Probing);
+        self.progress().begun = Begun::Probing;
         let capabilities = probe(storage, random).await?;
-        self.begins(Begun::Writing);
-        let made = self.write_all(storage, clock, capabilities).await;
+        self.progress().begun = Begun::Writing;
+        let made = match self.write_all(storage, clock, capabilities).await {
+            // Who was quicker may have come to the end.
+            Err(contested @ RepositoryError::Contested { .. }) => {
+                match refuse_existing(storage).await {
+                    Err(exists @ RepositoryError::Exists { .. }) => Err(exists),
+                    _ => Err(contested),
+                }
+            }
+            made => made,
+        };
         if made.is_err() {
-            // Keys without a descriptor would be in the way of the next attempt.
-            // Where there is a descriptor after all, they are needed.
-            self.withdraw(storage, clock).await;
+            // Keys without a descriptor would be in the way of the next attempt, and
+            // beside another's they are foreign.
+            self.withdraw(storage).await;
         }
         made.map(|()| capabilities)
     }
@@ -151,37 +177,60 @@ impl<'a> NewRepository<'a> {
         clock: &dyn Clock,
         capabilities: Capabilities,
     ) -> Result<(), RepositoryError> {
-        let mut written = Written::new();
-        for key in self.keys(clock) {
-            let (recovery, encryption) = (self.recovery, self.encryption());
-            let (name, hash) = key
-                .write(storage, self.id, recovery, encryption, &self.root)
-                .await?;
-            written.insert(name, hash);
+        let (recovery, encryption) = (self.recovery, self.encryption());
+        let mut objects = Written::new();
+        for (at, key) in self.keys(clock).iter().enumerate() {
+            let name = key.name()?;
+            let draft = key.draft(&name, self.id, recovery, encryption)?;
+            let bytes = draft.sign(storage, &self.root).await?;
+            objects.insert(name.clone(), Hash::of(&bytes));
+            self.put(storage, &name, bytes).await?;
+            if at == 0 {
+                check_alone(storage, &name).await?;
+            }
         }
         if let Some((name, bytes)) = self.wrapped()? {
-            written.insert(name.clone(), Hash::of(&bytes));
-            storage.put(&name, bytes.into()).await?;
+            objects.insert(name.clone(), Hash::of(&bytes));
+            self.put(storage, &name, bytes.into()).await?;
         }
         let ring = names::key_ring(FIRST_RING)?;
-        ring_draft(self.id, &ring, FIRST_RING, clock.now(), written)
-            .write(storage, &self.root)
-            .await?;
+        let draft = ring_draft(self.id, &ring, FIRST_RING, clock.now(), objects);
+        let bytes = draft.sign(storage, &self.root).await?;
+        self.put(storage, &ring, bytes).await?;
 
-        let (encryption, root) = (self.encryption(), self.root.verifying_key());
+        let root = self.root.verifying_key();
         let descriptor = Descriptor::new(self.id, clock.now(), encryption, root, capabilities);
         let name = names::descriptor()?;
         let bytes = descriptor
             .to_bytes(&self.root)
             .map_err(|source| records::in_object(storage, &name, source))?;
-        storage.put(&name, bytes.clone().into()).await?;
+        let hash = Hash::of(&bytes);
+        let length = bytes.len() as u64;
+        self.put(storage, &name, bytes.into()).await?;
         // Where a storage overwrites, another may have made one at the same moment.
-        let most = bytes.len() as u64 + 1;
-        match storage.get(&name, Some(0..most)).await? == bytes {
+        let most = length.saturating_add(1);
+        match Hash::of(&storage.get(&name, Some(0..most)).await?) == hash {
             true => Ok(()),
             false => Err(RepositoryError::Exists {
                 location: storage.location(),
             }),
+        }
+    }
+
+    /// Writes an object, and notes before that it may be there from now on.
+    async fn put(
+        &self,
+        storage: &dyn Storage,
+        name: &ObjectName,
+        bytes: Bytes,
+    ) -> Result<(), RepositoryError> {
+        let hash = Hash::of(&bytes);
+        self.progress().written.insert(name.clone(), hash);
+        match storage.put(name, bytes).await {
+            Err(error) if error.kind == StorageErrorKind::AlreadyExists => {
+                Err(contested(storage, name))
+            }
+            written => Ok(written?),
         }
     }
 
@@ -200,31 +249,36 @@ impl<'a> NewRepository<'a> {
         Ok(Some((name, bytes.clone())))
     }
 
-    /// Removes what [`Self::create`] has written of the keys, unless the descriptor is
-    /// there or might be. A call of it that was dropped may still have its effect.
-    pub async fn withdraw(&self, storage: &dyn Storage, clock: &dyn Clock) -> Withdrawn {
+    /// Removes what [`Self::create`] has written, unless the repository is made or might
+    /// be. A call of it that was dropped may still have its effect.
+    pub async fn withdraw(&self, storage: &dyn Storage) -> Withdrawn {
         let Ok(descriptor) = names::descriptor() else {
             return Withdrawn::Unknown;
         };
-        match storage.head(&descriptor).await {
-            Err(error) if error.is_not_found() => {}
-            Ok(_) => return Withdrawn::Whole,
-            Err(_) => return Withdrawn::Unknown,
+        let mut written = self.progress().written.clone();
+        if let Some(hash) = written.remove(&descriptor) {
+            match is_there(storage, &descriptor, hash).await {
+                Ok(true) => return Withdrawn::Whole,
+                Ok(false) => {}
+                Err(_) => return Withdrawn::Unknown,
+            }
         }
-        let records = self.keys(clock);
-        let records = records.iter().filter_map(|key| key.name().ok());
-        let wrapped = self.wrapped().ok().flatten().map(|(name, _)| name);
-        let ring = names::key_ring(FIRST_RING).ok();
         let mut withdrawn = Withdrawn::Gone;
-        for name in records.chain(wrapped).chain(ring) {
+        for (name, hash) in written {
+            let removed = match is_there(storage, &name, hash).await {
+                Ok(true) => storage.delete(&name).await,
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            };
             // What stays is told when it is tried again.
-            if storage.delete(&name).await.is_err() {
+            if removed.is_err() {
                 withdrawn = Withdrawn::Unknown;
             }
         }
         withdrawn
     }
 
+    /// The records of its keys. The first one's name is no other creation's.
     fn keys(&self, clock: &dyn Clock) -> Vec<NewKeyRecord> {
         let created = clock.now();
         let (secret, root) = (&self.secret, &self.root);
@@ -254,6 +308,38 @@ impl<'a> NewRepository<'a> {
         let recovery = self.recovery.iter().cloned();
         keys.extend(recovery.map(|recipient| key(KeyRole::Recovery, "recovery", Some(recipient))));
         keys
+    }
+}
+
+/// Refuses where another one's key is there beside the first of this one's.
+///
+/// Both write theirs before they look, and a listing shows what was written before: whoever
+/// looks last sees the other's.
+async fn check_alone(storage: &dyn Storage, own: &ObjectName) -> Result<(), RepositoryError> {
+    let listed = list_all(storage, names::KEYS).await?;
+    match listed.iter().find(|object| object.name != *own) {
+        Some(other) => Err(contested(storage, &other.name)),
+        None => Ok(()),
+    }
+}
+
+fn contested(storage: &dyn Storage, name: &ObjectName) -> RepositoryError {
+    RepositoryError::Contested {
+        object: name.to_string(),
+        location: storage.location(),
+    }
+}
+
+/// Whether the object of these bytes is there: nothing, or another one's, is not.
+async fn is_there(
+    storage: &dyn Storage,
+    name: &ObjectName,
+    hash: Hash,
+) -> Result<bool, StorageError> {
+    match storage.get(name, Some(0..MOST)).await {
+        Ok(found) => Ok(Hash::of(&found) == hash),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -34,6 +34,14 @@ pub enum RepositoryError {
         /// Where they are.
         location: String,
     },
+    /// Somebody else's object is there since the making of a repository began.
+    #[error("{object} in {location} is there, and not of the repository that is being made")]
+    Contested {
+        /// The object's name.
+        object: String,
+        /// Where it is.
+        location: String,
+    },
     /// Key records cannot be read: whom they vouch for is not known.
     #[error("cannot write to the repository in {location} while it has keys that cannot be read: {}", .keys.join("; "))]
     UnreadableKeys {

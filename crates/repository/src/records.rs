@@ -63,6 +63,19 @@ impl<T: Serialize + Send + 'static> Draft<'_, T> {
         storage: &dyn Storage,
         signer: &Signer,
     ) -> Result<(Hash, u64), RepositoryError> {
+        let name = self.name;
+        let bytes = self.sign(storage, signer).await?;
+        let (hash, length) = (Hash::of(&bytes), bytes.len() as u64);
+        storage.put(name, bytes).await?;
+        Ok((hash, length))
+    }
+
+    /// Signs the record: the bytes of the object in `storage` that it is to be.
+    pub(crate) async fn sign(
+        self,
+        storage: &dyn Storage,
+        signer: &Signer,
+    ) -> Result<Bytes, RepositoryError> {
         let Self {
             repository,
             name,
@@ -82,12 +95,9 @@ impl<T: Serialize + Send + 'static> Draft<'_, T> {
                 .map(|(plain, seal)| (plain.as_slice(), seal));
             envelope.write(&clear, hidden, &signer)
         });
-        let bytes = bytes
-            .await?
-            .map_err(|source| in_object(storage, name, source))?;
-        let (hash, length) = (Hash::of(&bytes), bytes.len() as u64);
-        storage.put(name, Bytes::from(bytes)).await?;
-        Ok((hash, length))
+        let bytes = bytes.await?;
+        let bytes = bytes.map_err(|source| in_object(storage, name, source))?;
+        Ok(Bytes::from(bytes))
     }
 }
 

@@ -19,7 +19,15 @@ impl RepositoryError {
             ),
             Self::Exists { .. } => Some("choose another place for a new repository".to_owned()),
             Self::Remains { .. } => Some(
-                "nothing was ever sealed to these keys: remove keys/, or choose another place"
+                "somebody else is making a repository here, or an earlier 'pgkeep init' was cut \
+                 off: then nothing was ever sealed to these keys, remove keys/; or choose another \
+                 place"
+                    .to_owned(),
+            ),
+            Self::Contested { .. } => Some(
+                "no repository was made. Somebody else is making a repository here, or an earlier \
+                 'pgkeep init' was cut off: wait until nobody does, and try again; that says \
+                 what is left here"
                     .to_owned(),
             ),
             Self::UnreadableKeys { .. } => Some(

@@ -106,9 +106,9 @@ impl Repository {
         };
         let (storage, id) = (self.storage.as_ref(), self.id());
         let encryption = self.encryption();
-        let (name, hash) = record
-            .write(storage, id, &recovery, encryption, &owner.root)
-            .await?;
+        let name = record.name()?;
+        let draft = record.draft(&name, id, &recovery, encryption)?;
+        let (hash, _) = draft.write(storage, &owner.root).await?;
         self.write_ring(owner, clock, |objects| {
             objects.insert(name.clone(), hash);
         })

@@ -1,4 +1,4 @@
-//! Writing key records and rings: what `init` and a change of the keys share.
+//! Key records and rings that are to be written: what `init` and a change of the keys share.
 //!
 //! Invariant: a record is sealed as FORMAT.md's table of roles says.
 
@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 
 use pgkeep_format::{
     Encryption, Hash, KeyRecord, KeyRing, KeyRole, KeySecrets, Recipient, RecordKind, RepositoryId,
-    Seal, Signer, names,
+    Seal, names,
 };
-use pgkeep_storage::Storage;
 use pgkeep_types::{ObjectName, Timestamp};
 
 use crate::RepositoryError;
@@ -29,30 +28,26 @@ impl NewKeyRecord {
         Ok(names::key(&self.record.fingerprint())?)
     }
 
-    /// Signs and writes the record; `recovery` are the recovery recipients.
-    pub(crate) async fn write(
+    /// The record under its `name`; `recovery` are the recovery recipients.
+    pub(crate) fn draft<'a>(
         &self,
-        storage: &dyn Storage,
+        name: &'a ObjectName,
         repository: RepositoryId,
         recovery: &[Recipient],
         encryption: Encryption,
-        root: &Signer,
-    ) -> Result<(ObjectName, Hash), RepositoryError> {
-        let name = self.name()?;
+    ) -> Result<Draft<'a, KeyRecord>, RepositoryError> {
         let plain = self.secrets.to_bytes();
         let plain = plain.map_err(|source| RepositoryError::Make {
             what: "the key record",
             source,
         })?;
-        let draft = Draft {
+        Ok(Draft {
             repository,
-            name: &name,
+            name,
             kind: RecordKind::Key,
             clear: self.record.clone(),
             hidden: Some((plain, self.seal(recovery, encryption))),
-        };
-        let (hash, _) = draft.write(storage, root).await?;
-        Ok((name, hash))
+        })
     }
 
     fn seal(&self, recovery: &[Recipient], encryption: Encryption) -> Seal {

@@ -2,9 +2,11 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod bounds;
+mod creating;
 mod deletion;
 mod faults;
 mod flips;
+mod interleaved;
 mod keys;
 mod members;
 mod overwriting;

@@ -72,21 +72,14 @@ async fn interrupted<T>(
         }
         Begun::Writing => {}
     }
-    let withdraw = async {
-        match new.withdraw(storage.as_ref(), &context.clock).await {
-            // It may be somebody else's who was quicker.
-            Withdrawn::Whole => {
-                let ours = Repository::open(Arc::clone(storage), &[new.trust()]).await;
-                ours.map_or(Withdrawn::Unknown, |_| Withdrawn::Whole)
-            }
-            withdrawn => withdrawn,
-        }
-    };
+    let withdraw = new.withdraw(storage.as_ref());
     let withdrawn = tokio::select! {
-        withdrawn = tokio::time::timeout(CLEANING, withdraw) => withdrawn,
-        () = context.interrupt.insisted() => Ok(Withdrawn::Unknown),
+        withdrawn = tokio::time::timeout(CLEANING, withdraw) => {
+            withdrawn.unwrap_or(Withdrawn::Unknown)
+        }
+        () = context.interrupt.insisted() => Withdrawn::Unknown,
     };
-    Err(match withdrawn.unwrap_or(Withdrawn::Unknown) {
+    Err(match withdrawn {
         Withdrawn::Gone => left("what was begun was removed again"),
         Withdrawn::Whole => {
             files.keep();
