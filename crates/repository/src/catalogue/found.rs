@@ -177,6 +177,14 @@ impl Found {
         self.outcomes.get(run).map(|(outcome, _)| outcome)
     }
 
+    /// Whether the run has an outcome that cannot be read.
+    fn ended_somehow(&self, run: &RunId) -> bool {
+        self.unreadable.iter().any(|unreadable| {
+            let place = names::place(&unreadable.object);
+            matches!(place, Some(Place::Run(_, of, RunRecord::Outcome)) if of == *run)
+        })
+    }
+
     /// Sorts backups of which an object is missing or has another size out of the
     /// good ones.
     fn check_cited(&mut self, location: &str) -> Result<(), RepositoryError> {
@@ -185,7 +193,9 @@ impl Found {
             if outcome.is_some_and(|outcome| outcome.failed(&backup.id)) {
                 continue;
             }
-            let given_up = outcome.is_none() && self.dead.contains(&backup.run);
+            let given_up = outcome.is_none()
+                && self.dead.contains(&backup.run)
+                && !self.ended_somehow(&backup.run);
             match missing(&backup, &self.sizes)? {
                 None => self.backups.push(backup),
                 // It was given up before it was whole: an attempt.
@@ -214,7 +224,7 @@ impl Found {
     ) -> Result<Entry, RepositoryError> {
         let outcome = self.outcomes.get(&begin.run);
         if outcome.is_some_and(|(outcome, _)| outcome.made(&planned.id)) {
-            let lost = lost(&begin.cluster, planned, location)?;
+            let lost = lost(&begin.cluster, &planned.id, &planned.database, location)?;
             return Ok(Entry::Unreadable(lost));
         }
         let signs = [self.signs.get(&begin.run), self.grown.get(&planned.id)];
@@ -268,6 +278,14 @@ impl Found {
             }
         }
         let planned = self.begins.iter().flat_map(|begin| &begin.backups);
+        let begun: BTreeSet<&BackupId> = planned.clone().map(|planned| &planned.id).collect();
+        for backup in self.outcomes.values().flat_map(|(o, _)| &o.backups) {
+            let known = told.contains(&backup.id) || begun.contains(&backup.id);
+            if !known && backup.outcome == Outcome::Complete {
+                let lost = lost(cluster, &backup.id, &backup.database, location)?;
+                entries.push(Entry::Unreadable(lost));
+            }
+        }
         let databases: BTreeMap<&BackupId, &String> = planned
             .map(|planned| (&planned.id, &planned.database))
             .collect();
@@ -346,10 +364,11 @@ fn missing(
 /// A backup of which a run says that it was committed, and that is not there.
 fn lost(
     cluster: &ClusterName,
-    planned: &PlannedBackup,
+    id: &BackupId,
+    database: &str,
     location: &str,
 ) -> Result<Unreadable, RepositoryError> {
-    let object = names::backup(cluster, &planned.id, BackupPart::Backup)?;
+    let object = names::backup(cluster, id, BackupPart::Backup)?;
     Ok(Unreadable {
         error: RepositoryError::Lost {
             object: object.to_string(),
@@ -357,7 +376,7 @@ fn lost(
             problem: "it is not there, though its run says that it was committed".to_owned(),
         },
         object,
-        id: Some(planned.id.clone()),
-        database: Some(planned.database.clone()),
+        id: Some(id.clone()),
+        database: Some(database.to_owned()),
     })
 }

@@ -9,7 +9,8 @@ use pgkeep_format::records::BackupRecord;
 use pgkeep_types::{BackupId, ObjectName};
 
 use super::outlook::{Outlook, parents};
-use super::plan::{PlanError, commit};
+use super::plan::commit;
+use super::refused::PlanError;
 use crate::cited::cited;
 
 /// What stays.
@@ -26,7 +27,7 @@ impl Kept {
         let mut kept = Self::default();
         kept.committed(outlook)?;
         kept.in_the_making(outlook)?;
-        kept.lost(outlook);
+        kept.lost(outlook)?;
         Ok(kept)
     }
 
@@ -83,20 +84,36 @@ impl Kept {
         Ok(())
     }
 
-    /// Backups of which their run says that they are whole, whose commit is not there
-    /// and that nobody has deleted: the storage has lost it, and nobody else may lose
-    /// the rest.
-    fn lost(&mut self, outlook: &Outlook<'_>) {
-        let lost = outlook.run_of.keys().filter(|id| {
-            outlook.is_confirmed(id)
-                && !outlook.seen.records.backups.contains_key(*id)
-                && !outlook.seen.records.tombstones.contains_key(*id)
-        });
-        self.backups.extend(lost.cloned());
+    /// Backups whose commit is not there, though they may be whole, and that nobody has
+    /// deleted: the storage has lost it, and nobody else may lose the rest.
+    ///
+    /// # Errors
+    /// `Missing` where its run says that a backup is whole: what it needs is not known.
+    fn lost(&mut self, outlook: &Outlook<'_>) -> Result<(), PlanError> {
+        let records = &outlook.seen.records;
+        let is_lost = |id: &BackupId| !records.backups.contains_key(id) && !outlook.is_deleted(id);
+        for id in outlook.run_of.keys() {
+            if is_lost(id) && outlook.is_confirmed(id) {
+                return Err(PlanError::Missing {
+                    backup: id.clone(),
+                    object: commit(outlook.seen, id)?,
+                });
+            }
+        }
+        let unclear = outlook.unclear().flatten();
+        let planned = unclear.flat_map(|begin| &begin.backups);
+        for planned in planned.filter(|planned| is_lost(&planned.id)) {
+            self.backups.insert(planned.id.clone());
+            // It has referred to nothing else.
+            let parent = planned.parent.as_ref();
+            if let Some(Ok(parent)) = parent.and_then(|id| records.backups.get(id)) {
+                self.keep(parent)?;
+            }
+        }
         // What a tombstone says that cannot be read is not known.
-        let unread = outlook.seen.records.tombstones.iter();
-        let unread = unread.filter(|(_, signed)| !**signed);
+        let unread = records.tombstones.iter().filter(|(_, signed)| !**signed);
         self.backups.extend(unread.map(|(id, _)| id.clone()));
+        Ok(())
     }
 
     fn keep(&mut self, record: &BackupRecord) -> Result<(), PlanError> {

@@ -15,10 +15,12 @@ mod confirm;
 mod keep;
 mod outlook;
 mod plan;
+mod refused;
 mod seen;
 mod sweep;
 
 pub(crate) use alive::Signs;
-pub use plan::{Deletion, GivenUp, Plan, PlanError, Reason, Terms, deletions, plan};
+pub use plan::{Deletion, GivenUp, Plan, Reason, Terms, deletions, plan};
+pub use refused::PlanError;
 pub use seen::{Listing, Records, Seen};
 pub use sweep::{Prune, Pruner, Swept};

@@ -10,7 +10,7 @@ use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, PlannedBackup, RunBegin};
 use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId, Timestamp};
 
-use super::plan::PlanError;
+use super::refused::PlanError;
 use super::seen::Seen;
 use crate::cited::lengths;
 
@@ -19,8 +19,10 @@ use crate::cited::lengths;
 pub(super) struct RunSeen {
     /// Its `begin` is in either listing.
     pub(super) begun: bool,
-    /// Its `outcome` is in the first listing, and can be read.
+    /// Its `outcome` is in the first listing.
     pub(super) ended: bool,
+    /// That cannot be read: nobody knows how it ended.
+    pub(super) unclear: bool,
     /// Its `dead` is in the first listing.
     pub(super) dead: bool,
     /// Its `outcome` or `dead` is in the second listing only.
@@ -83,8 +85,10 @@ impl<'a> Outlook<'a> {
             match (record, is_first) {
                 _ if is_nothing => {}
                 (Some(RunRecord::Begin), _) => run.begun = true,
-                // What cannot be read says nothing: the run is waited for.
-                (Some(RunRecord::Outcome), true) => run.ended = readable,
+                (Some(RunRecord::Outcome), true) => {
+                    run.ended = true;
+                    run.unclear = !readable;
+                }
                 (Some(RunRecord::Dead), true) => run.dead = true,
                 (Some(RunRecord::Outcome), false) => run.changed |= !run.ended,
                 (Some(RunRecord::Dead), false) => run.changed |= !run.dead,
@@ -158,6 +162,13 @@ impl<'a> Outlook<'a> {
             }
         }
         Ok(begins)
+    }
+
+    /// The runs of which nobody knows how they ended, with what they have begun where
+    /// that is known.
+    pub(super) fn unclear(&self) -> impl Iterator<Item = Option<&'a RunBegin>> {
+        let unclear = self.runs.iter().filter(|(_, run)| run.unclear);
+        unclear.map(|(id, _)| self.begin(id))
     }
 
     /// Whether a pruner, or the backup's own writer, has deleted it.

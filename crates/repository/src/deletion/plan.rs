@@ -13,6 +13,7 @@ use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId, Timestamp};
 
 use super::keep::Kept;
 use super::outlook::{Outlook, RunSeen, of_backup, parents};
+use super::refused::PlanError;
 use super::seen::Seen;
 
 /// By what a pruner goes besides what it has seen.
@@ -106,67 +107,6 @@ pub enum Reason {
     History,
 }
 
-/// Why it cannot be told what to delete.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// What a backup or a run needs is not known.
-    #[error("what {object} needs cannot be told: {problem}")]
-    Unreadable {
-        /// The object that cannot be read.
-        object: ObjectName,
-        /// Why not.
-        problem: String,
-    },
-    /// A run refers to a backup that should be deleted.
-    #[error("run {run}, which goes on, refers to backup {backup}")]
-    InUse {
-        /// The backup.
-        backup: BackupId,
-        /// The run.
-        run: RunId,
-    },
-    /// A backup that should be deleted is still being made.
-    #[error("run {run}, which goes on, makes backup {backup}")]
-    InTheMaking {
-        /// The backup.
-        backup: BackupId,
-        /// The run.
-        run: RunId,
-    },
-    /// Something changed between two listings: they have to be made again.
-    #[error("run {run} changed while it was looked at")]
-    Changed {
-        /// The run.
-        run: RunId,
-    },
-    /// A record went away between being listed and being read: as above.
-    #[error("{object} went away while it was looked at")]
-    Gone {
-        /// The record.
-        object: ObjectName,
-    },
-    /// A name could not be put together.
-    #[error(transparent)]
-    Name(#[from] ObjectNameError),
-}
-
-impl PlanError {
-    /// What the user can do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Unreadable { .. } => {
-                "use a newer pgkeep where it is a newer one's; where it is damaged for good, \
-                 delete that backup with 'pgkeep prune --id ID'"
-            }
-            Self::InUse { .. } | Self::InTheMaking { .. } => "wait until it has ended",
-            Self::Changed { .. } | Self::Gone { .. } => "try again",
-            Self::Name(_) => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
-
 /// Decides what has to be declared; where that is nothing, what goes.
 ///
 /// # Errors
@@ -216,6 +156,8 @@ impl Plan {
 }
 
 fn of_backups(outlook: &Outlook<'_>, terms: &Terms, kept: &Kept, plan: &mut Plan) {
+    // What seems to be of no run may be of one that does not tell its backups.
+    let is_known = outlook.unclear().all(|begin| begin.is_some());
     for object in &outlook.seen.listing.backups {
         let Some((id, is_commit)) = of_backup(&object.name) else {
             plan.foreign.push(object.name.clone());
@@ -225,7 +167,8 @@ fn of_backups(outlook: &Outlook<'_>, terms: &Terms, kept: &Kept, plan: &mut Plan
             continue;
         }
         let reason = reason(outlook, &id);
-        if reason == Reason::Orphan && !terms.is_older(object.modified, terms.grace) {
+        let is_old = terms.is_older(object.modified, terms.grace);
+        if reason == Reason::Orphan && !(is_known && is_old) {
             continue;
         }
         // Readers that find no commit look for nothing else.

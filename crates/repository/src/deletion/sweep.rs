@@ -16,7 +16,8 @@ use pgkeep_types::{BackupId, ClusterName, ObjectName, Random, Timestamp};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use super::plan::{Deletion, Plan, PlanError, Terms, deletions, plan};
+use super::plan::{Deletion, Plan, Terms, deletions, plan};
+use super::refused::PlanError;
 use super::seen::{Listing, Records, Seen};
 use crate::cluster_records::ClusterRecord;
 use crate::create::drawn;
@@ -116,16 +117,23 @@ impl Repository {
         decide: impl Fn(&Seen) -> Result<T, PlanError>,
     ) -> Result<T, RepositoryError> {
         let mut looks = 0;
+        let mut before = None;
         loop {
             looks += 1;
             let again = match self.look(cluster).await?.and_then(|seen| decide(&seen)) {
                 Ok(decided) => return Ok(decided),
                 Err(error) => error,
             };
-            let changed = matches!(again, PlanError::Changed { .. } | PlanError::Gone { .. });
+            let changed = match &again {
+                PlanError::Changed { .. } | PlanError::Gone { .. } => true,
+                // Somebody may just have deleted it: then its tombstone is seen next time.
+                PlanError::Missing { .. } => before.as_ref() != Some(&again),
+                _ => false,
+            };
             if !changed || looks >= LOOKS {
                 return Err(self.not_deleted(again));
             }
+            before = Some(again);
         }
     }
 

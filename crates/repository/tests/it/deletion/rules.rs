@@ -227,22 +227,6 @@ async fn nothing_goes_while_it_is_not_known_what_a_backup_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_backup_left_whose_record_the_storage_has_lost_stays() {
-    let world = World::unencrypted().await;
-    let record = world.back_up(&content(1000, 1)).await.unwrap();
-    let name = format!("main/backups/{}/backup", record.id)
-        .parse()
-        .unwrap();
-    world.memory.replace(&name, None);
-    world.storage_clock.advance(DAY * 100);
-    let before = names(&world);
-    prune(&world, &[]).await.unwrap();
-    assert_eq!(names(&world), before);
-    prune(&world, &[&record.id]).await.unwrap();
-    assert!(names_of(&world, &record.id).is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_object_of_a_repository_stays() {
     let world = World::unencrypted().await;
     let record = world.back_up(&content(1000, 1)).await.unwrap();

@@ -106,7 +106,7 @@ fn the_model_notices_each_part_of_the_protocol_that_is_left_out() {
     for (setting, without) in [
         (small, W::SecondLook),
         (small, W::RunsAgain),
-        (small, W::RunsFirst),
+        (two_pruners, W::RunsFirst),
         (small, W::Confirmation),
         (small, W::BeginBeforeDead),
         (small, W::ParentAfterBegin),
