@@ -220,6 +220,12 @@ pub enum RepositoryError {
         /// Where the repository is.
         location: String,
     },
+    /// Two have set a passphrase at once, and the other's holds.
+    #[error("the passphrase was not set: another one is being set in {location} at the same time")]
+    PassphraseOvertaken {
+        /// Where the repository is.
+        location: String,
+    },
     /// A key was added after a backup was made: the next one cannot refer to it.
     #[error("backup {backup} is not sealed to every key that the next one is sealed to")]
     ShutToSome {

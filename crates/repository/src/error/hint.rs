@@ -116,6 +116,9 @@ impl RepositoryError {
                     .to_owned(),
             ),
             Self::LastKey { .. } => Some("add another one first".to_owned()),
+            Self::PassphraseOvertaken { .. } => {
+                Some("set it again, once nobody else does".to_owned())
+            }
             Self::NoPassphrase { .. } => Some("give a key's file with --identity FILE".to_owned()),
             Self::SealedToOthers { readers, .. } => Some(format!(
                 "use another backup, or a key that this one is sealed to: {}",

@@ -153,7 +153,7 @@ impl Repository {
         &self,
         owner: &OwnerAccess,
         clock: &dyn Clock,
-        change: impl Fn(&mut BTreeMap<ObjectName, Hash>),
+        mut change: impl FnMut(&mut BTreeMap<ObjectName, Hash>),
     ) -> Result<Self, RepositoryError> {
         let create_only = self.capabilities().create_only;
         let mut now = self.clone();
@@ -208,7 +208,7 @@ impl Repository {
         Ok(now)
     }
 
-    async fn with_keys_anew(&self) -> Result<Self, RepositoryError> {
+    pub(super) async fn with_keys_anew(&self) -> Result<Self, RepositoryError> {
         let listed = list_all(self.storage.as_ref(), names::KEYS).await?;
         let keys = super::read_keys(&self.storage, &self.descriptor, listed).await?;
         Ok(Self {

@@ -2,13 +2,14 @@
 //!
 //! Invariants: only what the newest ring lists is tried, one for each key; the
 //! work that a hostile storage can cause is bounded. What comes back is the key
-//! that its name says.
+//! that its name says. A new passphrase removes only what a ring listed before its own.
 
 use pgkeep_format::names::{self, KeyObject};
 use pgkeep_format::{
     Damage, FormatError, Hash, KeyRole, Passphrase, RecoveryIdentity, RecoveryKeyFile, Trust,
     fingerprint,
 };
+use pgkeep_storage::StorageErrorKind;
 use pgkeep_types::{Clock, ObjectName};
 
 use super::{OwnerAccess, Wrapped};
@@ -98,11 +99,12 @@ impl Repository {
         }
     }
 
-    /// Puts `identity` under a new passphrase: the older ones are removed, where
-    /// the storage lets us.
+    /// Puts `identity` under a new passphrase: what the ring listed under older ones is
+    /// removed, where the storage lets us.
     ///
     /// # Errors
-    /// `NoSuchKey` where it is no key of this repository that could open it.
+    /// `NoSuchKey` where it is no key of this repository that could open it,
+    /// `PassphraseOvertaken` where another change at the same moment is the one that holds.
     pub async fn wrap_key(
         &self,
         owner: &OwnerAccess,
@@ -124,38 +126,56 @@ impl Repository {
         }
         let trust = Trust::in_root(self.id(), self.descriptor.root);
         let wrapped = wrap(identity, &trust, passphrase, clock).await?;
-        let older = self.wrapped_before(&key).await?;
-        let number = older.iter().map(|(number, _)| *number).max().unwrap_or(0);
-        let name = names::wrapped_key(&key, number.saturating_add(1))?;
-        let hash = Hash::of(&wrapped);
-        self.storage.put(&name, wrapped.into()).await?;
+        let name = names::wrapped_key(&key, self.highest_wrapped(&key).await?.saturating_add(1))?;
+        let (hash, length) = (Hash::of(&wrapped), wrapped.len() as u64);
+        let overtaken = || RepositoryError::PassphraseOvertaken {
+            location: self.location(),
+        };
+        match self.storage.put(&name, wrapped.into()).await {
+            Err(error) if error.kind == StorageErrorKind::AlreadyExists => return Err(overtaken()),
+            written => written?,
+        }
+        // What no ring lists may be about to be listed by somebody else, and stays.
+        let mut older = Vec::new();
         let changed = self.write_ring(owner, clock, |objects| {
-            objects.retain(|name, _| older.iter().all(|(_, older)| older != name));
+            let is_of_key = |name: &ObjectName| matches!(names::key_object(name), Some(KeyObject::Wrapped(of, _)) if of == key);
+            older = objects.keys().filter(|name| is_of_key(name)).cloned().collect();
+            objects.retain(|name, _| !is_of_key(name));
             objects.insert(name.clone(), hash);
         });
-        let repository = changed.await?;
+        changed.await?;
+        older.retain(|older| *older != name);
         let mut left = Vec::new();
-        for (_, name) in older {
+        for name in older {
             if self.storage.delete(&name).await.is_err() {
                 left.push(name);
             }
         }
-        Ok(Rewrapped { repository, left })
+        let repository = self.with_keys_anew().await?;
+        let is_listed = |wrapped: &Wrapped| wrapped.object == name && wrapped.hash == hash;
+        let most = length.saturating_add(1);
+        let is_there = match self.storage.get(&name, Some(0..most)).await {
+            Ok(found) => Hash::of(&found) == hash,
+            Err(error) if error.is_not_found() => false,
+            Err(error) => return Err(error.into()),
+        };
+        match is_there && repository.keys.wrapped.get(&key).is_some_and(is_listed) {
+            true => Ok(Rewrapped { repository, left }),
+            false => Err(overtaken()),
+        }
     }
 
-    /// What there is of a key under a passphrase, listed or not.
-    async fn wrapped_before(&self, key: &str) -> Result<Vec<(u32, ObjectName)>, RepositoryError> {
-        let listed = pgkeep_storage::list_all(self.storage.as_ref(), names::KEYS).await?;
-        let wrapped =
-            listed
-                .into_iter()
-                .filter_map(|object| match names::key_object(&object.name) {
-                    Some(KeyObject::Wrapped(of, number)) if of == key => {
-                        Some((number, object.name))
-                    }
-                    _ => None,
-                });
-        Ok(wrapped.collect())
+    /// The highest number of an object that holds the key under a passphrase, listed or
+    /// not; 0 where there is none.
+    async fn highest_wrapped(&self, key: &str) -> Result<u32, RepositoryError> {
+        let there = pgkeep_storage::list_all(self.storage.as_ref(), names::KEYS).await?;
+        let numbers = there
+            .iter()
+            .filter_map(|object| match names::key_object(&object.name) {
+                Some(KeyObject::Wrapped(of, number)) if of == key => Some(number),
+                _ => None,
+            });
+        Ok(numbers.max().unwrap_or(0))
     }
 }
 

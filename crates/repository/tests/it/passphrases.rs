@@ -1,11 +1,15 @@
 //! A passphrase and the address are enough.
 
+use std::sync::Arc;
+
 use pgkeep_format::names::{self, KeyObject, key_object};
 use pgkeep_format::{Identities, Passphrase, RecoveryIdentity, fingerprint};
 use pgkeep_repository::{Repository, RepositoryError};
+use pgkeep_storage::{Operation, Storage};
 use pgkeep_types::ObjectName;
 use zeroize::Zeroizing;
 
+use crate::interleaved::Interleaved;
 use crate::world::World;
 
 fn passphrase(text: &str) -> Passphrase {
@@ -138,4 +142,58 @@ async fn a_key_that_had_no_passphrase_can_get_one() {
         .wrap_key(&owner, &stranger, &new, &world.clock)
         .await;
     assert!(matches!(error, Err(RepositoryError::NoSuchKey { .. })));
+}
+
+/// Sets a passphrase for the world's key in `storage`.
+async fn set(
+    world: &World,
+    storage: Arc<dyn Storage>,
+    new: &str,
+) -> Result<Repository, RepositoryError> {
+    let repository = Repository::open(storage, std::slice::from_ref(&world.trust)).await?;
+    let owner = repository.owner_access(&world.identities)?;
+    let identity = world.identities.iter().next().unwrap();
+    let new = passphrase(new);
+    let done = repository.wrap_key(&owner, identity, &new, &world.clock);
+    Ok(done.await?.repository)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_new_passphrases_at_once_one_opens_everything_and_who_set_the_other_is_told() {
+    let world = Arc::new(under("correct horse battery").await);
+    let start = world.memory.copy();
+    world.memory.heal();
+    set(&world, world.storage(), "the first one").await.unwrap();
+    let calls = world.memory.calls().into_iter().enumerate();
+    let changing =
+        calls.filter(|(_, (call, _))| matches!(call, Operation::Put | Operation::Delete));
+    let changing: Vec<(usize, (Operation, String))> = changing.collect();
+    assert_eq!(changing.len(), 3, "{changing:?}");
+
+    for (at, call) in changing {
+        let memory = start.copy();
+        let (other, within) = (Arc::clone(&world), memory.clone());
+        let storage = Arc::new(Interleaved::new(&memory, at, async move {
+            let done = set(&other, Arc::new(within), "the second one").await;
+            done.unwrap();
+        }));
+        let first = set(&world, Arc::<Interleaved>::clone(&storage), "the first one").await;
+        assert!(storage.was_reached());
+        let pins = std::slice::from_ref(&world.trust);
+        let repository = Repository::open(Arc::new(memory), pins).await.unwrap();
+        assert!(
+            repository.unreadable_keys().is_empty(),
+            "{call:?}: {:?}",
+            repository.unreadable_keys()
+        );
+        let holds = match first {
+            Ok(_) => "the first one",
+            Err(error) => {
+                assert!(error.hint().unwrap().contains("set it again"), "{error}");
+                "the second one"
+            }
+        };
+        let opened = repository.unwrap_key(&passphrase(holds)).await;
+        assert!(opened.is_ok(), "{call:?}: {}", opened.unwrap_err());
+    }
 }
