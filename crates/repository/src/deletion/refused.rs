@@ -61,6 +61,19 @@ pub enum PlanError {
 }
 
 impl PlanError {
+    /// Whether another look may come to something else; `before` is what the last one did.
+    pub(super) fn may_pass(&self, before: Option<&Self>) -> bool {
+        match self {
+            Self::Changed { .. } | Self::Gone { .. } => true,
+            // Somebody may just have deleted it: then its tombstone is seen next time.
+            Self::Missing { .. } => before != Some(self),
+            Self::Unreadable { .. }
+            | Self::InUse { .. }
+            | Self::InTheMaking { .. }
+            | Self::Name(_) => false,
+        }
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

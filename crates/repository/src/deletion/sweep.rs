@@ -124,13 +124,7 @@ impl Repository {
                 Ok(decided) => return Ok(decided),
                 Err(error) => error,
             };
-            let changed = match &again {
-                PlanError::Changed { .. } | PlanError::Gone { .. } => true,
-                // Somebody may just have deleted it: then its tombstone is seen next time.
-                PlanError::Missing { .. } => before.as_ref() != Some(&again),
-                _ => false,
-            };
-            if !changed || looks >= LOOKS {
+            if !again.may_pass(before.as_ref()) || looks >= LOOKS {
                 return Err(self.not_deleted(again));
             }
             before = Some(again);
