@@ -27,7 +27,8 @@ mod write;
 pub use access::{ReadAccess, WriteAccess};
 pub use backup_writer::{BackupWriter, Committed, DumpMeta, FileWriter, StoredBackup};
 pub use catalogue::{
-    Attempt, Catalogue, Deleted, Entry, Misdated, ParentChoice, ShutParent, Unreadable, is_ahead,
+    Attempt, Catalogue, Deleted, Entry, Misdated, ParentChoice, ShutParent, Unclear, Unreadable,
+    is_ahead,
 };
 pub use create::{Begun, NewRepository, Withdrawn};
 pub use error::RepositoryError;

@@ -38,4 +38,4 @@ pub use preflight::Problem;
 pub use progress::{Phase, Progress};
 pub use scratch::Jobs;
 pub use script::{Script, ScriptRestore};
-pub use select::{Selection, select};
+pub use select::{Selection, newest, select};

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::{Attempt, Catalogue, Deleted, Entry, Misdated, Unreadable, is_ahead};
+use pgkeep_repository::{Attempt, Catalogue, Deleted, Entry, Misdated, Unclear, Unreadable};
 use pgkeep_types::{BackupId, Timestamp};
 
 use crate::RestoreError;
@@ -62,69 +62,48 @@ pub fn select<'a>(
     })
 }
 
-fn newest<'a>(
+/// The newest backup of a database, or of those that were finished `before`.
+///
+/// # Errors
+/// Where that cannot be told.
+pub fn newest<'a>(
     catalogue: &'a Catalogue,
     database: &str,
     before: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<Option<&'a BackupRecord>, RestoreError> {
-    let found = catalogue.complete().rfind(|backup| {
-        backup.database == database && before.is_none_or(|before| backup.finished < before)
-    });
-    // Ids tell the second only: one of the same second may be newer.
-    let may_be_newer = |id: &BackupId| {
-        found.is_none_or(|found| id.time() >= found.id.time())
-            && before.is_none_or(|before| id.time() < before)
-    };
-    let may_be_of_it = |of: Option<&str>| of.is_none_or(|of| of == database);
-    for unreadable in catalogue.unreadable() {
-        if let Some(id) = &unreadable.id
-            && may_be_newer(id)
-            && may_be_of_it(unreadable.database.as_deref())
-        {
-            return Err(refuse(id, unreadable));
-        }
-    }
-    // By a clock that ran ahead one backup would be the newest for good.
-    match found {
-        Some(found) if is_ahead(found.started, now) => Err(RestoreError::FromTheFuture {
-            backup: found.id.clone(),
-            started: found.started,
-            host: catalogue.host(&found.id).map(ToOwned::to_owned),
-        }),
-        Some(found) => refuse_misdated(catalogue, found, before).map(|()| Some(found)),
-        None => Ok(None),
-    }
+    let newest = catalogue.newest(database, before, now);
+    newest.map_err(|unclear| in_words(catalogue, unclear, before.unwrap_or(now)))
 }
 
-/// Refuses what is the newest by its date where another one may be that.
-fn refuse_misdated(
-    catalogue: &Catalogue,
-    found: &BackupRecord,
-    before: Option<Timestamp>,
-) -> Result<(), RestoreError> {
+/// Why the newest cannot be told, of those that were finished `before`.
+fn in_words(catalogue: &Catalogue, unclear: Unclear<'_>, before: Timestamp) -> RestoreError {
     let host = |misdated: &Misdated<'_>| {
         let wrong = misdated.wrong.and_then(|wrong| catalogue.host(&wrong.id));
         wrong.map(ToOwned::to_owned)
     };
-    let dated_back = before.zip(catalogue.was_dated_back(found));
-    match (dated_back, catalogue.made_after(found)) {
-        (Some((before, misdated)), _) => Err(RestoreError::DatedBack {
+    match unclear {
+        Unclear::Unreadable(id, unreadable) => refuse(id, unreadable),
+        Unclear::Ahead(found) => RestoreError::FromTheFuture {
             backup: found.id.clone(),
-            finished: found.finished,
+            started: found.started,
+            host: catalogue.host(&found.id).map(ToOwned::to_owned),
+        },
+        Unclear::DatedBack(misdated) => RestoreError::DatedBack {
+            backup: misdated.later.id.clone(),
+            finished: misdated.later.finished,
             before,
             earlier: misdated.earlier.id.clone(),
             earlier_finished: misdated.earlier.finished,
             host: host(&misdated),
-        }),
-        (None, Some(misdated)) => Err(RestoreError::Misdated {
-            newest: found.id.clone(),
-            started: found.started,
+        },
+        Unclear::Misdated(misdated) => RestoreError::Misdated {
+            newest: misdated.earlier.id.clone(),
+            started: misdated.earlier.started,
             later: misdated.later.id.clone(),
             later_started: misdated.later.started,
             host: host(&misdated),
-        }),
-        (None, None) => Ok(()),
+        },
     }
 }
 

@@ -12,7 +12,7 @@ use pgkeep_format::Identities;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::deletion::{Plan, Pruner, Reason, Swept, Terms};
 use pgkeep_repository::{Catalogue, Entry, Repository};
-use pgkeep_types::{BackupId, Clock, ClusterName, ObjectName, RunId};
+use pgkeep_types::{BackupId, Clock, ClusterName, ObjectName, RunId, Timestamp};
 use serde::Serialize;
 
 use crate::arguments::Prune;
@@ -94,7 +94,7 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
     };
     if !arguments.dry_run {
         if !chosen.is_empty() {
-            let question = question(&catalogue, &chosen);
+            let question = question(&catalogue, &chosen, context.clock.now());
             terminal::confirm(context, &question, arguments.yes).await?;
         }
         let pruner = Pruner {
@@ -207,36 +207,54 @@ fn find(catalogue: &Catalogue, text: &str) -> Result<BackupId, CliError> {
     }
 }
 
-/// The databases of which the newest good backup is among the chosen.
-fn left_without_newest<'a>(
+/// What the chosen are to a database.
+enum Loss {
+    /// All its good backups.
+    All,
+    /// Its newest good one.
+    Newest,
+    /// One that may be its newest good one.
+    Candidate,
+}
+
+/// The databases of which the newest good backup is among the chosen, or may be.
+fn losses<'a>(
     catalogue: &'a Catalogue,
     chosen: &BTreeSet<BackupId>,
-) -> Vec<(&'a str, bool)> {
-    let mut newest = BTreeMap::new();
-    let mut others = BTreeSet::new();
-    for record in catalogue.complete() {
-        newest.insert(record.database.as_str(), &record.id);
-        if !chosen.contains(&record.id) {
-            others.insert(record.database.as_str());
+    now: Timestamp,
+) -> BTreeMap<&'a str, Loss> {
+    let goes = |backup: &BackupRecord| chosen.contains(&backup.id);
+    let databases: BTreeSet<&str> = catalogue.complete().map(|b| b.database.as_str()).collect();
+    let loss = |database| {
+        let mut of_database = catalogue.complete().filter(|b| b.database == database);
+        let candidates = catalogue.candidates(database, now);
+        match (
+            candidates.iter().any(|b| goes(b)),
+            candidates.iter().all(|b| goes(b)),
+        ) {
+            _ if of_database.all(goes) => Some(Loss::All),
+            (_, true) => Some(Loss::Newest),
+            (true, false) => Some(Loss::Candidate),
+            (false, false) => None,
         }
-    }
-    newest.retain(|_, id| chosen.contains(*id));
-    let databases = newest.into_keys();
-    databases
-        .map(|name| (name, others.contains(name)))
+    };
+    let losses = databases.into_iter().map(|name| (name, loss(name)));
+    losses
+        .filter_map(|(name, loss)| Some((name, loss?)))
         .collect()
 }
 
-fn question(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>) -> String {
+fn question(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>, now: Timestamp) -> String {
     let backups = match chosen.len() {
         1 => "this backup".to_owned(),
         count => format!("these {count} backups"),
     };
     let mut question = format!("delete {backups} for good?");
-    for (database, has_others) in left_without_newest(catalogue, chosen) {
-        let what = match has_others {
-            true => "the newest good one",
-            false => "the only good one",
+    for (database, loss) in losses(catalogue, chosen, now) {
+        let what = match loss {
+            Loss::All => "the only good one",
+            Loss::Newest => "the newest good one",
+            Loss::Candidate => "one that, for a wrong clock, may be the newest good one",
         };
         question = format!("{what} of database {database:?} is among them: {question}");
     }

@@ -101,3 +101,59 @@ async fn a_host_whose_clock_was_set_back_makes_no_backup_but_a_whole_one_and_say
         .says(&["this host's clock", &made]);
     cluster.stop().await;
 }
+
+/// A site with two backups of `app`, of which the later one is dated before the other.
+async fn misdated(cluster: &Cluster) -> (Site, String, String) {
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let site = Site::of(cluster).await;
+    let old = site.back_up("app").await;
+    let new = site.back_up("app").await;
+    redate(&site, &new, SignedDuration::from_hours(-24 * 400));
+    (site, old, new)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kit_has_all_that_may_be_the_newest_and_says_that_it_cannot_be_told() {
+    let cluster = Cluster::start(Major::ALL[0]).await;
+    let (site, old, new) = misdated(&cluster).await;
+    let kit = site.run(&["kit"]).await.ended(3);
+    let kit = kit.says(&[&old, &new, "cannot be told"]).stdout;
+    let page = kit.split("3. WHICH KEY").next().unwrap();
+    assert_eq!(page.matches("app  ").count(), 2, "{page}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_the_newest_cannot_be_told_is_a_problem_where_backups_are_still_made() {
+    let cluster = Cluster::start(Major::ALL[0]).await;
+    let (site, old, new) = misdated(&cluster).await;
+    let told = |report: &str, state: &str| {
+        for word in [state, &old, &new, "cannot be told"] {
+            assert!(report.contains(word), "{word}: {report}");
+        }
+    };
+    let doctor = site.run(&["doctor"]).await.ended(1);
+    told(&doctor.stdout, "PROBLEM  backups");
+    cluster.psql("postgres", "DROP DATABASE app").await;
+    let doctor = site.run(&["doctor"]).await.ended(0);
+    told(&doctor.stdout, "backups");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prune_says_that_one_is_chosen_that_may_be_the_newest() {
+    let cluster = Cluster::start(Major::ALL[0]).await;
+    let (site, old, new) = misdated(&cluster).await;
+    for id in [&old, &new] {
+        site.run(&["prune", "--id", id])
+            .await
+            .ended(2)
+            .says(&["may be the newest good one of database \"app\""]);
+    }
+    let both = ["prune", "--id", &old, "--id", &new];
+    site.run(&both)
+        .await
+        .ended(2)
+        .says(&["the only good one of database \"app\""]);
+    cluster.stop().await;
+}

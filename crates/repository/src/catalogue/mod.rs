@@ -8,6 +8,7 @@
 
 mod clocks;
 mod found;
+mod newest;
 mod parent;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use pgkeep_types::{BackupId, ClusterName, ObjectName};
 
 pub use self::clocks::Misdated;
 use self::found::Found;
+pub use self::newest::Unclear;
 use self::parent::Origin;
 pub use self::parent::{ParentChoice, ShutParent};
 use crate::{Repository, RepositoryError};

@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_config::{ClusterSettings, Settings, StorageText};
+use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{Capabilities, Encryption};
 use pgkeep_repository::{Catalogue, Entry, Repository};
+use pgkeep_restore::RestoreError;
 use pgkeep_types::{Clock, ClusterName, Timestamp};
 
 use super::findings::Findings;
@@ -112,7 +114,31 @@ async fn newest(
         is_problem |= !unmade.is_past;
         tell_unmade(&catalogue, &unmade, now, findings);
     }
-    match catalogue.complete().next_back() {
+    let databases: BTreeSet<&str> = catalogue
+        .complete()
+        .map(|backup| backup.database.as_str())
+        .collect();
+    let mut newest: Option<&BackupRecord> = None;
+    for database in databases {
+        match pgkeep_restore::newest(&catalogue, database, None, now) {
+            Ok(found) => newest = newest.into_iter().chain(found).max_by_key(|b| b.started),
+            // It was told above.
+            Err(RestoreError::Unreadable { .. }) => is_problem = true,
+            Err(error) => {
+                let says = format!("database {database:?}: {error}");
+                let mend = "a restore of the newest is refused; 'pgkeep list' shows all, and \
+                            'pgkeep restore --backup ID' takes the one that is named. A backup \
+                            that is newer by all clocks ends it";
+                if meant.is_none_or(|meant| meant.contains(database)) {
+                    is_problem = true;
+                    findings.problem("backups", says, mend);
+                } else {
+                    findings.warning("backups", says, mend);
+                }
+            }
+        }
+    }
+    match newest {
         Some(_) | None if is_problem => {}
         Some(backup) => findings.good(
             "backups",

@@ -7,6 +7,7 @@ mod page;
 mod place;
 mod steps;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use pgkeep_format::records::BackupRecord;
@@ -113,8 +114,8 @@ fn identity(
     Ok(text)
 }
 
-/// The newest backup of each database of each cluster; and whether all of it could
-/// be read.
+/// The newest backup of each database of each cluster, or those that may be it; and
+/// whether all of it could be read and told.
 async fn newest(
     context: &Context,
     repository: &Repository,
@@ -132,13 +133,21 @@ async fn newest(
             context.output.warning(&unreadable.error);
             whole = false;
         }
-        let mut databases: Vec<&BackupRecord> = Vec::new();
-        for record in catalogue.complete() {
-            databases.retain(|known| known.database != record.database);
-            databases.push(record);
+        let now = context.clock.now();
+        let databases: BTreeSet<&str> = catalogue
+            .complete()
+            .map(|backup| backup.database.as_str())
+            .collect();
+        for database in databases {
+            // All that may be it are on the page.
+            if let Err(error) = pgkeep_restore::newest(&catalogue, database, None, now) {
+                context
+                    .output
+                    .warning(format_args!("database {database:?}: {error}"));
+                whole = false;
+            }
+            found.extend(catalogue.candidates(database, now).into_iter().cloned());
         }
-        databases.sort_by(|a, b| a.database.cmp(&b.database));
-        found.extend(databases.into_iter().cloned());
     }
     if repository.encryption() == Encryption::Age && found.is_empty() {
         context
