@@ -157,3 +157,23 @@ async fn a_prune_says_that_one_is_chosen_that_may_be_the_newest() {
         .says(&["the only good one of database \"app\""]);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_will_be_dated_a_little_before_its_parent_says_so_when_it_is_made() {
+    let cluster = Cluster::start(Major::ALL[0]).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let site = Site::of(&cluster).await;
+    let parent = site.back_up("app").await;
+    redate(&site, &parent, SignedDuration::from_mins(5));
+    let short = parent.rsplit('-').next().unwrap();
+    site.run(&["backup", "--database", "app"])
+        .await
+        .ended(0)
+        .says(&["warning", "this host's clock", short, "is dated before it"]);
+    let into = ["restore", "--database", "app", "--as", "back"];
+    site.run(&[&into[..], &["--identity", "recovery.key"]].concat())
+        .await
+        .ended(1)
+        .says(&[&parent, "was made after"]);
+    cluster.stop().await;
+}

@@ -4,10 +4,11 @@
 //! what to do about it.
 
 use pgkeep_format::Identities;
+use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::{
     ParentChoice, Repository, RepositoryError, RunPlan, WriteAccess, is_ahead,
 };
-use pgkeep_types::Clock;
+use pgkeep_types::{Clock, Timestamp};
 
 use crate::commands::list::{warn_of_clock, warn_of_misdated};
 use crate::context::Context;
@@ -51,6 +52,9 @@ pub(super) async fn find_parents(
                 }
                 let chosen = catalogue.parent(access, plan.kind, &backup.database);
                 tell_choice(context, &backup.database, chosen);
+                if let Some(parent) = chosen.backup {
+                    warn_of_later_parent(context, parent, now);
+                }
                 backup.parent = chosen.backup.map(|parent| parent.id.clone());
             }
             let mut ahead = catalogue.complete().filter(|b| is_ahead(b.started, now));
@@ -66,6 +70,23 @@ pub(super) async fn find_parents(
         )),
     }
     Ok(())
+}
+
+/// Tells that the next backup will be dated before the one that it is compared with, by no
+/// more than clocks differ: what is beyond that is refused, or told of that one's clock.
+fn warn_of_later_parent(context: &Context, parent: &BackupRecord, now: Timestamp) {
+    if parent.started <= now || is_ahead(parent.started, now) {
+        return;
+    }
+    context.output.warning(format_args!(
+        "this host's clock says {}, and backup {}, with which the next one is compared, was begun \
+         at {}: the next one is dated before it, and 'pgkeep restore' takes neither for the \
+         newest unasked, until there is a newer one. Set the clock of whichever host is wrong, \
+         and make the backup again",
+        words::time(now),
+        parent.id.short(),
+        words::time(parent.started)
+    ));
 }
 
 /// Tells where more is stored than would be if hosts shared their key.
