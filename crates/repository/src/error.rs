@@ -159,6 +159,17 @@ pub enum RepositoryError {
         /// Whether the key's end was announced: then no run begins any more.
         announced: bool,
     },
+    /// It cannot be told whether a host that is to be retired has signed some records.
+    #[error(
+        "the key is not retired: what cannot be read in {location} may be signed with it, and \
+         would never be believed again: {}", .objects.join(", ")
+    )]
+    Unattributed {
+        /// The objects' names.
+        objects: Vec<String>,
+        /// Where the repository is.
+        location: String,
+    },
     /// The end of a host's key would list more than a record holds.
     #[error(
         "the end of key {fingerprint} in {location} would have to list {count} records, and \

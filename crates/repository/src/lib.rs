@@ -32,7 +32,7 @@ pub use catalogue::{
 };
 pub use create::{Begun, NewRepository, Withdrawn};
 pub use error::RepositoryError;
-pub use keys::{KeyInfo, OwnerAccess, Rewrapped, UnendedRuns};
+pub use keys::{KeyInfo, OwnerAccess, Retired, Rewrapped, UnendedRuns};
 pub use open::Repository;
 pub use parent::Parent;
 pub use read::{FileReader, FilesReader, OpenBackup, Piece};

@@ -105,6 +105,12 @@ impl RepositoryError {
                  stolen is retired with --now"
                     .to_owned(),
             ),
+            Self::Unattributed { .. } => Some(
+                "bring these objects back from another copy; where there is none, delete such a \
+                 backup with 'pgkeep prune --id', and remove any other such object. A key that \
+                 was stolen is retired with --now"
+                    .to_owned(),
+            ),
             Self::TooManySigned { .. } => Some(
                 "the key writes no more, and is not retired yet; delete old backups of that host \
                  with 'pgkeep prune' on another one, and retire it again"

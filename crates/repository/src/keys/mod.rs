@@ -21,7 +21,7 @@ use crate::{Repository, RepositoryError};
 
 pub use change::OwnerAccess;
 pub use passphrase::Rewrapped;
-pub use retire::UnendedRuns;
+pub use retire::{Retired, UnendedRuns};
 
 pub(crate) use passphrase::wrap;
 pub(crate) use read::read_keys;

@@ -3,7 +3,8 @@
 //! Invariants: what a retired host has signed up to then is listed, by name and
 //! hash, and stays believed; nothing else of it is. That it is about to be retired is
 //! written before what it has signed is looked for, so that a run either finds that, or
-//! is found. A host is at rest when it is retired, unless its key was stolen; what it has
+//! is found. What cannot be read, and may be its own, keeps its key from being retired: it
+//! would never be believed again. A host is at rest when it is retired, unless its key was stolen; what it has
 //! written all the same is told. The last recovery key is never retired.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,16 +32,37 @@ pub enum UnendedRuns {
     GivenUp,
 }
 
+/// A key that was retired.
+#[derive(Debug)]
+pub struct Retired {
+    /// The repository as it is then.
+    pub repository: Repository,
+    /// How many records it is still believed.
+    pub believed: usize,
+    /// Objects that cannot be read: where they are its own, they are not believed any
+    /// more, should they come back.
+    pub unattributed: Vec<ObjectName>,
+}
+
+/// What a host has signed.
+#[derive(Default)]
+struct SignedRecords {
+    /// Each, by its hash.
+    own: BTreeMap<ObjectName, Hash>,
+    /// What lies in a record's place, and of which nobody can tell who has signed it.
+    unattributed: Vec<ObjectName>,
+}
+
 /// How many objects are read at once.
 const PARALLEL: usize = 8;
 
 impl Repository {
-    /// Retires the key with this fingerprint, and tells the repository as it is
-    /// then, and of how many records it is still believed.
+    /// Retires the key with this fingerprint.
     ///
     /// # Errors
     /// `NoSuchKey` where there is none that is in use, `LastKey` where nobody would
-    /// be left, `StillRuns` where a run of the host has not ended and is waited for.
+    /// be left, `StillRuns` where a run of the host has not ended and is waited for,
+    /// `Unattributed` where it is, and there are records that cannot be read.
     /// `WrittenMeanwhile` where the host wrote while it was retired: then the key is
     /// retired, and no run has called that a good backup.
     pub async fn retire_key(
@@ -49,7 +71,7 @@ impl Repository {
         fingerprint: &str,
         unended: UnendedRuns,
         clock: &dyn Clock,
-    ) -> Result<(Self, usize), RepositoryError> {
+    ) -> Result<Retired, RepositoryError> {
         self.check_changeable()?;
         let keys = self.keys.vouched.iter();
         let mut in_use = keys.filter(|key| key.retirement.is_none());
@@ -69,7 +91,7 @@ impl Repository {
             });
         }
         let verifier = key.record.verifier;
-        let records = match verifier {
+        let signed = match verifier {
             Some(verifier) => {
                 if unended == UnendedRuns::WaitedFor {
                     self.check_at_rest(verifier).await?;
@@ -80,8 +102,9 @@ impl Repository {
                     UnendedRuns::GivenUp => self.signed_besides(&BTreeSet::new(), verifier).await?,
                 }
             }
-            None => BTreeMap::new(),
+            None => SignedRecords::default(),
         };
+        let (records, unattributed) = (signed.own, signed.unattributed);
         let known: BTreeSet<ObjectName> = records.keys().cloned().collect();
         let count = records.len();
         let name = names::retirement(fingerprint)?;
@@ -114,14 +137,18 @@ impl Repository {
         let changed = changed.await?;
         if let Some(verifier) = verifier {
             let late = self.signed_besides(&known, verifier).await?;
-            if let Some(object) = late.into_keys().next() {
+            if let Some(object) = late.own.into_keys().next() {
                 return Err(RepositoryError::WrittenMeanwhile {
                     object: object.to_string(),
                     location: self.location(),
                 });
             }
         }
-        Ok((changed, count))
+        Ok(Retired {
+            repository: changed,
+            believed: count,
+            unattributed,
+        })
     }
 
     /// Writes down that the key is about to be retired. From then on no run that is made
@@ -154,18 +181,25 @@ impl Repository {
         }
     }
 
-    /// Refuses where a run of the host has not ended, before anything is written.
+    /// Refuses where a run of the host has not ended, or a record cannot be read, before
+    /// anything is written.
     async fn check_at_rest(&self, verifier: VerifyingKey) -> Result<(), RepositoryError> {
         let listed = list_all(self.storage.as_ref(), "").await?;
         let there: BTreeSet<ObjectName> = listed.into_iter().map(|object| object.name).collect();
-        let unended = unended(&there, &there)?;
-        let besides: BTreeSet<ObjectName> = there
-            .iter()
-            .filter(|name| !unended.contains_key(*name))
-            .cloned()
-            .collect();
-        let signed = self.signed_besides(&besides, verifier).await?;
-        self.check_none_unended(&signed.into_keys().collect(), &there, false)
+        let signed = self.signed_besides(&BTreeSet::new(), verifier).await?;
+        self.check_attributed(&signed)?;
+        self.check_none_unended(&signed.own.into_keys().collect(), &there, false)
+    }
+
+    fn check_attributed(&self, signed: &SignedRecords) -> Result<(), RepositoryError> {
+        if signed.unattributed.is_empty() {
+            return Ok(());
+        }
+        let objects = signed.unattributed.iter();
+        Err(RepositoryError::Unattributed {
+            objects: objects.map(ToString::to_string).collect(),
+            location: self.location(),
+        })
     }
 
     /// Refuses where the `begin` of a run is among `signed` and no end of it is `there`.
@@ -190,22 +224,23 @@ impl Repository {
     async fn all_of_ended_runs(
         &self,
         verifier: VerifyingKey,
-    ) -> Result<BTreeMap<ObjectName, Hash>, RepositoryError> {
+    ) -> Result<SignedRecords, RepositoryError> {
         // Listed before the records are: of what has ended by then nothing is missed.
         let before = list_all(self.storage.as_ref(), "").await?;
         let before: BTreeSet<ObjectName> = before.into_iter().map(|o| o.name).collect();
         let signed = self.signed_besides(&BTreeSet::new(), verifier).await?;
-        self.check_none_unended(&signed.keys().cloned().collect(), &before, true)?;
+        self.check_attributed(&signed)?;
+        self.check_none_unended(&signed.own.keys().cloned().collect(), &before, true)?;
         Ok(signed)
     }
 
-    /// Every record but the `known` ones that this key has signed, by its hash.
+    /// Every record but the `known` ones that this key has signed, and what may be one.
     async fn signed_besides(
         &self,
         known: &BTreeSet<ObjectName>,
         verifier: VerifyingKey,
-    ) -> Result<BTreeMap<ObjectName, Hash>, RepositoryError> {
-        let mut signed = BTreeMap::new();
+    ) -> Result<SignedRecords, RepositoryError> {
+        let mut signed = SignedRecords::default();
         let mut reading = JoinSet::new();
         for object in list_all(self.storage.as_ref(), "").await? {
             let Some(kind) = names::place(&object.name).and_then(|place| kind(&place)) else {
@@ -221,22 +256,28 @@ impl Repository {
             reading.spawn(async move {
                 let most = kind.limit().saturating_add(1);
                 let bytes = match storage.get(&name, Some(0..most)).await {
-                    // Nobody ever believes a record that is too long.
-                    Ok(bytes) if bytes.len() as u64 == most => return Ok(None),
+                    Ok(bytes) if bytes.len() as u64 == most => {
+                        return Ok((name, Writer::Unknown));
+                    }
                     Ok(bytes) => bytes,
                     // Somebody prunes.
-                    Err(error) if error.is_not_found() => return Ok(None),
+                    Err(error) if error.is_not_found() => return Ok((name, Writer::Another)),
                     Err(error) => return Err(error.into()),
                 };
                 let of = name.clone();
                 let writer = records::blocking(move || signed_by(id, &of, &bytes)).await?;
-                let own = writer.filter(|(writer, _)| *writer == verifier);
-                Ok(own.map(|(_, hash)| (name, hash)))
+                let writer = match writer {
+                    Some((writer, hash)) if writer == verifier => Writer::Own(hash),
+                    Some(_) => Writer::Another,
+                    None => Writer::Unknown,
+                };
+                Ok((name, writer))
             });
         }
         while let Some(read) = reading.join_next().await {
             collect(&mut signed, Some(read))?;
         }
+        signed.unattributed.sort();
         Ok(signed)
     }
 }
@@ -275,14 +316,25 @@ fn kind(place: &Place) -> Option<RecordKind> {
     })
 }
 
-type Read = Result<Option<(ObjectName, Hash)>, RepositoryError>;
+/// Who has signed an object.
+enum Writer {
+    Own(Hash),
+    Another,
+    /// It is no whole record.
+    Unknown,
+}
+
+type Read = Result<(ObjectName, Writer), RepositoryError>;
 
 fn collect(
-    signed: &mut BTreeMap<ObjectName, Hash>,
+    signed: &mut SignedRecords,
     read: Option<Result<Read, tokio::task::JoinError>>,
 ) -> Result<(), RepositoryError> {
-    if let Some(read) = read {
-        signed.extend(read.map_err(|_| RepositoryError::GivenUp)??);
+    let Some(read) = read else { return Ok(()) };
+    match read.map_err(|_| RepositoryError::GivenUp)?? {
+        (name, Writer::Own(hash)) => drop(signed.own.insert(name, hash)),
+        (name, Writer::Unknown) => signed.unattributed.push(name),
+        (_, Writer::Another) => {}
     }
     Ok(())
 }

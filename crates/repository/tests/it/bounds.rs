@@ -1,9 +1,10 @@
 //! Who holds the storage may send anything: nothing is read without saying how much of it.
 
 use bytes::Bytes;
+use pgkeep_repository::UnendedRuns;
 
 use crate::deletion::prune;
-use crate::owner::{add_host, retire};
+use crate::owner::{add_host, owned, retire};
 use crate::world::{World, content};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,7 +21,7 @@ async fn no_object_is_read_without_a_bound() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_is_too_long_for_a_record_keeps_nobody_from_retiring_a_key() {
+async fn an_object_that_is_too_long_for_a_record_keeps_nobody_from_retiring_a_stolen_key() {
     let mut world = World::sealed().await;
     let second = add_host(&world, 2).await;
     let first = std::mem::replace(&mut world.host, second.clone());
@@ -29,7 +30,16 @@ async fn an_object_that_is_too_long_for_a_record_keeps_nobody_from_retiring_a_ke
     let name = format!("main/tombstones/{}", plan.backups[0].id);
     let long = Bytes::from(vec![0; (1 << 20) + 1]);
     world.memory.replace(&name.parse().unwrap(), Some(long));
-    let (_, believed) = retire(&world, &second.fingerprint()).await.unwrap();
-    assert_eq!(believed, 5, "begin, outcome, manifest, facts, backup");
+    let (repository, owner) = owned(&world).await;
+    let key = second.fingerprint();
+    let retired = repository
+        .retire_key(&owner, &key, UnendedRuns::GivenUp, &world.clock)
+        .await
+        .unwrap();
+    assert_eq!(
+        retired.believed, 5,
+        "begin, outcome, manifest, facts, backup"
+    );
+    assert_eq!(retired.unattributed[0].as_str(), name);
     world.host = first;
 }

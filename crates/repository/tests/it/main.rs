@@ -4,6 +4,7 @@
 mod bounds;
 mod creating;
 mod deletion;
+mod disowning;
 mod faults;
 mod flips;
 mod interleaved;

@@ -66,9 +66,11 @@ pub(crate) async fn retire(
     fingerprint: &str,
 ) -> Result<(Repository, usize), RepositoryError> {
     let (repository, owner) = owned(world).await;
-    repository
+    let retired = repository
         .retire_key(&owner, fingerprint, UnendedRuns::WaitedFor, &world.clock)
-        .await
+        .await?;
+    assert_eq!(retired.unattributed, []);
+    Ok((retired.repository, retired.believed))
 }
 
 /// What a key alone makes of a backup.

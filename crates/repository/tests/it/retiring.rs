@@ -38,7 +38,13 @@ async fn a_host_is_not_retired_while_a_run_of_it_goes_on() {
     retire(&world, &third.fingerprint()).await.unwrap();
     // Once it was taken for dead, it is none any more.
     let dead = names::run(&main(), &id, names::RunRecord::Dead).unwrap();
-    world.memory.replace(&dead, Some("dead".into()));
+    let envelope = Envelope {
+        repository: world.trust.repository,
+        name: &dead,
+        kind: RecordKind::Dead,
+    };
+    let record = envelope.write(&(), None, &world.host.signer).unwrap();
+    world.memory.replace(&dead, Some(record.into()));
     retire(&world, &second).await.unwrap();
     drop(run);
 }

@@ -61,8 +61,15 @@ pub(super) async fn apply(
         owned
             .repository
             .retire_key(&owned.access, &key.fingerprint, unended, &context.clock);
-    let (repository, believed) = retired.await?;
+    let retired = retired.await?;
+    let (repository, believed) = (retired.repository, retired.believed);
     let output = context.output;
+    for object in retired.unattributed {
+        output.warning(format_args!(
+            "{object} cannot be read: where this key has signed it, it is not believed any more, \
+             should it be brought back"
+        ));
+    }
     match key.record.role {
         KeyRole::Host => output.say(format_args!(
             "retired host {}; {believed} records of it stay believed\non the other hosts, next, so \
