@@ -87,7 +87,7 @@ async fn a_backup_that_its_own_run_calls_failed_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outcome_that_cannot_be_verified_counts_as_none_and_is_told() {
+async fn an_outcome_that_cannot_be_verified_is_told() {
     let cluster = Cluster::start(Major::Fifteen).await;
     let (site, _, newer) = two_backups(&cluster).await;
     let outcome = outcome_of(&site, &newer, |_| {});
