@@ -9,7 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE, PlannedBackup, Selection};
 use pgkeep_postgres::client::{
@@ -20,8 +20,6 @@ use pgkeep_repository::{
     BackupWriter, Committed, DumpMeta, FileWriter, Limits, Parent, RepositoryError, Run,
 };
 use pgkeep_types::{Clock, Timestamp};
-use tokio::io::AsyncReadExt;
-use tokio::process::ChildStdout;
 
 use crate::archive::{Archive, Passing};
 use crate::{CaptureError, Globals, Pace, Phase, Progress, facts, locks};
@@ -265,7 +263,7 @@ impl Dump<'_> {
         let mut file = file.map_err(|_| Stopped::Storage)?;
         let looking = locks::tell(self.progress, snapshot.connection());
         let mut piece = tokio::select! {
-            piece = read(&mut output) => piece,
+            piece = output.piece(READ) => piece,
             never = looking => match never {},
         };
         loop {
@@ -288,7 +286,7 @@ impl Dump<'_> {
             write(&mut file, bytes, tables)
                 .await
                 .map_err(|_| Stopped::Storage)?;
-            piece = read(&mut output).await;
+            piece = output.piece(READ).await;
         }
     }
 }
@@ -334,18 +332,6 @@ async fn write(
         written = at;
     }
     file.write(bytes).await
-}
-
-/// The next bytes; none at the end. Pipes give little at a time: it is gathered
-/// so that what is handed on is worth its while.
-async fn read(output: &mut ChildStdout) -> std::io::Result<Bytes> {
-    let mut bytes = BytesMut::with_capacity(READ);
-    while bytes.len() < READ {
-        if output.read_buf(&mut bytes).await? == 0 {
-            break;
-        }
-    }
-    Ok(bytes.freeze())
 }
 
 /// Whether `pg_dump` ended with 0 and wrote an archive.

@@ -1,4 +1,4 @@
-//! The rounds of a long random run.
+//! The rounds of a long random run, and sizes that only such a run has time for.
 //!
 //! Invariants: a round's seed decides all that the round draws, and the first
 //! round's seed is the one that was given, so that each can be run alone; a
@@ -10,6 +10,7 @@ use crate::SeededRandom;
 
 const SEED: &str = "PGKEEP_SOAK_SEED";
 const MINUTES: &str = "PGKEEP_SOAK_MINUTES";
+const SIZES: &str = "PGKEEP_SIZES";
 
 /// The rounds of one test, each a seed.
 #[derive(Debug)]
@@ -38,6 +39,16 @@ pub fn rounds(what: &'static str) -> Rounds {
         running: None,
         count: 0,
         until: Instant::now() + Duration::from_secs_f64(minutes * 60.0),
+    }
+}
+
+/// As many as few have, where `PGKEEP_SIZES` is set; as many as a test has time for, where
+/// it is not.
+#[must_use]
+pub fn so_many(most: u64, usual: u64) -> u64 {
+    match variable(SIZES) {
+        Some(_) => most,
+        None => usual,
     }
 }
 

@@ -17,6 +17,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use pgkeep_format::Encryption;
 use pgkeep_postgres::client::ConnectionParameters;
+use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{
     DumpRestore, Jobs, LeftOut, Parts, Progress, ScriptRestore, Selection, Wish, select,
 };
@@ -26,7 +27,7 @@ use serde::Serialize;
 use self::progress::RestoreRow;
 use crate::arguments::{Format, Restore};
 use crate::commands::database_name::{NAME_LIMIT, check_name};
-use crate::context::Context;
+use crate::context::{Context, Opened};
 use crate::error::{CliError, Exit, sentence};
 use crate::server_password;
 
@@ -109,73 +110,16 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
     };
     let into = given("--into", &arguments.into)?;
     let admin = given("--admin", &arguments.admin)?;
-    let identity = arguments.identity.as_deref();
-    let open = async {
-        let opened = context
-            .open_for_reading(arguments.cluster.as_ref(), identity)
-            .await?
-            .unlock(context, true)
-            .await?;
-        let sealed = opened.repository.encryption() == Encryption::Age;
-        if sealed && !opened.repository.is_pinned() && !arguments.unpinned {
-            let location = opened.repository.location();
-            return Err(CliError::Unpinned { location });
-        }
-        let now = context.clock.now();
-        let record = select(&opened.catalogue, &selection, now)?;
-        for unread in opened.catalogue.unread_of_run(record) {
-            context.output.warning(format_args!(
-                "whether the run of backup {} ended well is not known: {}",
-                record.id.short(),
-                sentence(&unread.error)
-            ));
-        }
-        let keys = opened.keys.recovery();
-        let access = opened.repository.read_access_to(record, &keys)?;
-        let backup = match opened.repository.open_backup(&access, record).await {
-            Ok(backup) => backup,
-            Err(error) => return Err(opened.repository.explain(record, error).await.into()),
-        };
-        Ok((opened, backup))
-    };
     let what = match (&arguments.backup, &arguments.database) {
         (Some(id), _) => format!("the restore of backup {id}"),
         (None, Some(database)) => format!("the restore of database {database:?}"),
         (None, None) => "the restore".to_owned(),
     };
+    let open = open(arguments, context, &selection);
     let (opened, backup) = context.unless_interrupted(&what, open).await?;
-
-    let wish = Wish {
-        tables: arguments.tables.clone(),
-        schemas: arguments.schemas.clone(),
-    };
-    let left_out = LeftOut {
-        owner: arguments.no_owner,
-        privileges: arguments.no_privileges,
-    };
-    let record = backup.record();
     if let Some(path) = &arguments.to_file {
-        let path = context.path(path);
-        if arguments.format == Format::Custom {
-            return file::run(context, &backup, arguments.globals, &path).await;
-        }
-        let tools = context.tools(&opened.settings).await;
-        let progress = Arc::new(Progress::default());
-        let script = ScriptRestore {
-            tools: &tools,
-            wish: &wish,
-            left_out,
-            progress: &progress,
-        };
-        let row = RestoreRow::new(&record.database, Some(record.raw_bytes), &progress);
-        return file::run_sql(context, &backup, &script, &path, row).await;
+        return into_file(arguments, context, &opened, &backup, &context.path(path)).await;
     }
-    let name = match &arguments.new_name {
-        Some(name) => name.clone(),
-        None if arguments.replace => record.database.clone(),
-        None => default_name(&record.database, &record.id),
-    };
-    let aside = with_suffix(&name, &stamp("_replaced", context.clock.now()));
     let connection = match into {
         Some(into) => into,
         None => context.connection(&opened.cluster, &opened.cluster_settings)?,
@@ -188,6 +132,82 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         Some(admin) => with_password(context, admin).await?,
         None => connection.clone(),
     };
+    into_server(arguments, context, &opened, &backup, &connection, &admin).await
+}
+
+/// Finds the backup that is meant, and opens it.
+async fn open(
+    arguments: &Restore,
+    context: &Context,
+    selection: &Selection,
+) -> Result<(Opened, OpenBackup), CliError> {
+    let opened = context
+        .open_for_reading(arguments.cluster.as_ref(), arguments.identity.as_deref())
+        .await?
+        .unlock(context, true)
+        .await?;
+    let sealed = opened.repository.encryption() == Encryption::Age;
+    if sealed && !opened.repository.is_pinned() && !arguments.unpinned {
+        let location = opened.repository.location();
+        return Err(CliError::Unpinned { location });
+    }
+    let now = context.clock.now();
+    let record = select(&opened.catalogue, selection, now)?;
+    for unread in opened.catalogue.unread_of_run(record) {
+        context.output.warning(format_args!(
+            "whether the run of backup {} ended well is not known: {}",
+            record.id.short(),
+            sentence(&unread.error)
+        ));
+    }
+    let keys = opened.keys.recovery();
+    let access = opened.repository.read_access_to(record, &keys)?;
+    match opened.repository.open_backup(&access, record).await {
+        Ok(backup) => Ok((opened, backup)),
+        Err(error) => Err(opened.repository.explain(record, error).await.into()),
+    }
+}
+
+/// Writes the archive, the globals or SQL of it into a file.
+async fn into_file(
+    arguments: &Restore,
+    context: &Context,
+    opened: &Opened,
+    backup: &OpenBackup,
+    path: &Path,
+) -> Result<Exit, CliError> {
+    if arguments.format == Format::Custom {
+        return file::run(context, backup, arguments.globals, path).await;
+    }
+    let record = backup.record();
+    let tools = context.tools(&opened.settings).await;
+    let progress = Arc::new(Progress::default());
+    let script = ScriptRestore {
+        tools: &tools,
+        wish: &wish(arguments),
+        left_out: left_out(arguments),
+        progress: &progress,
+    };
+    let row = RestoreRow::new(&record.database, Some(record.raw_bytes), &progress);
+    file::run_sql(context, backup, &script, path, row).await
+}
+
+/// Restores the database into a server, or tells how that would be done.
+async fn into_server(
+    arguments: &Restore,
+    context: &Context,
+    opened: &Opened,
+    backup: &OpenBackup,
+    connection: &ConnectionParameters,
+    admin: &ConnectionParameters,
+) -> Result<Exit, CliError> {
+    let record = backup.record();
+    let name = match &arguments.new_name {
+        Some(name) => name.clone(),
+        None if arguments.replace => record.database.clone(),
+        None => default_name(&record.database, &record.id),
+    };
+    let aside = with_suffix(&name, &stamp("_replaced", context.clock.now()));
     let tools = context.tools(&opened.settings).await;
     let progress = Arc::new(Progress::default());
     let scratch = scratch(context, arguments);
@@ -196,22 +216,38 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         scratch: &scratch,
     });
     let restore = DumpRestore {
-        connection: &connection,
-        admin: &admin,
+        connection,
+        admin,
         tools: &tools,
         name: &name,
-        wish: &wish,
+        wish: &wish(arguments),
         jobs,
-        left_out,
+        left_out: left_out(arguments),
         replace: arguments.replace.then_some(aside.as_str()),
         create_roles: arguments.create_roles,
         progress: &progress,
     };
     if arguments.dry_run {
-        return plan::run(context, arguments, &opened, &backup, restore).await;
+        return plan::run(context, arguments, opened, backup, restore).await;
     }
     let row = RestoreRow::new(&name, Some(record.raw_bytes), &progress);
-    database::run(context, arguments, &backup, restore, row).await
+    database::run(context, arguments, backup, restore, row).await
+}
+
+/// What of the database is to come.
+fn wish(arguments: &Restore) -> Wish {
+    Wish {
+        tables: arguments.tables.clone(),
+        schemas: arguments.schemas.clone(),
+    }
+}
+
+/// What is not to come with it.
+fn left_out(arguments: &Restore) -> LeftOut {
+    LeftOut {
+        owner: arguments.no_owner,
+        privileges: arguments.no_privileges,
+    }
 }
 
 /// Refuses what a file cannot be.

@@ -1,14 +1,11 @@
 //! How much memory a backup and a restore take, however much there is.
 #![expect(clippy::print_stdout, reason = "a figure is worth seeing")]
 
-use std::process::Stdio;
-
 use pgkeep_testkit::cluster::{Cluster, Major};
 use pgkeep_testkit::s3::S3s;
-use tokio::process::Command;
 
 use crate::buckets::site_with;
-use crate::site::{PROGRAM, Ran, Site, ended, restore, socket_of};
+use crate::site::{PROGRAM, Ran, Site, restore, socket_of};
 
 /// The promise is 200 MB, for optimised programs too.
 const LIMIT_KIB: u64 = 200_000_000 / 1024;
@@ -35,20 +32,8 @@ async fn cluster_with_noise() -> Cluster {
 
 /// Runs a command that must succeed and not take more memory than the promise.
 pub(crate) async fn holds(site: &Site, arguments: &[&str]) {
-    let mut measured = Command::new("python3");
-    for (name, value) in site.command(&[]).as_std().get_envs() {
-        measured.env(name, value.expect("set"));
-    }
-    let measured = measured
-        .args(["-c", MEASURED, PROGRAM])
-        .args(arguments)
-        .current_dir(site.home.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn();
-    let Ran { stdout, .. } = ended(measured.expect("python3")).await.ended(0);
+    let measured = [&[PROGRAM], arguments].concat();
+    let Ran { stdout, .. } = site.python(MEASURED, &measured).await.ended(0);
     let last = stdout.lines().next_back().expect("a line");
     let peak: u64 = last.parse().expect("a number");
     println!("{arguments:?}: {peak} KiB");

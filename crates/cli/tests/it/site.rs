@@ -131,6 +131,24 @@ impl Site {
         command
     }
 
+    /// Runs a script of Python's in this home, as [`command`](Self::command) runs pgkeep.
+    pub(crate) async fn python(&self, script: &str, arguments: &[&str]) -> Ran {
+        let mut command = Command::new("python3");
+        for (name, value) in self.command(&[]).as_std().get_envs() {
+            command.env(name, value.expect("set"));
+        }
+        let child = command
+            .args(["-c", script])
+            .args(arguments)
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn();
+        ended(child.expect("python3")).await
+    }
+
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
         ended(self.start(arguments)).await
     }

@@ -3,38 +3,11 @@
 mod dialogue;
 mod progress;
 
-use std::process::Stdio;
-
-use crate::site::{PROGRAM, Ran, Site, ended};
-
-/// Runs a program on a terminal of its own and types an answer whenever it asks:
-/// whenever what it wrote ends with a colon or a bracket, and a blank. What the
-/// terminal showed goes to stdout.
-const TYPIST: &str = r#"
-import os, pty, select, signal, sys
-answers, command = sys.argv[1].split("|"), sys.argv[2:]
-signal.alarm(120)
-child, terminal = pty.fork()
-if child == 0:
-    os.execvp(command[0], command)
-shown = b""
-while True:
-    try:
-        piece = os.read(terminal, 4096)
-    except OSError:
-        break
-    if not piece:
-        break
-    shown += piece
-    if shown.endswith((b": ", b"] ")) and answers:
-        os.write(terminal, answers.pop(0).encode() + b"\n")
-        shown += b"\0"
-sys.stdout.buffer.write(shown)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"#;
+use crate::site::{PROGRAM, Ran, Site};
 
 /// Runs a program on a terminal of so many columns; whenever the next of some words is
-/// shown, types what belongs to it. What the terminal showed goes to stdout.
+/// shown, types what belongs to it. No words are a question: what ends with a colon or a
+/// bracket, and a blank. What the terminal showed goes to stdout.
 const WATCHER: &str = r#"
 import fcntl, os, pty, signal, struct, sys, termios
 columns, count = int(sys.argv[1]), int(sys.argv[2])
@@ -45,6 +18,11 @@ if child == 0:
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     os.execvp(command[0], command)
 shown, seen = b"", 0
+def due(words):
+    if words:
+        at = shown.find(words, seen)
+        return 0 if at < 0 else at + len(words)
+    return len(shown) if shown[seen:].endswith((b": ", b"] ")) else 0
 while True:
     try:
         piece = os.read(terminal, 4096)
@@ -53,22 +31,19 @@ while True:
     if not piece:
         break
     shown += piece
-    while steps and steps[0].encode() in shown[seen:]:
-        seen = shown.index(steps[0].encode(), seen) + len(steps[0].encode())
+    while steps and (until := due(steps[0].encode())):
+        seen = until
         os.write(terminal, steps[1].encode())
         steps = steps[2:]
 sys.stdout.buffer.write(shown)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 "#;
 
-/// Runs `program` and types `answers`.
+/// Runs `program` and types `answers`, one at each question.
 pub(crate) async fn typed(site: &Site, answers: &[&str], program: &str, arguments: &[&str]) -> Ran {
-    let answers = answers.join("|");
-    python(
-        site,
-        &[&["-c", TYPIST, &answers, program], arguments].concat(),
-    )
-    .await
+    let lines: Vec<_> = answers.iter().map(|answer| format!("{answer}\n")).collect();
+    let steps: Vec<_> = lines.iter().map(|line| ("", line.as_str())).collect();
+    on_terminal(site, 80, &steps, program, arguments).await
 }
 
 /// Runs pgkeep on a terminal of so many columns; each step is words to wait for and what
@@ -79,33 +54,22 @@ pub(crate) async fn watched(
     steps: &[(&str, &str)],
     arguments: &[&str],
 ) -> Ran {
-    let (columns, count) = (columns.to_string(), steps.len().to_string());
-    let mut all = vec!["-c", WATCHER, &columns, &count];
-    all.extend(steps.iter().flat_map(|(wait, typed)| [*wait, *typed]));
-    all.push(PROGRAM);
-    all.extend(arguments);
-    python(site, &all).await
+    on_terminal(site, columns, steps, PROGRAM, arguments).await
 }
 
-async fn python(site: &Site, arguments: &[&str]) -> Ran {
-    let mut command = tokio::process::Command::new("python3");
-    let like = site.command(&[]);
-    command.env_clear();
-    for (name, value) in like.as_std().get_envs() {
-        if let Some(value) = value {
-            command.env(name, value);
-        }
-    }
-    let child = command
-        .args(arguments)
-        .current_dir(site.home.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("python3");
-    ended(child).await
+async fn on_terminal(
+    site: &Site,
+    columns: u16,
+    steps: &[(&str, &str)],
+    program: &str,
+    arguments: &[&str],
+) -> Ran {
+    let (columns, count) = (columns.to_string(), steps.len().to_string());
+    let mut all = vec![columns.as_str(), &count];
+    all.extend(steps.iter().flat_map(|(wait, typed)| [*wait, *typed]));
+    all.push(program);
+    all.extend(arguments);
+    site.python(WATCHER, &all).await
 }
 
 /// What is left on a terminal that never scrolls once all of `shown` was written to it.

@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
 use tokio::io::AsyncReadExt as _;
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::task::JoinHandle;
 
 use super::find::ToolDirectory;
+use super::output::ToolOutput;
 use crate::client::ConnectionParameters;
 
 /// How much of the end of standard error is kept, in bytes.
@@ -204,8 +205,8 @@ impl RunningTool {
         self.child.id()
     }
 
-    pub(super) fn take_stdout(&mut self) -> Option<ChildStdout> {
-        self.child.stdout.take()
+    pub(super) fn take_stdout(&mut self) -> Option<ToolOutput> {
+        self.child.stdout.take().map(ToolOutput::new)
     }
 
     pub(super) fn take_stdin(&mut self) -> Option<ChildStdin> {

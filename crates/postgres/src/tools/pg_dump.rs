@@ -7,10 +7,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::ChildStdout;
-
 use super::child::{RunningTool, ToolFailed, command};
 use super::find::ToolDirectory;
+use super::output::ToolOutput;
 use crate::client::ConnectionParameters;
 
 const NAME: &str = "pg_dump";
@@ -94,7 +93,7 @@ impl RunningDump {
     /// The archive as it is written; `None` the second time. The program waits
     /// for it to be read. An end of the stream says nothing of success:
     /// [`wait`](Self::wait) does.
-    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+    pub fn take_stdout(&mut self) -> Option<ToolOutput> {
         self.tool.take_stdout()
     }
 

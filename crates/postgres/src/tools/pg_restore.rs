@@ -12,10 +12,11 @@ use std::process::Stdio;
 
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
-use tokio::process::{ChildStdin, ChildStdout};
+use tokio::process::ChildStdin;
 
 use super::child::{RunningTool, ToolFailed, command, connection_string};
 use super::find::ToolDirectory;
+use super::output::ToolOutput;
 use crate::client::ConnectionParameters;
 
 const NAME: &str = "pg_restore";
@@ -156,7 +157,7 @@ impl RunningRestore {
     }
 
     /// What it writes, where it writes SQL; `None` the second time.
-    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+    pub fn take_stdout(&mut self) -> Option<ToolOutput> {
         self.tool.take_stdout()
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
 use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{Progress, RestoreError, ScriptRestore, to_file};
+use pgkeep_restore::{LeftOut, Progress, RestoreError, ScriptRestore, to_file};
 
 use super::progress::RestoreRow;
 use super::{PartsReport, Report, left_out_words};
@@ -43,20 +43,8 @@ pub(super) async fn run(
         record.id,
         words::size(raw_bytes)
     ));
-    context.output.data(format_args!("{}\n", path.display()));
-    context.output.json(&Report {
-        version: JSON_VERSION,
-        backup: &record.id,
-        database: None,
-        file: Some(path),
-        raw_bytes,
-        roles_made: Vec::new(),
-        replaced: None,
-        left_out: Vec::new(),
-        parts: None,
-        uncounted: Vec::new(),
-    })?;
-    Ok(Exit::Done)
+    let nothing = LeftOut::default();
+    tell_written(context, backup, path, raw_bytes, nothing, None)
 }
 
 /// Writes SQL of the archive.
@@ -87,16 +75,29 @@ pub(super) async fn run_sql(
     if let Some(parts) = &parts {
         parts.tell(context);
     }
+    let left_out = script.left_out;
+    tell_written(context, backup, path, written.raw_bytes, left_out, parts)
+}
+
+/// Tells of a file that was written.
+fn tell_written(
+    context: &Context,
+    backup: &OpenBackup,
+    path: &Path,
+    raw_bytes: u64,
+    left_out: LeftOut,
+    parts: Option<PartsReport>,
+) -> Result<Exit, CliError> {
     context.output.data(format_args!("{}\n", path.display()));
     context.output.json(&Report {
         version: JSON_VERSION,
-        backup: &record.id,
+        backup: &backup.record().id,
         database: None,
         file: Some(path),
-        raw_bytes: written.raw_bytes,
+        raw_bytes,
         roles_made: Vec::new(),
         replaced: None,
-        left_out: left_out_words(script.left_out),
+        left_out: left_out_words(left_out),
         parts,
         uncounted: Vec::new(),
     })?;

@@ -9,6 +9,16 @@ use super::{orders, source};
 use crate::contents::with_program;
 use crate::site::{ended, restore};
 
+/// All of the database as SQL.
+const ALL: [&str; 6] = [
+    "--database",
+    "app",
+    "--to-file",
+    "app.sql",
+    "--format",
+    "sql",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sql_of_a_table_or_of_all_goes_into_a_file() {
     for major in Major::ALL {
@@ -33,8 +43,7 @@ async fn sql_of_a_table_or_of_all_goes_into_a_file() {
             .ended(1)
             .says(&["exists already"]);
         std::fs::remove_file(site.path("app.sql")).unwrap();
-        let all = [&["--database", "app"], &file[..]].concat();
-        site.run(&restore(&all)).await.ended(0);
+        site.run(&restore(&ALL)).await.ended(0);
         let mode = std::fs::metadata(site.path("app.sql")).unwrap();
         let mode = std::os::unix::fs::PermissionsExt::mode(&mode.permissions());
         assert_eq!(mode & 0o777, 0o600);
@@ -84,15 +93,7 @@ async fn nothing_is_left_of_sql_that_could_not_be_written_whole() {
     let real = Major::Fifteen.programs().display().to_string();
     let script = format!("{real}/pg_restore \"$@\"; echo 'no more' >&2; exit 1");
     with_program(&mut site, "pg_restore", &script);
-    let sql = [
-        "--database",
-        "app",
-        "--to-file",
-        "app.sql",
-        "--format",
-        "sql",
-    ];
-    let ran = site.run(&restore(&sql)).await.ended(1);
+    let ran = site.run(&restore(&ALL)).await.ended(1);
     ran.says(&["cannot make SQL of database \"app\"", "no more"]);
     assert_eq!(left_in(site.home.path(), "app.sql"), 0);
     let custom = [
@@ -125,15 +126,7 @@ async fn sql_that_is_asked_to_stop_leaves_nothing() {
     let here = site.path("begun");
     let script = format!("echo half; touch {}; exec sleep 60", here.display());
     with_program(&mut site, "pg_restore", &script);
-    let sql = [
-        "--database",
-        "app",
-        "--to-file",
-        "app.sql",
-        "--format",
-        "sql",
-    ];
-    let running = site.start(&restore(&sql));
+    let running = site.start(&restore(&ALL));
     while !here.exists() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }

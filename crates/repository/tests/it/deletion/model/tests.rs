@@ -79,15 +79,9 @@ fn walk(seed: u64, ways: usize) {
 }
 
 #[test]
-fn no_good_backup_loses_anything_on_random_ways_of_two_of_each() {
-    walk(20_261_120, 200);
-}
-
-#[test]
-#[ignore = "long: make soak"]
-fn soak_no_good_backup_loses_anything_on_random_ways() {
+fn soak_no_good_backup_loses_anything_on_random_ways_of_two_of_each() {
     for seed in soak::rounds("the model of deletion") {
-        walk(seed, 1000);
+        walk(seed, 200);
     }
 }
 
