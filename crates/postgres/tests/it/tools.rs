@@ -24,6 +24,32 @@ async fn read_all(dump: &mut RunningDump) -> Vec<u8> {
     archive
 }
 
+#[tokio::test]
+async fn an_archive_in_pieces_is_the_same_and_all_but_the_last_are_full() {
+    const PIECE: usize = 64 << 10;
+    let cluster = Cluster::start(Major::Sixteen).await;
+    cluster.psql("postgres", LARGE).await;
+    let tools = Major::Sixteen.tools().await;
+    let connection = cluster.connection("postgres");
+    let whole = read_all(&mut PgDump::new(&tools, &connection).spawn().unwrap()).await;
+    let mut dump = PgDump::new(&tools, &connection).spawn().unwrap();
+    let mut output = dump.take_stdout().unwrap();
+    let (mut archive, mut lengths) = (Vec::new(), Vec::new());
+    loop {
+        let piece = output.piece(PIECE).await.unwrap();
+        if piece.is_empty() {
+            break;
+        }
+        lengths.push(piece.len());
+        archive.extend_from_slice(&piece);
+    }
+    dump.wait().await.unwrap();
+    assert_eq!(archive.len(), whole.len());
+    let (last, full) = lengths.split_last().unwrap();
+    assert!(*last <= PIECE && full.iter().all(|length| *length == PIECE));
+    cluster.stop().await;
+}
+
 /// Why a dump did not succeed, though all that it wrote was read.
 async fn failure(dump: PgDump<'_>) -> ToolFailed {
     let mut dump = dump.spawn().unwrap();

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use pgkeep_testkit::cluster::Major;
 
+use crate::server::Over;
+
 pub(crate) const USAGE: &str = "\
 Usage: bench [OPTION…]
 
@@ -13,6 +15,7 @@ Usage: bench [OPTION…]
   --events N      rows of the table events [20,000 times the scale]
   --rounds N      how often each is measured; at least 1 [3]
   --major N       PostgreSQL 15, 16 or 18 [18]
+  --over WAY      how all programs connect: tcp or socket [tcp]
   --again N       how often a measurement is repeated while others take more
                   than a tenth of a core [0]
   --directory D   where backups and data are put [the system's temporary one]
@@ -28,6 +31,7 @@ pub(crate) struct Arguments {
     pub(crate) events: u64,
     pub(crate) rounds: usize,
     pub(crate) major: Major,
+    pub(crate) over: Over,
     pub(crate) again: usize,
     pub(crate) directory: PathBuf,
     pub(crate) program: PathBuf,
@@ -43,6 +47,7 @@ impl Arguments {
             events: 0,
             rounds: 3,
             major: Major::Eighteen,
+            over: Over::Tcp,
             again: 0,
             directory: std::env::temp_dir(),
             program: beside.with_file_name("pgkeep"),
@@ -60,6 +65,7 @@ impl Arguments {
                 "--rounds" => read.rounds = count()?.max(1),
                 "--again" => read.again = count()?,
                 "--major" => read.major = major(number()?)?,
+                "--over" => read.over = over(&value)?,
                 "--directory" => read.directory = value.into(),
                 "--program" => read.program = value.into(),
                 _ => return Err(format!("no option is called {name:?}")),
@@ -71,6 +77,14 @@ impl Arguments {
             return Err(format!("there is no program {program}: build pgkeep first"));
         }
         Ok(read)
+    }
+}
+
+fn over(way: &str) -> Result<Over, String> {
+    match way {
+        "tcp" => Ok(Over::Tcp),
+        "socket" => Ok(Over::Socket),
+        _ => Err(format!("--over takes tcp or socket, not {way:?}")),
     }
 }
 

@@ -67,8 +67,9 @@ impl Load {
             megabytes(self.archive)
         );
         println!(
-            "rounds    {rounds}, each of everything in turn; medians, and medians of the ratios \
-             within a round"
+            "rounds    {rounds}, all connections over {:?}, each of everything in turn; medians, and medians of the ratios \
+             within a round",
+            arguments.over
         );
     }
 }

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         }
     };
     let place = Place::new(&arguments);
-    let server = Server::start(arguments.major);
+    let server = Server::start(arguments.major, arguments.over);
     machine::tell(&server, &place);
 
     let load = Load::make(&server, arguments.scale, arguments.events);

@@ -73,6 +73,7 @@ pub(crate) struct Site<'a> {
     place: &'a Place,
     name: &'static str,
     programs: PathBuf,
+    password: Option<(String, String)>,
 }
 
 impl<'a> Site<'a> {
@@ -108,6 +109,7 @@ impl<'a> Site<'a> {
             place,
             name,
             programs: server.major().programs(),
+            password: server.password(),
         }
     }
 
@@ -121,6 +123,7 @@ impl<'a> Site<'a> {
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.place.path(self.name))
             .env("PGKEEP_POSTGRES_BIN", &self.programs)
+            .envs(self.password.clone())
             .stdin(Stdio::null());
         command
     }

@@ -35,10 +35,11 @@ fn children(parent: u32) -> impl Iterator<Item = (u32, Process)> {
     ids.filter_map(move |id| Some((id, process(id)?)).filter(|(_, p)| p.parent == parent))
 }
 
-/// How many sessions over the socket a server has; it titles their processes so.
+/// How many sessions a server has; it titles their processes by where they come from.
 pub(crate) fn count_of_sessions(postmaster: u32) -> usize {
     let title = |id| fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
-    let sessions = children(postmaster).filter(|(id, _)| title(*id).contains("[local]"));
+    let is_session = |title: String| title.contains("[local]") || title.contains("127.0.0.1(");
+    let sessions = children(postmaster).filter(|(id, _)| is_session(title(*id)));
     sessions.count()
 }
 

@@ -5,6 +5,7 @@
 
 use std::process::Command;
 
+use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_testkit::cluster::{Cluster, Major};
 use tokio::runtime::Runtime;
 
@@ -21,17 +22,31 @@ const CONFIGURATION: [&str; 7] = [
     "max_parallel_maintenance_workers = 0",
 ];
 
+/// How programs connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// TCP on loopback, with a password and without TLS.
+    Tcp,
+    /// The Unix socket.
+    Socket,
+}
+
 /// A running server.
 pub(crate) struct Server {
     runtime: Runtime,
     cluster: Cluster,
+    over: Over,
 }
 
 impl Server {
-    pub(crate) fn start(major: Major) -> Self {
+    pub(crate) fn start(major: Major, over: Over) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let cluster = runtime.block_on(Cluster::start_with(major, &CONFIGURATION));
-        Self { runtime, cluster }
+        Self {
+            runtime,
+            cluster,
+            over,
+        }
     }
 
     pub(crate) fn stop(self) {
@@ -57,18 +72,39 @@ impl Server {
     pub(crate) fn program(&self, name: &str, database: &str) -> Command {
         let mut command = Command::new(self.major().programs().join(name));
         command.env_clear().env("PATH", "/usr/bin:/bin");
-        for (name, value) in self.cluster.connection(database).to_environment() {
-            command.env(name, value.expose());
-        }
+        command.envs(self.environment(database));
         command
     }
 
-    /// libpq's `key=value` pairs for the superuser.
+    fn connection(&self, database: &str) -> ConnectionParameters {
+        match self.over {
+            Over::Tcp => self.cluster.tcp_connection(database),
+            Over::Socket => self.cluster.connection(database),
+        }
+    }
+
+    /// libpq's variables for the superuser.
+    fn environment(&self, database: &str) -> Vec<(String, String)> {
+        let all = self.connection(database).to_environment();
+        let all = all.into_iter();
+        all.map(|(name, value)| (name.to_string(), value.expose().to_string()))
+            .collect()
+    }
+
+    /// The superuser's password, in the variable for it, where one is asked for.
+    pub(crate) fn password(&self) -> Option<(String, String)> {
+        let mut all = self.environment(DATABASE).into_iter();
+        all.find(|(name, _)| name == "PGPASSWORD")
+    }
+
+    /// libpq's `key=value` pairs for the superuser, without the password.
     pub(crate) fn pairs(&self) -> String {
-        let connection = self.cluster.connection("postgres");
-        let directory = connection.socket_directory().expect("a socket");
-        let (directory, port) = (directory.display(), connection.port());
-        let user = connection.user();
-        format!("host='{directory}' port={port} user='{user}' dbname=postgres")
+        let connection = self.connection("postgres");
+        let host = match connection.socket_directory() {
+            Some(directory) => directory.display().to_string(),
+            None => "127.0.0.1".to_owned(),
+        };
+        let (port, user) = (connection.port(), connection.user());
+        format!("host='{host}' port={port} user='{user}' dbname=postgres")
     }
 }
