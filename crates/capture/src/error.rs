@@ -5,6 +5,7 @@
 use pgkeep_postgres::client::{ConnectError, QueryError};
 use pgkeep_postgres::tools::{GlobalsFailed, ToolError, ToolFailed};
 use pgkeep_repository::RepositoryError;
+use pgkeep_types::counted;
 
 /// A capture that failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +58,8 @@ pub enum CaptureError {
     /// `pg_dump` said that all was well, and wrote no archive.
     #[error(
         "cannot back up database {database:?}: pg_dump succeeded, \
-         but what it wrote ({length} bytes) is no archive"
+         but what it wrote ({}) is no archive",
+        counted(*.length, "byte")
     )]
     NoArchive {
         /// The database.

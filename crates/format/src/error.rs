@@ -3,11 +3,13 @@
 //! Invariant: an error says where in the object it was found; the object's name
 //! is added by whoever fetched it.
 
+use pgkeep_types::counted;
+
 /// What is wrong, without where.
 #[derive(Debug, thiserror::Error)]
 pub enum Damage {
     /// Fewer bytes than there should be.
-    #[error("{found} bytes where {expected} should be")]
+    #[error("{} where {expected} should be", counted(*.found, "byte"))]
     Length {
         /// How many bytes there should be.
         expected: u64,

@@ -10,6 +10,7 @@ use pgkeep_format::records::{Selection, SequenceFacts, TableFacts};
 use pgkeep_postgres::client::{
     Contents, ExportedSnapshot, QueryError, Sequence, count_rows, see_all_rows,
 };
+use pgkeep_types::counted;
 
 /// In what the snapshot's database differs from what was recorded, in words.
 pub(crate) async fn differences(
@@ -48,8 +49,10 @@ pub(crate) async fn differences(
         let found = count_rows(session, &table.schema, &table.name).await?;
         if found != expected {
             differences.push(format!(
-                "table {:?}.{:?} has {found} rows, not {expected}",
-                table.schema, table.name
+                "table {:?}.{:?} has {}, not {expected}",
+                table.schema,
+                table.name,
+                counted(found, "row")
             ));
         }
     }

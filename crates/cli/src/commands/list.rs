@@ -144,8 +144,7 @@ fn warn_of_unbelieved(context: &Context, catalogue: &Catalogue) {
     };
     let others = match catalogue.unbelieved.len() - 1 {
         0 => String::new(),
-        1 => " (and another record)".to_owned(),
-        others => format!(" (and {others} other records)"),
+        others => format!(" (and {})", words::counted(others, "other record")),
     };
     context.output.warning(format_args!(
         "{}{others}: that counts as nothing, and goes with 'pgkeep prune' a day after it was \

@@ -112,12 +112,11 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
             ));
         }
         context.output.data(format_args!(
-            "deleted {} objects{}, {}\n",
-            swept.objects,
+            "deleted {}{}, {}\n",
+            words::counted(swept.objects, "object"),
             match swept.unfinished {
                 0 => String::new(),
-                1 => " and an unfinished upload".to_owned(),
-                uploads => format!(" and {uploads} unfinished uploads"),
+                uploads => format!(" and {}", words::counted(uploads, "unfinished upload")),
             },
             words::size(swept.bytes)
         ));
@@ -327,14 +326,14 @@ fn tell(
     let kept = kept(catalogue, chosen);
     for group in &groups {
         let bytes = words::size(group.bytes);
-        let objects = group.objects;
+        let objects = words::counted(group.objects, "object");
         let Some(id) = &group.backup else {
             let what = match group.reason {
                 "orphan" => "of no run or backup",
                 "sign" => "signs of life of runs that have ended",
                 _ => "records of what is long over",
             };
-            say(format_args!("{objects} objects, {bytes}: {what}"));
+            say(format_args!("{objects}, {bytes}: {what}"));
             continue;
         };
         let what = match (group.reason, records.get(id)) {
@@ -348,9 +347,7 @@ fn tell(
             ("failed", _) => "failed".to_owned(),
             _ => "its run was cut off".to_owned(),
         };
-        say(format_args!(
-            "backup {id}: {what}; {objects} objects, {bytes}"
-        ));
+        say(format_args!("backup {id}: {what}; {objects}, {bytes}"));
         if let Some(kept) = kept.get(id) {
             let kept = words::size(*kept);
             say(format_args!(
@@ -359,10 +356,7 @@ fn tell(
         }
     }
     if !plan.unfinished.is_empty() {
-        let uploads = match plan.unfinished.len() {
-            1 => "1 unfinished upload".to_owned(),
-            uploads => format!("{uploads} unfinished uploads"),
-        };
+        let uploads = words::counted(plan.unfinished.len(), "unfinished upload");
         let bytes = words::size(unfinished_bytes(plan));
         let told = match plan.unfinished.iter().all(|upload| upload.bytes.is_some()) {
             true => format!("{uploads}, {bytes}"),

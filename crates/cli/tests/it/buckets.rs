@@ -121,7 +121,10 @@ async fn a_prune_removes_the_upload_that_a_killed_backup_was_at() {
     let told = site.run(&["prune", "--dry-run"]).await.ended(0).stdout;
     assert!(told.contains("1 unfinished upload:"), "{told}");
     let told = site.run(&["prune"]).await.ended(0);
-    assert!(told.stdout.contains("an unfinished upload"), "{told:#?}");
+    assert!(
+        told.stdout.contains(" and 1 unfinished upload"),
+        "{told:#?}"
+    );
     assert!(!told.stderr.contains("could not be looked at"), "{told:#?}");
     assert_eq!(list_unfinished(&storage, "").await.unwrap(), []);
     comes_back(&site, &cluster).await;

@@ -62,7 +62,7 @@ async fn rights_that_are_missing_are_found_and_the_sql_that_is_printed_gives_the
         "s.secret",
         "public.q",
         "policies hide rows of public.policed",
-        "1 large objects",
+        "cannot read 1 large object",
     ] {
         assert!(has(&rights, "problem", wanted), "{wanted}: {rights:?}");
     }

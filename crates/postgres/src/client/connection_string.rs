@@ -13,6 +13,8 @@ mod tests;
 
 use std::path::PathBuf;
 
+use pgkeep_types::counted;
+
 use super::keywords;
 use super::origin::Origin;
 use super::parameters::ConnectionParameters;
@@ -73,11 +75,15 @@ pub enum ConnectionStringError {
         what: &'static str,
     },
     /// Lists that belong together and differ in length.
-    #[error("the connection has {count} {what} for {hosts} hosts")]
+    #[error(
+        "the connection has {}, and {what} has {}",
+        counted(*.hosts, "host"),
+        counted(*.count, "value")
+    )]
     Lists {
-        /// What there are of.
+        /// The key of the list.
         what: &'static str,
-        /// How many of them.
+        /// How many values it has.
         count: usize,
         /// How many hosts.
         hosts: usize,

@@ -105,7 +105,7 @@ impl ConnectionParameters {
         let (hosts, addresses) = (self.hosts.len(), self.addresses.len());
         if hosts > 0 && addresses > 0 && hosts != addresses {
             return Err(ConnectionStringError::Lists {
-                what: "addresses (hostaddr)",
+                what: "hostaddr",
                 count: addresses,
                 hosts,
             });
@@ -113,7 +113,7 @@ impl ConnectionParameters {
         let (ports, servers) = (self.ports.len(), self.server_count());
         if ports > 1 && ports != servers {
             return Err(ConnectionStringError::Lists {
-                what: "ports",
+                what: "port",
                 count: ports,
                 hosts: servers,
             });

@@ -7,6 +7,7 @@
 
 use std::process::Stdio;
 
+use pgkeep_types::counted;
 use tokio::io::AsyncReadExt;
 
 use super::child::{RunningTool, ToolFailed, command, connection_string};
@@ -39,7 +40,10 @@ pub enum GlobalsFailed {
         limit: u64,
     },
     /// It said that all was well, and did not write what it writes.
-    #[error("pg_dumpall succeeded, but what it wrote ({length} bytes) has no end")]
+    #[error(
+        "pg_dumpall succeeded, but what it wrote ({}) has no end",
+        counted(*.length, "byte")
+    )]
     CutShort {
         /// How much it wrote, in bytes.
         length: usize,

@@ -10,6 +10,7 @@ use std::process::ExitStatus;
 
 use pgkeep_postgres::client::{ConnectError, QueryError};
 use pgkeep_postgres::server::ServerError;
+use pgkeep_types::counted;
 
 /// What keeps the story from its end.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +85,10 @@ pub(crate) enum DemoError {
         source: serde_json::Error,
     },
     /// A backup is missing from the list, or is not complete.
-    #[error("the list shows {found} complete backups of database {database:?}, not {expected}")]
+    #[error(
+        "the list shows {} of database {database:?}, not {expected}",
+        counted(*.found, "complete backup")
+    )]
     Listed {
         /// The database.
         database: &'static str,

@@ -18,6 +18,7 @@ use crate::commands::backup::databases::Choice;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
+use crate::words;
 
 #[derive(Serialize)]
 struct Report {
@@ -64,8 +65,7 @@ pub(crate) async fn run(arguments: &Doctor, context: &Context) -> Result<Exit, C
     }
     context.output.data(match problems {
         0 => "no problems\n".to_owned(),
-        1 => "1 problem\n".to_owned(),
-        many => format!("{many} problems\n"),
+        many => format!("{}\n", words::counted(many, "problem")),
     });
     context.output.json(&Report {
         version: JSON_VERSION,

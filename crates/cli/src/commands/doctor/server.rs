@@ -14,6 +14,7 @@ use super::findings::Findings;
 use crate::commands::backup::databases::Choice;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::words;
 
 /// What the SQL is for that mends missing rights.
 const ROLE: &str = "let a superuser run what 'pgkeep doctor --role' prints";
@@ -188,8 +189,8 @@ async fn rights(parameters: &ConnectionParameters, findings: &mut Findings) {
     }
     if found.large_objects > 0 {
         let says = format!(
-            "database {database:?}: cannot read {} large objects",
-            found.large_objects
+            "database {database:?}: cannot read {}",
+            words::counted(found.large_objects, "large object")
         );
         findings.problem("rights", says, ROLE);
     }

@@ -72,9 +72,11 @@ pub(super) async fn apply(
     }
     match key.record.role {
         KeyRole::Host => output.say(format_args!(
-            "retired host {}; {believed} records of it stay believed\non the other hosts, next, so \
-             that nobody can take this back unseen: pgkeep key trust",
-            key.fingerprint
+            "retired host {}; {} of it {} believed\non the other hosts, next, so that nobody can take \
+             this back unseen: pgkeep key trust",
+            key.fingerprint,
+            words::counted(believed, "record"),
+            if believed == 1 { "stays" } else { "stay" }
         )),
         role => output.say(format_args!(
             "retired {} {}\nevery host refuses to write until it has accepted this: pgkeep key \

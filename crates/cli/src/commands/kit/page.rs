@@ -170,8 +170,8 @@ impl Page<'_> {
         if opened < self.newest.len() {
             let _ = writeln!(
                 text,
-                "     opens {opened} of the {} backups above: it came later than the others",
-                self.newest.len()
+                "     opens {opened} of the {} above: it came later than the others",
+                words::counted(self.newest.len(), "backup")
             );
         }
         if key.has_passphrase {
