@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::Site;
+use crate::site::{Site, until};
 
 const APP: &str = "CREATE SCHEMA \"Ünal's\"; \
      CREATE TABLE \"Ünal's\".\"a b\" (n int, t text); \
@@ -142,15 +142,18 @@ async fn a_restore_that_is_asked_to_stop_while_it_counts_leaves_nothing() {
                   AND relation = 'public.part'::regclass";
     let script = format!(
         "{real}/pg_restore \"$@\" || exit\n{real}/psql -qc \"{lock}\" >/dev/null 2>&1 &\n\
-         while [ -z \"$({real}/psql -Atc \"{locked}\")\" ]; do sleep 0.1; done"
+         for tick in $(seq 600); do\n\
+         [ -n \"$({real}/psql -Atc \"{locked}\")\" ] && exit 0\nsleep 0.1; done\n\
+         echo 'the lock was never there' >&2; exit 1"
     );
     with_program(&mut site, "pg_restore", &script);
     let running = site.start(&restore_as("again"));
     let counting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
                     AND query LIKE '%count(*)%ONLY%' AND pid <> pg_backend_pid()";
-    while cluster.psql("postgres", counting).await.trim() != "1" {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until("a session that counts rows", async || {
+        cluster.psql("postgres", counting).await.trim() == "1"
+    })
+    .await;
     let process = rustix::process::Pid::from_raw(running.id().unwrap().try_into().unwrap());
     rustix::process::kill_process(process.unwrap(), rustix::process::Signal::INT).unwrap();
     let ran = crate::site::ended(running).await.ended(130);

@@ -2,12 +2,12 @@
 //! and the cause, leaves nothing good in the list, and keeps nobody from the
 //! next backup.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, restore, socket_of};
+use crate::site::{Site, ended, restore, socket_of};
 
 async fn cluster_with_app() -> Cluster {
     let cluster = Cluster::start(Major::Fifteen).await;
@@ -143,8 +143,7 @@ async fn a_full_disk() {
             String::from_utf8_lossy(&ran.stderr)
         );
     };
-    // The same repository, on a file system that is too small. Mounting takes
-    // root, or a user namespace of one's own.
+    // The same repository, on a file system that is too small.
     std::fs::rename(&repository, &copy).unwrap();
     std::fs::create_dir(&repository).unwrap();
     let (from, to) = (copy.display(), repository.display());
@@ -156,36 +155,13 @@ async fn a_full_disk() {
         crate::site::PROGRAM,
         crate::site::PROGRAM
     );
-    // Root would lose its rights on the server's socket in a namespace of users.
-    let is_root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
-    let namespaces: &[&str] = if is_root {
-        &["--mount"]
-    } else {
-        &["--mount", "--map-root-user"]
-    };
-    let mut command = site.command(&[]).as_std().get_envs().fold(
-        Command::new("unshare"),
-        |mut command, (name, value)| {
-            command.env(name, value.unwrap());
-            command
-        },
-    );
-    let ran = command
-        .args(namespaces)
-        .args(["sh", "-ec", &script])
-        .current_dir(site.home.path())
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&ran.stderr);
-    assert_eq!(ran.status.code(), Some(1), "{stderr}");
-    for words in [
+    let ran = ended(site.start_with_own_mounts(&script)).await;
+    ran.ended(1).says(&[
         "database \"app\"",
         "/packs/0",
         "No space left on device",
         "make room",
-    ] {
-        assert!(stderr.contains(words), "{words:?} is not in {stderr}");
-    }
+    ]);
     let listing = std::fs::read_to_string(site.path("list.json")).unwrap();
     assert!(!listing.contains("\"complete\""), "{listing}");
 

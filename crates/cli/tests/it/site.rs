@@ -2,9 +2,11 @@
 //! cluster to look after.
 
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 use tempfile::TempDir;
@@ -153,6 +155,32 @@ impl Site {
         ended(self.start(arguments)).await
     }
 
+    /// Starts a shell whose mounts are its own, and gone with it. Mounting takes root, or a
+    /// namespace of users.
+    pub(crate) fn start_with_own_mounts(&self, script: &str) -> Child {
+        // In a namespace of users root would lose its rights on the server's socket.
+        let is_root = std::fs::metadata("/proc/self").expect("/proc").uid() == 0;
+        let namespaces: &[&str] = match is_root {
+            true => &["--mount"],
+            false => &["--mount", "--map-root-user"],
+        };
+        let mut command = Command::new("unshare");
+        command
+            .args(namespaces)
+            .args(["sh", "-ec", script])
+            .current_dir(self.home.path())
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let like = self.command(&[]);
+        for (name, value) in like.as_std().get_envs() {
+            command.env(name, value.expect("a value"));
+        }
+        command.spawn().expect("unshare")
+    }
+
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().expect("pgkeep")
     }
@@ -208,6 +236,18 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
         } else {
             files.push(path);
         }
+    }
+}
+
+/// How long a test waits for what has to come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until it is so. Where that never comes the test fails, and says `what` it was.
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "never came: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

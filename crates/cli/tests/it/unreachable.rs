@@ -2,7 +2,6 @@
 //! is asked to, and does not wait for what is a mistake.
 
 use std::net::TcpListener;
-use std::time::Duration;
 
 use pgkeep_testkit::s3::{S3Access, S3s};
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Child;
 
 use crate::buckets::site_with;
-use crate::site::{Site, ended};
+use crate::site::{Site, ended, until};
 
 fn interrupt(process: u32) {
     let process = Pid::from_raw(process.try_into().unwrap()).unwrap();
@@ -70,9 +69,10 @@ async fn init_that_was_asked_to_stop_says_what_there_is() {
     let site = site_with(&access);
     let child = init(&site, &access);
     let id = child.id().unwrap();
-    while !site.path("pgkeep.toml").exists() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the configuration", async || {
+        site.path("pgkeep.toml").exists()
+    })
+    .await;
     interrupt(id);
     let ran = ended(child).await.ended(130);
     ran.says(&["init was interrupted; nothing was made"]);

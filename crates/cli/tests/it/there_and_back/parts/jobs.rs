@@ -5,7 +5,7 @@ use tokio::process::Child;
 
 use super::{orders, source};
 use crate::contents::with_program;
-use crate::site::{ended, restore};
+use crate::site::{ended, restore, until};
 
 const TO: [&str; 6] = ["--database", "app", "--as", "new", "--jobs", "2"];
 
@@ -101,9 +101,10 @@ async fn a_restore_that_is_asked_to_stop_leaves_no_database_and_no_scratch_space
     let running = site.start(&restore(&to));
     let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' \
                     AND pid <> pg_backend_pid()";
-    while cluster.psql("postgres", sleeping).await.trim() != "1" {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    until("a session that fills the database", async || {
+        cluster.psql("postgres", sleeping).await.trim() == "1"
+    })
+    .await;
     interrupt(&running);
     ended(running)
         .await

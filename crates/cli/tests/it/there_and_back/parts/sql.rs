@@ -7,7 +7,7 @@ use pgkeep_testkit::cluster::{Cluster, Major};
 use super::jobs::interrupt;
 use super::{orders, source};
 use crate::contents::with_program;
-use crate::site::{ended, restore};
+use crate::site::{ended, restore, until};
 
 /// All of the database as SQL.
 const ALL: [&str; 6] = [
@@ -127,9 +127,7 @@ async fn sql_that_is_asked_to_stop_leaves_nothing() {
     let script = format!("echo half; touch {}; exec sleep 60", here.display());
     with_program(&mut site, "pg_restore", &script);
     let running = site.start(&restore(&ALL));
-    while !here.exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    until("pg_restore", async || here.exists()).await;
     interrupt(&running);
     ended(running).await.ended(130).says(&["interrupted"]);
     assert_eq!(left_in(site.home.path(), "app.sql"), 0);
