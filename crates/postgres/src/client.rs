@@ -44,7 +44,10 @@ pub use child_environment::SecretOrPlain;
 pub use connect_error::ConnectError;
 pub use connection::{Connection, connect};
 pub use connection_string::ConnectionStringError;
-pub use contents::{Contents, Sequence, Table, count_rows, has_large_objects, see_all_rows};
+pub use contents::{
+    Contents, Relation, RelationKind, Sequence, Table, count_rows, has_large_objects, relations,
+    see_all_rows,
+};
 pub use create_database::{
     CreateDatabaseError, apply_properties, create_database, database_exists, drop_database, finish,
     needed_roles, rename_database,
@@ -55,8 +58,8 @@ pub use database_facts::{
 pub use databases::{ListedDatabase, database_sizes, databases, may_read_passwords};
 pub use defaults::SOCKET_DIRECTORIES;
 pub use offer::{
-    AvailableExtension, Rights, available_extensions, has_icu, knows_locale, may_give_to, owner_of,
-    tablespace_exists, unknown_roles,
+    AvailableExtension, Rights, available_extensions, has_directory, has_icu, knows_locale,
+    may_give_to, owner_of, tablespace_exists, unknown_roles,
 };
 pub use origin::{ConnectionValue, Origin};
 pub use parameters::{ConnectionParameters, SslMode};

@@ -12,7 +12,7 @@ use std::pin::Pin;
 
 use pgkeep_format::records::{DumpFacts, Selection, SequenceFacts, TableFacts};
 use pgkeep_postgres::client::{
-    self, ConnectionParameters, DatabaseFacts, ExportedSnapshot, QueryError, connect,
+    self, ConnectionParameters, DatabaseFacts, ExportedSnapshot, QueryError, connect, relations,
 };
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
 use pgkeep_repository::OpenBackup;
@@ -255,7 +255,7 @@ impl PreparedRestore<'_> {
                 raw_bytes,
                 tables: properties.tables,
                 owner: properties.owner.clone(),
-                uncounted: expected.uncounted(),
+                uncounted: expected.uncounted(self.parts.as_ref()),
             }),
             Err(failure) => Err(server.undo(&draft, failure).await),
         }
@@ -321,6 +321,9 @@ impl PreparedRestore<'_> {
             } = expected;
             let contents = contents::differences(&snapshot, tables, sequences, selection);
             differences.extend(contents.await?);
+            if let Some(parts) = &self.parts {
+                differences.extend(parts.lost(&relations(&snapshot).await?, tables));
+            }
             // Its session would be in the way of the new name.
             let _ = snapshot.close().await;
             Ok::<_, QueryError>(differences)
@@ -345,12 +348,17 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    fn uncounted(&self) -> Vec<String> {
-        if !self.selection.is_everything() {
-            return Vec::new();
-        }
-        let tables = self.tables.iter().filter(|table| table.rows.is_none());
-        let named = tables.map(|table| format!("{}.{}", table.schema, table.name));
+    /// Tables whose rows are in the archive, as far as that can be told, and were not counted.
+    fn uncounted(&self, parts: Option<&Parts>) -> Vec<String> {
+        let is_everything = self.selection.is_everything();
+        let none_was_seen = self.tables.iter().all(|table| table.bytes.is_none());
+        let has_rows = |table: &TableFacts| match parts {
+            Some(parts) => parts.has_rows(table),
+            None => is_everything || none_was_seen || table.bytes.is_some(),
+        };
+        let tables = self.tables.iter();
+        let uncounted = tables.filter(|table| table.rows.is_none() && has_rows(table));
+        let named = uncounted.map(|table| format!("{}.{}", table.schema, table.name));
         named.collect()
     }
 }

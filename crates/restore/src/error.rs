@@ -3,6 +3,7 @@
 //! Invariant: every error names the backup, the database or the file.
 
 mod hint;
+mod kind;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use pgkeep_format::FormatError;
 use pgkeep_postgres::client::{ConnectError, CreateDatabaseError, QueryError};
 use pgkeep_postgres::tools::{ToolError, ToolFailed};
 use pgkeep_repository::RepositoryError;
-use pgkeep_types::{BackupId, ClusterName, Timestamp};
+use pgkeep_types::{BackupId, ClusterName, Timestamp, size};
 
 use crate::NotThere;
 use crate::preflight::Problem;
@@ -141,6 +142,12 @@ pub enum RestoreError {
         /// All that is missing.
         problems: Vec<Problem>,
     },
+    /// Whoever restores the globals may not.
+    #[error("cannot restore the globals: {}", told(.problems))]
+    UnmetGlobals {
+        /// All that is missing.
+        problems: Vec<Problem>,
+    },
     /// A backup's globals are not to be understood.
     #[error("cannot understand the globals of backup {backup}: {problem}")]
     Globals {
@@ -261,6 +268,33 @@ pub enum RestoreError {
         #[source]
         source: std::io::Error,
     },
+    /// The file would not fit.
+    #[error(
+        "cannot write {}: it takes {}, and {} are free there",
+        .path.display(), size(*.needed), size(*.free)
+    )]
+    NoRoom {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it would have.
+        needed: u64,
+        /// How many there is room for.
+        free: u64,
+    },
+    /// The archive could not be written into scratch space.
+    #[error(
+        "cannot use {} as scratch space, in which the archive takes {}",
+        .directory.display(), size(*.needed)
+    )]
+    Scratch {
+        /// The directory.
+        directory: PathBuf,
+        /// How many bytes the archive has.
+        needed: u64,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
     /// Somebody asked to stop.
     #[error("the restore of {what} was interrupted")]
     Interrupted {
@@ -340,31 +374,6 @@ pub enum RestoreError {
         #[source]
         source: QueryError,
     },
-}
-
-impl RestoreError {
-    /// Whether somebody asked to stop.
-    #[must_use]
-    pub fn is_interrupted(&self) -> bool {
-        match self {
-            Self::Interrupted { .. } => true,
-            Self::Leftover { failure, .. } => failure.is_interrupted(),
-            _ => false,
-        }
-    }
-
-    /// Whether there was nothing suitable to restore.
-    #[must_use]
-    pub fn is_nothing_found(&self) -> bool {
-        matches!(
-            self,
-            Self::NothingFound { .. }
-                | Self::NoSuchPart { .. }
-                | Self::Ambiguous { .. }
-                | Self::Deleted { .. }
-                | Self::Unfinished { .. }
-        )
-    }
 }
 
 fn told(problems: &[Problem]) -> String {

@@ -15,36 +15,77 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-use crate::{Phase, Progress, RestoreError, StopSignal};
+use crate::{Phase, Progress, RestoreError, StopSignal, room};
 
-/// Writes a backup's file `name` to `path` and tells its length in bytes.
+/// Writes a backup's file `name`, which has `needed` bytes where that is known, to `path`
+/// and tells its length in bytes.
 ///
 /// # Errors
 /// Whatever fails; then there is no file.
 pub async fn to_file(
     backup: &OpenBackup,
     name: &str,
+    needed: Option<u64>,
     path: &Path,
     progress: &Progress,
     stop: StopSignal<'_>,
 ) -> Result<u64, RestoreError> {
-    refuse_existing(path)?;
-    let (draft, mut file) = Draft::create(path)?;
+    check_file(path, needed)?;
+    let failed = |source| file_error(path, source);
+    let (draft, mut file) = Draft::create(path).map_err(failed)?;
     let written = tokio::select! {
-        written = copy(backup, name, &mut file, path, progress) => written?,
+        written = copy(backup, name, &mut file, progress, failed) => written?,
         () = stop => return Err(interrupted(backup)),
     };
     draft.publish(path, file).await?;
     Ok(written)
 }
 
-/// Refuses before anything is read.
-pub(crate) fn refuse_existing(path: &Path) -> Result<(), RestoreError> {
-    match path.symlink_metadata() {
-        Ok(_) => Err(RestoreError::FileExists {
+/// How many bytes a backup's file `name` has: all of it is read, so it had better be small.
+///
+/// # Errors
+/// Where it cannot be read.
+pub async fn length_of(backup: &OpenBackup, name: &str) -> Result<u64, RestoreError> {
+    let read = |source| RestoreError::Read {
+        backup: backup.record().id.clone(),
+        source,
+    };
+    let mut reader = backup.read(name).map_err(read)?;
+    let mut length = 0;
+    loop {
+        match reader.next().await {
+            Ok(Some(bytes)) => length += bytes.len() as u64,
+            Ok(None) => return Ok(length),
+            Err(error) => return Err(read(backup.explain(error).await)),
+        }
+    }
+}
+
+/// Refuses, before anything is read, a file that cannot be written: `needed` is how many
+/// bytes it will have, where that is known.
+///
+/// # Errors
+/// Where it is there already, nothing can be made in its directory, or there is no room.
+pub fn check_file(path: &Path, needed: Option<u64>) -> Result<(), RestoreError> {
+    if path.symlink_metadata().is_ok() {
+        let path = path.to_owned();
+        return Err(RestoreError::FileExists { path });
+    }
+    let free = room::free(directory_of(path)).map_err(|source| file_error(path, source))?;
+    match (needed, free) {
+        (Some(needed), Some(free)) if free < needed => Err(RestoreError::NoRoom {
             path: path.to_owned(),
+            needed,
+            free,
         }),
-        Err(_) => Ok(()),
+        _ => Ok(()),
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if directory != Path::new("") => directory,
+        _ => Path::new("."),
     }
 }
 
@@ -53,16 +94,15 @@ pub(crate) fn interrupted(backup: &OpenBackup) -> RestoreError {
     RestoreError::Interrupted { what }
 }
 
-/// Writes a backup's file `name` into `file`, of which errors say `path`, and tells its
-/// length in bytes.
+/// Writes a backup's file `name` into `file`, says by `failed` why that cannot be, and
+/// tells its length in bytes.
 pub(crate) async fn copy(
     backup: &OpenBackup,
     name: &str,
     file: &mut File,
-    path: &Path,
     progress: &Progress,
+    failed: impl Fn(io::Error) -> RestoreError,
 ) -> Result<u64, RestoreError> {
-    let failed = |source| file_error(path, source);
     let read = |source| RestoreError::Read {
         backup: backup.record().id.clone(),
         source,
@@ -76,7 +116,7 @@ pub(crate) async fn copy(
             Ok(None) => break,
             Err(error) => return Err(read(backup.explain(error).await)),
         };
-        file.write_all(&bytes).await.map_err(failed)?;
+        file.write_all(&bytes).await.map_err(&failed)?;
         written += bytes.len() as u64;
         progress.add(bytes.len());
     }
@@ -91,7 +131,7 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Makes it, for reading and writing.
-    pub(crate) fn create(path: &Path) -> Result<(Self, File), RestoreError> {
+    pub(crate) fn create(path: &Path) -> io::Result<(Self, File)> {
         // A name that nobody can foretell, made anew: in a directory that others
         // can write to, a link of theirs must not be followed.
         let drawn = RandomState::new().build_hasher().finish();
@@ -105,8 +145,7 @@ impl Draft {
             .create_new(true)
             .mode(0o600)
             .open(&draft);
-        let file = opened.map_err(|source| file_error(path, source))?;
-        Ok((Self { path: draft }, File::from_std(file)))
+        Ok((Self { path: draft }, File::from_std(opened?)))
     }
 
     /// Gives the file its name, once it is durable.
@@ -126,11 +165,8 @@ impl Draft {
             )?),
         });
         named.map_err(|source| file_error(path, source))?;
-        let directory = match path.parent() {
-            Some(directory) if directory != Path::new("") => directory,
-            _ => Path::new("."),
-        };
-        let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
+        let synced =
+            std::fs::File::open(directory_of(path)).and_then(|directory| directory.sync_all());
         synced.map_err(|source| {
             // What may not last is not left for somebody to rely on.
             let _ = std::fs::remove_file(path);

@@ -32,10 +32,19 @@ pub(crate) struct Globals {
     pub(crate) memberships: Vec<Membership>,
     /// Rights on settings of the server, by who has them.
     pub(crate) parameters: Vec<(String, String)>,
-    /// What makes each tablespace: `CREATE TABLESPACE` first.
-    pub(crate) tablespaces: BTreeMap<String, Vec<String>>,
+    /// The tablespaces.
+    pub(crate) tablespaces: BTreeMap<String, Tablespace>,
     /// Statements of other kinds, by their first words.
     pub(crate) unknown: BTreeSet<String>,
+}
+
+/// A tablespace.
+#[derive(Debug, Default)]
+pub(crate) struct Tablespace {
+    /// The directory that it was in; none where it was PostgreSQL's own.
+    pub(crate) location: Option<String>,
+    /// What makes it: `CREATE TABLESPACE` first.
+    pub(crate) statements: Vec<String>,
 }
 
 /// One role in another.
@@ -110,7 +119,9 @@ impl Globals {
                 }
             }
             (first, second, Some(name)) if first.is("CREATE") && second.is("TABLESPACE") => {
-                self.tablespaces.entry(name).or_default().push(sql);
+                let tablespace = self.tablespaces.entry(name).or_default();
+                tablespace.location = location(statement);
+                tablespace.statements.push(sql);
                 true
             }
             (first, second, Some(name)) if first.is("ALTER") && second.is("TABLESPACE") => {
@@ -161,7 +172,7 @@ impl Globals {
 
     fn of_tablespace(&mut self, name: &str, sql: String) -> bool {
         let tablespace = self.tablespaces.get_mut(name);
-        tablespace.map(|statements| statements.push(sql)).is_some()
+        tablespace.map(|of| of.statements.push(sql)).is_some()
     }
 
     fn membership(&mut self, statement: &Statement) -> bool {
@@ -196,6 +207,27 @@ fn attributes(statement: &Statement) -> Option<String> {
         .map(|(_, word)| word.clone())
         .collect();
     (words.len() > 4).then(|| Statement { words }.to_string())
+}
+
+/// The directory that `CREATE TABLESPACE … LOCATION` names.
+fn location(statement: &Statement) -> Option<String> {
+    let mut words = statement.words.iter();
+    words.find(|word| word.is("LOCATION"))?;
+    let Some(Word::Literal(literal)) = words.next() else {
+        return None;
+    };
+    // With an E before it, backslashes are doubled too (appendStringLiteral in
+    // src/fe_utils/string_utils.c).
+    let (quoted, has_escapes) = match literal.strip_prefix(['E', 'e']) {
+        Some(quoted) => (quoted, true),
+        None => (literal.as_str(), false),
+    };
+    let text = quoted.strip_prefix('\'')?.strip_suffix('\'')?;
+    let mut text = text.replace("''", "'");
+    if has_escapes {
+        text = text.replace("\\\\", "\\");
+    }
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn is_encoding(statement: &Statement) -> bool {
@@ -244,9 +276,24 @@ mod tests {
             "GRANT a TO \"B b\" WITH ADMIN OPTION , INHERIT TRUE"
         );
         assert_eq!(globals.parameters[0].0, "a");
-        assert_eq!(globals.tablespaces["t"].len(), 2);
+        let tablespace = &globals.tablespaces["t"];
+        assert_eq!(tablespace.statements.len(), 2);
+        assert_eq!(tablespace.location.as_deref(), Some("/t"));
         let unknown: Vec<&String> = globals.unknown.iter().collect();
         assert_eq!(unknown, ["ALTER ROLE stranger", "DROP ROLE a"]);
+    }
+
+    #[test]
+    fn the_directory_of_a_tablespace_is_told_as_it_is() {
+        for (literal, directory) in [
+            ("'/it''s'", Some("/it's")),
+            (r"E'/a\\b'", Some(r"/a\b")),
+            ("''", None),
+        ] {
+            let sql = format!("CREATE TABLESPACE t OWNER a LOCATION {literal};");
+            let globals = Globals::parse(&sql).unwrap();
+            assert_eq!(globals.tablespaces["t"].location.as_deref(), directory);
+        }
     }
 
     #[test]

@@ -7,10 +7,11 @@ mod choose;
 mod kind;
 mod names;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use pgkeep_format::records::{DUMP_FILE, SequenceFacts, TableFacts};
+use pgkeep_postgres::client::{Relation, RelationKind};
 use pgkeep_postgres::tools::{ContentsReader, TocEntry};
 use pgkeep_repository::OpenBackup;
 
@@ -49,6 +50,10 @@ pub struct Parts {
     chosen: BTreeSet<Name>,
     /// Tables that others need, which come without rows.
     empty: BTreeSet<Name>,
+    /// Views and foreign tables that come: no backup counts what these show.
+    others: BTreeMap<Name, RelationKind>,
+    /// Tables whose rows come, and materialized views that are filled.
+    filled: BTreeSet<Name>,
     sequences: BTreeSet<Name>,
     extensions: BTreeSet<String>,
     /// Extensions that stay away.
@@ -100,12 +105,18 @@ impl Parts {
             parts.list.push(entry.dump_id);
             let namespace = entry.namespace.as_deref().unwrap_or_default();
             let name = || Ok::<_, String>((text(namespace)?, text(&entry.tag)?));
+            if let Some(kind) = other(&entry.description) {
+                parts.others.insert(name()?, kind);
+            }
             match contents.kinds[at] {
                 Kind::Table | Kind::View if choice.chosen.contains(&at) => {
                     parts.chosen.insert(name()?);
                 }
                 Kind::Table => {
                     parts.empty.insert(name()?);
+                }
+                Kind::Rows => {
+                    parts.filled.insert(name()?);
                 }
                 Kind::Sequence => {
                     parts.sequences.insert(name()?);
@@ -160,22 +171,66 @@ impl Parts {
         expected.properties.tables = expected.tables.len() as u64;
     }
 
+    /// Views and foreign tables that come. Their rows are other tables', or of elsewhere,
+    /// and no backup counts them.
+    #[must_use]
+    pub fn not_compared(&self) -> Vec<String> {
+        let others = self.others.iter();
+        let named = others.map(|(name, kind)| format!("{} {}", kind.as_str(), dotted(name)));
+        named.collect()
+    }
+
+    /// Whether the archive has rows of a table.
+    pub(crate) fn has_rows(&self, table: &TableFacts) -> bool {
+        is_in(&self.filled, &table.schema, &table.name)
+    }
+
+    /// What of partitioned tables, views and foreign tables is missing among those that
+    /// were `found`, where `tables` are all others that come.
+    pub(crate) fn lost(&self, found: &[Relation], tables: &[TableFacts]) -> Vec<String> {
+        let ordinary: BTreeSet<_> = tables.iter().map(|t| (&t.schema, &t.name)).collect();
+        let is_ordinary = |(schema, name): &Name| ordinary.contains(&(schema, name));
+        let of_tables = self.chosen.iter().chain(&self.empty);
+        let partitioned = of_tables
+            .filter(|name| !self.others.contains_key(*name) && !is_ordinary(name))
+            .map(|name| (name, RelationKind::PartitionedTable));
+        let others = self.others.iter().map(|(name, kind)| (name, *kind));
+        let mut lost = Vec::new();
+        for ((schema, name), kind) in partitioned.chain(others) {
+            let what = format!("{} {schema:?}.{name:?}", kind.as_str());
+            let is_it = |r: &&Relation| r.schema == *schema && r.name == *name && r.kind == kind;
+            match found.iter().find(is_it) {
+                None => lost.push(format!("{what} is missing")),
+                Some(found) if !found.is_filled && is_in(&self.filled, schema, name) => {
+                    lost.push(format!("{what} was not filled"));
+                }
+                Some(_) => {}
+            }
+        }
+        lost
+    }
+
     /// Tells of which chosen tables the backup was not to have the rows.
     pub(crate) fn note_missing_rows(&mut self, tables: &[TableFacts]) {
         for table in tables {
-            let TableFacts {
-                schema,
-                name,
-                rows,
-                bytes,
-            } = table;
-            let has_none = rows.is_none() && bytes.is_none();
-            if has_none && is_in(&self.chosen, schema, name) {
+            let TableFacts { schema, name, .. } = table;
+            if !self.has_rows(table) && is_in(&self.chosen, schema, name) {
                 let name = dotted(&(schema.clone(), name.clone()));
                 let rows = format!("the rows of {name}, which the backup does not have");
                 self.left_out.push(rows);
             }
         }
+    }
+}
+
+/// What an entry with this description is, where it is read like a table and no backup
+/// counts its rows.
+fn other(description: &[u8]) -> Option<RelationKind> {
+    match description {
+        b"VIEW" => Some(RelationKind::View),
+        b"MATERIALIZED VIEW" => Some(RelationKind::MaterializedView),
+        b"FOREIGN TABLE" => Some(RelationKind::ForeignTable),
+        _ => None,
     }
 }
 

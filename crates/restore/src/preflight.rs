@@ -225,15 +225,8 @@ impl Preflight {
         self.roles = RolePlan::new(globals, &wanted);
         let nowhere = missing.difference(&self.roles.roles).cloned().collect();
         self.missing_roles(&nowhere, false);
-        if !self.roles.roles.is_empty() && !rights.create_roles {
-            self.problem(
-                format!("role {role:?} may not create roles"),
-                format!(
-                    "name a user who may with --admin URL, or: ALTER ROLE {} CREATEROLE",
-                    identifier(role)
-                ),
-            );
-        }
+        self.problems
+            .extend(self.roles.not_allowed(&rights, "--admin"));
         Ok(())
     }
 

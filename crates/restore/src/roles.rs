@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use pgkeep_postgres::client::Connection;
+use pgkeep_postgres::client::{Connection, Rights, identifier};
 
 use crate::RestoreError;
 use crate::globals::Globals;
+use crate::preflight::Problem;
 
 /// Roles that are to be made, and how.
 #[derive(Debug, Default)]
@@ -79,6 +80,20 @@ impl RolePlan {
             }
             all.extend(groups);
         }
+    }
+
+    /// That whoever has these rights may not make them, and with which `option` to name
+    /// another user; nothing where they may, or there are none.
+    pub(crate) fn not_allowed(&self, rights: &Rights, option: &str) -> Option<Problem> {
+        let role = &rights.role;
+        let is_allowed = self.roles.is_empty() || rights.create_roles;
+        (!is_allowed).then(|| Problem {
+            what: format!("role {role:?} may not create roles"),
+            hint: Some(format!(
+                "name a user who may with {option} URL, or: ALTER ROLE {} CREATEROLE",
+                identifier(role)
+            )),
+        })
     }
 
     /// Makes them.

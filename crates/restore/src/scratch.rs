@@ -5,17 +5,20 @@
 //! can read it.
 
 use std::fs::File;
-use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
 use pgkeep_format::records::DUMP_FILE;
 use pgkeep_repository::OpenBackup;
-use rustix::fs::{Access, access, statvfs};
+use pgkeep_types::size;
 
 use crate::file::{Draft, copy};
 use crate::preflight::Problem;
-use crate::{Progress, RestoreError};
+use crate::{Progress, RestoreError, room};
+
+/// What to do where scratch space cannot be had.
+pub(crate) const WAY_OUT: &str = "make room there, name another directory with --scratch DIR, or \
+     restore with --jobs 1, which needs none";
 
 /// A restore with several sessions, which needs scratch space.
 #[derive(Clone, Copy, Debug)]
@@ -39,9 +42,14 @@ impl Scratch {
         directory: &Path,
         progress: &Progress,
     ) -> Result<Self, RestoreError> {
-        let (draft, mut file) = Draft::create(&directory.join("pgkeep"))?;
+        let failed = |source| RestoreError::Scratch {
+            directory: directory.to_owned(),
+            needed: backup.record().raw_bytes,
+            source,
+        };
+        let (draft, mut file) = Draft::create(&directory.join("pgkeep")).map_err(failed)?;
         drop(draft);
-        let raw_bytes = copy(backup, DUMP_FILE, &mut file, directory, progress).await?;
+        let raw_bytes = copy(backup, DUMP_FILE, &mut file, progress, failed).await?;
         Ok(Self {
             file: file.into_std().await,
             raw_bytes,
@@ -62,24 +70,18 @@ pub(crate) fn missing(directory: &Path, needed: u64) -> Option<Problem> {
     let problem = |why: String| {
         Some(Problem {
             what: format!("the scratch space in {} {why}", directory.display()),
-            hint: Some(
-                "name another directory with --scratch DIR, or restore with one job, which \
-                 streams"
-                    .to_owned(),
-            ),
+            hint: Some(WAY_OUT.to_owned()),
         })
     };
-    let looked = access(directory, Access::WRITE_OK | Access::EXEC_OK);
-    let free = match looked.and_then(|()| statvfs(directory)) {
-        Ok(found) => found.f_bavail.saturating_mul(found.f_frsize),
-        Err(error) => return problem(format!("cannot be used: {}", io::Error::from(error))),
-    };
-    if free >= needed {
-        return None;
+    match room::free(directory) {
+        Err(error) => problem(format!("cannot be used: {error}")),
+        Ok(Some(free)) if free < needed => problem(format!(
+            "has {} free, and the archive takes {}",
+            size(free),
+            size(needed)
+        )),
+        Ok(_) => None,
     }
-    problem(format!(
-        "has {free} bytes free, and the archive takes {needed}"
-    ))
 }
 
 #[cfg(test)]
@@ -91,11 +93,7 @@ mod tests {
         let here = Path::new(".");
         assert_eq!(missing(here, 1), None);
         let problem = missing(here, u64::MAX).unwrap();
-        assert!(
-            problem
-                .what
-                .contains("and the archive takes 1844674407370955")
-        );
+        assert!(problem.what.ends_with("and the archive takes 16.0 EiB"));
         assert!(problem.hint.unwrap().contains("--scratch"));
         let nowhere = missing(Path::new("/nowhere"), 1).unwrap();
         assert!(nowhere.what.contains("/nowhere cannot be used"));

@@ -10,7 +10,7 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use crate::database::read_facts;
-use crate::file::{Draft, file_error, interrupted, refuse_existing};
+use crate::file::{Draft, check_file, file_error, interrupted};
 use crate::fill::Filling;
 use crate::preflight::major;
 use crate::{LeftOut, Parts, Progress, RestoreError, StopSignal, Wish};
@@ -27,18 +27,43 @@ pub struct ScriptRestore<'a> {
     pub progress: &'a Progress,
 }
 
+/// What SQL is made of, and with what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptPlan {
+    /// What of the database it has; all of it where nothing was chosen.
+    pub parts: Option<Parts>,
+    /// The programs that it is made with.
+    pub tools: ToolDirectory,
+}
+
 /// SQL that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// How many bytes of archive it came from.
     pub raw_bytes: u64,
-    /// What of the database it has; all of it where nothing was chosen.
-    pub parts: Option<Parts>,
-    /// The programs that it was made with.
-    pub tools: ToolDirectory,
+    /// What it was made of, and with what.
+    pub plan: ScriptPlan,
 }
 
 impl ScriptRestore<'_> {
+    /// Finds what it would be made of, and writes nothing.
+    ///
+    /// # Errors
+    /// Where the backup cannot be read, does not have what is wanted, or no program here
+    /// reads its archive.
+    pub async fn plan(&self, backup: &OpenBackup) -> Result<ScriptPlan, RestoreError> {
+        let facts = read_facts(backup).await?;
+        let tools = self.tools(backup, &facts.pg_dump_version)?;
+        let mut parts = match self.wish.is_everything() {
+            true => None,
+            false => Some(Parts::find(backup, self.wish).await?),
+        };
+        if let Some(parts) = &mut parts {
+            parts.note_missing_rows(&facts.tables);
+        }
+        Ok(ScriptPlan { parts, tools })
+    }
+
     /// Writes it to `path`.
     ///
     /// # Errors
@@ -49,29 +74,19 @@ impl ScriptRestore<'_> {
         path: &Path,
         stop: StopSignal<'_>,
     ) -> Result<Script, RestoreError> {
-        refuse_existing(path)?;
-        let prepare = async {
-            let facts = read_facts(backup).await?;
-            let tools = self.tools(backup, &facts.pg_dump_version)?;
-            let mut parts = match self.wish.is_everything() {
-                true => None,
-                false => Some(Parts::find(backup, self.wish).await?),
-            };
-            if let Some(parts) = &mut parts {
-                parts.note_missing_rows(&facts.tables);
-            }
-            Ok::<_, RestoreError>((tools, parts))
-        };
+        // How long it will be nobody knows.
+        check_file(path, None)?;
         let write = async {
-            let (tools, parts) = prepare.await?;
+            let plan = self.plan(backup).await?;
             let filling = Filling {
                 database: &backup.record().database,
-                tools: &tools,
+                tools: &plan.tools,
                 progress: self.progress,
                 left_out: self.left_out,
-                list: parts.as_ref().map(Parts::list),
+                list: plan.parts.as_ref().map(Parts::list),
             };
-            let (draft, mut file) = Draft::create(path)?;
+            let created = Draft::create(path);
+            let (draft, mut file) = created.map_err(|source| file_error(path, source))?;
             let mut started = filling.script().map_err(of_sql)?;
             let output = started.take_stdout();
             // What fails first drops the other, and with it pg_restore.
@@ -84,11 +99,7 @@ impl ScriptRestore<'_> {
                 flush(&mut file, path).await
             })?;
             draft.publish(path, file).await?;
-            Ok(Script {
-                raw_bytes,
-                parts,
-                tools,
-            })
+            Ok(Script { raw_bytes, plan })
         };
         tokio::select! {
             written = write => written,

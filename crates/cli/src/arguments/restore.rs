@@ -113,7 +113,7 @@ pub(crate) struct Restore {
     pub(crate) yes: bool,
 
     /// Tell what would be done and what is missing, and touch nothing
-    #[arg(long, conflicts_with_all = ["to_file", "globals"])]
+    #[arg(long)]
     pub(crate) dry_run: bool,
 
     /// Make roles that the backup needs and the server lacks from the globals that were kept

@@ -8,6 +8,7 @@ mod file;
 mod globals;
 mod plan;
 mod progress;
+mod report;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -19,82 +20,17 @@ use pgkeep_format::Encryption;
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{
-    DumpRestore, Jobs, LeftOut, Parts, Progress, ScriptRestore, Selection, Wish, select,
+    DumpRestore, Jobs, LeftOut, Progress, ScriptRestore, Selection, Wish, select,
 };
 use pgkeep_types::{BackupId, Clock, Timestamp};
-use serde::Serialize;
 
 use self::progress::RestoreRow;
+use self::report::{PartsReport, Report, left_out_words};
 use crate::arguments::{Format, Restore};
 use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::{Context, Opened};
 use crate::error::{CliError, Exit, sentence};
 use crate::server_password;
-
-#[derive(Serialize)]
-struct Report<'a> {
-    version: u32,
-    backup: &'a BackupId,
-    database: Option<&'a str>,
-    file: Option<&'a Path>,
-    raw_bytes: u64,
-    /// Roles that were missing.
-    roles_made: Vec<&'a String>,
-    /// What the database is called now that was there before.
-    replaced: Option<&'a str>,
-    /// What was neither brought back nor compared, as was asked.
-    left_out: Vec<&'static str>,
-    /// What of the database came; all of it where there is none.
-    parts: Option<PartsReport>,
-    /// Tables whose rows could not be compared.
-    uncounted: Vec<String>,
-}
-
-/// What of a database comes, where it was chosen.
-#[derive(Serialize)]
-struct PartsReport {
-    /// Tables with their rows, and views.
-    chosen: Vec<String>,
-    /// Tables that others need, without rows.
-    empty: Vec<String>,
-    /// What belongs to these and does not come, and why.
-    left_out: Vec<String>,
-}
-
-impl PartsReport {
-    fn new(parts: &Parts) -> Self {
-        Self {
-            chosen: parts.chosen(),
-            empty: parts.empty(),
-            left_out: parts.left_out().to_vec(),
-        }
-    }
-
-    /// What was chosen, in a line.
-    fn words(&self) -> String {
-        const NAMED: usize = 3;
-        match self.chosen.get(..NAMED) {
-            Some(first) if self.chosen.len() > NAMED => {
-                let more = self.chosen.len() - NAMED;
-                format!("{} and {more} more", first.join(", "))
-            }
-            _ => self.chosen.join(", "),
-        }
-    }
-
-    /// Tells what does not come as somebody may expect it.
-    fn tell(&self, context: &Context) {
-        if !self.empty.is_empty() {
-            let names = self.empty.join(", ");
-            context.output.say(format_args!(
-                "without rows, since others need the definitions alone: {names}"
-            ));
-        }
-        for left_out in &self.left_out {
-            context.output.say(format_args!("left out: {left_out}"));
-        }
-    }
-}
 
 /// Restores.
 pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, CliError> {
@@ -125,6 +61,9 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         None => context.connection(&opened.cluster, &opened.cluster_settings)?,
     };
     let connection = with_password(context, connection).await?;
+    if arguments.globals && arguments.dry_run {
+        return plan::globals::run(context, &opened, &backup, &connection).await;
+    }
     if arguments.globals {
         return globals::run(context, &backup, &connection).await;
     }
@@ -168,7 +107,8 @@ async fn open(
     }
 }
 
-/// Writes the archive, the globals or SQL of it into a file.
+/// Writes the archive, the globals or SQL of it into a file, or tells how that would be
+/// done.
 async fn into_file(
     arguments: &Restore,
     context: &Context,
@@ -176,8 +116,14 @@ async fn into_file(
     backup: &OpenBackup,
     path: &Path,
 ) -> Result<Exit, CliError> {
-    if arguments.format == Format::Custom {
-        return file::run(context, backup, arguments.globals, path).await;
+    match (arguments.format, arguments.dry_run) {
+        (Format::Custom, true) => {
+            return plan::file::run(context, opened, backup, arguments.globals, path).await;
+        }
+        (Format::Custom, false) => {
+            return file::run(context, backup, arguments.globals, path).await;
+        }
+        (Format::Sql, _) => {}
     }
     let record = backup.record();
     let tools = context.tools(&opened.settings).await;
@@ -188,6 +134,9 @@ async fn into_file(
         left_out: left_out(arguments),
         progress: &progress,
     };
+    if arguments.dry_run {
+        return plan::file::run_sql(context, opened, backup, &script, path).await;
+    }
     let row = RestoreRow::new(&record.database, Some(record.raw_bytes), &progress);
     file::run_sql(context, backup, &script, path, row).await
 }
@@ -340,14 +289,6 @@ fn instant(text: &str) -> Result<Timestamp, CliError> {
                 .to_owned(),
         }),
     }
-}
-
-/// What is neither brought back nor compared, in words.
-fn left_out_words(left_out: LeftOut) -> Vec<&'static str> {
-    let LeftOut { owner, privileges } = left_out;
-    let words = [(owner, "owners"), (privileges, "privileges")];
-    let words = words.into_iter().filter(|(is_left_out, _)| *is_left_out);
-    words.map(|(_, word)| word).collect()
 }
 
 /// The old name, cut if need be, and the backup's time.

@@ -1,4 +1,4 @@
-//! What a database holds: its tables and sequences, and how many rows a table has.
+//! What a database holds: its tables, sequences and views, and how many rows a table has.
 //!
 //! Invariant: what belongs to an extension is left out: the extension makes it
 //! again, and a dump has no more of it than what was added.
@@ -44,6 +44,45 @@ pub struct Contents {
     pub sequences: Vec<Sequence>,
 }
 
+/// What is read like a table and has no rows that a dump would have.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Relation {
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: RelationKind,
+    /// Whether it can be read; not a materialized view that was never filled.
+    pub is_filled: bool,
+}
+
+/// A kind of such (`relkind` in `pg_class`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RelationKind {
+    /// A partitioned table: its rows are those of its partitions.
+    PartitionedTable,
+    /// A view.
+    View,
+    /// A materialized view.
+    MaterializedView,
+    /// A foreign table.
+    ForeignTable,
+}
+
+impl RelationKind {
+    /// In words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PartitionedTable => "partitioned table",
+            Self::View => "view",
+            Self::MaterializedView => "materialized view",
+            Self::ForeignTable => "foreign table",
+        }
+    }
+}
+
 /// What of `pg_class` is somebody's own: nothing of PostgreSQL's, of another
 /// session's, of an extension's.
 pub(super) const OWN: &str = "c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
@@ -65,6 +104,40 @@ impl Contents {
             sequences: sequences(session).await?,
         })
     }
+}
+
+/// Partitioned tables, views and foreign tables of the snapshot's database, by schema and
+/// name.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn relations(snapshot: &ExportedSnapshot) -> Result<Vec<Relation>, QueryError> {
+    let session = snapshot.connection();
+    let query = format!(
+        "SELECT n.nspname::text AS schema, c.relname::text AS name, \
+         c.relkind::text AS kind, c.relispopulated AS is_filled \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('p', 'v', 'm', 'f') AND {OWN} \
+         ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\""
+    );
+    let rows = session.query(&query, &[]).await?;
+    rows.iter()
+        .map(|row| {
+            let kind: String = session.column(row, "kind")?;
+            Ok(Relation {
+                schema: session.column(row, "schema")?,
+                name: session.column(row, "name")?,
+                kind: match kind.as_str() {
+                    "p" => RelationKind::PartitionedTable,
+                    "v" => RelationKind::View,
+                    "m" => RelationKind::MaterializedView,
+                    _ => RelationKind::ForeignTable,
+                },
+                is_filled: session.column(row, "is_filled")?,
+            })
+        })
+        .collect()
 }
 
 async fn tables(session: &Connection) -> Result<Vec<Table>, QueryError> {

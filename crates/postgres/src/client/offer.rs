@@ -108,6 +108,22 @@ pub async fn tablespace_exists(session: &Connection, name: &str) -> Result<bool,
     Ok(!rows.is_empty())
 }
 
+/// Whether the server's machine has this directory, as far as the session's role, a
+/// superuser, is let see it.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn has_directory(session: &Connection, path: &str) -> Result<bool, QueryError> {
+    let row = session
+        .query_one(
+            "SELECT COALESCE((pg_catalog.pg_stat_file($1, true)).isdir, false) AS is_there",
+            &[&path],
+        )
+        .await?;
+    session.column(&row, "is_there")
+}
+
 /// Those of `names` that no role has, sorted.
 ///
 /// # Errors

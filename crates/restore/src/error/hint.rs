@@ -2,7 +2,12 @@
 //!
 //! Invariant: a new error does not compile until it has its place here.
 
+use std::io;
+
 use super::RestoreError;
+use crate::scratch::WAY_OUT;
+
+const ELSEWHERE: &str = "make room there, or name a file on another disk";
 
 impl RestoreError {
     /// What the user can do about it.
@@ -29,7 +34,7 @@ impl RestoreError {
             Self::TwoServers { .. } => {
                 Some("name the same server twice; with --admin another user of it".to_owned())
             }
-            Self::Unmet { problems, .. } => {
+            Self::Unmet { problems, .. } | Self::UnmetGlobals { problems } => {
                 let hints = problems.iter().filter_map(|problem| problem.hint.as_deref());
                 let hints: Vec<&str> = hints.collect();
                 (!hints.is_empty()).then(|| hints.join("; "))
@@ -81,6 +86,11 @@ impl RestoreError {
                  pg_restore --list and --use-list"
                     .to_owned(),
             ),
+            Self::Scratch { .. } => Some(WAY_OUT.to_owned()),
+            Self::NoRoom { .. } => Some(ELSEWHERE.to_owned()),
+            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some(ELSEWHERE.to_owned())
+            }
             Self::Facts { .. }
             | Self::Feed { .. }
             | Self::File { .. }

@@ -4,7 +4,7 @@
 
 use pgkeep_postgres::client::identifier;
 use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{DumpRestore, LeftOut, Restored};
+use pgkeep_restore::{DumpRestore, LeftOut, Parts, Restored};
 use pgkeep_types::Clock;
 
 use super::progress::RestoreRow;
@@ -65,17 +65,17 @@ pub(super) async fn run(
     drop(shown);
     let now = context.clock.now();
     context.output.say(format_args!(
-        "{} END   restore of {of}: {} in {}, {} tables",
+        "{} END   restore of {of}: {} in {}, {}",
         words::time(now),
         words::size(restored.raw_bytes),
         words::duration(started, now),
-        restored.tables
+        words::counted(restored.tables, "table")
     ));
     if let [first, ..] = restored.uncounted.as_slice() {
         context.output.warning(format_args!(
-            "of {} tables ({first} …) the rows were not counted when they were dumped, and could \
-             not be compared",
-            restored.uncounted.len()
+            "of {} ({first} …) the rows were not counted when they were dumped, and could not be \
+             compared",
+            words::counted(restored.uncounted.len(), "table")
         ));
     }
     let mut exit = Exit::Done;
@@ -97,6 +97,14 @@ pub(super) async fn run(
     }
     if let Some(parts) = &parts {
         parts.tell(context);
+    }
+    let not_compared = prepared.parts().map(Parts::not_compared);
+    let not_compared = not_compared.unwrap_or_default();
+    if !not_compared.is_empty() {
+        context.output.say(format_args!(
+            "there, and what they show was not compared: {}",
+            not_compared.join(", ")
+        ));
     }
     if owner {
         context.output.say(format_args!(
@@ -120,6 +128,7 @@ pub(super) async fn run(
         left_out: left_out_words(restore.left_out),
         parts,
         uncounted: restored.uncounted,
+        not_compared,
     })?;
     Ok(exit)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
 use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{LeftOut, Progress, RestoreError, ScriptRestore, to_file};
+use pgkeep_restore::{LeftOut, Progress, ScriptRestore, to_file};
 
+use super::globals::check_globals;
 use super::progress::RestoreRow;
 use super::{PartsReport, Report, left_out_words};
 use crate::context::Context;
@@ -22,9 +23,8 @@ pub(super) async fn run(
     path: &Path,
 ) -> Result<Exit, CliError> {
     let record = backup.record();
-    if globals && !record.globals {
-        let backup = record.id.clone();
-        return Err(RestoreError::NoGlobals { backup }.into());
+    if globals {
+        check_globals(record)?;
     }
     let (file, what, taken_by) = match globals {
         true => (GLOBALS_FILE, "the globals", "psql takes them"),
@@ -35,7 +35,7 @@ pub(super) async fn run(
     // The globals are a small part of what is recorded.
     let total = (!globals).then_some(record.raw_bytes);
     let shown = context.live(RestoreRow::new(&record.database, total, &progress));
-    let raw_bytes = to_file(backup, file, path, &progress, stop.as_mut()).await?;
+    let raw_bytes = to_file(backup, file, total, path, &progress, stop.as_mut()).await?;
     drop(shown);
     context.output.say(format_args!(
         "wrote {what} of database {:?} from {}, {}; {taken_by}",
@@ -60,7 +60,7 @@ pub(super) async fn run_sql(
     let shown = context.live(row);
     let written = script.write(backup, path, stop.as_mut()).await?;
     drop(shown);
-    let parts = written.parts.as_ref().map(PartsReport::new);
+    let parts = written.plan.parts.as_ref().map(PartsReport::new);
     let what = match &parts {
         Some(parts) => parts.words(),
         None => "all".to_owned(),
@@ -70,7 +70,7 @@ pub(super) async fn run_sql(
          takes it, or a newer one",
         record.database,
         record.id,
-        written.tools.version()
+        written.plan.tools.version()
     ));
     if let Some(parts) = &parts {
         parts.tell(context);
@@ -100,6 +100,7 @@ fn tell_written(
         left_out: left_out_words(left_out),
         parts,
         uncounted: Vec::new(),
+        not_compared: Vec::new(),
     })?;
     Ok(Exit::Done)
 }

@@ -2,15 +2,21 @@
 //!
 //! Invariant: nothing is changed, on the server or here.
 
+pub(super) mod file;
+pub(super) mod globals;
+mod lines;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
 use pgkeep_postgres::client::DatabaseFacts;
 use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{DumpRestore, PreparedRestore};
+use pgkeep_restore::{DumpRestore, Parts, PreparedRestore};
 use pgkeep_types::{BackupId, Timestamp};
 use serde::Serialize;
 
+use self::lines::{Lines, Missing, Program};
+use super::globals::quoted;
 use super::{PartsReport, left_out_words};
 use crate::arguments::Restore;
 use crate::context::{Context, Opened};
@@ -71,22 +77,13 @@ struct NewDatabase<'a> {
 }
 
 #[derive(Serialize)]
-struct Program<'a> {
-    version: &'a str,
-    directory: &'a Path,
-}
-
-#[derive(Serialize)]
 struct Compared {
     tables: usize,
     rows: u64,
     sequences: usize,
-}
-
-#[derive(Serialize)]
-struct Missing<'a> {
-    what: &'a str,
-    hint: Option<&'a str>,
+    /// Views and foreign tables that were chosen: they are there, or it is an error, and
+    /// what they show is not compared.
+    not_compared: Vec<String>,
 }
 
 /// Tells the plan. It ends as the restore would for what is missing.
@@ -104,13 +101,19 @@ pub(super) async fn run(
     for note in plan.notes {
         context.output.warning(note);
     }
-    context.output.data(plan.words());
-    context.output.json(&plan)?;
+    told(context, &plan.lines(opened, backup), &plan)?;
+    prepared.is_possible()?;
+    Ok(Exit::Done)
+}
+
+/// Tells people or programs a plan.
+fn told(context: &Context, lines: &Lines, plan: &impl Serialize) -> Result<(), CliError> {
+    context.output.data(&lines.0);
+    context.output.json(plan)?;
     context
         .output
         .say("this was a dry run: nothing was touched");
-    prepared.is_possible()?;
-    Ok(Exit::Done)
+    Ok(())
 }
 
 fn plan<'a>(
@@ -140,10 +143,7 @@ fn plan<'a>(
         roles_made: prepared.roles().iter().collect(),
         replaced: prepared.replaced(),
         drop_replaced: arguments.drop_replaced && prepared.replaced().is_some(),
-        pg_restore: prepared.tools().map(|tools| Program {
-            version: tools.version(),
-            directory: tools.path(),
-        }),
+        pg_restore: prepared.tools().map(Program::new),
         jobs: restore.jobs.map_or(1, |jobs| jobs.count.get()),
         scratch: restore.jobs.map(|jobs| jobs.scratch),
         left_out: left_out_words(restore.left_out),
@@ -152,14 +152,13 @@ fn plan<'a>(
             tables: compared.tables,
             rows: compared.rows,
             sequences: compared.sequences,
+            not_compared: prepared
+                .parts()
+                .map(Parts::not_compared)
+                .unwrap_or_default(),
         },
         notes: prepared.notes(),
-        problems: problems
-            .map(|problem| Missing {
-                what: &problem.what,
-                hint: problem.hint.as_deref(),
-            })
-            .collect(),
+        problems: problems.map(Missing::new).collect(),
     }
 }
 
@@ -200,102 +199,79 @@ impl<'a> NewDatabase<'a> {
 }
 
 impl Plan<'_> {
-    fn words(&self) -> String {
-        let mut told = String::new();
-        let mut line = |what: &str, words: String| {
-            // Writing into a string does not fail.
-            let _ = writeln!(told, "{what:<10}  {}", words::printable(&words));
-        };
-        line(
-            "backup",
-            format!(
-                "{} of database {:?}, finished {}, {}",
-                self.backup,
-                self.database,
-                words::time(self.finished),
-                words::size(self.raw_bytes)
-            ),
-        );
-        line(
-            "from",
-            format!("{}, cluster {}", self.repository, self.cluster),
-        );
-        line(
+    fn lines(&self, opened: &Opened, backup: &OpenBackup) -> Lines {
+        let mut lines = Lines::default();
+        lines.add_source(opened, backup);
+        lines.add(
             "into",
             format!(
                 "new database {:?} on {}, PostgreSQL {}",
                 self.new_database.name, self.server, self.server_version
             ),
         );
-        line("", self.new_database.words());
+        lines.add("", self.new_database.words());
         if let Some(aside) = self.replaced {
             let end = match self.drop_replaced {
                 true => "is dropped once the new one is in its place".to_owned(),
                 false => format!("is kept as {aside:?}"),
             };
-            line(
+            lines.add(
                 "replaces",
                 format!("{:?}, which {end}", self.new_database.name),
             );
         }
         if !self.roles_made.is_empty() {
-            line("makes", format!("roles {}", quoted(&self.roles_made)));
+            let roles = quoted(self.roles_made.iter().copied());
+            lines.add("makes", format!("roles {roles}"));
         }
         let made_by = match self.made_by == self.filled_by {
             true => format!("{:?}", self.made_by),
             false => format!("{:?}, and filled by {:?}", self.made_by, self.filled_by),
         };
-        line("made by", made_by);
-        if let Some(Program { version, directory }) = &self.pg_restore {
+        lines.add("made by", made_by);
+        if let Some(program) = &self.pg_restore {
             let how = match self.scratch {
                 Some(scratch) => format!(
-                    "{} jobs, by way of scratch space in {}",
+                    "{} jobs, by way of scratch space in {}, of which it takes {}",
                     self.jobs,
-                    scratch.display()
+                    scratch.display(),
+                    words::size(self.raw_bytes)
                 ),
                 None => "streamed".to_owned(),
             };
-            let directory = directory.display();
-            line(
-                "with",
-                format!("pg_restore {version} in {directory}, {how}"),
-            );
+            lines.add("with", format!("{}, {how}", program.words()));
         }
         if !self.left_out.is_empty() {
-            line("left out", self.left_out.join(", "));
+            lines.add("left out", self.left_out.join(", "));
         }
         if let Some(parts) = &self.parts {
-            line("chosen", parts.chosen.join(", "));
-            if !parts.empty.is_empty() {
-                line(
-                    "empty",
-                    format!("{}, which others need", parts.empty.join(", ")),
-                );
-            }
-            for left_out in &parts.left_out {
-                line("left out", left_out.clone());
-            }
+            lines.add_parts(parts);
         }
-        let Compared {
-            tables,
-            rows,
-            sequences,
-        } = self.compared;
-        line(
-            "compared",
-            format!(
-                "afterwards, with what was backed up: {rows} rows in {tables} tables, {sequences} \
-                 sequences"
-            ),
-        );
+        self.compared.add_to(&mut lines);
         for missing in &self.problems {
-            line("missing", missing.what.to_owned());
+            lines.add("missing", missing.what);
         }
-        told
+        lines
     }
 }
 
-fn quoted(names: &[&String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-    names.join(", ")
+impl Compared {
+    fn add_to(&self, lines: &mut Lines) {
+        lines.add(
+            "compared",
+            format!(
+                "afterwards, with what was backed up: {} in {}, {}",
+                words::counted(self.rows, "row"),
+                words::counted(self.tables, "table"),
+                words::counted(self.sequences, "sequence")
+            ),
+        );
+        if !self.not_compared.is_empty() {
+            let names = self.not_compared.join(", ");
+            lines.add(
+                "",
+                format!("and that these are there, not what they show: {names}"),
+            );
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Ran, Site, restore, restore_as_new, socket_of};
+use crate::site::{PROGRAM, Ran, Site, ended, restore, restore_as_new, socket_of};
 
 /// Everything of a server that a restore could change.
 async fn state(cluster: &Cluster) -> String {
@@ -48,7 +48,7 @@ async fn the_plan_says_from_what_into_what_by_whom_with_what_and_what_is_compare
         "made by     \"postgres\"",
         "pg_restore 15",
         "left out    privileges",
-        "1001 rows in 2 tables, 1 sequences",
+        "1001 rows in 2 tables, 1 sequence\n",
     ] {
         assert!(
             ran.stdout.contains(words),
@@ -116,5 +116,87 @@ async fn what_is_missing_makes_it_fail_as_the_restore_would() {
     assert!(ran.stdout.contains("makes       roles \"boss\""), "{ran:?}");
     assert_eq!(state(&other).await, before);
     other.stop().await;
+    cluster.stop().await;
+}
+
+/// The names of all that is in the home.
+fn home(site: &Site) -> Vec<std::ffi::OsString> {
+    let entries = std::fs::read_dir(site.home.path()).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_of_a_file_says_what_would_be_written_where_and_how_much_it_is() {
+    let (cluster, site) = source().await;
+    let before = home(&site);
+    let path = site.path("app.file").display().to_string();
+    let file = ["--database", "app", "--to-file", "app.file", "--dry-run"];
+    let sql = ["--format", "sql", "--table", "u", "--no-owner"];
+    let plans: [(&[&str], &[&str]); 3] = [
+        (
+            &[],
+            &["writes      the archive, for pg_restore; ", " KiB\n"],
+        ),
+        (&["--globals"], &["writes      the globals, for psql; "]),
+        (
+            &sql,
+            &[
+                "writes      SQL, for psql; how much is not known before\n",
+                "with        pg_restore 15",
+                "left out    owners\n",
+                "chosen      public.u\n",
+            ],
+        ),
+    ];
+    for (more, told) in plans {
+        let arguments = restore(&[&file[..], more].concat());
+        let ran = site.run(&arguments).await.ended(0);
+        let into = format!("into        new file {path}\n");
+        for words in told.iter().copied().chain([&*into, "database \"app\""]) {
+            assert!(ran.stdout.contains(words), "{words:?} is not in {ran:#?}");
+        }
+        ran.says(&["this was a dry run: nothing was touched"]);
+        assert_eq!(home(&site), before);
+    }
+
+    let dry = restore(&file);
+    let real: Vec<&str> = dry.iter().copied().filter(|a| *a != "--dry-run").collect();
+    let told = json(&site.run(&[&dry[..], &["--json"]].concat()).await.ended(0));
+    site.run(&real).await.ended(0);
+    let length = std::fs::metadata(&path).unwrap().len();
+    // With the archive the globals are counted.
+    let bytes = told["bytes"].as_u64().unwrap();
+    assert!((length..length + 4096).contains(&bytes), "{bytes} {length}");
+    assert_eq!(told["writes"], "archive");
+
+    let refused = site.run(&real).await.ended(1);
+    let ran = site.run(&dry).await.ended(1);
+    let words = format!("missing     {path} exists already\n");
+    assert!(ran.stdout.contains(&words), "{ran:#?}");
+    assert!(ran.stderr.ends_with(&refused.stderr), "{ran:#?}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_would_not_fit_is_told_before_anything_is_written() {
+    let (cluster, site) = source().await;
+    std::fs::create_dir(site.path("small")).unwrap();
+    for dry in ["--dry-run", ""] {
+        let script = format!(
+            "mount -t tmpfs -o size=4k tmpfs small; '{PROGRAM}' restore --database app \
+             --to-file small/app.dump --identity recovery.key {dry} && exit; code=$?; \
+             ls -A small >&2; exit $code"
+        );
+        let ran = ended(site.start_with_own_mounts(&script)).await.ended(1);
+        let path = site.path("small/app.dump");
+        let ran = ran.says(&[
+            &format!("cannot write {}: it takes ", path.display()),
+            ", and 4.0 KiB are free there",
+            "hint: make room there",
+        ]);
+        assert!(!ran.stderr.contains("partial"), "{ran:#?}");
+    }
     cluster.stop().await;
 }

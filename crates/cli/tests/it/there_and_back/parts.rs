@@ -1,6 +1,8 @@
 //! Chosen tables and schemas come with what they need, and what does not come is told.
 
+mod compared;
 mod jobs;
+mod scratch;
 mod sql;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
@@ -220,7 +222,7 @@ async fn the_plan_tells_the_parts() {
     for words in [
         "chosen      sales.orders\n",
         "left out    fk constraint sales.orders orders_customer_fkey",
-        "1234 rows in 1 tables, 1 sequences",
+        "1234 rows in 1 table, 1 sequence\n",
     ] {
         assert!(ran.stdout.contains(words), "{words:?} is not in {ran:#?}");
     }

@@ -1,0 +1,158 @@
+//! What `--to-file` would write, where, and how much it is.
+//!
+//! Invariant: nothing is written.
+
+use std::path::Path;
+
+use pgkeep_format::records::GLOBALS_FILE;
+use pgkeep_repository::OpenBackup;
+use pgkeep_restore::{RestoreError, ScriptRestore, check_file, length_of};
+use pgkeep_types::{BackupId, Timestamp};
+use serde::Serialize;
+
+use super::super::globals::check_globals;
+use super::super::{PartsReport, left_out_words};
+use super::lines::{Lines, Program};
+use super::told;
+use crate::context::{Context, Opened};
+use crate::error::{CliError, Exit, sentence};
+use crate::output::JSON_VERSION;
+use crate::words;
+
+#[derive(Serialize)]
+struct Plan<'a> {
+    version: u32,
+    /// Always: this is no report of something done.
+    dry_run: bool,
+    backup: &'a BackupId,
+    /// The database that it is of.
+    database: &'a str,
+    finished: Timestamp,
+    repository: String,
+    cluster: String,
+    file: &'a Path,
+    /// `archive`, `globals` or `sql`.
+    writes: &'static str,
+    /// How much it would be, where that is known before it is written.
+    bytes: Option<u64>,
+    pg_restore: Option<Program<'a>>,
+    left_out: Vec<&'static str>,
+    /// What of the database it would have; all of it where there is none.
+    parts: Option<PartsReport>,
+    /// Why it cannot be written, where that is so.
+    problem: Option<String>,
+}
+
+/// Tells the plan of a file of the backup: its globals, or its archive.
+pub(in super::super) async fn run(
+    context: &Context,
+    opened: &Opened,
+    backup: &OpenBackup,
+    globals: bool,
+    path: &Path,
+) -> Result<Exit, CliError> {
+    let record = backup.record();
+    let (writes, bytes) = match globals {
+        false => ("archive", record.raw_bytes),
+        true => {
+            check_globals(record)?;
+            let read = async { Ok(length_of(backup, GLOBALS_FILE).await?) };
+            let what = "the plan for the globals";
+            ("globals", context.unless_interrupted(what, read).await?)
+        }
+    };
+    let possible = check_file(path, Some(bytes));
+    let plan = Plan {
+        writes,
+        bytes: Some(bytes),
+        ..Plan::new(opened, backup, path, &possible)
+    };
+    plan.tell(context, opened, backup)?;
+    possible?;
+    Ok(Exit::Done)
+}
+
+/// Tells the plan of SQL.
+pub(in super::super) async fn run_sql(
+    context: &Context,
+    opened: &Opened,
+    backup: &OpenBackup,
+    script: &ScriptRestore<'_>,
+    path: &Path,
+) -> Result<Exit, CliError> {
+    let look = async { Ok(script.plan(backup).await?) };
+    let what = "the plan for the SQL";
+    let of = context.unless_interrupted(what, look).await?;
+    let possible = check_file(path, None);
+    let plan = Plan {
+        writes: "sql",
+        pg_restore: Some(Program::new(&of.tools)),
+        left_out: left_out_words(script.left_out),
+        parts: of.parts.as_ref().map(PartsReport::new),
+        ..Plan::new(opened, backup, path, &possible)
+    };
+    plan.tell(context, opened, backup)?;
+    possible?;
+    Ok(Exit::Done)
+}
+
+impl<'a> Plan<'a> {
+    fn new(
+        opened: &Opened,
+        backup: &'a OpenBackup,
+        path: &'a Path,
+        possible: &Result<(), RestoreError>,
+    ) -> Self {
+        let record = backup.record();
+        Self {
+            version: JSON_VERSION,
+            dry_run: true,
+            backup: &record.id,
+            database: &record.database,
+            finished: record.finished,
+            repository: opened.repository.location(),
+            cluster: record.cluster.to_string(),
+            file: path,
+            writes: "archive",
+            bytes: None,
+            pg_restore: None,
+            left_out: Vec::new(),
+            parts: None,
+            problem: possible.as_ref().err().map(|error| sentence(error)),
+        }
+    }
+
+    fn tell(
+        &self,
+        context: &Context,
+        opened: &Opened,
+        backup: &OpenBackup,
+    ) -> Result<(), CliError> {
+        let mut lines = Lines::default();
+        lines.add_source(opened, backup);
+        let (what, taken_by) = match self.writes {
+            "archive" => ("the archive", "pg_restore"),
+            "globals" => ("the globals", "psql"),
+            _ => ("SQL", "psql"),
+        };
+        let size = match self.bytes {
+            Some(bytes) => words::size(bytes),
+            None => "how much is not known before".to_owned(),
+        };
+        lines.add("writes", format!("{what}, for {taken_by}; {size}"));
+        lines.add("into", format!("new file {}", self.file.display()));
+        if let Some(program) = &self.pg_restore {
+            lines.add("with", program.words());
+        }
+        if !self.left_out.is_empty() {
+            lines.add("left out", self.left_out.join(", "));
+        }
+        if let Some(parts) = &self.parts {
+            lines.add_parts(parts);
+        }
+        if let Some(problem) = &self.problem {
+            lines.add("missing", problem);
+        }
+        told(context, &lines, self)
+    }
+}
