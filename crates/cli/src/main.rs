@@ -9,6 +9,7 @@ mod arguments;
 mod commands;
 mod context;
 mod error;
+mod fold;
 mod interrupt;
 mod keys;
 mod live;

@@ -7,12 +7,14 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::error::{CliError, chain};
+use crate::fold::fold;
 use crate::live::above;
 
 /// The version of every JSON object that is printed.
@@ -69,13 +71,21 @@ impl Output {
         anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
     }
 
+    /// Lines of data with something set to the left, where they are too long for the
+    /// terminal; what goes on stands `indent` blanks further right. Programs get them whole.
+    pub(crate) fn folded(self, lines: &str, indent: usize) -> String {
+        folded(lines, columns(&io::stdout()), indent)
+    }
+
     /// A line of talk.
     pub(crate) fn say(self, words: impl Display) {
+        let words = talk(words);
         quietly(above(|| writeln!(anstream::stderr(), "{words}")));
     }
 
     /// A question; the answer is typed behind it.
     pub(crate) fn ask(self, question: impl Display) {
+        let question = talk(question);
         let mut stderr = anstream::stderr();
         let ask = || write!(stderr, "{question}").and_then(|()| stderr.flush());
         quietly(above(ask));
@@ -83,31 +93,46 @@ impl Output {
 
     /// Something that should be looked at.
     pub(crate) fn warning(self, words: impl Display) {
-        quietly(above(|| {
-            writeln!(anstream::stderr(), "{WARNING}warning:{WARNING:#} {words}")
-        }));
+        labelled(WARNING, "warning:", words);
     }
 
     /// A failure with its causes and what to do about it.
     pub(crate) fn failure(self, error: &CliError) {
-        above(|| {
-            let mut words = chain(error).into_iter();
-            let first = words.next().unwrap_or_default();
-            quietly(writeln!(
-                anstream::stderr(),
-                "{ERROR}error:{ERROR:#} {first}"
-            ));
-            for cause in words {
-                quietly(writeln!(
-                    anstream::stderr(),
-                    "{ERROR}caused by:{ERROR:#} {cause}"
-                ));
-            }
-            if let Some(hint) = error.hint() {
-                quietly(writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {hint}"));
-            }
-        });
+        for (number, words) in chain(error).into_iter().enumerate() {
+            let label = if number == 0 { "error:" } else { "caused by:" };
+            labelled(ERROR, label, words);
+        }
+        if let Some(hint) = error.hint() {
+            labelled(HINT, "hint:", hint);
+        }
     }
+}
+
+/// A line of talk that says first what it is.
+fn labelled(style: Style, label: &str, words: impl Display) {
+    let told = talk(format_args!("{label} {words}"));
+    let words = told.strip_prefix(label).unwrap_or(&told);
+    quietly(above(|| {
+        writeln!(anstream::stderr(), "{style}{label}{style:#}{words}")
+    }));
+}
+
+/// Talk as it goes to stderr.
+fn talk(words: impl Display) -> String {
+    folded(&words.to_string(), columns(&io::stderr()), 0)
+}
+
+fn folded(text: &str, columns: Option<usize>, indent: usize) -> String {
+    match columns {
+        Some(columns) => fold(text, columns, indent),
+        None => text.to_owned(),
+    }
+}
+
+/// How many columns a terminal has; none where it is none, or does not know.
+fn columns(stream: &impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_col > 0).then_some(size.ws_col.into())
 }
 
 /// Whether data could not be written where it should go.

@@ -76,11 +76,18 @@ pub(crate) enum Align {
 
 /// Rows under headings, columns as wide as they need to be.
 pub(crate) fn table(headings: &[(&str, Align)], rows: &[Vec<String>]) -> String {
+    table_of(headings, rows, usize::MAX)
+}
+
+/// The same, where a cell that is wider than `widest` pushes the rest of its own row to the
+/// right and no other.
+pub(crate) fn table_of(headings: &[(&str, Align)], rows: &[Vec<String>], widest: usize) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let heading = headings.get(column).map_or(0, |(text, _)| text.len());
         cells
             .map(|cell| cell.chars().count())
+            .filter(|length| *length <= widest)
             .max()
             .unwrap_or(0)
             .max(heading)
@@ -142,5 +149,8 @@ mod tests {
         ];
         let told = table(&[("NAME", Align::Left), ("N", Align::Right)], &rows);
         assert_eq!(told, "NAME    N\nä       1\nbcd   100\n");
+        let rows = [vec!["abcde".to_owned(), "1".to_owned()], rows[1].clone()];
+        let told = table_of(&[("NAME", Align::Left), ("N", Align::Right)], &rows, 4);
+        assert_eq!(told, "NAME    N\nabcde    1\nbcd   100\n");
     }
 }

@@ -27,8 +27,10 @@ pub enum RestoreError {
         wanted: String,
         /// The cluster.
         cluster: ClusterName,
-        /// The databases that there are good backups of.
+        /// The databases that there are good backups of, where one was named.
         available: Vec<String>,
+        /// When the oldest good backup of the database was finished, where that is too late.
+        oldest: Option<Timestamp>,
     },
     /// The backup that is meant was deleted.
     #[error("backup {backup} was deleted{}", .how.as_ref().map(|how| format!(" {how}")).unwrap_or_default())]

@@ -17,8 +17,8 @@ use crate::preflight::Problem;
 use crate::{Progress, RestoreError, room};
 
 /// What to do where scratch space cannot be had.
-pub(crate) const WAY_OUT: &str = "make room there, name another directory with --scratch DIR, or \
-     restore with --jobs 1, which needs none";
+pub(crate) const WAY_OUT: &str =
+    "name another directory with --scratch DIR, or restore with --jobs 1, which needs none";
 
 /// A restore with several sessions, which needs scratch space.
 #[derive(Clone, Copy, Debug)]

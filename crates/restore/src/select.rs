@@ -40,10 +40,13 @@ pub fn select<'a>(
         Selection::Id(prefix) => by_id(catalogue, prefix, now)?,
     };
     found.ok_or_else(|| {
-        let databases: BTreeSet<String> = catalogue
-            .complete()
-            .map(|backup| format!("{:?}", backup.database))
-            .collect();
+        let (mut databases, mut oldest) = (BTreeSet::new(), None);
+        if let Selection::Newest { database, .. } = selection {
+            let good = || catalogue.complete();
+            databases.extend(good().map(|backup| format!("{:?}", backup.database)));
+            let of_it = good().filter(|backup| backup.database == *database);
+            oldest = of_it.map(|backup| backup.finished).min();
+        }
         RestoreError::NothingFound {
             wanted: match selection {
                 Selection::Newest {
@@ -58,6 +61,7 @@ pub fn select<'a>(
             },
             cluster: catalogue.cluster.clone(),
             available: databases.into_iter().collect(),
+            oldest,
         }
     })
 }

@@ -173,6 +173,9 @@ fn parts(
     in_force.collect()
 }
 
+/// A value that is longer (a key, an address) does not push all others apart.
+const WIDEST: usize = 40;
+
 fn tell(context: &Context, settings: &Settings, lines: &[Line]) {
     let headings = [
         ("KEY", Align::Left),
@@ -196,7 +199,9 @@ fn tell(context: &Context, settings: &Settings, lines: &[Line]) {
         Some(file) => format!("Configuration: {}\n\n", file.display()),
         None => "Configuration: no file; the environment says enough\n\n".to_owned(),
     };
-    context.output.data(file + &words::table(&headings, &rows));
+    context
+        .output
+        .data(file + &words::table_of(&headings, &rows, WIDEST));
 }
 
 fn origin(origin: &Origin) -> From {

@@ -1,6 +1,7 @@
 //! A command with somebody at its terminal, who watches and answers.
 
 mod dialogue;
+mod narrow;
 mod progress;
 
 use crate::site::{PROGRAM, Ran, Site};

@@ -110,7 +110,14 @@ async fn the_newest_backup_is_restored_unless_an_older_one_is_named() {
     site.run(&restore(&["--database", "app", "--before", &first]))
         .await
         .ended(4)
-        .says(&["found no good backup of database \"app\" that was finished before"]);
+        .says(&[
+            "found no good backup of database \"app\" that was finished before",
+            "the oldest good backup of it was finished at 20",
+        ]);
+    site.run(&restore(&["--backup", "zzzz"]))
+        .await
+        .ended(4)
+        .says(&["no good backup of id \"zzzz\"", "'pgkeep list' shows"]);
     cluster.stop().await;
 }
 

@@ -14,6 +14,12 @@ impl RestoreError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::NothingFound {
+                oldest: Some(oldest),
+                ..
+            } => Some(format!(
+                "the oldest good backup of it was finished at {oldest:.0}"
+            )),
             Self::NothingFound { available, .. } if available.is_empty() => {
                 Some("'pgkeep list' shows what there is".to_owned())
             }

@@ -56,8 +56,10 @@ impl NotThere {
             Self::Table { near, .. } | Self::Schema { near, .. } if near.is_empty() => {
                 "'pgkeep show ID' tells its tables".to_owned()
             }
-            Self::Table { near, .. } => format!("there is {}", near.join(", ")),
-            Self::Schema { near, .. } => format!("there are {}", near.join(", ")),
+            Self::Table { near, .. } | Self::Schema { near, .. } => {
+                let verb = if near.len() == 1 { "is" } else { "are" };
+                format!("there {verb} {}", near.join(", "))
+            }
             Self::Several { all, .. } => format!("name one: {}", all.join(", ")),
             Self::Needs { .. } => "name these with --table too".to_owned(),
         }

@@ -9,6 +9,9 @@ use serde::Serialize;
 use crate::error::sentence;
 use crate::words;
 
+/// How far right what is found begins.
+pub(super) const INDENT: usize = 22;
+
 /// How something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -87,7 +90,11 @@ impl Findings {
             let says = words::printable(&found.says);
             text.push_str(&format!("{word:<9}{:<13}{says}\n", found.subject));
             if let Some(mend) = &found.mend {
-                text.push_str(&format!("{:<22}mend: {}\n", "", words::printable(mend)));
+                text.push_str(&format!(
+                    "{:<INDENT$}mend: {}\n",
+                    "",
+                    words::printable(mend)
+                ));
             }
         }
         text

@@ -54,10 +54,12 @@ pub(crate) async fn run(arguments: &Doctor, context: &Context) -> Result<Exit, C
         )
         .await;
         problems += findings.count(State::Problem);
-        context.output.data(format_args!(
-            "cluster {cluster}\n\n{}\n",
-            findings.describe()
-        ));
+        let described = context
+            .output
+            .folded(&findings.describe(), findings::INDENT);
+        context
+            .output
+            .data(format_args!("cluster {cluster}\n\n{described}\n"));
         examined.push(Examined {
             cluster,
             findings: findings.0,

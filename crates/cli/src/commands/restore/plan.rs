@@ -108,7 +108,9 @@ pub(super) async fn run(
 
 /// Tells people or programs a plan.
 fn told(context: &Context, lines: &Lines, plan: &impl Serialize) -> Result<(), CliError> {
-    context.output.data(&lines.0);
+    context
+        .output
+        .data(context.output.folded(&lines.0, lines::INDENT));
     context.output.json(plan)?;
     context
         .output

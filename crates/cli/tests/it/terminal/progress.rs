@@ -34,6 +34,9 @@ fn set_rate(site: &Site, rate: &str) {
     .unwrap();
 }
 
+/// So many columns that no line is broken.
+const WIDE: u16 = 200;
+
 /// The lines that stay, without their times.
 fn kept(shown: &str) -> Vec<String> {
     let lines = screen(shown).into_iter().filter(|line| !line.is_empty());
@@ -49,7 +52,7 @@ fn kept(shown: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_and_a_restore_show_how_far_they_are_and_leave_only_the_lines_that_stay() {
     let (cluster, site) = world().await;
-    let ran = watched(&site, 60, &[], &BACKUP).await.ended(0);
+    let ran = watched(&site, WIDE, &[], &BACKUP).await.ended(0);
     assert!(ran.stdout.contains("\u{1b}[?7l  app  "), "{ran:#?}");
     let kept_lines = kept(&ran.stdout);
     let [globals, start, end] = kept_lines.as_slice() else {
@@ -60,7 +63,7 @@ async fn a_backup_and_a_restore_show_how_far_they_are_and_leave_only_the_lines_t
     assert!(end.starts_with("dump of \"app\": complete"), "{end:?}");
 
     let restore = crate::site::restore(&["--database", "app", "--as", "again"]);
-    let ran = watched(&site, 60, &[], &restore).await.ended(0);
+    let ran = watched(&site, WIDE, &[], &restore).await.ended(0);
     assert!(ran.stdout.contains("\u{1b}[?7l  again  "), "{ran:#?}");
     let kept_lines = kept(&ran.stdout);
     let [start, end, name] = kept_lines.as_slice() else {
@@ -105,7 +108,7 @@ async fn a_backup_that_waits_for_a_lock_says_for_which() {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_databases_have_a_line_each_and_one_for_all() {
     let (cluster, site) = world().await;
-    let ran = watched(&site, 60, &[], &["backup", "--jobs", "2"]).await;
+    let ran = watched(&site, WIDE, &[], &["backup", "--jobs", "2"]).await;
     let ran = ran.ended(0);
     assert!(ran.stdout.contains("of 2 databases done"), "{ran:#?}");
     for database in ["app", "postgres"] {
@@ -126,7 +129,7 @@ async fn where_no_terminal_obeys_there_are_lines_alone() {
     );
     for term in ["dumb", ""] {
         site.set("TERM", term);
-        let ran = watched(&site, 60, &[], &BACKUP).await.ended(0);
+        let ran = watched(&site, WIDE, &[], &BACKUP).await.ended(0);
         assert!(!ran.stdout.contains('\u{1b}'), "{ran:#?}");
         assert_eq!(ran.stdout.matches("START").count(), 1, "{ran:#?}");
     }

@@ -49,6 +49,9 @@ impl<'a> Missing<'a> {
     }
 }
 
+/// How far right what is told of something begins.
+pub(super) const INDENT: usize = 12;
+
 /// A plan for people.
 #[derive(Default)]
 pub(super) struct Lines(pub(super) String);
