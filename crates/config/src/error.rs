@@ -14,7 +14,7 @@ use crate::origin::Origin;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {}", .path.display())]
+    #[error("cannot read the configuration in {}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -192,6 +192,10 @@ impl ConfigError {
                 None => "the configuration has no cluster or repository of that name".to_owned(),
             }),
             Self::SameVariable { .. } => Some("rename one of them in the file".to_owned()),
+            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
+                "look at --config or PGKEEP_CONFIG, which names it; 'pgkeep init' writes one"
+                    .to_owned(),
+            ),
             Self::Read { .. }
             | Self::Cluster { .. }
             | Self::NotText { .. }

@@ -222,3 +222,16 @@ async fn a_dump_waits_for_a_lock_no_longer_than_configured() {
     site.run(&backup).await.ended(0);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_is_named_and_not_there_is_told_as_such() {
+    let mut site = Site::empty();
+    site.set("PGKEEP_CONFIG", "gone.toml");
+    let path = site.path("gone.toml").display().to_string();
+    site.run(&["list"]).await.ended(1).says(&[
+        &format!("cannot read the configuration in {path}"),
+        "No such file or directory",
+        "--config or PGKEEP_CONFIG",
+        "'pgkeep init' writes one",
+    ]);
+}

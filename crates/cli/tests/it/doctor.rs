@@ -3,7 +3,7 @@
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, socket_of};
+use crate::site::{Site, restore_as_new, socket_of};
 
 /// The findings about a subject, each as state and words.
 fn about(stdout: &str, subject: &str) -> Vec<(String, String)> {
@@ -77,8 +77,19 @@ async fn rights_that_are_missing_are_found_and_the_sql_that_is_printed_gives_the
         rights.iter().all(|(state, _)| state == "good"),
         "{rights:?}"
     );
-    site.run(&["backup"]).await.ended(0);
+    assert_eq!(about(&ran.stdout, "globals")[0].0, "good");
+    let ran = site.run(&["backup"]).await.ended(0);
+    assert!(!ran.stderr.contains("warning"), "{ran:#?}");
     site.run(&["doctor"]).await.ended(0);
+    // What the role has read, a superuser brings back, and it is all that there was.
+    let into = socket_of(&cluster);
+    let back = restore_as_new(&into, &[]);
+    site.run(&back).await.ended(0);
+    let without_names = |dump: String| dump.replace("new", "app");
+    assert_eq!(
+        without_names(cluster.pg_dump_c("new").await),
+        without_names(cluster.pg_dump_c("app").await)
+    );
     cluster.stop().await;
 }
 

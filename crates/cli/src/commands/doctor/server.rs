@@ -153,7 +153,8 @@ async fn passwords(session: &Connection, findings: &mut Findings) {
         Ok(false) => findings.warning(
             "globals",
             "roles can be read without their password hashes",
-            "restored roles need new passwords; hashes are a superuser's to read",
+            "restored roles need new passwords; a superuser reads hashes, and from PostgreSQL 14 \
+             on a role as 'pgkeep doctor --role' makes it, where the hoster lets it",
         ),
         Err(error) => findings.error("globals", &error, error.hint()),
     }
