@@ -6,7 +6,7 @@
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, RunBegin, RunErrors, RunOutcome, Tombstone};
 use pgkeep_format::{Encryption, FormatError, Identities, RecordKind, Verified, VerifyingKey};
-use pgkeep_types::{BackupId, ClusterName, ObjectName};
+use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 use tokio::task::JoinSet;
 
 use crate::{Repository, RepositoryError, records};
@@ -118,6 +118,30 @@ impl Repository {
             Ok(record)
         } else {
             Err(records::misplaced(storage, name))
+        }
+    }
+
+    /// What the `begin` of a run says that counts as nothing: its writer was retired. Nothing
+    /// where it is that no more, or no such record.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub(crate) async fn disowned_begin(
+        &self,
+        name: &ObjectName,
+        cluster: &ClusterName,
+        run: &RunId,
+    ) -> Result<Option<RunBegin>, RepositoryError> {
+        let storage = self.storage.as_ref();
+        let writers = self.writers();
+        let read = records::read(storage, self.id(), RecordKind::Begin, name, &writers).await;
+        match read {
+            Ok(read) => {
+                let begin = read.clear::<RunBegin>().ok();
+                Ok(begin.filter(|begin| begin.cluster == *cluster && begin.run == *run))
+            }
+            Err(RepositoryError::Storage(error)) if !error.is_not_found() => Err(error.into()),
+            Err(_) => Ok(None),
         }
     }
 

@@ -403,11 +403,17 @@ pub enum RepositoryError {
         /// When, by whom and why, where that is known.
         how: Option<String>,
     },
-    /// What to delete could not be told, so nothing was.
-    #[error("nothing was deleted in {location}: {source}")]
+    /// What to delete could not be told, so nothing more was.
+    #[error("{} deleted in {location}: {source}", match .deleted {
+        0 => "nothing was".to_owned(),
+        1 => "1 object was deleted, and nothing more was".to_owned(),
+        objects => format!("{objects} objects were deleted, and nothing more was"),
+    })]
     NotDeleted {
         /// Where the repository is.
         location: String,
+        /// How many objects had been deleted before that.
+        deleted: usize,
         /// Why not.
         source: PlanError,
     },

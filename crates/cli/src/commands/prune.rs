@@ -173,7 +173,7 @@ async fn check_gone(
 }
 
 /// The backup that is meant: one that is there, however damaged, or one that was
-/// deleted before and of which something may be left.
+/// deleted before and of which something may be left, or of which nothing else is known.
 fn find(catalogue: &Catalogue, text: &str) -> Result<BackupId, CliError> {
     let mut attempted = false;
     let there = catalogue.entries.iter().filter_map(|entry| match entry {
@@ -186,6 +186,7 @@ fn find(catalogue: &Catalogue, text: &str) -> Result<BackupId, CliError> {
     });
     let there: BTreeSet<&BackupId> = there.filter(|id| id.is_meant_by(text)).collect();
     let deleted = catalogue.deleted.iter().map(|deleted| &deleted.id);
+    let deleted = deleted.chain(&catalogue.unaccounted);
     let deleted: BTreeSet<&BackupId> = deleted.filter(|id| id.is_meant_by(text)).collect();
     let found = if there.is_empty() { deleted } else { there };
     let mut found = found.into_iter();
@@ -329,7 +330,7 @@ fn tell(
         let objects = words::counted(group.objects, "object");
         let Some(id) = &group.backup else {
             let what = match group.reason {
-                "orphan" => "of no run or backup",
+                "orphan" => "of a host whose key was retired before",
                 "sign" => "signs of life of runs that have ended",
                 _ => "records of what is long over",
             };

@@ -115,8 +115,9 @@ async fn a_prune_removes_the_upload_that_a_killed_backup_was_at() {
     // It may live for all that is known.
     let told = site.run(&["prune"]).await.ended(0).stdout;
     assert!(!told.contains("unfinished"), "{told}");
-    for begin in list_all(&storage, "main/runs/").await.unwrap() {
-        storage.delete(&begin.name).await.unwrap();
+    // Of no known run.
+    for object in list_all(&storage, "main/").await.unwrap() {
+        storage.delete(&object.name).await.unwrap();
     }
     let told = site.run(&["prune", "--dry-run"]).await.ended(0).stdout;
     assert!(told.contains("1 unfinished upload:"), "{told}");

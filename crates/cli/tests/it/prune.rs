@@ -180,6 +180,27 @@ async fn what_a_killed_backup_left_goes_after_a_day_and_not_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_backup_in_half_a_copy_stays_until_it_is_given_up_by_its_id() {
+    let cluster = cluster_with_app().await;
+    let site = Site::of(&cluster).await;
+    let id = site.back_up("app").await;
+    let main = site.path("backups/main");
+    std::fs::remove_dir_all(main.join("runs")).unwrap();
+    std::fs::remove_file(main.join("backups").join(&id).join("backup")).unwrap();
+    age(&site, 24 * 200);
+    let before = site.repository_files();
+    site.run(&["prune"])
+        .await
+        .ended(1)
+        .says(&[&id, &format!("prune --id {id}")]);
+    assert_eq!(site.repository_files(), before);
+    site.run(&["prune", "--id", &id, "--yes"]).await.ended(0);
+    assert!(!main.join("backups").join(&id).exists());
+    site.run(&["prune"]).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backup_whose_tombstone_is_junk_can_be_had_back_or_deleted() {
     let cluster = cluster_with_app().await;
     let site = Site::of(&cluster).await;

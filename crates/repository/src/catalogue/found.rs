@@ -286,6 +286,14 @@ impl Found {
                 entries.push(Entry::Unreadable(lost));
             }
         }
+        let ended = self.outcomes.values().flat_map(|(o, _)| &o.backups);
+        let ended: BTreeSet<&BackupId> = ended.map(|backup| &backup.id).collect();
+        let tells = |id: &&BackupId| {
+            [&told, &begun, &ended]
+                .iter()
+                .any(|known| known.contains(id))
+        };
+        let unaccounted = self.grown.keys().filter(|id| !tells(id)).cloned().collect();
         let databases: BTreeMap<&BackupId, &String> = planned
             .map(|planned| (&planned.id, &planned.database))
             .collect();
@@ -312,6 +320,7 @@ impl Found {
             origins,
             confirmed: whole.map(|backup| backup.id).collect(),
             unbelieved: self.unbelieved,
+            unaccounted,
             newest: self.newest,
         })
     }

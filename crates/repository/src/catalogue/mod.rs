@@ -55,6 +55,8 @@ pub struct Catalogue {
     /// Records that count as nothing: of retired hosts, whose ends do not list them. Of a
     /// backup that its run has planned there is an attempt besides.
     pub unbelieved: Vec<Unreadable>,
+    /// Backups of which objects are there, and neither a record nor anything of a run.
+    pub unaccounted: BTreeSet<BackupId>,
     /// Whether what hosts must read again is sealed to them.
     is_sealed: bool,
     /// Where backups come from that can be read.

@@ -57,7 +57,7 @@ impl Kept {
     /// What runs that may go on have written, and what their parents need: what a run
     /// commits may refer to all of that.
     fn in_the_making(&mut self, outlook: &Outlook<'_>) -> Result<(), PlanError> {
-        for (run, begin) in outlook.living()? {
+        for begin in outlook.living()? {
             self.backups
                 .extend(begin.backups.iter().map(|b| b.id.clone()));
             for parent in parents(begin) {
@@ -69,15 +69,12 @@ impl Kept {
                             problem: problem.clone(),
                         });
                     }
-                    // It went away after the run had ended: look again.
-                    None if run.changed => {
-                        return Err(PlanError::Changed {
+                    None => {
+                        return Err(PlanError::NoParent {
                             run: begin.run.clone(),
+                            object: commit(outlook.seen, parent)?,
                         });
                     }
-                    // Either it was not committed when backups were listed, and its
-                    // own run keeps it; or it went away before this run could use it.
-                    None => {}
                 }
             }
         }
@@ -89,8 +86,13 @@ impl Kept {
     ///
     /// # Errors
     /// `Missing` where its run says that a backup is whole: what it needs is not known.
+    /// `Changed` where a run that was taken for dead has said something meanwhile.
     fn lost(&mut self, outlook: &Outlook<'_>) -> Result<(), PlanError> {
         let records = &outlook.seen.records;
+        let mut runs = outlook.runs.iter();
+        if let Some((run, _)) = runs.find(|(_, run)| run.dead && !run.ended && run.changed) {
+            return Err(PlanError::Changed { run: run.clone() });
+        }
         let is_lost = |id: &BackupId| !records.backups.contains_key(id) && !outlook.is_deleted(id);
         for id in outlook.run_of.keys() {
             if is_lost(id) && outlook.is_confirmed(id) {
@@ -100,8 +102,7 @@ impl Kept {
                 });
             }
         }
-        let unclear = outlook.unclear().flatten();
-        let planned = unclear.flat_map(|begin| &begin.backups);
+        let planned = outlook.unclear().flat_map(|begin| &begin.backups);
         for planned in planned.filter(|planned| is_lost(&planned.id)) {
             self.backups.insert(planned.id.clone());
             // It has referred to nothing else.

@@ -8,11 +8,12 @@
 //! Invariants: nothing is deleted that was not looked at after everything that
 //! makes it deletable had been written; what to delete is decided by [`plan`] and
 //! [`deletions`], pure functions, and by nothing else; a `backup` record goes before anything that
-//! it cites.
+//! it cites, which goes by a look that is begun once that has gone.
 
 mod alive;
 mod confirm;
 mod keep;
+mod look;
 mod outlook;
 mod plan;
 mod refused;

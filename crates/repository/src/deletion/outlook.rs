@@ -140,16 +140,16 @@ impl<'a> Outlook<'a> {
         self.seen.records.begins.get(run)?.as_ref().ok()
     }
 
-    /// The runs that may go on, each with its begin.
+    /// What the runs have begun that may go on.
     ///
     /// # Errors
     /// `Unreadable` where a begin cannot be read: what its run needs is not known.
-    pub(super) fn living(&self) -> Result<Vec<(&RunSeen, &'a RunBegin)>, PlanError> {
+    pub(super) fn living(&self) -> Result<Vec<&'a RunBegin>, PlanError> {
         let living = self.runs.iter().filter(|(_, run)| run.lives());
         let mut begins = Vec::new();
-        for (id, run) in living {
+        for (id, _) in living {
             match self.seen.records.begins.get(id) {
-                Some(Ok(begin)) => begins.push((run, begin)),
+                Some(Ok(begin)) => begins.push(begin),
                 Some(Err(problem)) => {
                     return Err(PlanError::Unreadable {
                         object: names::run(&self.seen.cluster, id, RunRecord::Begin)?,
@@ -164,11 +164,10 @@ impl<'a> Outlook<'a> {
         Ok(begins)
     }
 
-    /// The runs of which nobody knows how they ended, with what they have begun where
-    /// that is known.
-    pub(super) fn unclear(&self) -> impl Iterator<Item = Option<&'a RunBegin>> {
+    /// What the runs have begun of which nobody knows how they ended, where that is known.
+    pub(super) fn unclear(&self) -> impl Iterator<Item = &'a RunBegin> {
         let unclear = self.runs.iter().filter(|(_, run)| run.unclear);
-        unclear.map(|(id, _)| self.begin(id))
+        unclear.filter_map(|(id, _)| self.begin(id))
     }
 
     /// Whether a pruner, or the backup's own writer, has deleted it.
@@ -198,12 +197,10 @@ impl<'a> Outlook<'a> {
         })
     }
 
-    /// Whether nobody will ever say that it is whole: its run was given up.
+    /// Whether its run was taken for dead and has said nothing. Of a run of which nothing
+    /// is there that is not known: the storage may have lost what it said.
     pub(super) fn is_given_up(&self, id: &BackupId) -> bool {
-        match self.run(id) {
-            None => true,
-            Some(run) => !run.ended && (run.dead || !run.begun),
-        }
+        self.run(id).is_some_and(|run| run.dead && !run.ended)
     }
 
     /// Whether all that it needs was listed, as it is cited.

@@ -66,6 +66,16 @@ impl Plan {
     pub fn declares(&self) -> bool {
         !self.dead.is_empty() || !self.tombstones.is_empty()
     }
+
+    /// What may be deleted by what was seen. Where `backup` records go, that is these: all
+    /// else goes by what is seen once they have gone. Who has found one, and begun a backup
+    /// on it, is seen by then; who begins later finds none.
+    #[must_use]
+    pub fn by_this_look(&self) -> &[Deletion] {
+        let stages = self.deletions.chunk_by(|a, b| a.stage == b.stage);
+        let mut commits = stages.filter(|of| of.iter().all(|d| d.stage == Deletion::COMMITS));
+        commits.next().unwrap_or(&self.deletions)
+    }
 }
 
 /// A run that is taken for dead.
@@ -90,6 +100,11 @@ pub struct Deletion {
     pub reason: Reason,
 }
 
+impl Deletion {
+    /// The stage of `backup` records.
+    const COMMITS: u8 = 0;
+}
+
 /// Why an object goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
@@ -99,7 +114,7 @@ pub enum Reason {
     Failed(BackupId),
     /// The run of this backup was cut off.
     Abandoned(BackupId),
-    /// It belongs to nothing.
+    /// It belongs to nothing but what counts as nothing.
     Orphan,
     /// A sign of life of a run that has ended.
     Sign,
@@ -135,7 +150,7 @@ pub fn deletions(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
     let outlook = Outlook::new(seen);
     let kept = Kept::new(&outlook)?;
     let mut plan = Plan::default();
-    of_backups(&outlook, terms, &kept, &mut plan);
+    of_backups(&outlook, terms, &kept, &mut plan)?;
     of_runs(&outlook, terms, &mut plan);
     of_tombstones(&outlook, terms, &mut plan);
     of_uploads(&outlook, terms, &mut plan);
@@ -155,9 +170,16 @@ impl Plan {
     }
 }
 
-fn of_backups(outlook: &Outlook<'_>, terms: &Terms, kept: &Kept, plan: &mut Plan) {
-    // What seems to be of no run may be of one that does not tell its backups.
-    let is_known = outlook.unclear().all(|begin| begin.is_some());
+/// # Errors
+/// `Unaccounted` where something goes by no record: what it is of may be whole but for
+/// records that the storage has lost, and need others.
+fn of_backups(
+    outlook: &Outlook<'_>,
+    terms: &Terms,
+    kept: &Kept,
+    plan: &mut Plan,
+) -> Result<(), PlanError> {
+    let mut unaccounted = BTreeSet::new();
     for object in &outlook.seen.listing.backups {
         let Some((id, is_commit)) = of_backup(&object.name) else {
             plan.foreign.push(object.name.clone());
@@ -167,13 +189,24 @@ fn of_backups(outlook: &Outlook<'_>, terms: &Terms, kept: &Kept, plan: &mut Plan
             continue;
         }
         let reason = reason(outlook, &id);
-        let is_old = terms.is_older(object.modified, terms.grace);
-        if reason == Reason::Orphan && !(is_known && is_old) {
-            continue;
+        if reason == Reason::Orphan {
+            if !outlook.seen.records.disowned.contains(&id) {
+                unaccounted.insert(id);
+                continue;
+            }
+            if !terms.is_older(object.modified, terms.grace) {
+                continue;
+            }
         }
         // Readers that find no commit look for nothing else.
-        let stage = if is_commit { 0 } else { 1 };
+        let stage = if is_commit { Deletion::COMMITS } else { 1 };
         plan.delete(object, stage, reason);
+    }
+    match unaccounted.is_empty() {
+        true => Ok(()),
+        false => Err(PlanError::Unaccounted {
+            backups: unaccounted,
+        }),
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! Invariant: each reason names what is in the way, and the way out.
 
+use std::collections::BTreeSet;
+
+use pgkeep_format::names::{self, Place};
 use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId};
 
 /// Why it cannot be told what to delete.
@@ -25,6 +28,24 @@ pub enum PlanError {
         /// The backup.
         backup: BackupId,
         /// Its record.
+        object: ObjectName,
+    },
+    /// There are objects of backups of which neither the record is there nor anything of a
+    /// run: what they need of others is not known, nor whether they were whole.
+    #[error(
+        "what {} needs cannot be told: objects of it are there, and neither its record 'backup' \
+         nor anything of a run that made it", listed(.backups)
+    )]
+    Unaccounted {
+        /// The backups.
+        backups: BTreeSet<BackupId>,
+    },
+    /// The parent of a run that goes on has no record: what the run may refer to is not known.
+    #[error("what run {run}, which goes on, refers to cannot be told: {object} is not there")]
+    NoParent {
+        /// The run.
+        run: RunId,
+        /// The parent's record.
         object: ObjectName,
     },
     /// A run refers to a backup that should be deleted.
@@ -60,13 +81,28 @@ pub enum PlanError {
     Name(#[from] ObjectNameError),
 }
 
+/// So many backups are named at most.
+const NAMED: usize = 10;
+
+fn listed(backups: &BTreeSet<BackupId>) -> String {
+    let named = backups.iter().take(NAMED).map(BackupId::to_string);
+    let named = named.collect::<Vec<_>>().join(", ");
+    match (backups.len(), backups.len().saturating_sub(NAMED)) {
+        (1, _) => format!("backup {named}"),
+        (_, 0) => format!("each of the backups {named}"),
+        (_, more) => format!("each of the backups {named} and {more} more"),
+    }
+}
+
 impl PlanError {
     /// Whether another look may come to something else; `before` is what the last one did.
     pub(super) fn may_pass(&self, before: Option<&Self>) -> bool {
         match self {
             Self::Changed { .. } | Self::Gone { .. } => true,
-            // Somebody may just have deleted it: then its tombstone is seen next time.
-            Self::Missing { .. } => before != Some(self),
+            // Somebody may just have deleted it, or the run may have ended: that is seen then.
+            Self::Missing { .. } | Self::Unaccounted { .. } | Self::NoParent { .. } => {
+                before != Some(self)
+            }
             Self::Unreadable { .. }
             | Self::InUse { .. }
             | Self::InTheMaking { .. }
@@ -78,9 +114,23 @@ impl PlanError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Unreadable { .. } => {
-                "use a newer pgkeep where it is a newer one's; where it is damaged for good, \
-                 delete that backup with 'pgkeep prune --id ID'"
+            Self::Unreadable { object, .. } => match names::place(object) {
+                Some(Place::Run(..)) => {
+                    "use a newer pgkeep where it is a newer one's; where it is damaged for good, \
+                     wait: the run is taken for dead a day after its last sign of life"
+                }
+                _ => {
+                    "use a newer pgkeep where it is a newer one's; where it is damaged for good, \
+                     delete that backup with 'pgkeep prune --id ID'"
+                }
+            },
+            Self::Unaccounted { backups } => {
+                let ids: Vec<String> = backups.iter().map(|id| format!("--id {id}")).collect();
+                return Some(format!(
+                    "bring what is missing back from another copy of the repository, runs/ \
+                     first; what is nobody's or lost for good is given up with 'pgkeep prune {}'",
+                    ids.join(" ")
+                ));
             }
             Self::Missing { backup, object } => {
                 return Some(format!(
@@ -88,7 +138,9 @@ impl PlanError {
                      none, give that backup up with 'pgkeep prune --id {backup}'"
                 ));
             }
-            Self::InUse { .. } | Self::InTheMaking { .. } => "wait until it has ended",
+            Self::InUse { .. } | Self::InTheMaking { .. } | Self::NoParent { .. } => {
+                "wait until it has ended"
+            }
             Self::Changed { .. } | Self::Gone { .. } => "try again",
             Self::Name(_) => return None,
         };

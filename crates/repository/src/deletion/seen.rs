@@ -48,6 +48,8 @@ pub struct Records {
     pub tombstones: BTreeMap<BackupId, bool>,
     /// Records that count as nothing: of retired hosts, whose ends do not list them.
     pub nothing: BTreeSet<ObjectName>,
+    /// The backups that a `begin` among these names as its own.
+    pub disowned: BTreeSet<BackupId>,
 }
 
 /// What a pruner goes by.

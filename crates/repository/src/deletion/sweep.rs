@@ -1,4 +1,5 @@
-//! The pruner's side: look, declare, look again, delete.
+//! The pruner's side: look, declare, look again, delete `backup` records, look again,
+//! delete the rest.
 //!
 //! Invariants: what was declared is durable before anything is looked at again; may
 //! be ended anywhere, and the next one finishes what was left.
@@ -16,15 +17,12 @@ use pgkeep_types::{BackupId, ClusterName, ObjectName, Random, Timestamp};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
+use super::look::LOOKS;
 use super::plan::{Deletion, Plan, Terms, deletions, plan};
-use super::refused::PlanError;
-use super::seen::{Listing, Records, Seen};
-use crate::cluster_records::ClusterRecord;
+use super::seen::Seen;
 use crate::create::drawn;
 use crate::{Repository, RepositoryError, WriteAccess};
 
-/// How often it is looked again where something changed meanwhile.
-const LOOKS: usize = 8;
 /// How many objects are deleted at once.
 const PARALLEL: usize = 16;
 /// What the objects begin with that tell the storage's now.
@@ -92,7 +90,7 @@ impl Repository {
         cluster: &ClusterName,
         terms: Terms,
     ) -> Result<Prune, RepositoryError> {
-        let looked = self.look_until(cluster, |seen| {
+        let looked = self.look_until(cluster, 0, |seen| {
             let first = plan(seen, &terms)?;
             let preview = match first.declares() {
                 false => first.clone(),
@@ -110,111 +108,6 @@ impl Repository {
         })
     }
 
-    /// Looks again and again until what was seen can be decided upon.
-    async fn look_until<T>(
-        &self,
-        cluster: &ClusterName,
-        decide: impl Fn(&Seen) -> Result<T, PlanError>,
-    ) -> Result<T, RepositoryError> {
-        let mut looks = 0;
-        let mut before = None;
-        loop {
-            looks += 1;
-            let again = match self.look(cluster).await?.and_then(|seen| decide(&seen)) {
-                Ok(decided) => return Ok(decided),
-                Err(error) => error,
-            };
-            if !again.may_pass(before.as_ref()) || looks >= LOOKS {
-                return Err(self.not_deleted(again));
-            }
-            before = Some(again);
-        }
-    }
-
-    fn not_deleted(&self, source: PlanError) -> RepositoryError {
-        RepositoryError::NotDeleted {
-            location: self.location(),
-            source,
-        }
-    }
-
-    /// Makes the listings, and reads what they name; the inner error where a record
-    /// went away meanwhile.
-    async fn look(
-        &self,
-        cluster: &ClusterName,
-    ) -> Result<Result<Seen, PlanError>, RepositoryError> {
-        let storage = self.storage.as_ref();
-        let mut listing = Listing {
-            runs: list_all(storage, &names::runs(cluster)).await?,
-            tombstones: list_all(storage, &names::tombstones(cluster)).await?,
-            backups: list_all(storage, &names::backups(cluster)).await?,
-            ..Listing::default()
-        };
-        match list_unfinished(storage, &format!("{cluster}/")).await {
-            Ok(unfinished) => listing.unfinished = unfinished,
-            Err(error) if error.is_transient() => return Err(error.into()),
-            // Not every server can tell, and not everybody may ask.
-            Err(error) => listing.unfinished_unknown = Some(error.to_string()),
-        }
-        listing.runs_again = list_all(storage, &names::runs(cluster)).await?;
-        let read = self
-            .cluster_records(listing.records(), &Identities::default())
-            .await?;
-        let mut records = Records::default();
-        for (object, place, record) in read {
-            use names::Place as P;
-            let problem = match record {
-                Ok(ClusterRecord::Begin(begin)) => {
-                    records.begins.insert(begin.run.clone(), Ok(begin));
-                    continue;
-                }
-                Ok(ClusterRecord::Outcome(outcome, _)) => {
-                    records.outcomes.insert(outcome.run.clone(), outcome);
-                    continue;
-                }
-                Ok(ClusterRecord::Backup(record, _)) => {
-                    records.backups.insert(record.id.clone(), Ok(*record));
-                    continue;
-                }
-                Ok(ClusterRecord::Tombstone(tombstone)) => {
-                    records.tombstones.insert(tombstone.backup, true);
-                    continue;
-                }
-                Err(RepositoryError::Storage(error)) if error.is_not_found() => {
-                    return Ok(Err(PlanError::Gone { object }));
-                }
-                Err(error) if error.is_about_nothing() => {
-                    records.nothing.insert(object);
-                    continue;
-                }
-                Err(error @ (RepositoryError::Storage(_) | RepositoryError::GivenUp)) => {
-                    return Err(error);
-                }
-                Err(error) => error.to_string(),
-            };
-            match place {
-                P::Run(_, run, RunRecord::Begin) => {
-                    records.begins.insert(run, Err(problem));
-                }
-                P::Backup(_, id, _) => {
-                    records.backups.insert(id, Err(problem));
-                }
-                P::Tombstone(_, id) => {
-                    records.tombstones.insert(id, false);
-                }
-                P::Run(..) | P::Alive(..) | P::Pack(..) | P::Index(..) => {}
-            }
-        }
-        Ok(Ok(Seen {
-            cluster: cluster.clone(),
-            listing,
-            records,
-        }))
-    }
-}
-
-impl Repository {
     async fn discard(
         &self,
         unfinished: &[Unfinished],
@@ -252,32 +145,21 @@ impl Prune {
         pruner: Pruner<'_>,
         mut told: impl FnMut(&Deletion),
     ) -> Result<Swept, RepositoryError> {
-        let plan = if self.first.declares() {
+        let decide = |seen: &Seen| deletions(seen, &self.terms);
+        let look = |deleted| (self.repository).look_until(&self.cluster, deleted, decide);
+        let mut plan = self.first.clone();
+        if plan.declares() {
             self.declare(pruner).await?;
-            let decide = |seen: &Seen| deletions(seen, &self.terms);
-            self.repository.look_until(&self.cluster, decide).await?
-        } else {
-            self.first
-        };
+            plan = look(0).await?;
+        }
         let mut swept = Swept::default();
-        for stage in plan.deletions.chunk_by(|a, b| a.stage == b.stage) {
-            let mut deleting = JoinSet::new();
-            let mut waiting = stage.iter();
-            loop {
-                while deleting.len() < PARALLEL
-                    && let Some(next) = waiting.next()
-                {
-                    let storage = Arc::clone(&self.repository.storage);
-                    deleting.spawn(delete(storage, next.clone()));
-                }
-                let Some(ended) = deleting.join_next().await else {
-                    break;
-                };
-                let gone = ended.map_err(|_| RepositoryError::GivenUp)??;
-                swept.objects += 1;
-                swept.bytes += gone.size;
-                told(&gone);
+        for _ in 0..LOOKS {
+            let deletions = plan.by_this_look();
+            self.delete(deletions, &mut swept, &mut told).await?;
+            if deletions.len() == plan.deletions.len() {
+                break;
             }
+            plan = look(swept.objects).await?;
         }
         let before = self.terms.now - self.terms.grace;
         let storage = self.repository.storage.as_ref();
@@ -302,6 +184,35 @@ impl Prune {
         let backups = names::backups(&self.cluster);
         storage.remove_empty_folders(&backups).await?;
         Ok(swept)
+    }
+
+    /// Deletes, stage by stage.
+    async fn delete(
+        &self,
+        deletions: &[Deletion],
+        swept: &mut Swept,
+        mut told: impl FnMut(&Deletion),
+    ) -> Result<(), RepositoryError> {
+        for stage in deletions.chunk_by(|a, b| a.stage == b.stage) {
+            let mut deleting = JoinSet::new();
+            let mut waiting = stage.iter();
+            loop {
+                while deleting.len() < PARALLEL
+                    && let Some(next) = waiting.next()
+                {
+                    let storage = Arc::clone(&self.repository.storage);
+                    deleting.spawn(delete(storage, next.clone()));
+                }
+                let Some(ended) = deleting.join_next().await else {
+                    break;
+                };
+                let gone = ended.map_err(|_| RepositoryError::GivenUp)??;
+                swept.objects += 1;
+                swept.bytes += gone.size;
+                told(&gone);
+            }
+        }
+        Ok(())
     }
 
     /// Writes down what must be known before anything is looked at again.

@@ -147,6 +147,38 @@ async fn what_a_run_leaves_whose_key_was_retired_is_a_failed_attempt_and_litter(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_leaves_that_was_begun_after_the_end_of_its_key_is_litter() {
+    for killed in [false, true] {
+        let mut world = World::sealed().await;
+        let first = world.host.clone();
+        world.host = add_host(&world, 2).await;
+        let repository = world.open().await.unwrap();
+        let access = repository.write_access(&world.host).unwrap();
+        retire(&world, &world.host.fingerprint()).await.unwrap();
+        let run = repository.begin(&access, world.plan(None)).await.unwrap();
+        let id = run.planned()[0].id.clone();
+        let error = world.back_up_in_run(run, &dump(b"late"), limits()).await;
+        assert!(error.unwrap_err().to_string().contains("retired"));
+        if killed {
+            let commit = names::backup(&main(), &id, names::BackupPart::Backup).unwrap();
+            world.memory.replace(&commit, None);
+        }
+        world.host = first;
+        let of_it = || {
+            let names = world.memory.names().into_iter();
+            let of_it = names.filter(|name| name.as_str().contains("main/"));
+            of_it.count()
+        };
+        let before = of_it();
+        prune(&world, &[]).await.unwrap();
+        assert_eq!(of_it(), before);
+        world.storage_clock.advance(SignedDuration::from_hours(25));
+        prune(&world, &[]).await.unwrap();
+        assert_eq!(of_it(), 0, "{:?}", world.memory.names());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_goes_because_the_end_of_a_key_is_not_there_or_lists_another_record() {
     let mut world = World::sealed().await;
     let first = world.host.clone();

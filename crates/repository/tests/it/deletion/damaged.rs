@@ -28,6 +28,16 @@ fn take_away(world: &World, name: &str) -> (ObjectName, Bytes) {
     (name, bytes)
 }
 
+/// As in a copy that was made of `backups/` and `tombstones/` alone.
+fn lose_runs(world: &World) {
+    for name in names(world)
+        .iter()
+        .filter(|name| name.starts_with("main/runs/"))
+    {
+        take_away(world, name);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_goes_while_the_record_is_missing_of_a_backup_that_its_run_calls_whole() {
     let world = World::unencrypted().await;
@@ -128,16 +138,77 @@ async fn what_a_backup_needs_stays_whose_record_is_missing_and_whose_outcome_can
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn objects_of_no_known_run_stay_while_it_is_not_known_of_which_backups_a_run_was() {
+async fn nothing_goes_while_objects_are_there_of_which_neither_a_record_nor_a_run_tells() {
     let world = World::unencrypted().await;
-    let record = world.back_up(&content(1000, 1)).await.unwrap();
-    damage_outcome(&world, &record);
-    take_away(&world, &format!("main/runs/{}/begin", record.run));
-    let (commit, copy) = take_away(&world, &format!("main/backups/{}/backup", record.id));
-    world.storage_clock.advance(DAY * 2);
+    let bytes = content(1_500_000, 1);
+    let old = world.back_up(&bytes).await.unwrap();
+    let new = world.back_up_on(&old, &bytes).await.unwrap();
+    let other = world.back_up(&content(1000, 2)).await.unwrap();
+    // Its packs are there for the sake of the new one alone.
+    prune(&world, &[&old.id]).await.unwrap();
+    lose_runs(&world);
+    let (record, copy) = take_away(&world, &format!("main/backups/{}/backup", new.id));
+    world.storage_clock.advance(DAY * 100);
+
+    let before = names(&world);
+    for chosen in [vec![], vec![&other.id]] {
+        let error = prune(&world, &chosen).await.unwrap_err();
+        let source = match &error {
+            RepositoryError::NotDeleted { source, .. } => source,
+            other => panic!("{other}"),
+        };
+        let backups = [new.id.clone()].into();
+        assert_eq!(*source, PlanError::Unaccounted { backups });
+        assert!(error.to_string().contains(new.id.as_str()), "{error}");
+        let hint = error.hint().unwrap();
+        assert!(hint.contains(&format!("prune --id {}", new.id)), "{hint}");
+        assert_eq!(names(&world), before);
+    }
+    assert_eq!(world.catalogue().await.unaccounted, [new.id.clone()].into());
+
+    world.memory.replace(&record, Some(copy));
     prune(&world, &[]).await.unwrap();
-    world.memory.replace(&commit, Some(copy));
-    assert!(world.read_back(&record).await.unwrap() == content(1000, 1));
+    assert!(world.read_back(&new).await.unwrap() == bytes);
+    world.memory.replace(&record, None);
+    prune(&world, &[&new.id]).await.unwrap();
+    assert!(names_of(&world, &new.id).is_empty());
+    assert!(names_of(&world, &old.id).is_empty());
+    assert!(world.read_back(&other).await.unwrap() == content(1000, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_half_a_copy_nothing_goes_of_a_backup_of_which_a_pack_is_missing() {
+    let world = World::unencrypted().await;
+    let bytes = content(1_500_000, 1);
+    let record = world.back_up(&bytes).await.unwrap();
+    lose_runs(&world);
+    let (pack, copy) = take_away(&world, &format!("main/backups/{}/packs/0", record.id));
+    let before = names(&world);
+    for _ in 0..2 {
+        world.storage_clock.advance(DAY * 100);
+        prune(&world, &[]).await.unwrap();
+        assert_eq!(names(&world), before);
+    }
+    world.memory.replace(&pack, Some(copy));
+    assert!(world.read_back(&record).await.unwrap() == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_run_left_stays_where_its_begin_was_lost_and_goes_once_it_is_given_up() {
+    let world = World::unencrypted().await;
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let run = repository.begin(&access, world.plan(None)).await.unwrap();
+    let id = run.planned()[0].id.clone();
+    drop(run);
+    let pack = object(&format!("main/backups/{id}/packs/0"));
+    world.memory.replace(&pack, Some(Bytes::from_static(b"x")));
+    lose_runs(&world);
+    world.storage_clock.advance(DAY * 2);
+    prune(&world, &[]).await.unwrap_err();
+    prune(&world, &[&id]).await.unwrap();
+    assert!(names_of(&world, &id).is_empty());
+    prune(&world, &[]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,4 +227,25 @@ async fn a_damaged_backup_is_no_attempt_where_the_outcome_of_its_run_cannot_be_r
     let attempts = catalogue.entries.iter();
     let attempts = attempts.filter(|entry| matches!(entry, Entry::Attempt(_)));
     assert_eq!(attempts.count(), 0, "{catalogue:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_begin_that_cannot_be_read_stops_prunes_until_its_run_is_taken_for_dead() {
+    let world = World::unencrypted().await;
+    let whole = world.back_up(b"whole").await.unwrap();
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let run = repository.begin(&access, world.plan(None)).await.unwrap();
+    let begin = object(&format!("main/runs/{}/begin", run.id()));
+    drop(run);
+    let junk = Bytes::from_static(b"junk");
+    world.memory.replace(&begin, Some(junk));
+    let error = prune(&world, &[&whole.id]).await.unwrap_err();
+    assert!(error.to_string().contains(begin.as_str()), "{error}");
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("taken for dead a day after"), "{hint}");
+    assert!(!hint.contains("--id"), "{hint}");
+    world.storage_clock.advance(DAY * 2);
+    prune(&world, &[&whole.id]).await.unwrap();
+    assert!(names_of(&world, &whole.id).is_empty());
 }

@@ -4,6 +4,7 @@
 mod damaged;
 mod faults;
 pub(crate) mod gate;
+mod looks;
 mod model;
 mod rules;
 mod schedules;
@@ -15,9 +16,11 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use jiff::SignedDuration;
 use pgkeep_format::cut::Cutting;
+use pgkeep_format::records::Tombstone;
+use pgkeep_format::{self as format, Envelope, RecordKind};
 use pgkeep_repository::deletion::{Pruner, Swept, Terms};
 use pgkeep_repository::{Repository, RepositoryError};
-use pgkeep_types::{BackupId, Clock, Timestamp};
+use pgkeep_types::{BackupId, Clock, ObjectName, Timestamp};
 
 use crate::world::{World, main};
 
@@ -61,6 +64,27 @@ pub(crate) async fn prune(world: &World, chosen: &[&BackupId]) -> Result<Swept, 
     let repository = world.open().await?;
     let now = repository.storage_now(&world.random).await?;
     prune_in(world, &repository, terms(now, chosen)).await
+}
+
+/// A tombstone of a backup, as a prune writes it.
+fn tombstone(world: &World, id: &BackupId) -> (ObjectName, Bytes) {
+    let name = format::names::tombstone(&main(), id).unwrap();
+    let envelope = Envelope {
+        repository: world.trust.repository,
+        name: &name,
+        kind: RecordKind::Tombstone,
+    };
+    let tombstone = Tombstone {
+        backup: id.clone(),
+        cluster: main(),
+        deleted: world.clock.now(),
+        host: "db1".to_owned(),
+        pgkeep: "0.0.0".to_owned(),
+        reason: "it was chosen".to_owned(),
+    };
+    let bytes = envelope.write(&tombstone, None, &world.host.signer);
+    let bytes = Bytes::from(bytes.unwrap());
+    (name, bytes)
 }
 
 /// The names of all objects below the cluster's folder.

@@ -8,7 +8,7 @@ use pgkeep_repository::deletion::PlanError;
 use pgkeep_repository::{Attempt, Catalogue, Entry, RepositoryError, Run};
 use pgkeep_types::{Clock, ObjectName, Timestamp};
 
-use super::{DAY, dump, names, names_of, prune};
+use super::{DAY, dump, names, names_of, prune, tombstone};
 use crate::world::{World, content, limits, main};
 
 /// A backup, and one that refers to it and has something new.
@@ -250,18 +250,40 @@ async fn what_is_no_object_of_a_repository_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn objects_of_no_run_go_only_when_they_are_old() {
+async fn what_a_killed_run_left_goes_a_day_after_its_last_sign_of_life() {
     let world = World::unencrypted().await;
-    let pack: ObjectName = "main/backups/20261120T030000Z-7k3m9q2x/packs/0"
-        .parse()
-        .unwrap();
+    let run = begin(&world, None).await;
+    let id = run.planned()[0].id.clone();
+    drop(run);
+    let pack: ObjectName = format!("main/backups/{id}/packs/0").parse().unwrap();
     let bytes = bytes::Bytes::from_static(b"half");
     world.memory.replace(&pack, Some(bytes));
     prune(&world, &[]).await.unwrap();
-    assert_eq!(names(&world).len(), 1);
+    assert_eq!(names_of(&world, &id).len(), 1);
     world.storage_clock.advance(DAY * 2);
     prune(&world, &[]).await.unwrap();
-    assert!(names(&world).is_empty());
+    assert!(names_of(&world, &id).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_goes_while_a_run_goes_on_whose_parent_has_no_record() {
+    let world = World::unencrypted().await;
+    let (_, _, parent, _) = two_backups(&world).await;
+    let run = begin(&world, Some(&parent)).await;
+    let (name, bytes) = tombstone(&world, &parent.id);
+    world.memory.replace(&name, Some(bytes));
+    let record = format!("main/backups/{}/backup", parent.id);
+    world.memory.replace(&record.parse().unwrap(), None);
+    let before = names(&world);
+    let error = prune(&world, &[]).await.unwrap_err();
+    let words = error.to_string();
+    assert!(words.contains(&record), "{words}");
+    assert!(words.contains(run.id().as_str()), "{words}");
+    assert_eq!(names(&world), before);
+    drop(run);
+    world.storage_clock.advance(DAY * 2);
+    prune(&world, &[]).await.unwrap();
+    assert!(names_of(&world, &parent.id).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

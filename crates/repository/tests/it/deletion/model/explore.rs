@@ -1,13 +1,14 @@
 //! Going through states: all of them, or one random way after another.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 
 use pgkeep_testkit::SeededRandom;
 
 use super::Setting;
-use super::planner::{Answer, Planner, Question};
-use super::state::{BACKUPS, Kind, Objects, State};
+use super::leftovers::Leftovers;
+use super::planner::Planner;
+use super::state::State;
 use super::steps::successors;
 
 /// What an exploration came to.
@@ -37,7 +38,7 @@ fn explore(
     setting: &Setting,
     mut wrong: impl FnMut(&Planner, &State) -> Option<String>,
 ) -> Explored {
-    let planner = Planner::default();
+    let planner = Planner::new(setting.without);
     let start = State::start(setting);
     // States are told apart by 64 bits of their hash: two of a million are mixed up
     // once in tens of millions of explorations.
@@ -65,7 +66,7 @@ fn explore(
 
 /// Goes random ways to their ends, until something is wrong.
 pub(super) fn walks(setting: &Setting, seed: u64, ways: usize) -> Explored {
-    let planner = Planner::default();
+    let planner = Planner::new(setting.without);
     let mut left = Leftovers::default();
     let random = SeededRandom::new(seed);
     let mut states = 0;
@@ -139,72 +140,4 @@ impl Hasher for Mixed {
     fn write_isize(&mut self, number: isize) {
         self.write_u64(number.cast_unsigned() as u64);
     }
-}
-
-/// What sweeps leave when everybody has stopped where they are, for ever.
-#[derive(Default)]
-struct Leftovers(HashSet<(Objects, Question, u8)>);
-
-impl Leftovers {
-    fn wrong(&mut self, planner: &Planner, state: &State) -> Option<String> {
-        let question = Question::new(state, Default::default());
-        let good = state.good & !state.deleted;
-        if !self.0.insert((state.objects, question, good)) {
-            return None;
-        }
-        let mut quiet = state.clone();
-        // Once to delete, once to forget what was deleted, once to forget that.
-        for _ in 0..6 {
-            sweep(planner, question, &mut quiet);
-        }
-        let litter = litter(&quiet);
-        let wrong = quiet.wrong().map(str::to_owned);
-        wrong.or_else(|| (!litter.is_empty()).then(|| format!("{litter:?} stay for ever")))
-    }
-}
-
-/// A sweep that nobody disturbs, long afterwards.
-fn sweep(planner: &Planner, mut question: Question, state: &mut State) {
-    for _ in 0..2 {
-        let of = |kinds: &[Kind]| state.objects.within(Objects::of_kinds(kinds));
-        let runs = of(&[Kind::Begin, Kind::Dead, Kind::Complete, Kind::Failed]);
-        let backups = of(&[Kind::Commit, Kind::Pack]);
-        question.seen = [runs, of(&[Kind::Tombstone]), backups, runs];
-        question.silent = 0b111;
-        question.forget = true;
-        let Answer::Plan(plan) = planner.ask(question) else {
-            return;
-        };
-        let plan = planner.plan(plan);
-        if plan.declare.is_empty() {
-            for (kind, backup) in &plan.delete {
-                state.objects = state.objects.without(Objects::one(*kind, *backup));
-            }
-            return;
-        }
-        for (kind, backup) in &plan.declare {
-            state.objects = state.objects.and(Objects::one(*kind, *backup));
-        }
-    }
-}
-
-/// What is there and belongs to no backup that is there.
-fn litter(state: &State) -> Vec<(Kind, usize)> {
-    let kept = (0..BACKUPS).filter(|b| {
-        let has = |kind| state.objects.has(kind, *b);
-        has(Kind::Commit) && !has(Kind::Tombstone) && !has(Kind::Failed) && state.is_whole(*b)
-    });
-    let kept: BTreeSet<usize> = kept.collect();
-    let needed = kept.iter().fold(0, |needs, b| needs | state.needs(*b));
-    let named: BTreeSet<usize> = kept.iter().filter_map(|b| state.parent(*b)).collect();
-    let stays = |(kind, backup): &(Kind, usize)| match kind {
-        Kind::Pack => needed & (1 << backup) != 0,
-        Kind::Commit => kept.contains(backup),
-        // For as long as anything is left that they tell of.
-        Kind::Begin | Kind::Dead | Kind::Complete | Kind::Failed => {
-            kept.contains(backup) || needed & (1 << backup) != 0
-        }
-        Kind::Tombstone => needed & (1 << backup) != 0 || named.contains(backup),
-    };
-    state.objects.each().filter(|o| !stays(o)).collect()
 }

@@ -7,10 +7,15 @@
 //! whatever any clock says. What a pruner does is decided by the program's own
 //! planner.
 //!
+//! The storage may lose one record, at any moment: a `begin`, an `outcome`, a tombstone or
+//! a `backup` is gone, or can no longer be read.
+//!
 //! Whether a storage creates only what is absent makes no difference to any state: the
 //! only objects that two may write, tombstones and `dead`, count by being there.
 
 mod explore;
+mod leftovers;
+mod losses;
 mod planner;
 mod pruning;
 mod state;
@@ -20,7 +25,6 @@ mod tests;
 /// Parts of the protocol that are left out, to see that the model notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Without {
-    Nothing,
     /// A pruner deletes by what it saw before it declared anything.
     SecondLook,
     /// Runs are listed before backups only.
@@ -41,6 +45,14 @@ enum Without {
     ConfirmedParent,
     /// Pruners do not spare what the parents of runs need.
     ParentsSpared,
+    /// What belongs to no run that is known goes.
+    UnaccountedStays,
+    /// A backup without a record is one that failed, whatever its run says.
+    MissingStops,
+    /// A parent without a record is none.
+    NoParentStops,
+    /// A pruner does not look again once `backup` records have gone.
+    LookAfterCommits,
 }
 
 /// How a listing passes by the objects.
@@ -63,5 +75,15 @@ struct Setting {
     sweeps: u8,
     reader: bool,
     listings: Listings,
-    without: Without,
+    /// The kinds of records of which the storage may lose one.
+    losses: &'static [state::Kind],
+    /// Of the backup that is there from the start only its own folder was copied.
+    half: bool,
+    without: &'static [Without],
+}
+
+impl Setting {
+    fn lacks(&self, part: Without) -> bool {
+        self.without.contains(&part)
+    }
 }

@@ -7,15 +7,18 @@ use std::rc::Rc;
 
 use jiff::SignedDuration;
 use pgkeep_format::Hash;
-use pgkeep_format::names::{self, BackupPart, RunRecord};
+use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, Need, Outcome, PackSummary, PlannedBackup,
     RecordHashes, RunBegin, RunOutcome,
 };
-use pgkeep_repository::deletion::{Listing, PlanError, Records, Seen, Terms, deletions, plan};
+use pgkeep_repository::deletion::{
+    Deletion, Listing, PlanError, Records, Seen, Terms, deletions, plan,
+};
 use pgkeep_storage::ObjectMeta;
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId, Timestamp};
 
+use super::Without;
 use super::explore::Mixed;
 use super::state::{BACKUPS, Kind, Objects, State};
 
@@ -24,12 +27,16 @@ use super::state::{BACKUPS, Kind, Objects, State};
 pub(super) struct Planned {
     pub(super) declare: Vec<(Kind, usize)>,
     pub(super) delete: Vec<(Kind, usize)>,
+    /// What goes as well, if it still may after another look.
+    pub(super) later: Vec<(Kind, usize)>,
 }
 
 /// What a plan follows from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Question {
     pub(super) seen: [Objects; 4],
+    /// Records that could not be read.
+    pub(super) unread: Objects,
     pub(super) chosen: Option<u8>,
     /// Whether everything was declared before.
     pub(super) declared: bool,
@@ -47,6 +54,7 @@ impl Question {
         let parent = |b| state.parent(b).and_then(|p| u8::try_from(p).ok());
         Self {
             seen,
+            unread: Objects::default(),
             chosen: None,
             declared: false,
             silent: 0,
@@ -63,18 +71,30 @@ pub(super) enum Answer {
     /// This plan of the book.
     Plan(u32),
     LookAgain,
-    Refused,
+    /// To look again, or to stop; and the backups that it may be asked to give up.
+    Doubt(u8),
+    /// To stop; likewise.
+    Refused(u8),
 }
 
 /// Asks the planner, each question once.
-#[derive(Default)]
 pub(super) struct Planner {
+    without: &'static [Without],
     answers: RefCell<HashMap<Question, Answer, BuildHasherDefault<Mixed>>>,
     plans: RefCell<Vec<Rc<Planned>>>,
     numbers: RefCell<HashMap<Planned, u32>>,
 }
 
 impl Planner {
+    pub(super) fn new(without: &'static [Without]) -> Self {
+        Self {
+            without,
+            answers: RefCell::default(),
+            plans: RefCell::default(),
+            numbers: RefCell::default(),
+        }
+    }
+
     pub(super) fn plan(&self, number: u32) -> Rc<Planned> {
         Rc::clone(&self.plans.borrow()[number as usize])
     }
@@ -83,10 +103,20 @@ impl Planner {
         if let Some(answer) = self.answers.borrow().get(&question) {
             return *answer;
         }
-        let answer = match asked(question) {
+        let answer = match asked(question, self.without) {
             Ok(planned) => Answer::Plan(self.number(planned)),
             Err(PlanError::Changed { .. } | PlanError::Gone { .. }) => Answer::LookAgain,
-            Err(_) => Answer::Refused,
+            Err(PlanError::Missing { backup, .. }) => Answer::Doubt(1 << number_of(&backup)),
+            Err(PlanError::Unaccounted { backups }) => {
+                let numbers = backups.iter().map(number_of);
+                Answer::Doubt(numbers.fold(0, |all, number| all | 1 << number))
+            }
+            Err(PlanError::NoParent { .. }) => Answer::Doubt(0),
+            Err(PlanError::Unreadable { object, .. }) => match names::place(&object) {
+                Some(Place::Backup(_, id, _)) => Answer::Refused(1 << number_of(&id)),
+                _ => Answer::Refused(0),
+            },
+            Err(_) => Answer::Refused(0),
         };
         self.answers.borrow_mut().insert(question, answer);
         answer
@@ -144,7 +174,44 @@ fn object(seen: Objects, name_of: &ObjectName) -> Option<(Kind, usize)> {
         .find(|(kind, backup)| name(*kind, *backup)[0] == *name_of)
 }
 
-fn asked(question: Question) -> Result<Planned, PlanError> {
+fn number_of(backup: &BackupId) -> usize {
+    let mut all = 0..BACKUPS;
+    all.find(|number| backup_id(*number) == *backup).unwrap()
+}
+
+/// Asks the planner, in such a way that it leaves out what is to be left out.
+fn asked(question: Question, without: &[Without]) -> Result<Planned, PlanError> {
+    let mut known = Known {
+        disowned: without.contains(&Without::UnaccountedStays),
+        failed: 0,
+    };
+    let mut question = question;
+    loop {
+        let answer = answered(question, known);
+        match &answer {
+            Err(PlanError::Missing { backup, .. }) if without.contains(&Without::MissingStops) => {
+                known.failed |= 1 << number_of(backup);
+            }
+            Err(PlanError::NoParent { .. }) if without.contains(&Without::NoParentStops) => {
+                let seen = question.seen[2];
+                let is_there = |parent: &u8| seen.has(Kind::Commit, (*parent).into());
+                question.parents = question.parents.map(|parent| parent.filter(is_there));
+            }
+            _ => return answer,
+        }
+    }
+}
+
+/// What the planner is told that is not so.
+#[derive(Clone, Copy)]
+struct Known {
+    /// All backups are of retired hosts.
+    disowned: bool,
+    /// The runs of these call them failed.
+    failed: u8,
+}
+
+fn answered(question: Question, known: Known) -> Result<Planned, PlanError> {
     let all = question
         .seen
         .into_iter()
@@ -178,7 +245,7 @@ fn asked(question: Question) -> Result<Planned, PlanError> {
             runs_again: list(runs_again),
             ..Listing::default()
         },
-        records: records(question, all),
+        records: records(question, all, known),
     };
     let terms = Terms {
         now: now(),
@@ -198,41 +265,67 @@ fn asked(question: Question) -> Result<Planned, PlanError> {
         true => deletions(&seen, &terms)?,
         false => plan(&seen, &terms)?,
     };
-    let of = |id: &BackupId| (0..BACKUPS).find(|b| backup_id(*b) == *id).unwrap();
+    let now = plan.by_this_look();
+    let goes = |deletions: &[Deletion]| -> Vec<(Kind, usize)> {
+        let goes = deletions.iter();
+        goes.filter_map(|deletion| object(all, &deletion.name))
+            .collect()
+    };
     let dead = plan.dead.iter().map(|dead| {
         let backup = (0..BACKUPS).find(|b| run_id(*b) == dead.run).unwrap();
         (Kind::Dead, backup)
     });
-    let tombstones = plan.tombstones.iter().map(|id| (Kind::Tombstone, of(id)));
+    let tombstones = plan
+        .tombstones
+        .iter()
+        .map(|id| (Kind::Tombstone, number_of(id)));
     Ok(Planned {
         declare: dead.chain(tombstones).collect(),
-        delete: plan
-            .deletions
-            .iter()
-            .filter_map(|deletion| object(all, &deletion.name))
-            .collect(),
+        delete: goes(now),
+        later: goes(plan.deletions.strip_prefix(now).unwrap()),
     })
 }
 
-fn records(question: Question, all: Objects) -> Records {
+fn records(question: Question, all: Objects, known: Known) -> Records {
     let listed = |kind| (0..BACKUPS).filter(move |b| all.has(kind, *b));
-    let in_runs = |kind| (0..BACKUPS).filter(move |b| question.seen[0].has(kind, *b));
-    let ended = in_runs(Kind::Complete).map(|b| (b, Outcome::Complete));
+    let ended = question.seen[0].without(question.unread);
+    let in_runs = |kind| (0..BACKUPS).filter(move |b| ended.has(kind, *b));
+    let complete = |b: usize| match known.failed & (1 << b) {
+        0 => (b, Outcome::Complete),
+        _ => (b, Outcome::Failed),
+    };
+    let ended = in_runs(Kind::Complete).map(complete);
     let ended = ended.chain(in_runs(Kind::Failed).map(|b| (b, Outcome::Failed)));
+    let reads = |kind, b| !question.unread.has(kind, b);
+    let read = |kind, b| {
+        reads(kind, b)
+            .then_some(())
+            .ok_or_else(|| "damaged".to_owned())
+    };
     Records {
         begins: listed(Kind::Begin)
-            .map(|b| (run_id(b), Ok(begin(b, question.parents[b]))))
+            .map(|b| {
+                let begin = begin(b, question.parents[b]);
+                (run_id(b), read(Kind::Begin, b).map(|()| begin))
+            })
             .collect(),
         outcomes: ended
             .map(|(b, o)| (run_id(b), outcome(b, o)))
             .collect::<BTreeMap<_, _>>(),
         backups: listed(Kind::Commit)
-            .map(|b| (backup_id(b), Ok(record(b, question.needs[b]))))
+            .map(|b| {
+                let record = record(b, question.needs[b]);
+                (backup_id(b), read(Kind::Commit, b).map(|()| record))
+            })
             .collect(),
         tombstones: listed(Kind::Tombstone)
-            .map(|b| (backup_id(b), true))
+            .map(|b| (backup_id(b), reads(Kind::Tombstone, b)))
             .collect(),
         nothing: BTreeSet::new(),
+        disowned: (0..BACKUPS)
+            .filter(|_| known.disowned)
+            .map(backup_id)
+            .collect(),
     }
 }
 

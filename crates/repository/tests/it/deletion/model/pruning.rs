@@ -34,9 +34,10 @@ pub(super) fn prune(
         Pruning::Plan => {
             let mut next: Vec<Pruner> = Vec::new();
             for question in questions(setting, state, pruner) {
-                let after = planned(planner, pruner, planner.ask(question));
-                if !next.contains(&after) {
-                    next.push(after);
+                for after in planned(planner, pruner, planner.ask(question)) {
+                    if !next.contains(&after) {
+                        next.push(after);
+                    }
                 }
             }
             next.into_iter().map(with).collect()
@@ -46,25 +47,43 @@ pub(super) fn prune(
             let Some((kind, backup)) = plan.declare.get(usize::from(position)) else {
                 return vec![with(declared(setting, planner, pruner))];
             };
+            let object = Objects::one(*kind, *backup);
+            if state.losses.damaged.has(*kind, *backup) {
+                // It is written anew in the next step.
+                let mut state = state.clone();
+                state.objects = state.objects.without(object);
+                state.losses.damaged = state.losses.damaged.without(object);
+                return vec![state];
+            }
             let next = Pruning::Declare(position + 1);
             let mut state = with(Pruner { next, ..pruner });
-            state.objects = state.objects.and(Objects::one(*kind, *backup));
+            state.objects = state.objects.and(object);
             if *kind == Kind::Tombstone {
                 state.deleted |= 1 << backup;
             }
             vec![state]
         }
         Pruning::Delete(position) => {
-            let mut plan = planner.plan(pruner.plan).delete.clone();
-            if setting.without == Without::BeginBeforeDead {
+            let planned = planner.plan(pruner.plan);
+            let mut plan = planned.delete.clone();
+            if setting.lacks(Without::LookAfterCommits) {
+                plan.extend(&planned.later);
+            }
+            if setting.lacks(Without::BeginBeforeDead) {
                 plan.sort_by_key(|(kind, _)| *kind != Kind::Dead);
             }
             let Some((kind, backup)) = plan.get(usize::from(position)) else {
-                return vec![with(ended(pruner))];
+                let is_done = plan.len() == planned.delete.len() + planned.later.len();
+                return vec![with(match is_done {
+                    true => ended(pruner),
+                    false => looking(Pruner { plan: 0, ..pruner }),
+                })];
             };
             let next = Pruning::Delete(position + 1);
             let mut state = with(Pruner { next, ..pruner });
-            state.objects = state.objects.without(Objects::one(*kind, *backup));
+            let object = Objects::one(*kind, *backup);
+            state.objects = state.objects.without(object);
+            state.losses.damaged = state.losses.damaged.without(object);
             vec![state]
         }
         Pruning::Ended => Vec::new(),
@@ -74,6 +93,7 @@ pub(super) fn prune(
 fn looking(pruner: Pruner) -> Pruner {
     Pruner {
         seen: Default::default(),
+        unread: Objects::default(),
         next: Pruning::List(0, 0),
         ..pruner
     }
@@ -94,9 +114,9 @@ fn ended(pruner: Pruner) -> Pruner {
 
 /// Which of the four listings is made in this place.
 fn which(setting: &Setting, listing: u8) -> usize {
-    match setting.without {
-        Without::RunsFirst => [2, 1, 0, 3][usize::from(listing)],
-        _ => usize::from(listing),
+    match setting.lacks(Without::RunsFirst) {
+        true => [2, 1, 0, 3][usize::from(listing)],
+        false => usize::from(listing),
     }
 }
 
@@ -130,7 +150,7 @@ fn list(setting: &Setting, state: &State, mut pruner: Pruner, listing: u8, posit
         None if listing < 3 => Pruning::List(listing + 1, 0),
         None => Pruning::Read,
     };
-    if setting.without == Without::RunsAgain && listing == 2 {
+    if setting.lacks(Without::RunsAgain) && listing == 2 {
         pruner.seen[3] = pruner.seen[0];
         pruner.next = match pruner.next {
             Pruning::List(3, _) => Pruning::Read,
@@ -149,10 +169,11 @@ fn read(setting: &Setting, state: &State, mut pruner: Pruner) -> Pruner {
         .fold(Objects::default(), Objects::and);
     let outcomes = pruner.seen[0].within(Objects::of_kinds(&OUTCOMES));
     let gone = all.within(told).and(outcomes).without(state.objects);
-    if gone != Objects::default() && setting.without != Without::ReadAgain {
+    if gone != Objects::default() && !setting.lacks(Without::ReadAgain) {
         return looking(pruner);
     }
     pruner.seen = pruner.seen.map(|seen| seen.without(gone));
+    pruner.unread = all.within(told).and(outcomes).within(state.losses.damaged);
     pruner.next = Pruning::Plan;
     pruner
 }
@@ -162,7 +183,8 @@ fn questions(setting: &Setting, state: &State, pruner: Pruner) -> Vec<Question> 
     let mut question = Question::new(state, pruner.seen);
     question.chosen = pruner.chosen;
     question.declared = pruner.declared;
-    if setting.without == Without::ParentsSpared {
+    question.unread = pruner.unread;
+    if setting.lacks(Without::ParentsSpared) {
         question.parents = [None; BACKUPS];
     }
     let first = pruner.seen[0];
@@ -185,32 +207,35 @@ fn questions(setting: &Setting, state: &State, pruner: Pruner) -> Vec<Question> 
     asked
 }
 
-fn planned(planner: &Planner, pruner: Pruner, answer: Answer) -> Pruner {
+fn planned(planner: &Planner, pruner: Pruner, answer: Answer) -> Vec<Pruner> {
     let plan = match answer {
-        Answer::Refused => return ended(pruner),
-        Answer::LookAgain => return looking(pruner),
+        Answer::Refused(_) => return vec![ended(pruner)],
+        Answer::LookAgain => return vec![looking(pruner)],
+        Answer::Doubt(_) => return vec![looking(pruner), ended(pruner)],
         Answer::Plan(plan) => plan,
     };
     let declares = !pruner.declared && !planner.plan(plan).declare.is_empty();
     if declares {
-        return Pruner {
+        return vec![Pruner {
             plan,
             next: Pruning::Declare(0),
             ..pruner
-        };
+        }];
     }
-    Pruner {
+    vec![Pruner {
         plan,
         next: Pruning::Delete(0),
         seen: Default::default(),
+        unread: Objects::default(),
+        declared: true,
         chosen: None,
         ..pruner
-    }
+    }]
 }
 
 fn declared(setting: &Setting, planner: &Planner, mut pruner: Pruner) -> Pruner {
     pruner.declared = true;
-    if setting.without != Without::SecondLook {
+    if !setting.lacks(Without::SecondLook) {
         pruner.plan = 0;
         return looking(pruner);
     }

@@ -3,6 +3,8 @@
 //! Invariant: it is small and holds no more than decides what can happen next, so
 //! that states that are the same are found to be.
 
+use super::losses::Losses;
+
 /// The most backups: the one that is there from the start, and one a writer.
 pub(super) const BACKUPS: usize = 3;
 
@@ -118,6 +120,8 @@ pub(super) struct Pruner {
     pub(super) chosen: Option<u8>,
     pub(super) declared: bool,
     pub(super) seen: [Objects; 4],
+    /// Records that it could not read.
+    pub(super) unread: Objects,
     /// The plan's number in the planner's book.
     pub(super) plan: u32,
 }
@@ -145,21 +149,26 @@ pub(super) struct State {
     pub(super) deleted: u8,
     /// The reader found a good backup's pack missing, and no tombstone.
     pub(super) unexplained: bool,
+    pub(super) losses: Losses,
 }
 
 impl State {
     /// One backup that is complete.
     pub(super) fn start(setting: &super::Setting) -> Self {
-        let there = [Kind::Begin, Kind::Complete, Kind::Pack, Kind::Commit];
-        let there = there.map(|kind| Objects::one(kind, 0));
+        let there: &[Kind] = match setting.half {
+            true => &[Kind::Pack, Kind::Commit],
+            false => &[Kind::Begin, Kind::Complete, Kind::Pack, Kind::Commit],
+        };
+        let there = there.iter().map(|kind| Objects::one(*kind, 0));
         let mut state = Self {
-            objects: there.into_iter().fold(Objects::default(), Objects::and),
+            objects: there.fold(Objects::default(), Objects::and),
             writers: Default::default(),
             pruners: Default::default(),
             reader: Reader::Choose,
             good: 1,
             deleted: 0,
             unexplained: false,
+            losses: Losses::new(setting),
         };
         for writer in state.writers.iter_mut().skip(setting.writers) {
             writer.next = Writing::Ended;
@@ -204,13 +213,13 @@ impl State {
     /// What has gone wrong.
     pub(super) fn wrong(&self) -> Option<&'static str> {
         for backup in (0..BACKUPS).filter(|b| self.good & !self.deleted & (1 << b) != 0) {
-            if !self.objects.has(Kind::Commit, backup) {
+            if !self.objects.has(Kind::Commit, backup) && !self.losses.has_lost(backup) {
                 return Some("a good backup has lost its record");
             }
             if self.objects.has(Kind::Tombstone, backup) {
                 return Some("a good backup has a tombstone that nobody chose");
             }
-            if !self.is_whole(backup) {
+            if !self.is_whole(backup) && !self.losses.excuse(backup) {
                 return Some("a good backup has lost a pack that it needs");
             }
         }

@@ -1,5 +1,6 @@
 //! What can happen next in a state.
 
+use super::losses::lose;
 use super::planner::Planner;
 use super::pruning::prune;
 use super::state::{BACKUPS, Kind, Objects, Reader, State, Writer, Writing};
@@ -15,6 +16,7 @@ pub(super) fn successors(setting: &Setting, planner: &Planner, state: &State) ->
         next.extend(prune(setting, planner, state, pruner));
     }
     read(state, &mut next);
+    lose(setting, state, &mut next);
     // It makes no difference which pruner is which.
     for state in &mut next {
         state.pruners.sort_unstable();
@@ -27,8 +29,9 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
     let backup = number + 1;
     let writer = state.writers[number];
     let has = |kind, backup| state.objects.has(kind, backup);
+    let damaged = state.losses.damaged;
     let parent = writer.parent.map(usize::from);
-    let without = setting.without;
+    let lacks = |part| setting.lacks(part);
     let mut step = |change: &dyn Fn(&mut State, &mut Writer)| {
         let mut state = state.clone();
         let mut writer = writer;
@@ -41,9 +44,10 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
         W::Choose => {
             go(W::Begin);
             for other in (0..BACKUPS).filter(|other| *other != backup) {
-                let confirmed = has(Kind::Complete, other)
-                    || without == Without::ConfirmedParent && !has(Kind::Failed, other);
-                if has(Kind::Commit, other) && confirmed && !has(Kind::Tombstone, other) {
+                let reads = |kind| has(kind, other) && !damaged.has(kind, other);
+                let confirmed = reads(Kind::Complete)
+                    || lacks(Without::ConfirmedParent) && !has(Kind::Failed, other);
+                if reads(Kind::Commit) && confirmed && !has(Kind::Tombstone, other) {
                     step(&|_, writer| {
                         writer.parent = u8::try_from(other).ok();
                         writer.next = W::Begin;
@@ -60,11 +64,12 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
         }),
         W::LookForTombstoneOfParent => match parent {
             Some(parent) if !has(Kind::Tombstone, parent) => go(W::LookForCommitOfParent),
-            Some(_) if without == Without::ParentAfterBegin => go(W::LookForCommitOfParent),
+            Some(_) if lacks(Without::ParentAfterBegin) => go(W::LookForCommitOfParent),
             _ => go(W::Pack),
         },
         W::LookForCommitOfParent => {
-            let there = parent.is_some_and(|parent| has(Kind::Commit, parent));
+            let reads = |parent| has(Kind::Commit, parent) && !damaged.has(Kind::Commit, parent);
+            let there = parent.is_some_and(reads);
             step(&|_, writer| {
                 writer.uses_parent = there;
                 writer.next = W::Pack;
@@ -77,25 +82,25 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
         W::Commit => step(&|state, writer| {
             state.objects = state.objects.and(Objects::one(Kind::Commit, backup));
             writer.next = W::LookForTombstone;
-            if without == Without::Confirmation {
+            if lacks(Without::Confirmation) {
                 state.good |= 1 << backup;
                 writer.next = W::Complete;
             }
         }),
         W::LookForTombstone if has(Kind::Tombstone, backup) => go(W::Failed),
-        W::LookForTombstone => match without {
-            Without::DeadBeforeBegin => go(W::LookForBegin),
-            _ => go(W::LookForDead),
+        W::LookForTombstone => match lacks(Without::DeadBeforeBegin) {
+            true => go(W::LookForBegin),
+            false => go(W::LookForDead),
         },
         W::LookForDead if has(Kind::Dead, backup) => go(W::Tombstone),
-        W::LookForDead => match without {
-            Without::DeadBeforeBegin => go(W::LookForPacks),
-            _ => go(W::LookForBegin),
+        W::LookForDead => match lacks(Without::DeadBeforeBegin) {
+            true => go(W::LookForPacks),
+            false => go(W::LookForBegin),
         },
         W::LookForBegin if !has(Kind::Begin, backup) => go(W::Tombstone),
-        W::LookForBegin => match without {
-            Without::DeadBeforeBegin => go(W::LookForDead),
-            _ => go(W::LookForPacks),
+        W::LookForBegin => match lacks(Without::DeadBeforeBegin) {
+            true => go(W::LookForDead),
+            false => go(W::LookForPacks),
         },
         W::LookForPacks if !state.is_whole(backup) => go(W::Tombstone),
         W::LookForPacks => step(&|state, writer| {
@@ -133,7 +138,9 @@ fn read(state: &State, next: &mut Vec<State>) {
         Reader::Choose => {
             for backup in 0..BACKUPS {
                 let has = |kind| state.objects.has(kind, backup);
+                let readable = !state.losses.damaged.has(Kind::Commit, backup);
                 let good = has(Kind::Commit) && !has(Kind::Tombstone) && !has(Kind::Failed);
+                let good = good && readable;
                 if good && state.is_whole(backup) {
                     go(Reader::Read(u8::try_from(backup).unwrap(), 0));
                 }
@@ -154,6 +161,7 @@ fn read(state: &State, next: &mut Vec<State>) {
             let told = state.objects.has(Kind::Tombstone, backup.into());
             // What was deleted may be forgotten; what was never good may vanish.
             let is_good = state.good & !state.deleted & (1 << backup) != 0;
+            let is_good = is_good && !state.losses.excuse(backup.into());
             let mut state = state.clone();
             state.reader = Reader::Ended;
             state.unexplained = is_good && !told;

@@ -5,6 +5,8 @@
 use pgkeep_testkit::soak;
 
 use super::explore::{Explored, all, loss, walks};
+use super::losses::RECORDS;
+use super::state::Kind;
 use super::{Listings, Setting, Without};
 
 const SETTING: Setting = Setting {
@@ -13,7 +15,9 @@ const SETTING: Setting = Setting {
     sweeps: 1,
     reader: false,
     listings: Listings::Whole,
-    without: Without::Nothing,
+    losses: &[],
+    half: false,
+    without: &[],
 };
 
 /// Two of each, listings that pass by single objects, and a reader.
@@ -23,7 +27,9 @@ const LARGEST: Setting = Setting {
     sweeps: 2,
     reader: true,
     listings: Listings::Single,
-    without: Without::Nothing,
+    losses: &[],
+    half: false,
+    without: &[],
 };
 
 #[track_caller]
@@ -65,11 +71,62 @@ fn no_good_backup_loses_anything_with_two_writers() {
     holds(setting, 500_000);
 }
 
-#[track_caller]
-fn walk(seed: u64, ways: usize) {
+#[test]
+fn no_good_backup_loses_anything_because_the_storage_has_lost_a_record() {
+    let setting = Setting {
+        losses: RECORDS,
+        reader: true,
+        ..SETTING
+    };
+    holds(setting, 100_000);
     for listings in [Listings::Single, Listings::Backwards] {
         let setting = Setting {
+            losses: RECORDS,
             listings,
+            ..SETTING
+        };
+        holds(setting, 100_000);
+    }
+}
+
+#[test]
+fn no_good_backup_loses_anything_in_half_a_copy() {
+    for losses in [&[], RECORDS] {
+        let setting = Setting {
+            losses,
+            half: true,
+            ..SETTING
+        };
+        holds(setting, 1000);
+    }
+}
+
+/// All that two pruners can do are millions of states.
+#[test]
+fn soak_no_good_backup_loses_anything_with_two_pruners_because_a_tombstone_was_lost() {
+    let setting = Setting {
+        losses: &[Kind::Tombstone],
+        pruners: 2,
+        ..SETTING
+    };
+    if soak::so_many(1, 0) == 1 {
+        return holds(setting, 10_000_000);
+    }
+    for seed in soak::rounds("the model of deletion, two pruners and a tombstone") {
+        let Explored { states, wrong } = walks(&setting, seed, 2000);
+        println!("{states} states of {setting:?}");
+        assert_eq!(wrong, None);
+    }
+}
+
+#[track_caller]
+fn walk(seed: u64, ways: usize) {
+    let losses: [&[Kind]; 2] = [&[], RECORDS];
+    let listings = [Listings::Single, Listings::Backwards];
+    for (listings, losses) in listings.into_iter().flat_map(|l| losses.map(|of| (l, of))) {
+        let setting = Setting {
+            listings,
+            losses,
             ..LARGEST
         };
         let Explored { states, wrong } = walks(&setting, seed, ways);
@@ -97,23 +154,38 @@ fn the_model_notices_each_part_of_the_protocol_that_is_left_out() {
         writers: 2,
         ..SETTING
     };
-    for (setting, without) in [
-        (small, W::SecondLook),
-        (small, W::RunsAgain),
-        (two_pruners, W::RunsFirst),
-        (small, W::Confirmation),
-        (small, W::BeginBeforeDead),
-        (small, W::ParentAfterBegin),
-        (small, W::ParentsSpared),
-        (two_pruners, W::ReadAgain),
-        (two_pruners, W::DeadBeforeBegin),
-        (two_writers, W::ConfirmedParent),
-    ] {
+    let losing = |losses, setting| Setting { losses, ..setting };
+    let half = Setting {
+        half: true,
+        ..SETTING
+    };
+    let mut unnoticed = Vec::new();
+    let settings: [(Setting, &[W]); _] = [
+        (small, &[W::SecondLook]),
+        (losing(RECORDS, small), &[W::RunsAgain]),
+        (two_pruners, &[W::RunsFirst]),
+        (small, &[W::Confirmation]),
+        (small, &[W::BeginBeforeDead]),
+        // Each is the other's net: nothing is lost without one of them.
+        (small, &[W::ParentAfterBegin, W::LookAfterCommits]),
+        (small, &[W::ParentsSpared]),
+        (losing(RECORDS, small), &[W::ReadAgain]),
+        (two_pruners, &[W::DeadBeforeBegin]),
+        (two_writers, &[W::ConfirmedParent]),
+        (losing(&[Kind::Commit], half), &[W::UnaccountedStays]),
+        (losing(&[Kind::Commit], small), &[W::MissingStops]),
+        (losing(&[Kind::Tombstone], small), &[W::LookAfterCommits]),
+        (losing(&[Kind::Tombstone], two_pruners), &[W::NoParentStops]),
+    ];
+    for (setting, without) in settings {
         let found = loss(&Setting { without, ..setting });
         println!("without {without:?}: {found:?}");
-        assert!(
-            found.wrong.is_some(),
-            "nothing is wrong without {without:?}"
-        );
+        if found.wrong.is_none() {
+            unnoticed.push(without);
+        }
     }
+    assert!(
+        unnoticed.is_empty(),
+        "nothing is wrong without {unnoticed:?}"
+    );
 }

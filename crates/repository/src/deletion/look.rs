@@ -1,0 +1,126 @@
+//! Looking: the listings and the records of which a pruner decides.
+//!
+//! Invariants: what is decided upon was seen in one look, in the order that FORMAT.md
+//! gives; what cannot be told is looked at again as long as that may help.
+
+use pgkeep_format::Identities;
+use pgkeep_format::names::{self, RunRecord};
+use pgkeep_storage::{list_all, list_unfinished};
+use pgkeep_types::ClusterName;
+
+use super::refused::PlanError;
+use super::seen::{Listing, Records, Seen};
+use crate::cluster_records::ClusterRecord;
+use crate::{Repository, RepositoryError};
+
+/// How often it is looked again where something changed meanwhile.
+pub(super) const LOOKS: usize = 8;
+
+impl Repository {
+    /// Looks again and again until what was seen can be decided upon; `deleted` objects
+    /// have gone before.
+    pub(super) async fn look_until<T>(
+        &self,
+        cluster: &ClusterName,
+        deleted: usize,
+        decide: impl Fn(&Seen) -> Result<T, PlanError>,
+    ) -> Result<T, RepositoryError> {
+        let mut looks = 0;
+        let mut before = None;
+        loop {
+            looks += 1;
+            let again = match self.look(cluster).await?.and_then(|seen| decide(&seen)) {
+                Ok(decided) => return Ok(decided),
+                Err(error) => error,
+            };
+            if !again.may_pass(before.as_ref()) || looks >= LOOKS {
+                return Err(RepositoryError::NotDeleted {
+                    location: self.location(),
+                    deleted,
+                    source: again,
+                });
+            }
+            before = Some(again);
+        }
+    }
+
+    /// Makes the listings, and reads what they name; the inner error where a record
+    /// went away meanwhile.
+    async fn look(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Result<Seen, PlanError>, RepositoryError> {
+        let storage = self.storage.as_ref();
+        let mut listing = Listing {
+            runs: list_all(storage, &names::runs(cluster)).await?,
+            tombstones: list_all(storage, &names::tombstones(cluster)).await?,
+            backups: list_all(storage, &names::backups(cluster)).await?,
+            ..Listing::default()
+        };
+        match list_unfinished(storage, &format!("{cluster}/")).await {
+            Ok(unfinished) => listing.unfinished = unfinished,
+            Err(error) if error.is_transient() => return Err(error.into()),
+            // Not every server can tell, and not everybody may ask.
+            Err(error) => listing.unfinished_unknown = Some(error.to_string()),
+        }
+        listing.runs_again = list_all(storage, &names::runs(cluster)).await?;
+        let read = self
+            .cluster_records(listing.records(), &Identities::default())
+            .await?;
+        let mut records = Records::default();
+        for (object, place, record) in read {
+            use names::Place as P;
+            let problem = match record {
+                Ok(ClusterRecord::Begin(begin)) => {
+                    records.begins.insert(begin.run.clone(), Ok(begin));
+                    continue;
+                }
+                Ok(ClusterRecord::Outcome(outcome, _)) => {
+                    records.outcomes.insert(outcome.run.clone(), outcome);
+                    continue;
+                }
+                Ok(ClusterRecord::Backup(record, _)) => {
+                    records.backups.insert(record.id.clone(), Ok(*record));
+                    continue;
+                }
+                Ok(ClusterRecord::Tombstone(tombstone)) => {
+                    records.tombstones.insert(tombstone.backup, true);
+                    continue;
+                }
+                Err(RepositoryError::Storage(error)) if error.is_not_found() => {
+                    return Ok(Err(PlanError::Gone { object }));
+                }
+                Err(error) if error.is_about_nothing() => {
+                    if let P::Run(_, run, RunRecord::Begin) = &place {
+                        let begin = self.disowned_begin(&object, cluster, run).await?;
+                        let planned = begin.into_iter().flat_map(|begin| begin.backups);
+                        records.disowned.extend(planned.map(|planned| planned.id));
+                    }
+                    records.nothing.insert(object);
+                    continue;
+                }
+                Err(error @ (RepositoryError::Storage(_) | RepositoryError::GivenUp)) => {
+                    return Err(error);
+                }
+                Err(error) => error.to_string(),
+            };
+            match place {
+                P::Run(_, run, RunRecord::Begin) => {
+                    records.begins.insert(run, Err(problem));
+                }
+                P::Backup(_, id, _) => {
+                    records.backups.insert(id, Err(problem));
+                }
+                P::Tombstone(_, id) => {
+                    records.tombstones.insert(id, false);
+                }
+                P::Run(..) | P::Alive(..) | P::Pack(..) | P::Index(..) => {}
+            }
+        }
+        Ok(Ok(Seen {
+            cluster: cluster.clone(),
+            listing,
+            records,
+        }))
+    }
+}
