@@ -22,6 +22,9 @@ use crate::words;
 
 pub(crate) use line::BackupLine;
 
+/// How far right a remark begins, behind the id that it is about.
+const REMARK: usize = 10;
+
 #[derive(Serialize)]
 struct Listing {
     version: u32,
@@ -173,9 +176,8 @@ fn tell(context: &Context, lines: Vec<BackupLine>) -> Result<(), CliError> {
         context.output.data(line::table(&lines));
         let remarks: Vec<String> = lines.iter().filter_map(BackupLine::remark).collect();
         if !remarks.is_empty() {
-            context
-                .output
-                .data(format_args!("\n{}\n", remarks.join("\n")));
+            let remarks = context.output.folded(&remarks.join("\n"), REMARK);
+            context.output.data(format_args!("\n{remarks}\n"));
         }
     }
     context.output.json(&Listing {

@@ -308,7 +308,10 @@ fn tell(
     dead: &[RunId],
     plan: &Plan,
 ) {
-    let say = |words: std::fmt::Arguments<'_>| context.output.data(format_args!("{words}\n"));
+    let output = context.output;
+    let say = |words: std::fmt::Arguments<'_>| {
+        output.data(format_args!("{}\n", output.folded(&words.to_string(), 2)));
+    };
     for run in dead {
         say(format_args!(
             "run {run} has given no sign of life for a day, and is taken for dead"

@@ -20,6 +20,9 @@ use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
 use crate::words;
 
+/// How far right values begin.
+const INDENT: usize = 14;
+
 #[derive(Serialize)]
 struct Shown<'a> {
     version: u32,
@@ -56,9 +59,13 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
     let record = selected?;
     let facts = facts(repository, record, &opened.keys.all()).await?;
 
+    let described = describe(record, facts.as_ref(), repository);
     context
         .output
-        .data(describe(record, facts.as_ref(), repository));
+        .data(context.output.folded(&described, INDENT));
+    if let Some(facts) = &facts {
+        context.output.data(tables::describe(&facts.tables));
+    }
     context.output.json(&Shown {
         version: JSON_VERSION,
         status: "complete",
@@ -105,7 +112,7 @@ fn tell_attempt(
     if let Some(error) = &attempt.error {
         let _ = writeln!(text, "error         {}", words::printable(error));
     }
-    context.output.data(text);
+    context.output.data(context.output.folded(&text, INDENT));
     context.output.json(&ShownAttempt {
         version: JSON_VERSION,
         backup: line,
@@ -135,7 +142,7 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, repository: &Repos
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // Writing into a string does not fail.
-        let _ = writeln!(text, "{name:<14}{}", words::printable(&value));
+        let _ = writeln!(text, "{name:<INDENT$}{}", words::printable(&value));
     };
     line("backup", record.id.to_string());
     line("status", "complete".to_owned());
@@ -200,5 +207,5 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, repository: &Repos
     if let Some(comment) = &database.comment {
         line("comment", comment.clone());
     }
-    text + &tables::describe(&facts.tables)
+    text
 }

@@ -26,6 +26,21 @@ async fn what_is_told_is_broken_between_words_and_stands_below_its_beginning() {
         ]
     );
 
+    site.run(&["backup", "--database", "gone"]).await.ended(1);
+    let listed = watched(&site, 60, &[], &["list"]).await.ended(0);
+    let lines = screen(&listed.stdout);
+    let remark = lines.iter().position(|line| line.contains(": cannot back"));
+    let remark = remark.unwrap();
+    let begin = "          ";
+    assert!(lines[remark].ends_with("database \"gone\": there is no"));
+    assert!(lines[remark + 1].starts_with(&format!("{begin}database \"gone\"")));
+    let id = lines[remark].split(':').next().unwrap();
+    let shown = watched(&site, 60, &[], &["show", id]).await.ended(0);
+    let lines = screen(&shown.stdout);
+    let error = lines.iter().position(|line| line.starts_with("error "));
+    let begin = "              ";
+    assert!(lines[error.unwrap() + 1].starts_with(&format!("{begin}database \"gone\"")));
+
     let shown = watched(&site, 40, &[], &["restore", "--database", "gone"]).await;
     let lines = screen(&shown.ended(4).stdout);
     assert_eq!(
