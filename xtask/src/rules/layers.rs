@@ -10,12 +10,13 @@ use crate::finding::{Finding, Report};
 use crate::manifest::{self, Dependency, Kind, Manifest};
 use crate::tree::Tree;
 
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 13] = [
     ("pgkeep-types", 0),
     ("pgkeep-postgres", 1),
     ("pgkeep-storage", 1),
     ("pgkeep-format", 1),
-    ("pgkeep-config", 1),
+    ("pgkeep-retention", 1),
+    ("pgkeep-config", 2),
     ("pgkeep-repository", 2),
     ("pgkeep-capture", 3),
     ("pgkeep-restore", 3),

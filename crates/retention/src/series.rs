@@ -1,0 +1,48 @@
+//! What is decided about: the backups of one database.
+//!
+//! Invariant: a series has one repository, one cluster, one kind and one database;
+//! another name, however alike, is another series.
+
+use pgkeep_types::{BackupId, Timestamp};
+
+/// The good backups of one repository, cluster, kind and database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Series {
+    /// In any order.
+    pub good: Vec<Candidate>,
+    /// The newest attempt, where it came to nothing: it failed, was abandoned, or what it
+    /// left cannot be read.
+    pub failed: Option<BackupId>,
+}
+
+/// A backup that was committed and can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Which one.
+    pub id: BackupId,
+    /// What it holds is of this moment: by it backups are ordered, and belong to a day.
+    pub started: Timestamp,
+    /// Whether it was restored and questioned, and all was well.
+    pub proven: bool,
+    /// Whether its times can be believed; where not, it displaces nothing and stays.
+    pub dated: bool,
+    /// Whether somebody wants it kept.
+    pub pin: Option<Pin>,
+}
+
+/// Somebody's wish that a backup stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Why.
+    pub reason: String,
+    /// Until when; for good, where nothing is said.
+    pub until: Option<Timestamp>,
+}
+
+impl Pin {
+    /// Whether it still holds.
+    #[must_use]
+    pub fn holds(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}

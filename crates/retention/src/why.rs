@@ -1,0 +1,107 @@
+//! Why a backup stays.
+
+use pgkeep_types::{BackupId, Timestamp};
+
+use crate::calendar::Period;
+use crate::series::Pin;
+
+/// A reason to keep a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Nothing was said of how long backups are kept.
+    NoPolicy,
+    /// The newest attempt came to nothing: nothing goes until one succeeds.
+    AfterFailure {
+        /// That attempt.
+        attempt: BackupId,
+    },
+    /// The newest that there is.
+    Newest,
+    /// The newest that was proven.
+    NewestProven,
+    /// A rule keeps it.
+    Rule(Place),
+    /// Somebody wants it kept.
+    Pinned(Pin),
+    /// Its times cannot be believed.
+    Undated,
+}
+
+/// A place that a rule has for a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Which rule.
+    pub rule: Rule,
+    /// The place; the newest is the first.
+    pub place: u32,
+    /// How many places there are.
+    pub of: u32,
+    /// Whether only what was proven counts for it.
+    pub proven: bool,
+}
+
+/// What a policy asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// The fewest that are kept in any case.
+    Minimum,
+    /// The newest.
+    Last,
+    /// One of each period.
+    Each(Period),
+    /// Those of a kind.
+    Rolling(Period),
+}
+
+/// How long a reason lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Until the policy, the clock or somebody's mind changes.
+    Open,
+    /// Until a good backup is made.
+    Success,
+    /// Until so many newer ones were made that count.
+    Newer {
+        /// How many.
+        count: u32,
+        /// Of how many different periods, or of which kind; none where each counts.
+        period: Option<Period>,
+        /// Whether only what was proven counts.
+        proven: bool,
+    },
+    /// Until then.
+    Time(Timestamp),
+}
+
+impl Why {
+    /// How long it lasts.
+    #[must_use]
+    pub fn until(&self) -> Until {
+        let next = |proven| Until::Newer {
+            count: 1,
+            period: None,
+            proven,
+        };
+        match self {
+            Self::NoPolicy | Self::Undated => Until::Open,
+            Self::AfterFailure { .. } => Until::Success,
+            Self::Newest => next(false),
+            Self::NewestProven => next(true),
+            Self::Rule(place) => place.until(),
+            Self::Pinned(Pin { until, .. }) => until.map_or(Until::Open, Until::Time),
+        }
+    }
+}
+
+impl Place {
+    fn until(self) -> Until {
+        Until::Newer {
+            count: self.of.saturating_sub(self.place).saturating_add(1),
+            period: match self.rule {
+                Rule::Minimum | Rule::Last => None,
+                Rule::Each(period) | Rule::Rolling(period) => Some(period),
+            },
+            proven: self.proven,
+        }
+    }
+}

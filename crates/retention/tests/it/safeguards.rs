@@ -1,0 +1,214 @@
+//! What stays whatever the policy.
+
+use jiff::{SignedDuration, Timestamp};
+use pgkeep_retention::{Candidate, Period, Pin, Policy, Rolling, Rules, Series, Why, decide};
+use proptest::prelude::*;
+
+use crate::{about, backup, days, keeping, made, nightly, proven, second, series, stay};
+
+fn last(count: u32) -> Policy {
+    keeping(Rules {
+        last: Some(count),
+        ..Rules::default()
+    })
+}
+
+#[test]
+fn nothing_goes_after_a_failure() {
+    let mut all = series(nightly("2026-01-01", 9));
+    all.failed = Some("20260110T030000Z-00000000".parse().unwrap());
+    assert_eq!(stay(&all, &last(1)).len(), 9);
+    all.failed = None;
+    assert_eq!(stay(&all, &last(1)).len(), 1);
+}
+
+#[test]
+fn what_was_proven_is_displaced_by_what_was_proven_alone() {
+    let mut all = nightly("2026-01-01", 9);
+    for at in [0, 2, 4] {
+        all[at] = proven(all[at].clone());
+    }
+    let kept = days(&series(all.clone()), &last(2));
+    assert_eq!(kept, ["01-09", "01-08", "01-05", "01-03"]);
+    all[7] = proven(all[7].clone());
+    let kept = days(&series(all), &last(2));
+    assert_eq!(kept, ["01-09", "01-08", "01-05"]);
+}
+
+#[test]
+fn a_backup_of_the_same_day_that_nobody_tried_does_not_displace_a_proven_one() {
+    let all = series(vec![
+        proven(backup("2026-01-01T03:00:00Z")),
+        backup("2026-01-01T15:00:00Z"),
+    ]);
+    let policy = keeping(Rules {
+        periods: [(Period::Day, 1)].into(),
+        ..Rules::default()
+    });
+    assert_eq!(stay(&all, &policy).len(), 2);
+}
+
+#[test]
+fn what_has_no_date_to_be_believed_stays_and_takes_nobody_s_place() {
+    let mut all = nightly("2026-01-01", 4);
+    all.push(Candidate {
+        dated: false,
+        ..backup("2038-01-19T03:14:07Z")
+    });
+    let all = series(all);
+    assert_eq!(days(&all, &last(2)), ["01-19", "01-04", "01-03"]);
+    assert_eq!(about(&all, &last(2), &all.good[4].id).stays, [Why::Undated]);
+}
+
+#[test]
+fn a_pin_holds_until_its_end() {
+    let mut all = nightly("2026-01-01", 4);
+    let until: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+    let pin = Pin {
+        reason: "before the migration".to_owned(),
+        until: Some(until),
+    };
+    all[0].pin = Some(pin.clone());
+    let all = series(all);
+    let goes = |now| {
+        let decisions = decide(&all, &last(1), now);
+        decisions.last().unwrap().goes()
+    };
+    assert!(!goes(until - SignedDuration::from_secs(1)));
+    assert!(goes(until));
+}
+
+#[test]
+fn the_minimum_stays_whatever_the_rules() {
+    let policy = Policy {
+        minimum: 3,
+        ..last(0)
+    };
+    let all = series(nightly("2026-01-01", 9));
+    assert_eq!(days(&all, &policy), ["01-09", "01-08", "01-07"]);
+}
+
+fn any_backup() -> impl Strategy<Value = Candidate> {
+    let start = 1_760_000_000_i64;
+    let pin = prop_oneof![
+        4 => Just(None),
+        1 => (0..1_000_000_i64).prop_map(move |after| Some(Pin {
+            reason: "for somebody".to_owned(),
+            until: Some(second(start + after)),
+        })),
+    ];
+    let times = 0..10_000_000_i64;
+    (
+        times,
+        0..3_u64,
+        any::<bool>(),
+        prop::bool::weighted(0.9),
+        pin,
+    )
+        .prop_map(move |(after, number, proven, dated, pin)| Candidate {
+            proven,
+            dated,
+            pin,
+            ..made(second(start + after), number)
+        })
+}
+
+fn any_policy() -> impl Strategy<Value = Policy> {
+    let periods =
+        prop::collection::btree_map(prop::sample::select(&Period::ALL[..]), 0..9_u32, 0..5);
+    let rolling = prop::option::of((0..9_u32, 0..5_u32, 0..3_u32));
+    (0..5_u32, prop::option::of(0..9_u32), periods, rolling).prop_map(
+        |(minimum, last, periods, rolling)| Policy {
+            minimum,
+            rules: Rules {
+                last,
+                periods,
+                rolling: rolling.map(|(daily, weekly, monthly)| Rolling {
+                    daily,
+                    weekly,
+                    monthly,
+                }),
+            },
+            ..Policy::default()
+        },
+    )
+}
+
+fn any_series() -> impl Strategy<Value = Series> {
+    let failed = prop::option::weighted(
+        0.2,
+        Just("20260110T030000Z-00000000".parse().expect("an id")),
+    );
+    (prop::collection::vec(any_backup(), 0..40), failed).prop_map(|(mut good, failed)| {
+        good.sort_by(|a, b| a.id.cmp(&b.id));
+        good.dedup_by(|a, b| a.id == b.id);
+        Series { good, failed }
+    })
+}
+
+fn any_time() -> impl Strategy<Value = Timestamp> {
+    (0..4_000_000_000_i64).prop_map(second)
+}
+
+proptest! {
+    #[test]
+    fn each_backup_has_one_decision(series in any_series(), policy in any_policy(), now in any_time()) {
+        let mut decided: Vec<_> = decide(&series, &policy, now).into_iter().map(|d| d.id).collect();
+        let mut given: Vec<_> = series.good.iter().map(|b| b.id.clone()).collect();
+        decided.sort();
+        given.sort();
+        prop_assert_eq!(decided, given);
+    }
+
+    #[test]
+    fn whatever_the_clock_and_the_policy_the_newest_and_the_newest_proven_stay(
+        series in any_series(), policy in any_policy(), now in any_time(),
+    ) {
+        let stays = |candidate: Option<&Candidate>| candidate.is_none_or(|candidate| {
+            let mut decisions = decide(&series, &policy, now).into_iter();
+            decisions.any(|d| d.id == candidate.id && !d.goes())
+        });
+        let dated = || series.good.iter().filter(|b| b.dated);
+        let newest = |a: &&Candidate, b: &&Candidate| (a.started, &a.id).cmp(&(b.started, &b.id));
+        prop_assert!(stays(dated().max_by(newest)));
+        prop_assert!(stays(dated().filter(|b| b.proven).max_by(newest)));
+        if series.failed.is_some() {
+            prop_assert!(decide(&series, &policy, now).iter().all(|d| !d.goes()));
+        }
+        let kept = decide(&series, &policy, now).iter().filter(|d| !d.goes()).count();
+        prop_assert!(kept >= series.good.len().min(policy.minimum as usize));
+    }
+
+    #[test]
+    fn to_prune_twice_is_to_prune_once(
+        series in any_series(), policy in any_policy(), now in any_time(),
+    ) {
+        let stays = |series: &Series| -> Vec<_> {
+            let decisions = decide(series, &policy, now).into_iter();
+            decisions.filter(|d| !d.goes()).map(|d| d.id).collect()
+        };
+        let once = stays(&series);
+        let mut rest = series.clone();
+        rest.good.retain(|backup| once.contains(&backup.id));
+        prop_assert_eq!(stays(&rest), once);
+    }
+
+    #[test]
+    fn a_newcomer_that_nobody_tried_displaces_no_proven_one(
+        series in any_series(), policy in any_policy(), now in any_time(), newcomer in any_backup(),
+    ) {
+        let proven_that_stay = |series: &Series| -> Vec<_> {
+            let proven = |id| series.good.iter().any(|b| b.id == id && b.proven);
+            let decisions = decide(series, &policy, now).into_iter();
+            let stay = decisions.filter(|d| !d.goes() && proven(d.id.clone()));
+            stay.map(|d| d.id).collect()
+        };
+        let before = proven_that_stay(&series);
+        let mut more = series.clone();
+        more.good.retain(|backup| backup.id != newcomer.id);
+        prop_assume!(more.good.len() == series.good.len());
+        more.good.push(Candidate { proven: false, ..newcomer });
+        let after = proven_that_stay(&more);
+        prop_assert!(before.iter().all(|id| after.contains(id)), "{:?} became {:?}", before, after);
+    }
+}
