@@ -3,7 +3,8 @@
 //! Invariants: an object is written under a temporary name, synced, linked to
 //! its own name (which fails where that exists: create-only) and made durable by
 //! syncing the directories above it. Temporary names begin with a dot, which no
-//! object's part does. Files have mode 0600, directories 0700.
+//! object's part does. Files have mode 0600, directories 0700. Only regular files are
+//! objects; symbolic links are followed, but none to a folder behind another one.
 
 mod draft;
 mod litter;
@@ -107,6 +108,10 @@ impl Storage for LocalStorage {
     ) -> Result<Bytes, StorageError> {
         let path = self.path(name);
         self.blocking(Operation::Get, name.as_str(), move || {
+            // A pipe would be waited for.
+            if !fs::metadata(&path)?.is_file() {
+                return Err(io::ErrorKind::NotFound.into());
+            }
             let mut file = File::open(path)?;
             let whole = file.metadata()?.len();
             let range = range.unwrap_or(0..whole);
@@ -126,7 +131,7 @@ impl Storage for LocalStorage {
             let mut objects = Vec::new();
             // Only the folder that the prefix lies in is walked.
             let folder = wanted.rsplit_once('/').map_or("", |(folder, _)| folder);
-            collect(&root, folder, &wanted, &mut objects)?;
+            collect(&root, folder, &wanted, false, &mut objects)?;
             Ok(Page {
                 objects,
                 next: None,
@@ -236,6 +241,7 @@ fn collect(
     root: &Path,
     folder: &str,
     prefix: &str,
+    linked: bool,
     objects: &mut Vec<ObjectMeta>,
 ) -> io::Result<()> {
     let entries = match fs::read_dir(root.join(folder)) {
@@ -254,21 +260,30 @@ fn collect(
         let Ok(name) = path.parse::<ObjectName>() else {
             continue;
         };
-        let meta = match entry.metadata() {
-            // Deleted since the directory was read.
+        let is_link = entry.file_type()?.is_symlink();
+        let meta = match fs::metadata(entry.path()) {
+            // Deleted since the directory was read; or a link that leads nowhere.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if is_link && leads_nowhere(&error) => continue,
             other => other?,
         };
         if meta.is_dir() {
             let inside = format!("{path}/");
-            if inside.starts_with(prefix) || prefix.starts_with(&inside) {
-                collect(root, &path, prefix, objects)?;
+            let is_wanted = inside.starts_with(prefix) || prefix.starts_with(&inside);
+            // Links that lead around in circles would have no end.
+            if is_wanted && !(is_link && linked) {
+                collect(root, &path, prefix, linked || is_link, objects)?;
             }
-        } else if path.starts_with(prefix) {
+        } else if meta.is_file() && path.starts_with(prefix) {
             objects.push(object_meta(name, &meta)?);
         }
     }
     Ok(())
+}
+
+fn leads_nowhere(error: &io::Error) -> bool {
+    let is_loop = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    is_loop || error.kind() == io::ErrorKind::NotADirectory
 }
 
 struct LocalUpload {

@@ -5,6 +5,7 @@
 //! [`Promises`], and then it is not relied on by any rule.
 
 mod deleting;
+mod foreign;
 mod listing;
 mod reading;
 mod uploading;
@@ -13,6 +14,8 @@ mod writing;
 use bytes::Bytes;
 use pgkeep_storage::Storage;
 use pgkeep_types::ObjectName;
+
+pub use foreign::{FOREIGN_FILES, FOREIGN_KEYS, check_foreign};
 
 /// What the contract leaves to the storage.
 #[derive(Clone, Copy, Debug)]

@@ -6,15 +6,18 @@
 
 mod address;
 mod answer;
+mod ask;
 mod bounded;
 mod credentials;
 mod failure;
+mod list;
 mod multipart;
 mod profiles;
 mod resolve;
 mod settings;
 mod unfinished;
 mod wire;
+mod xml;
 
 use std::fmt;
 use std::io;
@@ -26,7 +29,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, Checksum};
 use object_store::client::{HttpClient, HttpConnector as _};
-use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
 use object_store::{
     ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
@@ -45,9 +47,6 @@ pub use credentials::{Credentials, CredentialsError, Secret};
 pub(crate) use failure::{hint, nobody_is_there, retry_after};
 pub use settings::{S3Settings, SettingsError};
 pub use wire::{ProxySettings, WireError};
-
-/// Names in a page of a listing; S3 allows no more.
-const PAGE: usize = 1000;
 
 /// A bucket, or what lies below a prefix in it.
 #[derive(Clone)]
@@ -323,32 +322,7 @@ impl Storage for S3Storage {
     }
 
     async fn list(&self, prefix: &str, cursor: Option<Cursor>) -> Result<Page, StorageError> {
-        let failed =
-            |error: &(dyn std::error::Error + 'static)| self.error(Operation::List, prefix, error);
-        let wanted = format!("{}{prefix}", self.prefix);
-        let options = PaginatedListOptions {
-            max_keys: Some(PAGE),
-            page_token: cursor.map(|cursor| cursor.0),
-            ..PaginatedListOptions::default()
-        };
-        let wanted = (!wanted.is_empty()).then_some(wanted.as_str());
-        let page = self.client.list_paginated(wanted, options).await;
-        let page = page.map_err(|error| failed(&error))?;
-        let mut objects = Vec::with_capacity(page.result.objects.len());
-        for found in &page.result.objects {
-            let name = found.location.as_ref().strip_prefix(&self.prefix);
-            // Somebody else's objects may stand beside ours.
-            let Some(name) = name.and_then(|name| name.parse::<ObjectName>().ok()) else {
-                continue;
-            };
-            if name.as_str().starts_with(prefix) {
-                objects.push(self.meta(name, found)?);
-            }
-        }
-        Ok(Page {
-            objects,
-            next: page.page_token.map(Cursor),
-        })
+        self.list_objects(prefix, cursor).await
     }
 
     async fn head(&self, name: &ObjectName) -> Result<ObjectMeta, StorageError> {

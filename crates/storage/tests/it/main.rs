@@ -5,6 +5,7 @@ mod conditions;
 mod credentials;
 mod endless;
 mod faults;
+mod foreign;
 mod retrying;
 mod unfinished;
 mod ways;

@@ -123,14 +123,16 @@ impl Bucket {
         let mut xml = format!("<ListBucketResult><IsTruncated>{more}</IsTruncated>");
         // Writing into a string does not fail.
         if let (true, Some((last, _))) = (more, page.last()) {
+            let last = escaped(last);
             let _ = write!(xml, "<NextContinuationToken>{last}</NextContinuationToken>");
         }
         for (key, object) in page {
             let modified = object.modified.strftime("%Y-%m-%dT%H:%M:%S.000Z");
             let _ = write!(
                 xml,
-                "<Contents><Key>{key}</Key><Size>{}</Size>\
+                "<Contents><Key>{}</Key><Size>{}</Size>\
                  <LastModified>{modified}</LastModified></Contents>",
+                escaped(key),
                 object.bytes.len()
             );
         }
@@ -239,6 +241,11 @@ impl Bucket {
                    </CompleteMultipartUploadResult>";
         Answer::of(200).with_body(xml)
     }
+}
+
+/// A text as XML has it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 /// First and end of a range `bytes=a-b` in an object of that size; none where it
