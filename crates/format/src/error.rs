@@ -16,6 +16,9 @@ pub enum Damage {
         /// How many there are.
         found: u64,
     },
+    /// More bytes than an object of this kind may have.
+    #[error("it has more than the {0} bytes that it may have")]
+    TooLong(u64),
     /// The first bytes are not those of this kind of object.
     #[error("it does not begin as a pgkeep record does")]
     Magic,

@@ -34,19 +34,17 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// The most bytes that a record of this kind has, and that its sealed part
-    /// expands to. The manifest of a 10 TB dump has 640 MB.
+    /// expands to: what is listed has less, since much of it is read at once. What honest
+    /// ones come to is in docs/decisions/0014-bounds.md.
     #[must_use]
     pub fn limit(self) -> u64 {
         match self {
             Self::Manifest => 1 << 30,
-            Self::Key
-            | Self::Begin
-            | Self::Outcome
-            | Self::Facts
-            | Self::Backup
-            | Self::Retirement
-            | Self::KeyRing => 64 << 20,
-            Self::Tombstone | Self::Dead | Self::Alive | Self::Ending => 1 << 20,
+            Self::Facts | Self::Retirement => 64 << 20,
+            Self::Backup => 32 << 20,
+            Self::Outcome | Self::KeyRing => 16 << 20,
+            Self::Begin => 8 << 20,
+            Self::Key | Self::Tombstone | Self::Dead | Self::Alive | Self::Ending => 1 << 20,
         }
     }
 }

@@ -7,12 +7,13 @@ use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, RunBegin, RunErrors, RunOutcome, Tombstone};
 use pgkeep_format::{Encryption, FormatError, Identities, RecordKind, Verified, VerifyingKey};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
-use tokio::task::JoinSet;
+use tokio::sync::Semaphore;
 
+use crate::reads::Reads;
 use crate::{Repository, RepositoryError, records};
 
-/// How many records are read at once.
-const PARALLEL: usize = 32;
+/// Who opens a sealed part.
+static OPENING: Semaphore = Semaphore::const_new(1);
 
 /// A record that tells what there is of a cluster.
 pub(crate) enum ClusterRecord {
@@ -25,6 +26,9 @@ pub(crate) enum ClusterRecord {
 
 /// A record's name, what that stands for, and what was read.
 pub(crate) type Read = (ObjectName, Place, Result<ClusterRecord, RepositoryError>);
+
+/// A record that was listed: its name, what that stands for, and its size in bytes.
+pub(crate) type Listed = (ObjectName, Place, u64);
 
 /// Whether the object is one that [`Repository::cluster_records`] reads.
 pub(crate) fn tells(place: &Place) -> bool {
@@ -48,55 +52,61 @@ impl Repository {
     /// Where a read was given up. What cannot be read is an error of its own.
     pub(crate) async fn cluster_records(
         &self,
-        names: Vec<(ObjectName, Place)>,
+        names: Vec<Listed>,
         identities: &Identities,
     ) -> Result<Vec<Read>, RepositoryError> {
         let mut read = Vec::new();
-        let mut reading = JoinSet::new();
-        // A record whose reading has died is missing: nothing is told then.
-        let ended = |ended: Result<Read, _>| ended.map_err(|_| RepositoryError::GivenUp);
-        for (name, place) in names.into_iter().filter(|(_, place)| tells(place)) {
-            if reading.len() >= PARALLEL
-                && let Some(one) = reading.join_next().await
-            {
-                read.push(ended(one)?);
+        let mut reads = Reads::new();
+        for (name, place, size) in names.into_iter().filter(|(_, place, _)| tells(place)) {
+            while let Some(one) = reads.before(size).await? {
+                read.push(one);
             }
             let (repository, identities) = (self.clone(), identities.clone());
-            reading.spawn(async move {
-                let record = repository.cluster_record(&name, &place, &identities).await;
+            reads.start(size, async move {
+                let record = repository
+                    .cluster_record(&name, &place, Some(size), &identities)
+                    .await;
                 (name, place, record)
             });
         }
-        while let Some(one) = reading.join_next().await {
-            read.push(ended(one)?);
+        while let Some(one) = reads.next().await? {
+            read.push(one);
         }
         Ok(read)
     }
 
+    /// Reads one of them, which has `listed` bytes where that is known.
     pub(crate) async fn cluster_record(
         &self,
         name: &ObjectName,
         place: &Place,
+        listed: Option<u64>,
         identities: &Identities,
     ) -> Result<ClusterRecord, RepositoryError> {
         let storage = self.storage.as_ref();
         let wrong = |source| records::in_object(storage, name, source);
         let (record, in_place) = match place {
             Place::Run(cluster, run, RunRecord::Begin) => {
-                let read = self.verified(RecordKind::Begin, name).await?;
+                let read = self
+                    .verified_as_listed(RecordKind::Begin, name, listed)
+                    .await?;
                 let begin: RunBegin = read.clear().map_err(wrong)?;
                 let in_place = begin.cluster == *cluster && begin.run == *run;
                 (ClusterRecord::Begin(begin), in_place)
             }
             Place::Run(_, run, RunRecord::Outcome) => {
-                let read = self.verified(RecordKind::Outcome, name).await?;
+                let read = self
+                    .verified_as_listed(RecordKind::Outcome, name, listed)
+                    .await?;
                 let outcome: RunOutcome = read.clear().map_err(wrong)?;
-                let errors = self.errors(&read, identities).map_err(wrong)?;
+                let errors = self.errors(&read, identities).await.map_err(wrong)?;
                 let in_place = outcome.run == *run;
                 (ClusterRecord::Outcome(outcome, errors), in_place)
             }
             Place::Backup(cluster, id, _) => {
-                let read = self.verified(RecordKind::Backup, name).await?;
+                let read = self
+                    .verified_as_listed(RecordKind::Backup, name, listed)
+                    .await?;
                 let backup: BackupRecord = read.clear().map_err(wrong)?;
                 let in_place = backup.cluster == *cluster && backup.id == *id;
                 (
@@ -105,7 +115,9 @@ impl Repository {
                 )
             }
             Place::Tombstone(cluster, id) => {
-                let read = self.verified(RecordKind::Tombstone, name).await?;
+                let read = self
+                    .verified_as_listed(RecordKind::Tombstone, name, listed)
+                    .await?;
                 let tombstone: Tombstone = read.clear().map_err(wrong)?;
                 let in_place = tombstone.cluster == *cluster && tombstone.backup == *id;
                 (ClusterRecord::Tombstone(tombstone), in_place)
@@ -134,7 +146,8 @@ impl Repository {
     ) -> Result<Option<RunBegin>, RepositoryError> {
         let storage = self.storage.as_ref();
         let writers = self.writers();
-        let read = records::read(storage, self.id(), RecordKind::Begin, name, &writers).await;
+        let kind = RecordKind::Begin;
+        let read = records::read(storage, self.id(), kind, name, None, &writers).await;
         match read {
             Ok(read) => {
                 let begin = read.clear::<RunBegin>().ok();
@@ -154,14 +167,21 @@ impl Repository {
         let name = names::backup(cluster, id, BackupPart::Backup)?;
         let place = Place::Backup(cluster.clone(), id.clone(), BackupPart::Backup);
         let none = Identities::default();
-        match self.cluster_record(&name, &place, &none).await? {
+        match self.cluster_record(&name, &place, None, &none).await? {
             ClusterRecord::Backup(record, _) => Ok(*record),
             _ => Err(records::misplaced(self.storage.as_ref(), &name)),
         }
     }
 
     /// Why backups failed; nothing where no key at hand opens it.
-    fn errors(&self, read: &Verified, identities: &Identities) -> Result<RunErrors, FormatError> {
+    async fn errors(
+        &self,
+        read: &Verified,
+        identities: &Identities,
+    ) -> Result<RunErrors, FormatError> {
+        // A few bytes may expand to all that their kind may have: one at a time. It is
+        // never closed.
+        let _one = OPENING.acquire().await;
         let sealed = self.encryption() == Encryption::Age;
         match read.hidden(sealed.then_some(identities)) {
             Ok(plain) => RunErrors::from_json(&plain),
@@ -175,8 +195,18 @@ impl Repository {
         kind: RecordKind,
         name: &ObjectName,
     ) -> Result<Verified, RepositoryError> {
+        self.verified_as_listed(kind, name, None).await
+    }
+
+    async fn verified_as_listed(
+        &self,
+        kind: RecordKind,
+        name: &ObjectName,
+        listed: Option<u64>,
+    ) -> Result<Verified, RepositoryError> {
         let storage = self.storage.as_ref();
-        let read = records::read(storage, self.id(), kind, name, &self.writers()).await?;
+        let writers = self.writers();
+        let read = records::read(storage, self.id(), kind, name, listed, &writers).await?;
         self.check_believed(name, &read)?;
         Ok(read)
     }

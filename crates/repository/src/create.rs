@@ -357,14 +357,28 @@ async fn refuse_existing(storage: &dyn Storage) -> Result<(), RepositoryError> {
     // Keys without a descriptor are those of a creation that was cut off: under
     // another root they would be strangers.
     match list_all(storage, names::KEYS).await {
-        Ok(keys) if keys.is_empty() => Ok(()),
-        Ok(_) => Err(RepositoryError::Remains {
-            location: location(),
-        }),
+        Ok(keys) => match keys.iter().map(|object| object.modified).max() {
+            None => Ok(()),
+            Some(since) => Err(RepositoryError::Remains {
+                location: location(),
+                objects: keys.iter().map(|object| object.name.to_string()).collect(),
+                since,
+                in_use: holds_backups(storage).await?,
+            }),
+        },
         // A directory that does not exist yet has no keys.
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether anything of a cluster is there.
+async fn holds_backups(storage: &dyn Storage) -> Result<bool, StorageError> {
+    let objects = list_all(storage, "").await?;
+    let mut places = objects
+        .iter()
+        .filter_map(|object| names::place(&object.name));
+    Ok(places.next().is_some())
 }
 
 pub(crate) fn drawn<const N: usize>(random: &dyn Random) -> [u8; N] {

@@ -6,9 +6,10 @@ mod hint;
 
 use pgkeep_format::{FormatError, RepositoryId};
 use pgkeep_storage::StorageError;
-use pgkeep_types::{BackupId, ClusterName, ObjectNameError, RunId, Timestamp};
+use pgkeep_types::{BackupId, ObjectNameError, Timestamp};
 
 use crate::deletion::PlanError;
+use crate::keys::KeysError;
 
 /// Why something could not be done with a repository.
 #[derive(Debug, thiserror::Error)]
@@ -29,10 +30,20 @@ pub enum RepositoryError {
         location: String,
     },
     /// There are keys of a repository that was never finished.
-    #[error("{location} holds keys/ of a repository that was never finished")]
+    #[error(
+        "{location} holds keys of a repository {}, the last one since {since}: {}",
+        if *.in_use { "and its backups, and no pgkeep.json" } else { "that was never finished" },
+        .objects.join(", ")
+    )]
     Remains {
         /// Where they are.
         location: String,
+        /// All objects below `keys/`.
+        objects: Vec<String>,
+        /// When the newest of them came to be, by the storage's clock.
+        since: Timestamp,
+        /// Whether there are backups beside them: then the repository lost its descriptor.
+        in_use: bool,
     },
     /// Somebody else's object is there since the making of a repository began.
     #[error("{object} in {location} is there, and not of the repository that is being made")]
@@ -121,122 +132,9 @@ pub enum RepositoryError {
         /// Why not.
         source: Box<RepositoryError>,
     },
-    /// No key at hand may change the keys.
-    #[error("no key at hand may change the keys of the repository in {location}")]
-    NotAnOwner {
-        /// Where the repository is.
-        location: String,
-        /// Those that may.
-        recipients: Vec<String>,
-    },
-    /// The key is one of the repository's already, or was one.
-    #[error("key {fingerprint} is one of the repository in {location} already, or was one")]
-    KeyExists {
-        /// The key's fingerprint.
-        fingerprint: String,
-        /// Where the repository is.
-        location: String,
-    },
-    /// There is no such key in use.
-    #[error("the repository in {location} has no key {fingerprint} in use")]
-    NoSuchKey {
-        /// The key's fingerprint.
-        fingerprint: String,
-        /// Where the repository is.
-        location: String,
-    },
-    /// A host that is to be retired has begun a run and not ended it.
-    #[error(
-        "run {run} of cluster {cluster} in {location} was begun with this key and has not ended"
-    )]
-    StillRuns {
-        /// The run.
-        run: RunId,
-        /// Whose run it is.
-        cluster: ClusterName,
-        /// Where the repository is.
-        location: String,
-        /// Whether the key's end was announced: then no run begins any more.
-        announced: bool,
-    },
-    /// It cannot be told whether a host that is to be retired has signed some records.
-    #[error(
-        "the key is not retired: what cannot be read in {location} may be signed with it, and \
-         would never be believed again: {}", .objects.join(", ")
-    )]
-    Unattributed {
-        /// The objects' names.
-        objects: Vec<String>,
-        /// Where the repository is.
-        location: String,
-    },
-    /// The end of a host's key would list more than a record holds.
-    #[error(
-        "the end of key {fingerprint} in {location} would have to list {count} records, and \
-         cannot hold so many"
-    )]
-    TooManySigned {
-        /// The key's fingerprint.
-        fingerprint: String,
-        /// How many it has signed.
-        count: usize,
-        /// Where the repository is.
-        location: String,
-    },
-    /// A host wrote while it was retired.
-    #[error(
-        "the key was retired, and {object} in {location} was signed with it meanwhile: \
-         it is not believed"
-    )]
-    WrittenMeanwhile {
-        /// The object's name.
-        object: String,
-        /// Where the repository is.
-        location: String,
-    },
-    /// A change of the keys that holds, and that no ring lists yet.
-    #[error(
-        "the change of the keys in {location} was written and holds, but no key ring lists \
-         it: others change the keys at the same time"
-    )]
-    NotListed {
-        /// Where the repository is.
-        location: String,
-    },
-    /// Nobody would be left who can read, or vouch.
-    #[error("the last {role} key of the repository in {location} is not retired")]
-    LastKey {
-        /// What the key is for.
-        role: &'static str,
-        /// Where the repository is.
-        location: String,
-    },
-    /// An unencrypted repository has no use for such a key.
-    #[error("the repository in {location} is not encrypted, and has no {role} keys")]
-    Unsuitable {
-        /// What the key is for.
-        role: &'static str,
-        /// Where the repository is.
-        location: String,
-    },
-    /// No key of the repository is under a passphrase.
-    #[error("no key of the repository in {location} is under a passphrase")]
-    NoPassphrase {
-        /// Where the repository is.
-        location: String,
-    },
-    /// The passphrase opens no key.
-    #[error("the passphrase opens no key of the repository in {location}")]
-    WrongPassphrase {
-        /// Where the repository is.
-        location: String,
-    },
-    /// Two have set a passphrase at once, and the other's holds.
-    #[error("the passphrase was not set: another one is being set in {location} at the same time")]
-    PassphraseOvertaken {
-        /// Where the repository is.
-        location: String,
-    },
+    /// The keys were not changed as was asked, or a passphrase opens none.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// A key was added after a backup was made: the next one cannot refer to it.
     #[error("backup {backup} is not sealed to every key that the next one is sealed to")]
     ShutToSome {

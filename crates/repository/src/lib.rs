@@ -19,6 +19,7 @@ mod open;
 mod parent;
 mod probe;
 mod read;
+mod reads;
 mod records;
 mod run;
 mod threads;
@@ -27,12 +28,12 @@ mod write;
 pub use access::{ReadAccess, WriteAccess};
 pub use backup_writer::{BackupWriter, Committed, DumpMeta, FileWriter, StoredBackup};
 pub use catalogue::{
-    Attempt, Catalogue, Deleted, Entry, Misdated, ParentChoice, ShutParent, Unclear, Unreadable,
-    is_ahead,
+    Attempt, Catalogue, Contested, Deleted, Entry, Misdated, ParentChoice, ShutParent, Unclear,
+    Unreadable, is_ahead,
 };
 pub use create::{Begun, NewRepository, Withdrawn};
 pub use error::RepositoryError;
-pub use keys::{KeyInfo, OwnerAccess, Retired, Rewrapped, UnendedRuns};
+pub use keys::{KeyInfo, KeysError, OwnerAccess, Retired, Rewrapped, UnendedRuns};
 pub use open::Repository;
 pub use parent::Parent;
 pub use read::{FileReader, FilesReader, OpenBackup, Piece};

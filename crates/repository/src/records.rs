@@ -14,24 +14,38 @@ use serde::Serialize;
 
 use crate::RepositoryError;
 
-/// Reads one record and verifies it.
+/// Reads one record and verifies it. No more is read of it than it may have, and than
+/// `listed`, where that is known.
 pub(crate) async fn read(
     storage: &dyn Storage,
     repository: RepositoryId,
     kind: RecordKind,
     name: &ObjectName,
+    listed: Option<u64>,
     writers: &[VerifyingKey],
 ) -> Result<Verified, RepositoryError> {
-    // A byte more than it may have: then it is refused for its length, unread.
-    let most = kind.limit().saturating_add(1);
-    let bytes = storage.get(name, Some(0..most)).await?;
+    let limit = kind.limit();
+    let too_long = move || FormatError::Damaged {
+        offset: 0,
+        damage: Damage::TooLong(limit),
+    };
+    if listed.is_some_and(|listed| listed > limit) {
+        return Err(in_object(storage, name, too_long()));
+    }
+    // A byte more than it should have: then it is refused for its length, unread.
+    let expected = listed.unwrap_or(limit);
+    let bytes = storage.get(name, Some(0..expected.saturating_add(1)));
+    let bytes = bytes.await?;
     let (place, writers) = (name.clone(), writers.to_vec());
     let verified = blocking(move || {
         let found = bytes.len() as u64;
-        if found == most {
-            let expected = kind.limit();
+        if found > limit {
+            return Err(too_long());
+        }
+        if found > expected {
             let damage = Damage::Length { expected, found };
-            return Err(FormatError::Damaged { offset: 0, damage });
+            let offset = expected;
+            return Err(FormatError::Damaged { offset, damage });
         }
         let envelope = Envelope {
             repository,

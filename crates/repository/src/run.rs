@@ -10,7 +10,7 @@ use pgkeep_format::names::{self, RunRecord};
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome,
 };
-use pgkeep_format::{Hash, RecordKind};
+use pgkeep_format::{FormatError, Hash, RecordKind};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 use serde::Serialize;
 
@@ -155,6 +155,18 @@ fn check_clock(plan: &RunPlan) -> Result<(), RepositoryError> {
     })
 }
 
+/// Errors as they are written; cut where they would be longer than they may be: a report
+/// that is cut is better than none.
+fn errors_within(limit: u64, errors: RunErrors, backups: usize) -> Result<Vec<u8>, FormatError> {
+    let plain = errors.to_json()?;
+    if plain.len() as u64 <= limit {
+        return Ok(plain);
+    }
+    // In JSON a byte of text takes six at most.
+    let room = usize::try_from(limit / 8).unwrap_or(usize::MAX);
+    errors.cut_to(room / backups.saturating_add(1)).to_json()
+}
+
 impl Run {
     /// How often a run shows that it lives.
     pub const SIGN_EVERY: Duration = Duration::from_mins(10);
@@ -244,11 +256,12 @@ impl Run {
             globals,
         };
         let name = names::run(&self.plan.cluster, &self.plan.id, RunRecord::Outcome)?;
-        let errors = errors.to_json().map_err(|source| RepositoryError::Make {
+        let kind = RecordKind::Outcome;
+        let errors = errors_within(kind.limit(), errors, record.backups.len());
+        let errors = errors.map_err(|source| RepositoryError::Make {
             what: "the outcome",
             source,
         })?;
-        let kind = RecordKind::Outcome;
         self.repository
             .write(&self.access, kind, &name, record, Some(errors))
             .await?;

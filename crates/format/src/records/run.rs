@@ -112,6 +112,18 @@ pub struct RunErrors {
 }
 
 impl RunErrors {
+    /// Themselves, each sentence cut to so many bytes.
+    #[must_use]
+    pub fn cut_to(mut self, bytes: usize) -> Self {
+        for sentence in self.errors.values_mut().chain(&mut self.globals) {
+            if sentence.len() > bytes {
+                sentence.truncate(sentence.floor_char_boundary(bytes));
+                sentence.push('…');
+            }
+        }
+        self
+    }
+
     /// The plaintext of the record's sealed part.
     ///
     /// # Errors

@@ -27,6 +27,16 @@ pub struct Misdated<'a> {
     pub wrong: Option<&'a BackupRecord>,
 }
 
+/// A backup of which its host and the storage's clock say differently whether it was
+/// finished before some time.
+#[derive(Clone, Copy, Debug)]
+pub struct Contested<'a> {
+    /// The backup.
+    pub backup: &'a BackupRecord,
+    /// When it was stored, by the storage's clock.
+    pub stored: Timestamp,
+}
+
 impl Catalogue {
     /// A backup of the same database that was made after `newest`, though that one says
     /// that it is newer: which of them is the newest cannot be told.
@@ -88,6 +98,26 @@ impl Catalogue {
         Some(self.misdating(stored.get(later)?, earlier))
     }
 
+    /// Backups by which another one would be the newest of those that were finished
+    /// `before`, were the storage's clock believed in place of their hosts'. It may be the
+    /// one that is wrong: who copies a repository gives all objects later times.
+    #[must_use]
+    pub fn contested(&self, database: &str, before: Timestamp) -> Vec<Contested<'_>> {
+        let of_database = || self.of_database(database);
+        let newest = of_database().rfind(|backup| backup.finished < before);
+        let newest_stored = newest.and_then(|newest| self.committed(newest));
+        let contested = of_database().filter_map(|backup| {
+            let stored = self.committed(backup)?;
+            let matters = match (backup.finished < before, stored < before) {
+                (true, false) => newest.is_some_and(|newest| newest.id == backup.id),
+                (false, true) => newest_stored.is_none_or(|newest| stored > newest),
+                (true, true) | (false, false) => false,
+            };
+            (matters && self.is_off(backup)).then_some(Contested { backup, stored })
+        });
+        contested.collect()
+    }
+
     /// A backup by which this host's clock is behind: it was begun, and by the storage's
     /// clock stored, after `now`.
     #[must_use]
@@ -135,12 +165,14 @@ impl Catalogue {
         is_dated_before && is_after() == Some(true)
     }
 
+    /// Whether the storage's clock has a backup at another time than its host says.
+    fn is_off(&self, backup: &BackupRecord) -> bool {
+        let committed = self.committed(backup).unwrap_or(backup.finished);
+        committed.duration_since(backup.finished).abs() > CLOCKS_DIFFER
+    }
+
     fn misdating<'a>(&self, later: &'a BackupRecord, earlier: &'a BackupRecord) -> Misdated<'a> {
-        let is_off = |backup: &BackupRecord| {
-            let committed = self.committed(backup).unwrap_or(backup.finished);
-            committed.duration_since(backup.finished).abs() > CLOCKS_DIFFER
-        };
-        let wrong = match (is_off(later), is_off(earlier)) {
+        let wrong = match (self.is_off(later), self.is_off(earlier)) {
             (true, false) => Some(later),
             (false, true) => Some(earlier),
             (true, true) | (false, false) => None,

@@ -20,7 +20,7 @@ use pgkeep_format::records::{BackupRecord, Outcome, RunBegin, Tombstone};
 use pgkeep_storage::list_all;
 use pgkeep_types::{BackupId, ClusterName, ObjectName};
 
-pub use self::clocks::Misdated;
+pub use self::clocks::{Contested, Misdated};
 use self::found::Found;
 pub use self::newest::Unclear;
 use self::parent::Origin;
@@ -187,9 +187,10 @@ impl Repository {
         let mut objects = list_all(storage, &names::runs(cluster)).await?;
         objects.extend(list_all(storage, &names::backups(cluster)).await?);
         objects.extend(list_all(storage, &names::tombstones(cluster)).await?);
-        let wanted = objects
-            .iter()
-            .filter_map(|object| Some((object.name.clone(), names::place(&object.name)?)));
+        let wanted = objects.iter().filter_map(|object| {
+            let place = names::place(&object.name)?;
+            Some((object.name.clone(), place, object.size))
+        });
         let read = self.cluster_records(wanted.collect(), identities).await?;
         let mut found = Found::new(objects);
         for (object, place, record) in read {

@@ -14,6 +14,7 @@ use pgkeep_storage::{ObjectMeta, Unfinished};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, ObjectNameError, RunId, Timestamp};
 
 use super::plan::Plan;
+use crate::cluster_records::Listed;
 
 /// What listings showed of a cluster, in the order in which they were made.
 #[derive(Clone, Debug, Default)]
@@ -66,20 +67,24 @@ pub struct Seen {
 impl Listing {
     /// The records that have to be read: outcomes of the first listing only, begins
     /// of both.
-    pub(super) fn records(&self) -> Vec<(ObjectName, Place)> {
+    pub(super) fn records(&self) -> Vec<Listed> {
         let placed = |object: &ObjectMeta| {
             let place = names::place(&object.name)?;
-            Some((object.name.clone(), place))
+            Some((object.name.clone(), (place, object.size)))
         };
         let first = self
             .runs
             .iter()
             .chain(&self.tombstones)
             .chain(&self.backups);
-        let mut wanted: BTreeMap<ObjectName, Place> = first.filter_map(placed).collect();
+        let mut wanted: BTreeMap<ObjectName, (Place, u64)> = first.filter_map(placed).collect();
         let again = self.runs_again.iter().filter_map(placed);
-        wanted.extend(again.filter(|(_, p)| matches!(p, Place::Run(_, _, RunRecord::Begin))));
-        wanted.into_iter().collect()
+        let is_begin = |place: &Place| matches!(place, Place::Run(_, _, RunRecord::Begin));
+        wanted.extend(again.filter(|(_, (place, _))| is_begin(place)));
+        let wanted = wanted.into_iter();
+        wanted
+            .map(|(name, (place, size))| (name, place, size))
+            .collect()
     }
 }
 

@@ -261,7 +261,11 @@ impl Prune {
     async fn is_good(&self, name: &ObjectName, id: &BackupId) -> Result<bool, RepositoryError> {
         let place = names::Place::Tombstone(self.cluster.clone(), id.clone());
         let none = Identities::default();
-        match self.repository.cluster_record(name, &place, &none).await {
+        match self
+            .repository
+            .cluster_record(name, &place, None, &none)
+            .await
+        {
             Ok(_) => Ok(true),
             Err(
                 RepositoryError::NotBelieved { .. }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a hint names a command only where that helps, and promises nothing.
 
-use pgkeep_format::FormatError;
+use pgkeep_format::{Damage, FormatError};
 
 use super::RepositoryError;
 
@@ -12,16 +12,23 @@ impl RepositoryError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Storage(error) => error.hint(),
+            Self::Keys(error) => error.hint(),
             Self::Missing { .. } => Some(
                 "check the address, and that the file system is mounted; \
                  'pgkeep init' makes a new repository"
                     .to_owned(),
             ),
             Self::Exists { .. } => Some("choose another place for a new repository".to_owned()),
+            Self::Remains { in_use: true, .. } => Some(
+                "bring pgkeep.json back from another copy: without these keys nobody can restore \
+                 these backups; choose another place for a new repository"
+                    .to_owned(),
+            ),
             Self::Remains { .. } => Some(
-                "somebody else is making a repository here, or an earlier 'pgkeep init' was cut \
-                 off: then nothing was ever sealed to these keys, remove keys/; or choose another \
-                 place"
+                "somebody else is making a repository here: wait, and look again. Or an earlier \
+                 'pgkeep init' was cut off: then no backup was ever sealed to these keys; remove \
+                 these objects, and the recovery.key, host.key and pgkeep.toml that it may have \
+                 left, and run it again; or choose another place"
                     .to_owned(),
             ),
             Self::Contested { .. } => Some(
@@ -68,68 +75,27 @@ impl RepositoryError {
                     backup.short()
                 )),
             },
-            Self::NotListed { .. } => {
-                Some("'pgkeep key repair' lists it, once the others are done".to_owned())
-            }
-            Self::NotAnOwner { recipients, .. } => Some(match recipients.as_slice() {
-                [] => "nobody has its root key any more: its keys stay as they are".to_owned(),
-                keys => format!(
-                    "give the file of a key that may with --identity FILE; it belongs to {}",
-                    keys.join(" or ")
-                ),
-            }),
-            Self::KeyExists { .. } => Some(
-                "'pgkeep key list' shows it; a key that was retired never comes back, make \
-                      another one"
-                    .to_owned(),
-            ),
-            Self::NoSuchKey { .. } => {
-                Some("'pgkeep key list' shows those that there are".to_owned())
-            }
             Self::Ending { .. } => Some(
                 "nothing was written; 'pgkeep key retire' with a recovery key ends it, and a new \
                  key is made with 'pgkeep key new'"
                     .to_owned(),
             ),
-            Self::StillRuns {
-                announced: true, ..
-            } => Some(
-                "the key begins no run any more; retire it again once this one has ended: it \
-                 may fail. One that was cut off is taken for dead by 'pgkeep prune' of another \
-                 host, a day after its last sign of life; or retire it with --now"
-                    .to_owned(),
-            ),
-            Self::StillRuns { .. } => Some(
-                "the key is in use as before; wait until the run has ended. One that was cut off is taken \
-                 for dead by 'pgkeep prune', a day after its last sign of life; a key that was \
-                 stolen is retired with --now"
-                    .to_owned(),
-            ),
-            Self::Unattributed { .. } => Some(
-                "bring these objects back from another copy; where there is none, delete such a \
-                 backup with 'pgkeep prune --id', and remove any other such object. A key that \
-                 was stolen is retired with --now"
-                    .to_owned(),
-            ),
-            Self::TooManySigned { .. } => Some(
-                "the key writes no more, and is not retired yet; delete old backups of that host \
-                 with 'pgkeep prune' on another one, and retire it again"
-                    .to_owned(),
-            ),
-            Self::WrittenMeanwhile { .. } => Some(
-                "'pgkeep list' shows what is not believed; where it was a backup, make it again \
-                 with another host's key"
-                    .to_owned(),
-            ),
-            Self::LastKey { .. } => Some("add another one first".to_owned()),
-            Self::PassphraseOvertaken { .. } => {
-                Some("set it again, once nobody else does".to_owned())
-            }
-            Self::NoPassphrase { .. } => Some("give a key's file with --identity FILE".to_owned()),
             Self::SealedToOthers { readers, .. } => Some(format!(
                 "use another backup, or a key that this one is sealed to: {}",
                 readers.join(" or ")
             )),
+            Self::Object {
+                source:
+                    FormatError::Damaged {
+                        damage: Damage::TooLong(_),
+                        ..
+                    },
+                ..
+            } => Some(
+                "no pgkeep writes one so long: look who else can write to the storage, and remove \
+                 the object where it is theirs"
+                    .to_owned(),
+            ),
             Self::Object {
                 source: FormatError::Damaged { .. },
                 ..

@@ -14,7 +14,7 @@ use pgkeep_format::{
 use pgkeep_storage::{StorageErrorKind, list_all};
 use pgkeep_types::{Clock, ObjectName};
 
-use super::{Keys, NewKeyRecord};
+use super::{Keys, KeysError, NewKeyRecord};
 use crate::{Repository, RepositoryError};
 
 /// How often the next ring is written where others write theirs at the same time.
@@ -50,12 +50,12 @@ impl Repository {
         }
         let owners = self.keys.vouched.iter();
         let owners = owners.filter(|key| key.retirement.is_none() && key.record.role.vouches());
-        Err(RepositoryError::NotAnOwner {
+        Err(RepositoryError::Keys(KeysError::NotAnOwner {
             location: self.location(),
             recipients: owners
                 .filter_map(|key| key.record.recipient.as_ref().map(ToString::to_string))
                 .collect(),
-        })
+        }))
     }
 
     /// Adds a key, and tells the repository as it is then.
@@ -75,16 +75,16 @@ impl Repository {
                 || (new.verifier.is_some() && key.record.verifier == new.verifier)
         });
         if is_known {
-            return Err(RepositoryError::KeyExists {
+            return Err(RepositoryError::Keys(KeysError::KeyExists {
                 fingerprint: new.fingerprint(),
                 location: self.location(),
-            });
+            }));
         }
         if self.encryption() == Encryption::None && new.role != KeyRole::Host {
-            return Err(RepositoryError::Unsuitable {
+            return Err(RepositoryError::Keys(KeysError::Unsuitable {
                 role: new.role.as_str(),
                 location: self.location(),
-            });
+            }));
         }
         let mut recovery = self.recovery_recipients();
         let secrets = match new.role {
@@ -186,9 +186,9 @@ impl Repository {
             }
             now = self.checked_for_losses(now).await?;
         }
-        Err(RepositoryError::NotListed {
+        Err(RepositoryError::Keys(KeysError::NotListed {
             location: self.location(),
-        })
+        }))
     }
 
     /// What was read `now`, or what is read after it, where that can be built on.

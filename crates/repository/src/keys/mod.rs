@@ -6,6 +6,7 @@
 //! and keeps everybody from writing.
 
 mod change;
+mod error;
 mod litter;
 mod passphrase;
 mod read;
@@ -20,6 +21,7 @@ use pgkeep_types::{ObjectName, Timestamp};
 use crate::{Repository, RepositoryError};
 
 pub use change::OwnerAccess;
+pub use error::KeysError;
 pub use passphrase::Rewrapped;
 pub use retire::{Retired, UnendedRuns};
 

@@ -12,7 +12,7 @@ use pgkeep_format::{
 use pgkeep_storage::StorageErrorKind;
 use pgkeep_types::{Clock, ObjectName};
 
-use super::{OwnerAccess, Wrapped};
+use super::{KeysError, OwnerAccess, Wrapped};
 use crate::{Repository, RepositoryError, records};
 
 /// The most keys that a passphrase is tried on, a second each.
@@ -55,8 +55,8 @@ impl Repository {
     ) -> Result<RecoveryKeyFile, RepositoryError> {
         let location = self.location();
         let mut failed = match self.has_passphrase() {
-            true => RepositoryError::WrongPassphrase { location },
-            false => RepositoryError::NoPassphrase { location },
+            true => RepositoryError::Keys(KeysError::WrongPassphrase { location }),
+            false => RepositoryError::Keys(KeysError::NoPassphrase { location }),
         };
         for (key, wrapped) in self.keys.wrapped.iter().take(MOST) {
             match self.unwrap_one(passphrase, key, wrapped).await {
@@ -119,17 +119,19 @@ impl Repository {
             .in_use(KeyRole::Recovery)
             .chain(self.keys.in_use(KeyRole::Owner));
         if !fitting.any(|record| record.fingerprint() == key) {
-            return Err(RepositoryError::NoSuchKey {
+            return Err(RepositoryError::Keys(KeysError::NoSuchKey {
                 fingerprint: key,
                 location: self.location(),
-            });
+            }));
         }
         let trust = Trust::in_root(self.id(), self.descriptor.root);
         let wrapped = wrap(identity, &trust, passphrase, clock).await?;
         let name = names::wrapped_key(&key, self.highest_wrapped(&key).await?.saturating_add(1))?;
         let (hash, length) = (Hash::of(&wrapped), wrapped.len() as u64);
-        let overtaken = || RepositoryError::PassphraseOvertaken {
-            location: self.location(),
+        let overtaken = || {
+            RepositoryError::Keys(KeysError::PassphraseOvertaken {
+                location: self.location(),
+            })
         };
         match self.storage.put(&name, wrapped.into()).await {
             Err(error) if error.kind == StorageErrorKind::AlreadyExists => return Err(overtaken()),

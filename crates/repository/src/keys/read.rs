@@ -10,13 +10,10 @@ use pgkeep_format::names::{self, KeyObject};
 use pgkeep_format::{Descriptor, Hash, KeyRecord, KeyRing, RecordKind, Retirement};
 use pgkeep_storage::{ObjectMeta, Storage};
 use pgkeep_types::ObjectName;
-use tokio::task::JoinSet;
 
 use super::{Keys, VouchedKey, Wrapped};
+use crate::reads::Reads;
 use crate::{RepositoryError, records};
-
-/// How many records are read at once.
-const PARALLEL: usize = 32;
 
 enum Read {
     Key(Box<VouchedKey>, Hash),
@@ -43,7 +40,7 @@ pub(crate) async fn read_keys(
             // A private key counts where a ring lists it, and is read when needed.
             Some(KeyObject::Wrapped(..)) => {}
             Some(KeyObject::Record(_) | KeyObject::Retirement(_)) | None => {
-                records.push(object.name);
+                records.push(object);
             }
         }
     }
@@ -67,22 +64,22 @@ pub(crate) async fn read_keys(
 async fn read_records(
     storage: &Arc<dyn Storage>,
     descriptor: &Descriptor,
-    records: Vec<ObjectName>,
+    records: Vec<ObjectMeta>,
 ) -> Result<Found, RepositoryError> {
     let mut found = Found::default();
-    let mut reading = JoinSet::new();
-    for name in records {
-        if reading.len() >= PARALLEL {
-            found.take(reading.join_next().await)?;
+    let mut reads = Reads::new();
+    for ObjectMeta { name, size, .. } in records {
+        while let Some((name, read)) = reads.before(size).await? {
+            found.take(name, read);
         }
         let (storage, descriptor) = (Arc::clone(storage), descriptor.clone());
-        reading.spawn(async move {
-            let read = read_record(storage.as_ref(), &descriptor, &name).await;
+        reads.start(size, async move {
+            let read = read_record(storage.as_ref(), &descriptor, &name, size).await;
             (name, read)
         });
     }
-    while let Some(read) = reading.join_next().await {
-        found.take(Some(read))?;
+    while let Some((name, read)) = reads.next().await? {
+        found.take(name, read);
     }
     Ok(found)
 }
@@ -111,7 +108,8 @@ async fn read_ring(
     number: u32,
 ) -> Result<KeyRing, RepositoryError> {
     let root = [descriptor.root];
-    let read = records::read(storage, descriptor.id, RecordKind::KeyRing, name, &root).await?;
+    let (id, kind) = (descriptor.id, RecordKind::KeyRing);
+    let read = records::read(storage, id, kind, name, None, &root).await?;
     let ring: KeyRing = read
         .clear()
         .map_err(|source| records::in_object(storage, name, source))?;
@@ -126,18 +124,20 @@ async fn read_record(
     storage: &dyn Storage,
     descriptor: &Descriptor,
     name: &ObjectName,
+    size: u64,
 ) -> Result<Read, RepositoryError> {
-    let (id, root) = (descriptor.id, [descriptor.root]);
+    let (id, root, listed) = (descriptor.id, [descriptor.root], Some(size));
     let wrong = |source| records::in_object(storage, name, source);
     if let Some(KeyObject::Retirement(key)) = names::key_object(name) {
-        let read = records::read(storage, id, RecordKind::Retirement, name, &root).await?;
+        let kind = RecordKind::Retirement;
+        let read = records::read(storage, id, kind, name, listed, &root).await?;
         let end: Retirement = read.clear().map_err(wrong)?;
         if end.key != key {
             return Err(records::misplaced(storage, name));
         }
         return Ok(Read::Retirement(end, read.object_hash));
     }
-    let sealed = records::read(storage, id, RecordKind::Key, name, &root).await?;
+    let sealed = records::read(storage, id, RecordKind::Key, name, listed, &root).await?;
     let record: KeyRecord = sealed.clear().map_err(wrong)?;
     if names::key(&record.fingerprint())? != *name {
         return Err(records::misplaced(storage, name));
@@ -160,18 +160,13 @@ struct Found {
     unreadable: Vec<(ObjectName, String)>,
 }
 
-type Joined = Result<(ObjectName, Result<Read, RepositoryError>), tokio::task::JoinError>;
-
 impl Found {
-    fn take(&mut self, read: Option<Joined>) -> Result<(), RepositoryError> {
-        let Some(read) = read else { return Ok(()) };
-        let (name, read) = read.map_err(|_| RepositoryError::GivenUp)?;
+    fn take(&mut self, name: ObjectName, read: Result<Read, RepositoryError>) {
         match read {
             Ok(Read::Key(key, hash)) => drop(self.keys.insert(name, (*key, hash))),
             Ok(Read::Retirement(end, hash)) => drop(self.retirements.insert(name, (end, hash))),
             Err(error) => self.unreadable.push((name, error.to_string())),
         }
-        Ok(())
     }
 
     fn into_keys(

@@ -16,9 +16,9 @@ use pgkeep_format::{
 };
 use pgkeep_storage::{StorageErrorKind, list_all};
 use pgkeep_types::{Clock, ClusterName, ObjectName, RunId};
-use tokio::task::JoinSet;
 
-use super::OwnerAccess;
+use super::{KeysError, OwnerAccess};
+use crate::reads::Reads;
 use crate::records::{self, Draft};
 use crate::{Repository, RepositoryError};
 
@@ -53,9 +53,6 @@ struct SignedRecords {
     unattributed: Vec<ObjectName>,
 }
 
-/// How many objects are read at once.
-const PARALLEL: usize = 8;
-
 impl Repository {
     /// Retires the key with this fingerprint.
     ///
@@ -77,18 +74,20 @@ impl Repository {
         let mut in_use = keys.filter(|key| key.retirement.is_none());
         let key = in_use
             .find(|key| key.record.fingerprint() == fingerprint)
-            .ok_or_else(|| RepositoryError::NoSuchKey {
-                fingerprint: fingerprint.to_owned(),
-                location: self.location(),
+            .ok_or_else(|| {
+                RepositoryError::Keys(KeysError::NoSuchKey {
+                    fingerprint: fingerprint.to_owned(),
+                    location: self.location(),
+                })
             })?;
         let role = key.record.role;
         let others = self.keys.in_use(role).count().saturating_sub(1);
         let is_last = others == 0 && !matches!(role, KeyRole::Host | KeyRole::Prover);
         if is_last || role == KeyRole::Open {
-            return Err(RepositoryError::LastKey {
+            return Err(RepositoryError::Keys(KeysError::LastKey {
                 role: role.as_str(),
                 location: self.location(),
-            });
+            }));
         }
         let verifier = key.record.verifier;
         let signed = match verifier {
@@ -124,11 +123,11 @@ impl Repository {
             RepositoryError::Object {
                 source: FormatError::TooLong { .. },
                 ..
-            } => RepositoryError::TooManySigned {
+            } => RepositoryError::Keys(KeysError::TooManySigned {
                 fingerprint: fingerprint.to_owned(),
                 count,
                 location: self.location(),
-            },
+            }),
             error => error,
         })?;
         let changed = self.write_ring(owner, clock, |objects| {
@@ -138,10 +137,10 @@ impl Repository {
         if let Some(verifier) = verifier {
             let late = self.signed_besides(&known, verifier).await?;
             if let Some(object) = late.own.into_keys().next() {
-                return Err(RepositoryError::WrittenMeanwhile {
+                return Err(RepositoryError::Keys(KeysError::WrittenMeanwhile {
                     object: object.to_string(),
                     location: self.location(),
-                });
+                }));
             }
         }
         Ok(Retired {
@@ -196,10 +195,10 @@ impl Repository {
             return Ok(());
         }
         let objects = signed.unattributed.iter();
-        Err(RepositoryError::Unattributed {
+        Err(RepositoryError::Keys(KeysError::Unattributed {
             objects: objects.map(ToString::to_string).collect(),
             location: self.location(),
-        })
+        }))
     }
 
     /// Refuses where the `begin` of a run is among `signed` and no end of it is `there`.
@@ -211,12 +210,12 @@ impl Repository {
     ) -> Result<(), RepositoryError> {
         match unended(signed, there)?.into_values().next() {
             None => Ok(()),
-            Some((cluster, run)) => Err(RepositoryError::StillRuns {
+            Some((cluster, run)) => Err(RepositoryError::Keys(KeysError::StillRuns {
                 run,
                 cluster,
                 location: self.location(),
                 announced,
-            }),
+            })),
         }
     }
 
@@ -241,7 +240,7 @@ impl Repository {
         verifier: VerifyingKey,
     ) -> Result<SignedRecords, RepositoryError> {
         let mut signed = SignedRecords::default();
-        let mut reading = JoinSet::new();
+        let mut reads = Reads::new();
         for object in list_all(self.storage.as_ref(), "").await? {
             let Some(kind) = names::place(&object.name).and_then(|place| kind(&place)) else {
                 continue;
@@ -249,12 +248,16 @@ impl Repository {
             if known.contains(&object.name) {
                 continue;
             }
-            if reading.len() >= PARALLEL {
-                collect(&mut signed, reading.join_next().await)?;
+            if object.size > kind.limit() {
+                signed.unattributed.push(object.name);
+                continue;
+            }
+            while let Some(read) = reads.before(object.size).await? {
+                signed.take(read?);
             }
             let (storage, id, name) = (Arc::clone(&self.storage), self.id(), object.name);
-            reading.spawn(async move {
-                let most = kind.limit().saturating_add(1);
+            reads.start(object.size, async move {
+                let most = object.size.saturating_add(1);
                 let bytes = match storage.get(&name, Some(0..most)).await {
                     Ok(bytes) if bytes.len() as u64 == most => {
                         return Ok((name, Writer::Unknown));
@@ -262,7 +265,7 @@ impl Repository {
                     Ok(bytes) => bytes,
                     // Somebody prunes.
                     Err(error) if error.is_not_found() => return Ok((name, Writer::Another)),
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(RepositoryError::from(error)),
                 };
                 let of = name.clone();
                 let writer = records::blocking(move || signed_by(id, &of, &bytes)).await?;
@@ -274,8 +277,8 @@ impl Repository {
                 Ok((name, writer))
             });
         }
-        while let Some(read) = reading.join_next().await {
-            collect(&mut signed, Some(read))?;
+        while let Some(read) = reads.next().await? {
+            signed.take(read?);
         }
         signed.unattributed.sort();
         Ok(signed)
@@ -324,17 +327,12 @@ enum Writer {
     Unknown,
 }
 
-type Read = Result<(ObjectName, Writer), RepositoryError>;
-
-fn collect(
-    signed: &mut SignedRecords,
-    read: Option<Result<Read, tokio::task::JoinError>>,
-) -> Result<(), RepositoryError> {
-    let Some(read) = read else { return Ok(()) };
-    match read.map_err(|_| RepositoryError::GivenUp)?? {
-        (name, Writer::Own(hash)) => drop(signed.own.insert(name, hash)),
-        (name, Writer::Unknown) => signed.unattributed.push(name),
-        (_, Writer::Another) => {}
+impl SignedRecords {
+    fn take(&mut self, (name, writer): (ObjectName, Writer)) {
+        match writer {
+            Writer::Own(hash) => drop(self.own.insert(name, hash)),
+            Writer::Unknown => self.unattributed.push(name),
+            Writer::Another => {}
+        }
     }
-    Ok(())
 }

@@ -129,6 +129,55 @@ async fn in_no_order_of_calls_does_one_creation_spoil_what_another_was_told_is_m
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_a_creation_that_was_killed_anywhere_the_next_one_succeeds_or_says_what_to_remove() {
+    let (mut made, mut told) = (0, 0);
+    for sealed in [true, false] {
+        for call in 0.. {
+            let memory = MemoryStorage::new();
+            // As if it were killed there: nothing of what it has written is removed again.
+            memory.gone_from(call);
+            let killed = make(&memory, 1, sealed).await;
+            memory.heal();
+            if killed.is_ok() {
+                assert!(call > 20, "{call}");
+                break;
+            }
+            let left = memory.names();
+            match make(&memory, 2, sealed).await {
+                Ok(host) => {
+                    made += 1;
+                    check_usable(&memory, &host, &format!("call {call}")).await;
+                    continue;
+                }
+                // Its answer alone was lost: there is a repository.
+                Err(RepositoryError::Exists { .. }) => continue,
+                Err(error @ RepositoryError::Remains { .. }) => {
+                    told += 1;
+                    let words = error.to_string();
+                    let keys = left
+                        .iter()
+                        .filter(|name| name.as_str().starts_with("keys/"));
+                    for name in keys {
+                        assert!(words.contains(name.as_str()), "call {call}: {words}");
+                    }
+                    assert!(error.hint().unwrap().contains("remove these objects"));
+                    let RepositoryError::Remains { objects, .. } = error else {
+                        continue;
+                    };
+                    for object in objects {
+                        memory.replace(&object.parse().unwrap(), None);
+                    }
+                }
+                Err(error) => panic!("call {call}: {error}"),
+            }
+            let host = make(&memory, 3, sealed).await.unwrap();
+            check_usable(&memory, &host, &format!("call {call}")).await;
+        }
+    }
+    assert!(made > 20 && told > 4, "{made} and {told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_that_come_while_a_repository_is_made_are_told_and_left() {
     let memory = MemoryStorage::new();
     let (foreign, other) = (names::key("00").unwrap(), memory.clone());
@@ -142,5 +191,8 @@ async fn keys_that_come_while_a_repository_is_made_are_told_and_left() {
     assert_eq!(memory.names(), [foreign]);
     // The next one is told what to do, too.
     let error = make(&memory, 1, true).await.unwrap_err();
-    assert!(error.hint().unwrap().contains("remove keys/"), "{error}");
+    assert!(
+        error.hint().unwrap().contains("remove these objects"),
+        "{error}"
+    );
 }

@@ -137,6 +137,23 @@ async fn the_remains_of_a_creation_that_was_cut_off_are_not_built_upon() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_of_backups_whose_repository_lost_its_descriptor_are_not_called_left_behind() {
+    let world = World::sealed().await;
+    world.back_up(b"x").await.unwrap();
+    let descriptor = pgkeep_format::names::descriptor().unwrap();
+    world.memory.replace(&descriptor, None);
+    let before = world.memory.names();
+    let new = NewRepository::draw(&[], &world.host, &world.random);
+    let made = new.create(&world.memory, &world.clock, &world.random);
+    let error = made.await.unwrap_err();
+    let hint = error.hint().unwrap();
+    assert!(error.to_string().contains("its backups"), "{error}");
+    assert!(hint.contains("bring pgkeep.json back"), "{hint}");
+    assert!(!hint.contains("remove"), "{hint}");
+    assert_eq!(world.memory.names(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unencrypted_repository_does_not_hold_its_root_key() {
     let sealed = World::sealed().await;
     assert_eq!(roots_in(&sealed).await, 1, "a recovery key holds it");

@@ -2,7 +2,7 @@
 
 use pgkeep_format::names::{KeyObject, key_object};
 use pgkeep_format::{Envelope, HostKey, Identities, KeyRole, RecordKind, RecoveryIdentity};
-use pgkeep_repository::RepositoryError;
+use pgkeep_repository::{KeysError, RepositoryError};
 
 use crate::deletion::dump;
 use crate::owner::{
@@ -179,7 +179,7 @@ async fn a_prover_neither_writes_nor_vouches() {
     let repository = world.open().await.unwrap();
     let error = repository.owner_access(&alone(&prover)).unwrap_err();
     assert!(
-        matches!(error, RepositoryError::NotAnOwner { .. }),
+        matches!(error, RepositoryError::Keys(KeysError::NotAnOwner { .. })),
         "{error}"
     );
     let mut host = HostKey::generate("prover".to_owned(), &[8; 32]);
@@ -292,7 +292,10 @@ async fn a_change_that_fails_anywhere_can_be_made_again_or_is_made() {
         let repository = world.open().await.unwrap();
         if added.is_err() {
             let again = repository.add_key(&owner, &request, &world.clock).await;
-            let exists = matches!(again, Err(RepositoryError::KeyExists { .. }));
+            let exists = matches!(
+                again,
+                Err(RepositoryError::Keys(KeysError::KeyExists { .. }))
+            );
             assert!(again.is_ok() || exists, "call {call}");
         }
         let known = world.open().await.unwrap();

@@ -250,3 +250,59 @@ async fn a_host_is_behind_a_backup_that_the_storage_has_after_its_now_and_not_on
     let right = world.clock.now() - DAY;
     assert!(world.catalogue().await.is_behind(right).is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_single_backup_the_storages_clock_tells_that_it_may_not_be_of_before() {
+    let world = on_time().await;
+    let since = world.clock.now();
+    world.clock.advance(-DAY * 7);
+    let behind = world.back_up(b"behind").await.unwrap();
+    let catalogue = world.catalogue().await;
+    let before = since - DAY;
+    assert!(
+        catalogue
+            .newest("app", Some(before), since)
+            .is_ok_and(|b| b.is_some())
+    );
+    let contested = catalogue.contested("app", before);
+    assert_eq!(contested.len(), 1);
+    assert_eq!(contested[0].backup.id, behind.id);
+    assert_eq!(contested[0].stored, world.storage_clock.now());
+    // Of a time after both clocks' nobody doubts it, nor of one before both.
+    assert!(catalogue.contested("app", since + DAY).is_empty());
+    assert!(catalogue.contested("app", since - DAY * 8).is_empty());
+    assert!(catalogue.contested("other", before).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_whose_host_ran_ahead_may_be_the_newest_of_before() {
+    let world = on_time().await;
+    let old = world.back_up(b"old").await.unwrap();
+    pass(&world, DAY);
+    world.clock.advance(DAY * 7);
+    let ahead = world.back_up(b"ahead").await.unwrap();
+    world.clock.advance(-DAY * 7);
+    pass(&world, DAY * 8);
+    let now = world.clock.now();
+    let catalogue = world.catalogue().await;
+    let before = now - DAY * 4;
+    let newest = catalogue.newest("app", Some(before), now).ok().flatten();
+    assert_eq!(newest.map(|b| &b.id), Some(&old.id));
+    let contested = catalogue.contested("app", before);
+    assert_eq!(contested.len(), 1);
+    assert_eq!(contested[0].backup.id, ahead.id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_not_be_chosen_anyway_is_not_contested() {
+    let world = on_time().await;
+    // One of a host that was behind, and a right one that is newer by both clocks.
+    world.clock.advance(-DAY);
+    world.back_up(b"behind").await.unwrap();
+    world.clock.advance(DAY);
+    pass(&world, DAY);
+    world.back_up(b"right").await.unwrap();
+    pass(&world, DAY);
+    let catalogue = world.catalogue().await;
+    assert!(catalogue.contested("app", world.clock.now()).is_empty());
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pgkeep_format::names::{self, KeyObject, key_object};
 use pgkeep_format::{Identities, Passphrase, RecoveryIdentity, fingerprint};
-use pgkeep_repository::{Repository, RepositoryError};
+use pgkeep_repository::{KeysError, Repository, RepositoryError};
 use pgkeep_storage::{Operation, Storage};
 use pgkeep_types::ObjectName;
 use zeroize::Zeroizing;
@@ -54,7 +54,10 @@ async fn a_wrong_passphrase_is_told_from_damage() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, RepositoryError::WrongPassphrase { .. }),
+        matches!(
+            error,
+            RepositoryError::Keys(KeysError::WrongPassphrase { .. })
+        ),
         "{error}"
     );
     let name = wrapped(&world).remove(0);
@@ -107,7 +110,10 @@ async fn a_new_passphrase_replaces_the_old_one() {
     done.repository.unwrap_key(&new).await.unwrap();
     let known = passphrase("correct horse battery");
     let old = done.repository.unwrap_key(&known).await;
-    assert!(matches!(old, Err(RepositoryError::WrongPassphrase { .. })));
+    assert!(matches!(
+        old,
+        Err(RepositoryError::Keys(KeysError::WrongPassphrase { .. }))
+    ));
     let after = wrapped(&world);
     assert!(after.len() == 1 && after != before, "{after:?}");
     assert!(done.repository.unreadable_keys().is_empty());
@@ -120,7 +126,7 @@ async fn a_key_that_had_no_passphrase_can_get_one() {
     let new = passphrase("correct horse battery");
     let error = repository.unwrap_key(&new).await.unwrap_err();
     assert!(
-        matches!(error, RepositoryError::NoPassphrase { .. }),
+        matches!(error, RepositoryError::Keys(KeysError::NoPassphrase { .. })),
         "{error}"
     );
     let owner = repository.owner_access(&world.identities).unwrap();
@@ -141,7 +147,10 @@ async fn a_key_that_had_no_passphrase_can_get_one() {
     let error = repository
         .wrap_key(&owner, &stranger, &new, &world.clock)
         .await;
-    assert!(matches!(error, Err(RepositoryError::NoSuchKey { .. })));
+    assert!(matches!(
+        error,
+        Err(RepositoryError::Keys(KeysError::NoSuchKey { .. }))
+    ));
 }
 
 /// Sets a passphrase for the world's key in `storage`.

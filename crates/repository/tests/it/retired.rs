@@ -7,7 +7,7 @@ use pgkeep_format::{
     Envelope, Identities, KeyRing, KeyRole, RecordKind, RecoveryIdentity, Retirement, Signer,
     fingerprint,
 };
-use pgkeep_repository::{Entry, Repository, RepositoryError};
+use pgkeep_repository::{Entry, KeysError, Repository, RepositoryError};
 use pgkeep_types::Clock;
 
 use crate::owner::{add, add_host, add_reader, alone, host_request, owned, read_with, retire};
@@ -188,7 +188,7 @@ async fn a_retired_recovery_key_opens_what_is_old_and_nothing_new() {
     assert!(error.contains("retired"), "{error}");
     let error = changed.owner_access(&alone(&second)).unwrap_err();
     assert!(
-        matches!(error, RepositoryError::NotAnOwner { .. }),
+        matches!(error, RepositoryError::Keys(KeysError::NotAnOwner { .. })),
         "{error}"
     );
 }
@@ -200,7 +200,10 @@ async fn the_last_recovery_key_stays() {
     let error = retire(&world, &fingerprint(Some(&only), None))
         .await
         .unwrap_err();
-    assert!(matches!(error, RepositoryError::LastKey { .. }), "{error}");
+    assert!(
+        matches!(error, RepositoryError::Keys(KeysError::LastKey { .. })),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,14 +215,23 @@ async fn a_retired_key_does_not_come_back() {
     let again = repository
         .add_key(&owner, &host_request(&second), &world.clock)
         .await;
-    assert!(matches!(again, Err(RepositoryError::KeyExists { .. })));
+    assert!(matches!(
+        again,
+        Err(RepositoryError::Keys(KeysError::KeyExists { .. }))
+    ));
     // Neither with another identity beside the same signing key.
     let mut other = host_request(&second);
     other.recipient = RecoveryIdentity::generate().recipient();
     let again = repository.add_key(&owner, &other, &world.clock).await;
-    assert!(matches!(again, Err(RepositoryError::KeyExists { .. })));
+    assert!(matches!(
+        again,
+        Err(RepositoryError::Keys(KeysError::KeyExists { .. }))
+    ));
     let twice = retire(&world, &second.fingerprint()).await;
-    assert!(matches!(twice, Err(RepositoryError::NoSuchKey { .. })));
+    assert!(matches!(
+        twice,
+        Err(RepositoryError::Keys(KeysError::NoSuchKey { .. }))
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]

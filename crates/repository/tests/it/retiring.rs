@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::{BackupRecord, Outcome, Tombstone};
 use pgkeep_format::{Envelope, HostKey, RecordKind, RecoveryIdentity, names};
-use pgkeep_repository::{Entry, Repository, RepositoryError, UnendedRuns};
+use pgkeep_repository::{Entry, KeysError, Repository, RepositoryError, UnendedRuns};
 use pgkeep_testkit::SeededRandom;
 use pgkeep_types::{Clock, ObjectName, Timestamp};
 
@@ -278,8 +278,11 @@ async fn is_told_complete(seed: u64, unended: UnendedRuns) -> bool {
             let key = owner.host.fingerprint();
             let retired = repository.retire_key(&access, &key, unended, &owner.clock);
             let Err(error) = retired.await else { return };
-            let runs = matches!(error, RepositoryError::StillRuns { .. });
-            if matches!(error, RepositoryError::WrittenMeanwhile { .. }) {
+            let runs = matches!(error, RepositoryError::Keys(KeysError::StillRuns { .. }));
+            if matches!(
+                error,
+                RepositoryError::Keys(KeysError::WrittenMeanwhile { .. })
+            ) {
                 return;
             }
             assert!(runs, "seed {seed}: {error}");
@@ -373,7 +376,10 @@ async fn what_a_host_writes_while_it_is_retired_is_told() {
         .await;
     let error = error.unwrap_err();
     assert!(
-        matches!(error, RepositoryError::WrittenMeanwhile { .. }),
+        matches!(
+            error,
+            RepositoryError::Keys(KeysError::WrittenMeanwhile { .. })
+        ),
         "{error}"
     );
     assert!(error.to_string().contains(name.as_str()), "{error}");
