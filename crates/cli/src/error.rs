@@ -3,6 +3,8 @@
 //! Invariants: this is the one place that knows exit codes; words are
 //! `error:`, `caused by:` and `hint:`, readable without colour.
 
+mod hint;
+
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
@@ -172,6 +174,15 @@ pub(crate) enum CliError {
         #[source]
         source: FormatError,
     },
+    /// What was given as the file of a reader's key is none.
+    #[error("{} is no file of a recovery key or a prover's", .path.display())]
+    NoIdentityFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: FormatError,
+    },
     /// A host's key file was given where a reader's is needed.
     #[error("{} holds a host's key, which opens no backup", .path.display())]
     HostsKey {
@@ -198,6 +209,16 @@ pub(crate) enum CliError {
     Exists {
         /// The file.
         path: PathBuf,
+    },
+    /// Keys of a repository that is to be made are there already, and it is not.
+    #[error("{} exists already, and {location} holds no repository", .path.display())]
+    CutOff {
+        /// The file.
+        path: PathBuf,
+        /// What an earlier try may have written.
+        left: Vec<PathBuf>,
+        /// Where the repository is to be.
+        location: String,
     },
     /// The directory of a repository that is to be made holds something else.
     #[error(
@@ -267,7 +288,7 @@ impl CliError {
     /// How the program ends.
     pub(crate) fn exit_code(&self) -> Exit {
         match self {
-            Self::Usage { .. } => Exit::Usage,
+            Self::Usage { .. } | Self::ConnectionArgument { .. } => Exit::Usage,
             Self::Interrupted { .. }
             | Self::InitInterrupted { .. }
             | Self::Insisted
@@ -279,71 +300,6 @@ impl CliError {
             Self::NoSuchBackup { .. } => Exit::NothingFound,
             Self::Restore(error) if error.is_nothing_found() => Exit::NothingFound,
             _ => Exit::Failed,
-        }
-    }
-
-    /// What the user can do about it.
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Usage { hint, .. }
-            | Self::Disagrees { hint, .. }
-            | Self::NoSuchBackup { hint, .. } => Some(hint.clone()),
-            Self::NoDatabases { .. } => Some(
-                "template0 and template1 are left out; look at 'databases' in [cluster.….dump]"
-                    .to_owned(),
-            ),
-            Self::StillThere { .. } => Some(
-                "remove the object that is named, where it cannot be verified, and prune again"
-                    .to_owned(),
-            ),
-            Self::Config(error) => error.hint(),
-            Self::Connection { source, .. } | Self::ConnectionArgument { source, .. } => {
-                source.hint()
-            }
-            Self::Connect(error) => error.hint(),
-            Self::NoServer { source, .. } => source.hint(),
-            Self::NoAnswer { source, .. } => source.hint(),
-            Self::Address { source, .. } => source.hint(),
-            Self::Storage(error) => error.hint(),
-            Self::Repository(error) => error.hint(),
-            Self::Capture(error) => error.hint(),
-            Self::Globals(error) => error.hint(),
-            Self::Restore(error) => error.hint(),
-            Self::NotBegun { source, .. } => source.hint(),
-            Self::Demo(error) => error.hint(),
-            Self::NoHostKey => Some(
-                "'pgkeep init' makes one; set host_key_file in [encryption], \
-                 or PGKEEP_HOST_KEY_FILE"
-                    .to_owned(),
-            ),
-            Self::Exists { .. } => {
-                Some("nothing was changed; move it away or choose another place".to_owned())
-            }
-            Self::NotEmpty { .. } => {
-                Some("nothing was changed; name a new directory in it, or an empty one".to_owned())
-            }
-            Self::Exposed { path } => Some(format!("chmod 600 {}", path.display())),
-            Self::HostsKey { .. } => Some(
-                "give the file of a recovery key or of a prover's with --identity FILE; a host's \
-                 is named by host_key_file in [encryption]"
-                    .to_owned(),
-            ),
-            Self::Clock => Some("set the clock".to_owned()),
-            Self::Insisted => {
-                Some("a database whose name has '_unfinished_' in it may be left".to_owned())
-            }
-            Self::Unpinned { .. } => Some(
-                "give the recovery key's own file, which names its repository; or, where you know \
-                 that nobody else can write there, --unpinned"
-                    .to_owned(),
-            ),
-            Self::Interrupted { .. }
-            | Self::InitInterrupted { .. }
-            | Self::Declined
-            | Self::UnreadableKey(_)
-            | Self::KeyFile { .. }
-            | Self::File { .. }
-            | Self::Process { .. } => None,
         }
     }
 }

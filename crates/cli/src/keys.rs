@@ -1,6 +1,6 @@
 //! The private keys that are at hand: the host's, and a recovery key's.
 //!
-//! Invariants: a key file that others can read is refused; for reading, a host
+//! Invariants: a key that others can read is refused; for reading, a host
 //! key that is gone is only missed (the machine that had it may be what was
 //! lost), for writing it is insisted on.
 
@@ -139,7 +139,10 @@ pub(crate) fn recovery_keys(path: &Path, text: &str) -> Result<RecoveryKeyFile, 
             Ok(_) => CliError::HostsKey {
                 path: path.to_owned(),
             },
-            Err(_) => unusable(path, source),
+            Err(_) => CliError::NoIdentityFile {
+                path: path.to_owned(),
+                source,
+            },
         }
     })
 }
@@ -165,14 +168,18 @@ fn read_private(path: &Path) -> Result<io::Result<Zeroizing<String>>, CliError> 
     let meta = file
         .metadata()
         .map_err(|source| cannot_read(path, source))?;
-    if meta.permissions().mode() & 0o077 != 0 {
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text)
+        .map_err(|source| cannot_read(path, source))?;
+    // What is no key at all is told to be none, whoever can read it.
+    let is_key = || {
+        RecoveryKeyFile::from_secret_text(&text).is_ok() || HostKey::from_secret_text(&text).is_ok()
+    };
+    if meta.permissions().mode() & 0o077 != 0 && is_key() {
         return Err(CliError::Exposed {
             path: path.to_owned(),
         });
     }
-    let mut text = Zeroizing::new(String::new());
-    file.read_to_string(&mut text)
-        .map_err(|source| cannot_read(path, source))?;
     Ok(Ok(text))
 }
 

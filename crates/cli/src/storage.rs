@@ -3,7 +3,8 @@
 //! Invariant: an address is read whole before anything is done with it, so that a
 //! secret in it is refused before it could be shown.
 
-use std::path::Path;
+use std::io;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use pgkeep_config::StorageText;
@@ -14,10 +15,29 @@ use crate::error::CliError;
 use crate::output::Output;
 use crate::process::SystemRandom;
 
+/// The same place without a way back in its path: `/a/../b` is `/b`, unless `/a` is a link.
+pub(crate) fn direct(path: &Path) -> PathBuf {
+    let mut direct = PathBuf::new();
+    for part in path.components() {
+        if part != Component::ParentDir {
+            direct.push(part);
+            continue;
+        }
+        match direct.canonicalize() {
+            Ok(real) => direct = real,
+            // It will be made as it is called.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => return path.to_owned(),
+        }
+        direct.pop();
+    }
+    direct
+}
+
 /// Reads the address of the repository that is called `name`.
 pub(crate) fn address(name: &str, storage: &StorageText) -> Result<StorageAddress, CliError> {
     match storage {
-        StorageText::Directory(path) => Ok(StorageAddress::Directory(path.clone())),
+        StorageText::Directory(path) => Ok(StorageAddress::Directory(direct(path))),
         StorageText::Url(url) => {
             // A URL has no base.
             StorageAddress::parse(url, Path::new("/")).map_err(|source| CliError::Address {
@@ -39,4 +59,27 @@ pub(crate) fn open(
     let address = address(name, storage)?;
     let told = Arc::new(move |delay: &Delay| output.say(delay));
     Ok(address.open(environment, Arc::new(SystemRandom), told)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_told_without_a_way_back_and_leads_where_it_did() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path().canonicalize().unwrap();
+        std::fs::create_dir_all(home.join("a/deep")).unwrap();
+        std::os::unix::fs::symlink("a/deep", home.join("link")).unwrap();
+        for (given, told) in [
+            ("a/../r", "r"),
+            ("new/../r", "r"),
+            ("a/deep/../../r", "r"),
+            ("link/../r", "a/r"),
+            ("link/r", "link/r"),
+        ] {
+            assert_eq!(direct(&home.join(given)), home.join(told), "{given}");
+        }
+        assert_eq!(direct(Path::new("/../r")), Path::new("/r"));
+    }
 }

@@ -192,12 +192,19 @@ impl ConfigError {
                 None => "the configuration has no cluster or repository of that name".to_owned(),
             }),
             Self::SameVariable { .. } => Some("rename one of them in the file".to_owned()),
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => Some(
-                "look at --config or PGKEEP_CONFIG, which names it; 'pgkeep init' writes one"
-                    .to_owned(),
-            ),
-            Self::Read { .. }
-            | Self::Cluster { .. }
+            Self::Read { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => Some(
+                    "look at --config or PGKEEP_CONFIG, which names it; 'pgkeep init' writes one"
+                        .to_owned(),
+                ),
+                io::ErrorKind::IsADirectory => {
+                    Some("this is a directory: name the file in it".to_owned())
+                }
+                io::ErrorKind::PermissionDenied => Some("this user may not read it".to_owned()),
+                io::ErrorKind::InvalidData => Some("it is no text: is it another file".to_owned()),
+                _ => None,
+            },
+            Self::Cluster { .. }
             | Self::NotText { .. }
             | Self::VariableFile { .. }
             | Self::EmptyFile { .. } => None,

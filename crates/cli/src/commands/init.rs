@@ -105,25 +105,18 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     }
 
     let mut files = Drafts::default();
-    if let (Some(key), Some(path)) = (&made, &plan.recovery_key) {
-        let today = context.clock.now().strftime("%Y-%m-%d").to_string();
-        let text = match plan.encrypted {
-            true => RecoveryKeyFile::to_secret_text(key, &new.trust(), &today),
-            false => RecoveryKeyFile::owners_secret_text(key, &new.trust(), &today),
-        };
-        files.write(path, &text)?;
-    }
-    let text = host.to_secret_text().map_err(|source| CliError::KeyFile {
-        path: plan.host_key.clone(),
-        source,
-    })?;
-    files.write(&plan.host_key, &text)?;
-    if !plan.configured {
-        files.write(&plan.config, &configuration(&plan, arguments, &recipients))?;
+    let today = context.clock.now().strftime("%Y-%m-%d").to_string();
+    let trust = new.trust();
+    let written = write_keys(&mut files, &plan, made.as_ref(), &host, &trust, &today);
+    let written = written.and_then(|()| match plan.configured {
+        true => Ok(()),
+        false => files.write(&plan.config, &configuration(&plan, arguments, &recipients)),
+    });
+    if let Err(error) = written {
+        return Err(place::explained(error, &plan, settings.as_ref(), storage.as_ref()).await);
     }
     let create_only = making::make(&new, &storage, files, context).await?;
 
-    let trust = new.trust();
     let location = storage.location();
     tell(context, &plan, &trust, &location, create_only);
     context.output.json(&Report {
@@ -139,6 +132,30 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
         config: &plan.config,
     })?;
     Ok(Exit::Done)
+}
+
+/// Writes the keys that stay on this machine: the one that was made for readers, and the
+/// host's, which has pinned the repository.
+fn write_keys(
+    files: &mut Drafts,
+    plan: &Plan,
+    made: Option<&RecoveryIdentity>,
+    host: &HostKey,
+    trust: &Trust,
+    today: &str,
+) -> Result<(), CliError> {
+    if let (Some(key), Some(path)) = (made, &plan.recovery_key) {
+        let text = match plan.encrypted {
+            true => RecoveryKeyFile::to_secret_text(key, trust, today),
+            false => RecoveryKeyFile::owners_secret_text(key, trust, today),
+        };
+        files.write(path, &text)?;
+    }
+    let text = host.to_secret_text().map_err(|source| CliError::KeyFile {
+        path: plan.host_key.clone(),
+        source,
+    })?;
+    files.write(&plan.host_key, &text)
 }
 
 /// The settings of a configuration that is there.
@@ -264,7 +281,9 @@ fn place(
     let named = |url: &str| -> Result<(String, StorageText), CliError> {
         let local = "local".to_owned();
         match storage_text(&local, url, here)? {
-            storage @ StorageText::Directory(_) => Ok((local, storage)),
+            StorageText::Directory(path) => {
+                Ok((local, StorageText::Directory(storage::direct(&path))))
+            }
             storage @ StorageText::Url(_) => Ok(("bucket".to_owned(), storage)),
         }
     };

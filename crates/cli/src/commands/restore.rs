@@ -3,6 +3,7 @@
 //! Invariants: nothing that exists is touched, but a database that is to be replaced,
 //! and that only after a yes; the new name is told before the work begins.
 
+mod clocks;
 mod database;
 mod file;
 mod globals;
@@ -91,6 +92,13 @@ async fn open(
         return Err(CliError::Unpinned { location });
     }
     let now = context.clock.now();
+    if let Selection::Newest {
+        database,
+        before: Some(before),
+    } = selection
+    {
+        clocks::warn_of_contested(context, &opened.catalogue, database, *before);
+    }
     let record = select(&opened.catalogue, selection, now)?;
     for unread in opened.catalogue.unread_of_run(record) {
         context.output.warning(format_args!(

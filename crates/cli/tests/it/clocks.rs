@@ -177,3 +177,54 @@ async fn a_backup_that_will_be_dated_a_little_before_its_parent_says_so_when_it_
         .says(&[&parent, "was made after"]);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_of_before_says_where_the_storage_alone_has_the_backup_of_another_time() {
+    let cluster = Cluster::start(Major::ALL[0]).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let site = Site::of(&cluster).await;
+    let made = site.back_up("app").await;
+    let day = SignedDuration::from_hours(24);
+    let time = made.parse::<BackupId>().unwrap().time();
+    let short = made.rsplit('-').next().unwrap();
+    let before = |time: Timestamp| {
+        let time = time.to_string();
+        let of = [
+            "restore",
+            "--database",
+            "app",
+            "--to-file",
+            "dump",
+            "--before",
+        ];
+        let arguments = [&of[..], &[&time, "--identity", "recovery.key"]].concat();
+        let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
+        arguments
+    };
+    let run = async |arguments: Vec<String>| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let ran = site.run(&arguments).await;
+        let _ = fs::remove_file(site.path("dump"));
+        ran
+    };
+    let right = run(before(time + day)).await.ended(0);
+    assert!(!right.stderr.contains("warning"), "{right:#?}");
+    // Its host's clock was a week behind: it is there, but perhaps not of before.
+    store_later(&site, &made, day * 7);
+    run(before(time + day)).await.ended(0).says(&[
+        "warning",
+        short,
+        "has it only since",
+        "may be of after",
+        "--backup ID",
+    ]);
+    // It ran a week ahead: nothing is found, though there is one.
+    store_later(&site, &made, -day * 14);
+    run(before(time - day)).await.ended(4).says(&[
+        "warning",
+        short,
+        "has it already since",
+        "may be the newest",
+    ]);
+    cluster.stop().await;
+}

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a new error does not compile until it has its place here.
 
-use std::io;
+use std::io::ErrorKind;
 
 use super::RestoreError;
 use crate::scratch::WAY_OUT;
@@ -94,12 +94,26 @@ impl RestoreError {
             ),
             Self::Scratch { .. } => Some(WAY_OUT.to_owned()),
             Self::NoRoom { .. } => Some(ELSEWHERE.to_owned()),
-            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                Some(ELSEWHERE.to_owned())
+            Self::File { path, source } => {
+                let directory = path.parent().unwrap_or(path).display();
+                match source.kind() {
+                    ErrorKind::NotFound => {
+                        Some(format!("directory {directory} is not there: make it first"))
+                    }
+                    ErrorKind::NotADirectory => {
+                        Some(format!("{directory} is a file: name another directory"))
+                    }
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+                        Some(format!("this user may not write in {directory}"))
+                    }
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                        Some(ELSEWHERE.to_owned())
+                    }
+                    _ => None,
+                }
             }
             Self::Facts { .. }
             | Self::Feed { .. }
-            | Self::File { .. }
             | Self::Interrupted { .. } => None,
         }
     }

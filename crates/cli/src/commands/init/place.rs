@@ -1,4 +1,4 @@
-//! The directory that a repository is to be made in.
+//! The directory that a repository is to be made in, and what is in the way.
 //!
 //! Invariant: nothing is made among somebody's files: a repository has its directory to
 //! itself.
@@ -7,8 +7,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use pgkeep_config::StorageText;
+use pgkeep_config::{Settings, StorageText};
+use pgkeep_format::names;
+use pgkeep_storage::{Storage, list_all};
 
+use super::Plan;
 use crate::error::CliError;
 
 /// What tells that there is a repository: making another one is refused elsewhere.
@@ -57,4 +60,50 @@ fn foreign(path: &Path) -> io::Result<Option<String>> {
         all.any(|known| name.starts_with(known))
     };
     Ok(names.into_iter().find(|name| !known(name)))
+}
+
+/// Why the files on this machine could not be written: where they are there already, and
+/// of the same repository, and that is not there, an earlier `init` may have been cut off.
+pub(super) async fn explained(
+    error: CliError,
+    plan: &Plan,
+    settings: Option<&Settings>,
+    storage: &dyn Storage,
+) -> CliError {
+    let CliError::Exists { path } = error else {
+        return error;
+    };
+    let is_same = settings.is_none_or(|settings| {
+        let mut configured = settings.repositories.values();
+        configured.any(|repository| repository.storage == plan.repository)
+    });
+    if !is_same || !holds_keys_alone(storage).await {
+        return CliError::Exists { path };
+    }
+    let beside = |name: &str| plan.config.with_file_name(name);
+    let own = [beside("recovery.key"), beside("owner.key")];
+    let named = plan
+        .recovery_key
+        .iter()
+        .chain([&plan.host_key, &plan.config]);
+    let mut left: Vec<_> = named.cloned().chain(own).collect();
+    left.retain(|file| file.exists());
+    left.sort();
+    left.dedup();
+    CliError::CutOff {
+        path,
+        left,
+        location: storage.location(),
+    }
+}
+
+/// Whether there are neither a repository nor backups: what lost its `pgkeep.json` alone
+/// needs its keys.
+async fn holds_keys_alone(storage: &dyn Storage) -> bool {
+    match list_all(storage, "").await {
+        Ok(objects) => !objects.iter().any(|object| {
+            object.name.as_str() == DESCRIPTOR || names::place(&object.name).is_some()
+        }),
+        Err(error) => error.is_not_found(),
+    }
 }

@@ -116,7 +116,10 @@ fn meant(repository: &Repository, text: &str) -> Result<KeyInfo, CliError> {
     match fitting.as_slice() {
         [key] => Ok((*key).clone()),
         found => Err(CliError::Usage {
-            problem: format!("{} keys in use are meant by {text:?}", found.len()),
+            problem: match found.len() {
+                0 => format!("no key in use is meant by {text:?}"),
+                more => format!("{more} keys in use are meant by {text:?}"),
+            },
             hint: "'pgkeep key list' shows them; name one by its fingerprint".to_owned(),
         }),
     }
