@@ -268,3 +268,31 @@ impl Run {
         Ok(outcome)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_that_do_not_fit_are_cut_and_all_of_them_told() {
+        let ids = (0..10).map(|n| format!("20261120T030000Z-{n:08}"));
+        let errors = RunErrors {
+            errors: ids
+                .map(|id| (id.parse().unwrap(), "\u{1}ü".repeat(5000)))
+                .collect(),
+            globals: Some("short".to_owned()),
+        };
+        let whole = errors_within(u64::MAX, errors.clone(), 10).unwrap();
+        assert_eq!(RunErrors::from_json(&whole).unwrap(), errors);
+        let limit = 20_000;
+        let cut = errors_within(limit, errors.clone(), 10).unwrap();
+        assert!(cut.len() as u64 <= limit, "{}", cut.len());
+        let cut = RunErrors::from_json(&cut).unwrap();
+        assert_eq!(cut.globals, errors.globals);
+        for (id, sentence) in &cut.errors {
+            let begin = sentence.strip_suffix('…').unwrap();
+            assert!(begin.len() > 100 && errors.errors[id].starts_with(begin));
+        }
+        assert_eq!(cut.errors.len(), 10);
+    }
+}

@@ -296,13 +296,18 @@ async fn a_backup_whose_host_ran_ahead_may_be_the_newest_of_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_not_be_chosen_anyway_is_not_contested() {
     let world = on_time().await;
-    // One of a host that was behind, and a right one that is newer by both clocks.
-    world.clock.advance(-DAY);
-    world.back_up(b"behind").await.unwrap();
-    world.clock.advance(DAY);
+    let right = world.back_up(b"right").await.unwrap();
     pass(&world, DAY);
-    world.back_up(b"right").await.unwrap();
-    pass(&world, DAY);
+    world.clock.advance(-DAY * 10);
+    let behind = world.back_up(b"behind").await.unwrap();
+    world.clock.advance(DAY * 10);
     let catalogue = world.catalogue().await;
-    assert!(catalogue.contested("app", world.clock.now()).is_empty());
+    assert!(
+        catalogue
+            .contested("app", right.finished + DAY / 2)
+            .is_empty()
+    );
+    // It is where there is no other.
+    let contested = catalogue.contested("app", behind.finished + DAY);
+    assert_eq!(contested.len(), 1);
 }
