@@ -71,7 +71,12 @@ pub fn check_file(path: &Path, needed: Option<u64>) -> Result<(), RestoreError> 
         let path = path.to_owned();
         return Err(RestoreError::FileExists { path });
     }
-    let free = room::free(directory_of(path)).map_err(|source| file_error(path, source))?;
+    let failed = |source| file_error(path, source);
+    let directory = directory_of(path);
+    if !directory.metadata().map_err(failed)?.is_dir() {
+        return Err(failed(io::ErrorKind::NotADirectory.into()));
+    }
+    let free = room::free(directory).map_err(failed)?;
     match (needed, free) {
         (Some(needed), Some(free)) if free < needed => Err(RestoreError::NoRoom {
             path: path.to_owned(),

@@ -16,6 +16,7 @@ mod first_steps;
 mod flips;
 mod foreign;
 mod keys;
+mod killed_init;
 mod kills;
 mod kit;
 mod many_leaves;
