@@ -35,7 +35,7 @@ pub enum RecordKind {
 impl RecordKind {
     /// The most bytes that a record of this kind has, and that its sealed part
     /// expands to: what is listed has less, since much of it is read at once. What honest
-    /// ones come to is in docs/decisions/0014-bounds.md.
+    /// ones come to is in docs/decisions/0015-bounds.md.
     #[must_use]
     pub fn limit(self) -> u64 {
         match self {
