@@ -1,4 +1,6 @@
-//! Why a backup stays.
+//! Why a backup stays, and until when.
+//!
+//! Invariant: a reason names what would have to happen for it to end.
 
 use pgkeep_types::{BackupId, Timestamp};
 

@@ -6,15 +6,18 @@
 //! told as it would be done, by the same clock, and nothing is changed: the one object
 //! that is written to see that clock is removed again.
 
+mod told;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::Identities;
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::deletion::{Plan, Pruner, Reason, Swept, Terms};
+use pgkeep_repository::deletion::{Pruner, Swept, Terms};
 use pgkeep_repository::{Catalogue, Entry, Repository};
 use pgkeep_types::{BackupId, Clock, ClusterName, ObjectName, RunId, Timestamp};
 use serde::Serialize;
 
+use self::told::{Group, groups, tell, unfinished_bytes};
 use crate::arguments::Prune;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -40,16 +43,6 @@ struct Report {
     unfinished_unknown: Option<String>,
     /// What is no object of a repository, and stays.
     foreign: Vec<ObjectName>,
-}
-
-/// Objects that go for one reason.
-#[derive(Serialize)]
-struct Group {
-    reason: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    backup: Option<BackupId>,
-    objects: usize,
-    bytes: u64,
 }
 
 /// Prunes.
@@ -259,147 +252,4 @@ fn question(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>, now: Timestamp) 
         question = format!("{what} of database {database:?} is among them: {question}");
     }
     question
-}
-
-/// What objects are of, in the words of the JSON.
-fn of(reason: &Reason) -> (&'static str, Option<&BackupId>) {
-    match reason {
-        Reason::Deleted(id) => ("deleted", Some(id)),
-        Reason::Failed(id) => ("failed", Some(id)),
-        Reason::Abandoned(id) => ("abandoned", Some(id)),
-        Reason::Orphan => ("orphan", None),
-        Reason::Sign => ("sign", None),
-        Reason::History => ("history", None),
-    }
-}
-
-fn groups(plan: &Plan) -> Vec<Group> {
-    let mut groups: BTreeMap<&Reason, (usize, u64)> = BTreeMap::new();
-    for deletion in &plan.deletions {
-        let (objects, bytes) = groups.entry(&deletion.reason).or_default();
-        *objects += 1;
-        *bytes += deletion.size;
-    }
-    let group = |(reason, (objects, bytes)): (&Reason, _)| {
-        let (reason, backup) = of(reason);
-        Group {
-            reason,
-            backup: backup.cloned(),
-            objects,
-            bytes,
-        }
-    };
-    groups.into_iter().map(group).collect()
-}
-
-/// How many bytes come back of unfinished uploads, as far as that is known.
-fn unfinished_bytes(plan: &Plan) -> u64 {
-    plan.unfinished
-        .iter()
-        .filter_map(|upload| upload.bytes)
-        .sum()
-}
-
-/// Tells what goes and why.
-fn tell(
-    context: &Context,
-    catalogue: &Catalogue,
-    chosen: &BTreeSet<BackupId>,
-    dead: &[RunId],
-    plan: &Plan,
-) {
-    let output = context.output;
-    let say = |words: std::fmt::Arguments<'_>| {
-        output.data(format_args!("{}\n", output.folded(&words.to_string(), 2)));
-    };
-    for run in dead {
-        say(format_args!(
-            "run {run} has given no sign of life for a day, and is taken for dead"
-        ));
-    }
-    let groups = groups(plan);
-    // All of it may be needed by others.
-    let gone: BTreeSet<&BackupId> = groups.iter().filter_map(|g| g.backup.as_ref()).collect();
-    for id in chosen.iter().filter(|id| !gone.contains(id)) {
-        say(format_args!(
-            "backup {id}: nothing goes; nothing of it is left, or other backups or a run need that"
-        ));
-    }
-    let records: BTreeMap<&BackupId, &BackupRecord> =
-        catalogue.complete().map(|r| (&r.id, r)).collect();
-    let kept = kept(catalogue, chosen);
-    for group in &groups {
-        let bytes = words::size(group.bytes);
-        let objects = words::counted(group.objects, "object");
-        let Some(id) = &group.backup else {
-            let what = match group.reason {
-                "orphan" => "of a host whose key was retired before",
-                "sign" => "signs of life of runs that have ended",
-                _ => "records of what is long over",
-            };
-            say(format_args!("{objects}, {bytes}: {what}"));
-            continue;
-        };
-        let what = match (group.reason, records.get(id)) {
-            ("deleted", Some(record)) => format!(
-                "{} of database {} of {}",
-                record.kind.as_str(),
-                words::printable(&record.database),
-                words::time(record.started)
-            ),
-            ("deleted", None) => "deleted".to_owned(),
-            ("failed", _) => "failed".to_owned(),
-            _ => "its run was cut off".to_owned(),
-        };
-        say(format_args!("backup {id}: {what}; {objects}, {bytes}"));
-        if let Some(kept) = kept.get(id) {
-            let kept = words::size(*kept);
-            say(format_args!(
-                "  {kept} of it stay, since later backups refer to them"
-            ));
-        }
-    }
-    if !plan.unfinished.is_empty() {
-        let uploads = words::counted(plan.unfinished.len(), "unfinished upload");
-        let bytes = words::size(unfinished_bytes(plan));
-        let told = match plan.unfinished.iter().all(|upload| upload.bytes.is_some()) {
-            true => format!("{uploads}, {bytes}"),
-            // A bucket does not tell.
-            false => uploads,
-        };
-        say(format_args!("{told}: of writers that are gone"));
-    }
-    if plan.deletions.is_empty() && plan.unfinished.is_empty() && chosen.is_empty() {
-        say(format_args!("there is nothing to delete"));
-    }
-    if let Some(problem) = &plan.unfinished_unknown {
-        context.output.warning(format_args!(
-            "what killed writers have left unfinished could not be looked at, and stays: \
-             {problem}; let the bucket remove it (docs/storage.md)"
-        ));
-    }
-    for name in &plan.foreign {
-        context.output.warning(format_args!(
-            "{name} is no object of a repository, and stays"
-        ));
-    }
-}
-
-/// How many bytes of each backup's packs are needed by backups that stay.
-fn kept(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>) -> BTreeMap<BackupId, u64> {
-    let stay = catalogue
-        .complete()
-        .filter(|record| !chosen.contains(&record.id));
-    let mut seen = BTreeSet::new();
-    let mut kept = BTreeMap::new();
-    for need in stay.flat_map(|record| &record.needs) {
-        let packs = need.packs.iter().map(|pack| (true, pack));
-        let index = need.index.iter().map(|pack| (false, pack));
-        for (is_data, pack) in packs.chain(index) {
-            if seen.insert((&need.backup, is_data, pack.number)) {
-                *kept.entry(need.backup.clone()).or_default() += pack.length;
-            }
-        }
-    }
-    kept
 }

@@ -1,4 +1,4 @@
-//! What each rule keeps.
+//! What each rule keeps of a series, when nothing else keeps anything.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What stays whatever the policy.
+//! What stays whatever the policy, the clock and the newcomers are.
 
 use jiff::{SignedDuration, Timestamp};
 use pgkeep_retention::{Candidate, Period, Pin, Policy, Rolling, Rules, Series, Why, decide};
