@@ -166,7 +166,7 @@ async fn check_gone(
 }
 
 /// The backup that is meant: one that is there, however damaged, or one that was
-/// deleted before and of which something may be left, or of which nothing else is known.
+/// deleted before and of which something may be left.
 fn find(catalogue: &Catalogue, text: &str) -> Result<BackupId, CliError> {
     let mut attempted = false;
     let there = catalogue.entries.iter().filter_map(|entry| match entry {
@@ -179,7 +179,6 @@ fn find(catalogue: &Catalogue, text: &str) -> Result<BackupId, CliError> {
     });
     let there: BTreeSet<&BackupId> = there.filter(|id| id.is_meant_by(text)).collect();
     let deleted = catalogue.deleted.iter().map(|deleted| &deleted.id);
-    let deleted = deleted.chain(&catalogue.unaccounted);
     let deleted: BTreeSet<&BackupId> = deleted.filter(|id| id.is_meant_by(text)).collect();
     let found = if there.is_empty() { deleted } else { there };
     let mut found = found.into_iter();

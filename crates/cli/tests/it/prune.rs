@@ -39,6 +39,13 @@ fn age(site: &Site, hours: u64) {
     }
 }
 
+/// What has become of each backup, as it is listed.
+async fn statuses(site: &Site) -> Vec<String> {
+    let listed = site.list().await;
+    let status = |line: &serde_json::Value| line["status"].as_str().unwrap().to_owned();
+    listed.iter().map(status).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_in_the_middle_goes_and_the_others_stay_whole() {
     let cluster = cluster_with_app().await;
@@ -142,11 +149,6 @@ async fn what_a_killed_backup_left_goes_after_a_day_and_not_before() {
     running.start_kill().unwrap();
     ended(running).await;
     lock.batch("ROLLBACK").await.unwrap();
-    let statuses = async |site: &Site| -> Vec<String> {
-        let listed = site.list().await;
-        let status = |line: &serde_json::Value| line["status"].as_str().unwrap().to_owned();
-        listed.iter().map(status).collect()
-    };
     assert_eq!(statuses(&site).await, ["complete", "running"]);
 
     // A pack that it had begun to write.
@@ -183,6 +185,7 @@ async fn what_a_killed_backup_left_goes_after_a_day_and_not_before() {
 async fn what_is_left_of_a_backup_in_half_a_copy_stays_until_it_is_given_up_by_its_id() {
     let cluster = cluster_with_app().await;
     let site = Site::of(&cluster).await;
+    let older = site.back_up("app").await;
     let id = site.back_up("app").await;
     let main = site.path("backups/main");
     std::fs::remove_dir_all(main.join("runs")).unwrap();
@@ -194,9 +197,22 @@ async fn what_is_left_of_a_backup_in_half_a_copy_stays_until_it_is_given_up_by_i
         .ended(1)
         .says(&[&id, &format!("prune --id {id}")]);
     assert_eq!(site.repository_files(), before);
+    // No older one is taken in its place.
+    let mut listed = statuses(&site).await;
+    // Both may be of the same second.
+    listed.sort();
+    assert_eq!(listed, ["complete", "damaged"]);
+    site.run(&["list"]).await.ended(1);
+    let newest = ["--database", "app", "--to-file", "newest"];
+    site.run(&restore(&newest)).await.ended(1).says(&[&id]);
+    let doctor = site.run(&["doctor"]).await.ended(1);
+    assert!(doctor.stdout.contains(&id), "{doctor:#?}");
+    archive(&site, &older, "older").await;
     site.run(&["prune", "--id", &id, "--yes"]).await.ended(0);
     assert!(!main.join("backups").join(&id).exists());
     site.run(&["prune"]).await.ended(0);
+    site.run(&["list"]).await.ended(0);
+    site.run(&restore(&newest)).await.ended(0);
     cluster.stop().await;
 }
 

@@ -224,7 +224,12 @@ impl Found {
     ) -> Result<Entry, RepositoryError> {
         let outcome = self.outcomes.get(&begin.run);
         if outcome.is_some_and(|(outcome, _)| outcome.made(&planned.id)) {
-            let lost = lost(&begin.cluster, &planned.id, &planned.database, location)?;
+            let lost = lost(
+                &begin.cluster,
+                &planned.id,
+                Some(&planned.database),
+                location,
+            )?;
             return Ok(Entry::Unreadable(lost));
         }
         let signs = [self.signs.get(&begin.run), self.grown.get(&planned.id)];
@@ -244,11 +249,13 @@ impl Found {
         }))
     }
 
+    /// The catalogue, and the backups of which objects are there, and neither a record nor
+    /// anything of a run.
     pub(super) fn into_catalogue(
         mut self,
         cluster: &ClusterName,
         repository: &Repository,
-    ) -> Result<Catalogue, RepositoryError> {
+    ) -> Result<(Catalogue, BTreeSet<BackupId>), RepositoryError> {
         let location = repository.location();
         let location = location.as_str();
         self.judge_tombstones(location);
@@ -282,7 +289,7 @@ impl Found {
         for backup in self.outcomes.values().flat_map(|(o, _)| &o.backups) {
             let known = told.contains(&backup.id) || begun.contains(&backup.id);
             if !known && backup.outcome == Outcome::Complete {
-                let lost = lost(cluster, &backup.id, &backup.database, location)?;
+                let lost = lost(cluster, &backup.id, Some(&backup.database), location)?;
                 entries.push(Entry::Unreadable(lost));
             }
         }
@@ -309,7 +316,7 @@ impl Found {
         entries.sort_by(|a, b| a.order().cmp(&b.order()));
         let ended = self.outcomes.into_values().flat_map(|(o, _)| o.backups);
         let whole = ended.filter(|b| b.outcome == Outcome::Complete);
-        Ok(Catalogue {
+        let catalogue = Catalogue {
             cluster: cluster.clone(),
             entries,
             deleted: deleted
@@ -320,9 +327,9 @@ impl Found {
             origins,
             confirmed: whole.map(|backup| backup.id).collect(),
             unbelieved: self.unbelieved,
-            unaccounted,
             newest: self.newest,
-        })
+        };
+        Ok((catalogue, unaccounted))
     }
 }
 
@@ -370,22 +377,30 @@ fn missing(
     Ok(None)
 }
 
-/// A backup of which a run says that it was committed, and that is not there.
-fn lost(
+/// A backup whose record is not there: its run says that it was committed, or says of which
+/// database it was no more.
+pub(super) fn lost(
     cluster: &ClusterName,
     id: &BackupId,
-    database: &str,
+    database: Option<&str>,
     location: &str,
 ) -> Result<Unreadable, RepositoryError> {
     let object = names::backup(cluster, id, BackupPart::Backup)?;
+    let problem = match database {
+        Some(_) => "it is not there, though its run says that it was committed",
+        None => {
+            "it is not there, nor anything of its run; other objects of the backup are, and it \
+             may have been a good one"
+        }
+    };
     Ok(Unreadable {
         error: RepositoryError::Lost {
             object: object.to_string(),
             location: location.to_owned(),
-            problem: "it is not there, though its run says that it was committed".to_owned(),
+            problem: problem.to_owned(),
         },
         object,
         id: Some(id.clone()),
-        database: Some(database.to_owned()),
+        database: database.map(str::to_owned),
     })
 }

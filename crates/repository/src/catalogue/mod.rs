@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use pgkeep_format::Identities;
-use pgkeep_format::names::{self, Place};
+use pgkeep_format::names::{self, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, Outcome, RunBegin, Tombstone};
 use pgkeep_storage::list_all;
 use pgkeep_types::{BackupId, ClusterName, ObjectName};
@@ -55,8 +55,6 @@ pub struct Catalogue {
     /// Records that count as nothing: of retired hosts, whose ends do not list them. Of a
     /// backup that its run has planned there is an attempt besides.
     pub unbelieved: Vec<Unreadable>,
-    /// Backups of which objects are there, and neither a record nor anything of a run.
-    pub unaccounted: BTreeSet<BackupId>,
     /// Whether what hosts must read again is sealed to them.
     is_sealed: bool,
     /// Where backups come from that can be read.
@@ -181,6 +179,45 @@ impl Repository {
         cluster: &ClusterName,
         identities: &Identities,
     ) -> Result<Catalogue, RepositoryError> {
+        let (catalogue, unaccounted) = self.look_over(cluster, identities).await?;
+        if unaccounted.is_empty() {
+            return Ok(catalogue);
+        }
+        // A run may have begun meanwhile, or somebody deletes what an old one has left:
+        // whatever nothing tells of twice has lost its records.
+        let (mut catalogue, again) = self.look_over(cluster, identities).await?;
+        let mut lost: BTreeSet<_> = again.intersection(&unaccounted).cloned().collect();
+        for planned in self.disowned(&catalogue).await? {
+            lost.remove(&planned);
+        }
+        let location = self.location();
+        for id in lost {
+            let lost = found::lost(cluster, &id, None, &location)?;
+            catalogue.entries.push(Entry::Unreadable(lost));
+        }
+        catalogue.entries.sort_by(|a, b| a.order().cmp(&b.order()));
+        Ok(catalogue)
+    }
+
+    /// What the runs of retired hosts set out to make that count as nothing.
+    async fn disowned(&self, catalogue: &Catalogue) -> Result<BTreeSet<BackupId>, RepositoryError> {
+        let mut disowned = BTreeSet::new();
+        for unbelieved in &catalogue.unbelieved {
+            let object = &unbelieved.object;
+            if let Some(Place::Run(cluster, run, RunRecord::Begin)) = names::place(object) {
+                let begin = self.disowned_begin(object, &cluster, &run).await?;
+                let planned = begin.into_iter().flat_map(|begin| begin.backups);
+                disowned.extend(planned.map(|planned| planned.id));
+            }
+        }
+        Ok(disowned)
+    }
+
+    async fn look_over(
+        &self,
+        cluster: &ClusterName,
+        identities: &Identities,
+    ) -> Result<(Catalogue, BTreeSet<BackupId>), RepositoryError> {
         let storage = self.storage.as_ref();
         // In this order: what a run says that it committed is there to be listed
         // afterwards, and what is not there then has its tombstone by then.

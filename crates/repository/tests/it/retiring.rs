@@ -164,6 +164,7 @@ async fn what_a_run_leaves_that_was_begun_after_the_end_of_its_key_is_litter() {
             world.memory.replace(&commit, None);
         }
         world.host = first;
+        assert_eq!(world.catalogue().await.unreadable().count(), 0);
         let of_it = || {
             let names = world.memory.names().into_iter();
             let of_it = names.filter(|name| name.as_str().contains("main/"));
