@@ -95,7 +95,7 @@ async fn one_that_is_newer_than_what_the_ring_lists_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_a_key_that_was_retired_since_goes_too() {
     let [kept, retired] = [(); 2].map(|()| RecoveryIdentity::generate());
-    let world = World::sealed_to(vec![kept.clone(), retired.clone()]).await;
+    let mut world = World::sealed_to(vec![kept.clone(), retired.clone()]).await;
     let print = fingerprint(Some(&retired.recipient()), None);
     // Of a passphrase that was never set to its end.
     let left = wrapped_key(&print, 1).unwrap();
@@ -108,6 +108,6 @@ async fn one_of_a_key_that_was_retired_since_goes_too() {
     let owner = repository.owner_access(&Identities::new(vec![kept]));
     let owner = owner.unwrap();
     let end = repository.retire_key(&owner, &print, UnendedRuns::WaitedFor, &world.clock);
-    end.await.unwrap();
+    world.host.pin(end.await.unwrap().repository.trust());
     assert_eq!(gone(&world).await, 1);
 }
