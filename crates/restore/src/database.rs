@@ -24,10 +24,7 @@ use crate::parts::{Parts, Wish};
 use crate::preflight::{Preflight, Wanted};
 use crate::scratch::{Jobs, Scratch};
 use crate::server::{Server, connect_beside};
-use crate::{Phase, Progress, RestoreError, compare, contents, facts, scratch};
-
-/// The longest name that PostgreSQL keeps whole (`NAMEDATALEN` - 1), in bytes.
-const NAME_LIMIT: usize = 63;
+use crate::{Phase, Progress, RestoreError, compare, contents, draft_name, facts, scratch};
 
 /// Becomes ready when somebody asks to stop.
 pub type StopSignal<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
@@ -118,7 +115,7 @@ impl<'a> DumpRestore<'a> {
             parts.note_missing_rows(&expected.tables);
             parts.narrow(&mut expected);
         }
-        let draft = draft_name(self.name, backup);
+        let draft = draft_name::of(self.name, &backup.record().id);
         let wanted = Wanted {
             name: self.name,
             draft: &draft,
@@ -204,7 +201,7 @@ impl PreparedRestore<'_> {
             },
             None => None,
         };
-        let draft = draft_name(name, backup);
+        let draft = draft_name::of(name, &backup.record().id);
         client::create_database(admin, &draft, properties)
             .await
             .map_err(create)?;
@@ -361,16 +358,6 @@ impl Expected {
         let named = uncounted.map(|table| format!("{}.{}", table.schema, table.name));
         named.collect()
     }
-}
-
-/// The name under which a database is filled: whoever finds it sees what it is.
-fn draft_name(name: &str, backup: &OpenBackup) -> String {
-    let suffix = format!("_unfinished_{}", backup.record().id.short());
-    let mut end = name.len().min(NAME_LIMIT - suffix.len());
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}{suffix}", &name[..end])
 }
 
 pub(crate) async fn read_facts(backup: &OpenBackup) -> Result<DumpFacts, RestoreError> {

@@ -11,6 +11,7 @@ mod apply_globals;
 mod compare;
 mod contents;
 mod database;
+mod draft_name;
 mod error;
 mod facts;
 mod file;
@@ -30,6 +31,7 @@ mod server;
 
 pub use apply_globals::{FailedTablespace, GlobalsPlan, GlobalsRestored, MissingTablespace};
 pub use database::{DumpRestore, PreparedRestore, Restored, StopSignal};
+pub use draft_name::is_unfinished;
 pub use error::RestoreError;
 pub use file::{check_file, length_of, to_file};
 pub use left_out::LeftOut;

@@ -246,3 +246,22 @@ async fn globals_that_fail_or_are_cut_short_make_the_run_partial_and_are_told() 
         .says(&[&id, "has no globals"]);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restore_left_half_filled_is_told_and_not_backed_up_unless_it_is_named() {
+    const LEFT: &str = "app_unfinished_7k3m9q2x";
+    let cluster = cluster_with(&["app", LEFT]).await;
+    let site = Site::of(&cluster).await;
+    site.run(&["backup"])
+        .await
+        .ended(0)
+        .says(&[LEFT, "left out"]);
+    assert_eq!(good_databases(&site).await, ["app", "postgres"]);
+    let doctor = site.run(&["doctor"]).await.ended(0);
+    assert!(doctor.stdout.contains(LEFT), "{doctor:#?}");
+    site.run(&["backup", "main", "--database", LEFT])
+        .await
+        .ended(0);
+    assert_eq!(good_databases(&site).await, ["app", LEFT, "postgres"]);
+    cluster.stop().await;
+}

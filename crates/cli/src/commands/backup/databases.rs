@@ -2,11 +2,13 @@
 //!
 //! Invariants: all of a server's but `template0` and `template1`, new ones too, unless
 //! some are chosen; one that cannot be dumped is a failure, not left out; one that is
-//! named has to be there.
+//! named has to be there. What a restore left half-filled is no database of anybody's, and
+//! told.
 
 use pgkeep_capture::CaptureError;
 use pgkeep_config::Databases;
 use pgkeep_postgres::client::{ConnectionParameters, ListedDatabase, connect, databases};
+use pgkeep_restore::is_unfinished;
 
 use crate::context::Context;
 
@@ -28,6 +30,8 @@ pub(in crate::commands) struct Choice {
     pub(in crate::commands) missing: Vec<String>,
     /// The names of the provider's own, which are left out.
     pub(in crate::commands) providers: Vec<String>,
+    /// The names of what restores that were cut off have left, which is left out.
+    pub(in crate::commands) unfinished: Vec<String>,
 }
 
 impl Choice {
@@ -36,24 +40,31 @@ impl Choice {
         let (providers, here): (Vec<_>, Vec<_>) = meant.partition(|database| {
             PROVIDERS_OWN.contains(&(database.name.as_str(), database.owner.as_str()))
         });
+        let (unfinished, here): (Vec<_>, Vec<_>) = here.into_iter().partition(|database| {
+            is_unfinished(&database.name) && !chosen.named().any(|name| name == database.name)
+        });
         let is_here = |name: &str| here.iter().any(|known| known.name == name);
         let missing = chosen.named().filter(|name| !is_here(name));
         let missing = missing.map(str::to_owned).collect();
         Self {
             here,
             missing,
-            providers: providers
-                .into_iter()
-                .map(|database| database.name)
-                .collect(),
+            providers: names(providers),
+            unfinished: names(unfinished),
         }
     }
 
     /// The names of the databases that a backup is of; of those that are missing it fails.
     pub(in crate::commands) fn into_names(self) -> Vec<String> {
-        let here = self.here.into_iter().map(|database| database.name);
-        here.chain(self.missing).collect()
+        let mut names = names(self.here);
+        names.extend(self.missing);
+        names
     }
+}
+
+fn names(databases: Vec<ListedDatabase>) -> Vec<String> {
+    let names = databases.into_iter().map(|database| database.name);
+    names.collect()
 }
 
 /// The names of the databases of the connection's server that the configuration chooses.
@@ -82,6 +93,12 @@ pub(super) async fn chosen(
     for name in &choice.providers {
         context.output.say(format_args!(
             "database {name:?} is the provider's own and is left out"
+        ));
+    }
+    for name in &choice.unfinished {
+        context.output.warning(format_args!(
+            "database {name:?} is what a restore has left that was cut off, by its name: it is \
+             left out; drop it, or name it in 'databases' to have it backed up"
         ));
     }
     Ok(choice.into_names())

@@ -77,6 +77,13 @@ pub(super) async fn look(
             "look at 'databases' in the configuration",
         );
     }
+    for name in &choice.unfinished {
+        findings.warning(
+            "databases",
+            format_args!("database {name:?} is what a restore has left that was cut off"),
+            "drop it; it is not backed up unless 'databases' names it",
+        );
+    }
     Ok(Some(choice.into_names().into_iter().collect()))
 }
 
