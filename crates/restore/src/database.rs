@@ -22,9 +22,12 @@ use crate::globals::Globals;
 use crate::left_out::LeftOut;
 use crate::parts::{Parts, Wish};
 use crate::preflight::{Preflight, Wanted};
+use crate::replace::Replace;
 use crate::scratch::{Jobs, Scratch};
-use crate::server::{Server, connect_beside};
-use crate::{Phase, Progress, RestoreError, compare, contents, draft_name, facts, scratch};
+use crate::server::Server;
+use crate::{
+    Phase, Progress, RestoreError, compare, contents, draft_name, dumped_part, facts, scratch,
+};
 
 /// Becomes ready when somebody asks to stop.
 pub type StopSignal<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
@@ -46,9 +49,9 @@ pub struct DumpRestore<'a> {
     pub jobs: Option<Jobs<'a>>,
     /// What is not to come back.
     pub left_out: LeftOut,
-    /// What an existing database of that name is called from then on that the new one is
-    /// in its place; where there is none, an existing one is refused.
-    pub replace: Option<&'a str>,
+    /// How an existing database of that name is replaced; where there is none, it is
+    /// refused.
+    pub replace: Option<Replace<'a>>,
     /// Told how far it is.
     pub progress: &'a Progress,
     /// Whether missing roles that it needs are made from the backup's globals.
@@ -62,7 +65,7 @@ pub struct Restored {
     pub database: String,
     /// How many bytes of archive it came from.
     pub raw_bytes: u64,
-    /// How many ordinary tables it has.
+    /// How many ordinary tables there are in it.
     pub tables: u64,
     /// The role that owns it.
     pub owner: String,
@@ -119,7 +122,8 @@ impl<'a> DumpRestore<'a> {
         let wanted = Wanted {
             name: self.name,
             draft: &draft,
-            replace: self.replace.is_some(),
+            replace: self.replace,
+            part: dumped_part::in_words(&expected.selection),
             facts: &expected.properties,
             server_version: &recorded.server_version,
             pg_dump_version: &recorded.pg_dump_version,
@@ -230,10 +234,10 @@ impl PreparedRestore<'_> {
         };
         self.restore.progress.enter(Phase::Comparing);
         // While it still takes connections: what would keep them out comes last.
-        tokio::select! {
+        let tables = tokio::select! {
             compared = self.compare(&draft) => compared?,
             () = &mut stop => return Err(server.undo(&draft, interrupted()).await),
-        }
+        };
         self.restore.progress.enter(Phase::Finishing);
         let finished = async {
             client::finish(admin, &draft, properties)
@@ -250,7 +254,7 @@ impl PreparedRestore<'_> {
             Ok(()) => Ok(Restored {
                 database: name.to_owned(),
                 raw_bytes,
-                tables: properties.tables,
+                tables,
                 owner: properties.owner.clone(),
                 uncounted: expected.uncounted(self.parts.as_ref()),
             }),
@@ -258,39 +262,8 @@ impl PreparedRestore<'_> {
         }
     }
 
-    /// Sets the old database aside and gives the new one its name, both or none.
-    async fn swap(&self, draft: &str, aside: &str) -> Result<(), RestoreError> {
-        let name = self.restore.name;
-        let admin = &self.server.admin;
-        let helper = connect_beside(admin.parameters(), name).await;
-        let helper = helper.map_err(|source| RestoreError::Connect {
-            database: name.to_owned(),
-            source,
-        })?;
-        client::swap_databases(admin, &helper, name, aside, draft)
-            .await
-            .map_err(|source| RestoreError::Swap {
-                database: name.to_owned(),
-                source,
-            })
-    }
-
-    /// Drops the database that was set aside.
-    ///
-    /// # Errors
-    /// Where the server refuses; it stays then.
-    pub async fn drop_replaced(&self) -> Result<(), RestoreError> {
-        let Some(database) = self.replaced() else {
-            return Ok(());
-        };
-        let dropped = client::drop_database(&self.server.admin, database).await;
-        dropped.map_err(|source| RestoreError::DropReplaced {
-            database: database.to_owned(),
-            source,
-        })
-    }
-
-    async fn compare(&self, draft: &str) -> Result<(), RestoreError> {
+    /// Compares it with the facts, and tells how many tables it has.
+    async fn compare(&self, draft: &str) -> Result<u64, RestoreError> {
         let Self {
             restore,
             server,
@@ -323,11 +296,11 @@ impl PreparedRestore<'_> {
             }
             // Its session would be in the way of the new name.
             let _ = snapshot.close().await;
-            Ok::<_, QueryError>(differences)
+            Ok::<_, QueryError>((differences, found.tables))
         };
-        let differences = asked.await.map_err(|error| question(Box::new(error)))?;
+        let (differences, tables) = asked.await.map_err(|error| question(Box::new(error)))?;
         if differences.is_empty() {
-            return Ok(());
+            return Ok(tables);
         }
         Err(RestoreError::Differs {
             database: draft.to_owned(),

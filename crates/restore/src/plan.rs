@@ -6,7 +6,7 @@ use pgkeep_postgres::client::{DatabaseFacts, ServerVersion};
 use pgkeep_postgres::tools::ToolDirectory;
 
 use crate::preflight::Problem;
-use crate::{Parts, PreparedRestore, RestoreError};
+use crate::{Parts, PreparedRestore, RestoreError, dumped_part};
 
 /// What a restored database is counted for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,12 +32,6 @@ impl PreparedRestore<'_> {
         &self.preflight.problems
     }
 
-    /// What the database that is there will be called; none where there is none.
-    #[must_use]
-    pub fn replaced(&self) -> Option<&str> {
-        self.restore.replace.filter(|_| self.preflight.replaces)
-    }
-
     /// The roles that will be made.
     #[must_use]
     pub fn roles(&self) -> &BTreeSet<String> {
@@ -57,7 +51,13 @@ impl PreparedRestore<'_> {
         &self.expected.properties
     }
 
-    /// What of the database comes; all of it where there is none.
+    /// What of its database the backup was to have, in words; none where that is all of it.
+    #[must_use]
+    pub fn dumped_part(&self) -> Option<String> {
+        dumped_part::in_words(&self.expected.selection)
+    }
+
+    /// What of the database comes; all of what was backed up where there is none.
     #[must_use]
     pub fn parts(&self) -> Option<&Parts> {
         self.parts.as_ref()

@@ -11,6 +11,7 @@ use pgkeep_postgres::client::{
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
 
 use crate::globals::Globals;
+use crate::replace::Replace;
 use crate::roles::RolePlan;
 use crate::server::Server;
 
@@ -35,8 +36,10 @@ pub(crate) struct Wanted<'a> {
     pub(crate) draft: &'a str,
     /// What it will be.
     pub(crate) facts: &'a DatabaseFacts,
-    /// Whether a database of that name may be there: it is set aside.
-    pub(crate) replace: bool,
+    /// How a database of that name that may be there is replaced.
+    pub(crate) replace: Option<Replace<'a>>,
+    /// What of its database the backup was to have, where that is not all of it.
+    pub(crate) part: Option<String>,
     /// The version of the server that it was dumped from.
     pub(crate) server_version: &'a str,
     /// The version of the `pg_dump` that wrote the archive.
@@ -137,10 +140,11 @@ impl Preflight {
     async fn database(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {
         let admin = &server.admin;
         let name = wanted.name;
-        match client::owner_of(admin, name).await? {
-            None => {}
-            Some(owner) if wanted.replace => {
+        match (client::owner_of(admin, name).await?, &wanted.replace) {
+            (None, _) => {}
+            (Some(owner), Some(replace)) => {
                 self.replaces = true;
+                self.part(name, replace, wanted.part.as_deref());
                 if !client::may_give_to(admin, &owner).await? {
                     self.problem(
                         format!("database {name:?} belongs to {owner:?} and cannot be set aside"),
@@ -148,13 +152,13 @@ impl Preflight {
                     );
                 }
             }
-            Some(_) if !wanted.is_whole => self.problem(
+            (Some(_), None) if !wanted.is_whole => self.problem(
                 format!("database {name:?} exists already"),
                 "parts come into a new database: choose another name, and copy from there, as \
                  with pg_dump --table NAME --data-only | psql"
                     .to_owned(),
             ),
-            Some(_) => self.problem(
+            (Some(_), None) => self.problem(
                 format!("database {name:?} exists already"),
                 "choose another name, drop it first, or put the new one into its place with \
                  --replace"
@@ -180,6 +184,34 @@ impl Preflight {
             );
         }
         Ok(())
+    }
+
+    /// A backup of a part takes the place of a database only where that very backup was
+    /// named, and never for good.
+    fn part(&mut self, name: &str, replace: &Replace<'_>, part: Option<&str>) {
+        let Some(part) = part else {
+            return;
+        };
+        if !replace.names_backup {
+            self.problem(
+                format!(
+                    "the newest backup is of a part of the database ({part}), and database \
+                     {name:?} may have more"
+                ),
+                "restore it beside with --as NAME, or name the backup that you mean with --backup \
+                 ID; 'pgkeep list' shows which are whole"
+                    .to_owned(),
+            );
+        }
+        if replace.drops {
+            self.problem(
+                format!(
+                    "the backup is of a part of the database ({part}), so database {name:?} is \
+                     not dropped"
+                ),
+                "leave --drop-replaced away, and drop it yourself once it is not needed".to_owned(),
+            );
+        }
     }
 
     async fn rights(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {

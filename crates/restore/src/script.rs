@@ -10,6 +10,7 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
 use crate::database::read_facts;
+use crate::dumped_part::in_words;
 use crate::file::{Draft, check_file, file_error, interrupted};
 use crate::fill::Filling;
 use crate::preflight::major;
@@ -30,7 +31,9 @@ pub struct ScriptRestore<'a> {
 /// What SQL is made of, and with what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScriptPlan {
-    /// What of the database it has; all of it where nothing was chosen.
+    /// What of its database the backup was to have, in words; none where that is all of it.
+    pub dumped_part: Option<String>,
+    /// What of that it has; all of it where nothing was chosen.
     pub parts: Option<Parts>,
     /// The programs that it is made with.
     pub tools: ToolDirectory,
@@ -61,7 +64,11 @@ impl ScriptRestore<'_> {
         if let Some(parts) = &mut parts {
             parts.note_missing_rows(&facts.tables);
         }
-        Ok(ScriptPlan { parts, tools })
+        Ok(ScriptPlan {
+            dumped_part: in_words(&facts.selection),
+            parts,
+            tools,
+        })
     }
 
     /// Writes it to `path`.

@@ -21,12 +21,12 @@ use pgkeep_format::Encryption;
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{
-    DumpRestore, Jobs, LeftOut, Progress, ScriptRestore, Selection, Wish, select,
+    DumpRestore, Jobs, LeftOut, Progress, Replace, ScriptRestore, Selection, Wish, select,
 };
 use pgkeep_types::{BackupId, Clock, Timestamp};
 
 use self::progress::RestoreRow;
-use self::report::{PartsReport, Report, left_out_words};
+use self::report::{PartsReport, Report, left_out_words, of_part};
 use crate::arguments::{Format, Restore};
 use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::{Context, Opened};
@@ -180,7 +180,11 @@ async fn into_server(
         wish: &wish(arguments),
         jobs,
         left_out: left_out(arguments),
-        replace: arguments.replace.then_some(aside.as_str()),
+        replace: arguments.replace.then_some(Replace {
+            aside: &aside,
+            drops: arguments.drop_replaced,
+            names_backup: arguments.backup.is_some(),
+        }),
         create_roles: arguments.create_roles,
         progress: &progress,
     };

@@ -108,3 +108,102 @@ async fn arguments_that_are_pgkeeps_own_are_refused_before_anything_is_done() {
     assert!(site.list().await.is_empty());
     cluster.stop().await;
 }
+
+/// A database of which the first backup is whole and the second one of a part: its id.
+async fn whole_and_part(cluster: &Cluster) -> (Site, String) {
+    let fill = "CREATE TABLE kept AS SELECT 1 AS n; CREATE TABLE lost AS SELECT 1 AS n; \
+         CREATE TABLE log AS SELECT 1 AS n";
+    cluster.psql("app", fill).await;
+    let site = Site::of(cluster).await;
+    site.back_up("app").await;
+    let mut file = OpenOptions::new()
+        .append(true)
+        .open(site.path("pgkeep.toml"))
+        .unwrap();
+    let chosen = "tables = { exclude = [\"lost\"] }\ntable_data = { exclude = [\"log\"] }";
+    write!(file, "\n[cluster.main.dump]\n{chosen}\n").unwrap();
+    let part = site.back_up("app").await;
+    (site, part)
+}
+
+const PART: &str = "without tables lost; without the rows of log";
+
+async fn names(cluster: &Cluster, like: &str) -> usize {
+    let query = format!("SELECT count(*) FROM pg_database WHERE datname LIKE '{like}'");
+    cluster
+        .psql("postgres", &query)
+        .await
+        .trim()
+        .parse()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_a_part_takes_a_databases_place_only_where_it_is_named_and_never_for_good() {
+    let cluster = cluster_with(&["app"]).await;
+    let (site, part) = whole_and_part(&cluster).await;
+    let replace = |more: &[&'static str]| {
+        let more: Vec<&str> = [&["--replace", "--yes"], more].concat();
+        more
+    };
+    let newest = replace(&["--database", "app"]);
+    let refused = [PART, "--as NAME", "--backup ID"];
+    site.run(&restore(&newest)).await.ended(1).says(&refused);
+    let dry = restore(&[&newest[..], &["--dry-run"]].concat());
+    site.run(&dry).await.ended(1).says(&refused);
+    let named = [&replace(&[])[..], &["--backup", &part]].concat();
+    let dropped = [&named[..], &["--drop-replaced"]].concat();
+    let ran = site.run(&restore(&dropped)).await.ended(1);
+    ran.says(&["is not dropped", "leave --drop-replaced away"]);
+    assert_eq!(names(&cluster, "app%").await, 1);
+    assert_eq!(cluster.psql("app", "TABLE lost").await.trim(), "1");
+
+    let unasked = restore(&["--replace", "--backup", &part]);
+    let asked = format!("by a part of \"app\" ({PART})?");
+    site.run(&unasked).await.ended(2).says(&[&asked]);
+    let ran = site.run(&restore(&named)).await.ended(0);
+    ran.says(&["the old database stays as", ", 2 tables"]);
+    assert_eq!(names(&cluster, "app\\_replaced%").await, 1);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_restore_of_a_part_says_that_it_is_one() {
+    let cluster = cluster_with(&["app"]).await;
+    let (site, _) = whole_and_part(&cluster).await;
+    let of_app = |more: &[&'static str]| restore(&[&["--database", "app"], more].concat());
+    let plan = site.run(&of_app(&["--dry-run"])).await.ended(0).stdout;
+    let line = format!("a part      of the database: {PART}\n");
+    assert!(plan.contains(&line), "{plan}");
+    let of = format!("a part of \"app\" ({PART})");
+    let ran = site.run(&of_app(&["--as", "new"])).await.ended(0);
+    ran.says(&[
+        &format!("START restore of {of}"),
+        &format!("END   restore of {of}"),
+        ", 2 tables",
+    ]);
+    let table = of_app(&["--as", "other", "--table", "kept"]);
+    let ran = site.run(&table).await.ended(0);
+    ran.says(&[&format!("START restore of public.kept of {of}")]);
+    let of = format!("of a part of database \"app\" ({PART})");
+    for (writes, format) in [("the archive", "custom"), ("SQL", "sql")] {
+        let file = ["--to-file", format, "--format", format];
+        let dry = of_app(&[&file[..], &["--dry-run"]].concat());
+        let plan = site.run(&dry).await.ended(0).stdout;
+        assert!(plan.contains(&line), "{plan}");
+        let ran = site.run(&of_app(&file)).await.ended(0);
+        ran.says(&[&format!("wrote {writes} {of}")]);
+    }
+    for more in [
+        &["--as", "json"][..],
+        &["--dry-run"],
+        &["--to-file", "j"],
+        &["--to-file", "s", "--format", "sql"],
+        &["--to-file", "d", "--format", "sql", "--dry-run"],
+    ] {
+        let ran = site.run(&of_app(&[more, &["--json"]].concat())).await;
+        let told: serde_json::Value = serde_json::from_str(&ran.ended(0).stdout).unwrap();
+        assert_eq!(told["dumped_part"], PART, "{told}");
+    }
+    cluster.stop().await;
+}

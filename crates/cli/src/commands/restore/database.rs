@@ -8,7 +8,7 @@ use pgkeep_restore::{DumpRestore, LeftOut, Parts, Restored};
 use pgkeep_types::Clock;
 
 use super::progress::RestoreRow;
-use super::{PartsReport, Report, globals, left_out_words};
+use super::{PartsReport, Report, globals, left_out_words, of_part};
 use crate::arguments::Restore;
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
@@ -30,13 +30,18 @@ pub(super) async fn run(
     for note in prepared.notes() {
         context.output.warning(note);
     }
+    let dumped_part = prepared.dumped_part();
     if let (Some(aside), []) = (prepared.replaced(), prepared.problems()) {
         let end = match arguments.drop_replaced {
             true => "is dropped then".to_owned(),
             false => format!("stays as {aside:?}"),
         };
+        let by = match &dumped_part {
+            Some(part) => format!(" by a part of {:?} ({part})", record.database),
+            None => String::new(),
+        };
         let question = format!(
-            "replace database {:?} on {}? its sessions are ended, and it {end}",
+            "replace database {:?} on {}{by}? its sessions are ended, and it {end}",
             restore.name,
             restore.connection.server()
         );
@@ -47,9 +52,10 @@ pub(super) async fn run(
     globals::tell_roles(context, prepared.roles().iter(), prepared.left_alone());
     let started = context.clock.now();
     let parts = prepared.parts().map(PartsReport::new);
+    let of = of_part(format!("{:?}", record.database), dumped_part.as_deref());
     let of = match &parts {
-        Some(parts) => format!("{} of {:?}", parts.words(), record.database),
-        None => format!("{:?}", record.database),
+        Some(parts) => format!("{} of {of}", parts.words()),
+        None => of,
     };
     context.output.say(format_args!(
         "{} START restore of {of} from {} into new database {:?} on {}",
@@ -126,6 +132,7 @@ pub(super) async fn run(
         roles_made: prepared.roles().iter().collect(),
         replaced,
         left_out: left_out_words(restore.left_out),
+        dumped_part,
         parts,
         uncounted: restored.uncounted,
         not_compared,

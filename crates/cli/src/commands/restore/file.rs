@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
 use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{LeftOut, Progress, ScriptRestore, to_file};
+use pgkeep_restore::{LeftOut, Progress, ScriptRestore, dumped_part, to_file};
 
 use super::globals::check_globals;
 use super::progress::RestoreRow;
-use super::{PartsReport, Report, left_out_words};
+use super::{PartsReport, Report, left_out_words, of_part};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -30,6 +30,10 @@ pub(super) async fn run(
         true => (GLOBALS_FILE, "the globals", "psql takes them"),
         false => (DUMP_FILE, "the archive", "pg_restore takes it"),
     };
+    let part = match globals {
+        true => None,
+        false => dumped_part(backup).await?,
+    };
     let mut stop = Box::pin(context.interrupt.requested());
     let progress = Arc::new(Progress::default());
     // The globals are a small part of what is recorded.
@@ -38,13 +42,13 @@ pub(super) async fn run(
     let raw_bytes = to_file(backup, file, total, path, &progress, stop.as_mut()).await?;
     drop(shown);
     context.output.say(format_args!(
-        "wrote {what} of database {:?} from {}, {}; {taken_by}",
-        record.database,
+        "wrote {what} of {} from {}, {}; {taken_by}",
+        of_part(format!("database {:?}", record.database), part.as_deref()),
         record.id,
         words::size(raw_bytes)
     ));
     let nothing = LeftOut::default();
-    tell_written(context, backup, path, raw_bytes, nothing, None)
+    tell_written(context, backup, path, raw_bytes, nothing, part, None)
 }
 
 /// Writes SQL of the archive.
@@ -61,14 +65,16 @@ pub(super) async fn run_sql(
     let written = script.write(backup, path, stop.as_mut()).await?;
     drop(shown);
     let parts = written.plan.parts.as_ref().map(PartsReport::new);
-    let what = match &parts {
-        Some(parts) => parts.words(),
-        None => "all".to_owned(),
+    let part = written.plan.dumped_part;
+    let of = of_part(format!("database {:?}", record.database), part.as_deref());
+    let of = match (&parts, &part) {
+        (Some(parts), _) => format!("{} of {of}", parts.words()),
+        (None, None) => format!("all of {of}"),
+        (None, Some(_)) => of,
     };
     context.output.say(format_args!(
-        "wrote SQL of {what} of database {:?} from {}, made by pg_restore {}; psql of that version \
-         takes it, or a newer one",
-        record.database,
+        "wrote SQL of {of} from {}, made by pg_restore {}; psql of that version takes it, or a \
+         newer one",
         record.id,
         written.plan.tools.version()
     ));
@@ -76,7 +82,8 @@ pub(super) async fn run_sql(
         parts.tell(context);
     }
     let left_out = script.left_out;
-    tell_written(context, backup, path, written.raw_bytes, left_out, parts)
+    let raw_bytes = written.raw_bytes;
+    tell_written(context, backup, path, raw_bytes, left_out, part, parts)
 }
 
 /// Tells of a file that was written.
@@ -86,6 +93,7 @@ fn tell_written(
     path: &Path,
     raw_bytes: u64,
     left_out: LeftOut,
+    dumped_part: Option<String>,
     parts: Option<PartsReport>,
 ) -> Result<Exit, CliError> {
     context.output.data(format_args!("{}\n", path.display()));
@@ -98,6 +106,7 @@ fn tell_written(
         roles_made: Vec::new(),
         replaced: None,
         left_out: left_out_words(left_out),
+        dumped_part,
         parts,
         uncounted: Vec::new(),
         not_compared: Vec::new(),

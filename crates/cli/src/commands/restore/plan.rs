@@ -55,7 +55,9 @@ struct Plan<'a> {
     /// Where the archive would be written first; nowhere where it is streamed.
     scratch: Option<&'a Path>,
     left_out: Vec<&'static str>,
-    /// What of the database comes; all of it where there is none.
+    /// What of its database the backup was to have; all of it where there is none.
+    dumped_part: Option<String>,
+    /// What of that comes; all of it where there is none.
     parts: Option<PartsReport>,
     compared: Compared,
     /// What is not as it was, and no reason to stop.
@@ -149,6 +151,7 @@ fn plan<'a>(
         jobs: restore.jobs.map_or(1, |jobs| jobs.count.get()),
         scratch: restore.jobs.map(|jobs| jobs.scratch),
         left_out: left_out_words(restore.left_out),
+        dumped_part: prepared.dumped_part(),
         parts: prepared.parts().map(PartsReport::new),
         compared: Compared {
             tables: compared.tables,
@@ -203,7 +206,7 @@ impl<'a> NewDatabase<'a> {
 impl Plan<'_> {
     fn lines(&self, opened: &Opened, backup: &OpenBackup) -> Lines {
         let mut lines = Lines::default();
-        lines.add_source(opened, backup);
+        lines.add_source(opened, backup, self.dumped_part.as_deref());
         lines.add(
             "into",
             format!(

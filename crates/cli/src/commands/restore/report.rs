@@ -23,7 +23,9 @@ pub(super) struct Report<'a> {
     pub(super) replaced: Option<&'a str>,
     /// What was neither brought back nor compared, as was asked.
     pub(super) left_out: Vec<&'static str>,
-    /// What of the database came; all of it where there is none.
+    /// What of its database the backup was to have; all of it where there is none.
+    pub(super) dumped_part: Option<String>,
+    /// What of that came; all of it where there is none.
     pub(super) parts: Option<PartsReport>,
     /// Tables whose rows could not be compared.
     pub(super) uncounted: Vec<String>,
@@ -75,6 +77,14 @@ impl PartsReport {
         for left_out in &self.left_out {
             context.output.say(format_args!("left out: {left_out}"));
         }
+    }
+}
+
+/// What comes of a database, where the backup was to have a part of it.
+pub(super) fn of_part(of: String, dumped_part: Option<&str>) -> String {
+    match dumped_part {
+        Some(part) => format!("a part of {of} ({part})"),
+        None => of,
     }
 }
 

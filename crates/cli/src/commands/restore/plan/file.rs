@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pgkeep_format::records::GLOBALS_FILE;
 use pgkeep_repository::OpenBackup;
-use pgkeep_restore::{RestoreError, ScriptRestore, check_file, length_of};
+use pgkeep_restore::{RestoreError, ScriptRestore, check_file, dumped_part, length_of};
 use pgkeep_types::{BackupId, Timestamp};
 use serde::Serialize;
 
@@ -37,7 +37,9 @@ struct Plan<'a> {
     bytes: Option<u64>,
     pg_restore: Option<Program<'a>>,
     left_out: Vec<&'static str>,
-    /// What of the database it would have; all of it where there is none.
+    /// What of its database the backup was to have; all of it where there is none.
+    dumped_part: Option<String>,
+    /// What of that it would have; all of it where there is none.
     parts: Option<PartsReport>,
     /// Why it cannot be written, where that is so.
     problem: Option<String>,
@@ -61,10 +63,15 @@ pub(in super::super) async fn run(
             ("globals", context.unless_interrupted(what, read).await?)
         }
     };
+    let dumped_part = match globals {
+        true => None,
+        false => dumped_part(backup).await?,
+    };
     let possible = check_file(path, Some(bytes));
     let plan = Plan {
         writes,
         bytes: Some(bytes),
+        dumped_part,
         ..Plan::new(opened, backup, path, &possible)
     };
     plan.tell(context, opened, backup)?;
@@ -88,6 +95,7 @@ pub(in super::super) async fn run_sql(
         writes: "sql",
         pg_restore: Some(Program::new(&of.tools)),
         left_out: left_out_words(script.left_out),
+        dumped_part: of.dumped_part,
         parts: of.parts.as_ref().map(PartsReport::new),
         ..Plan::new(opened, backup, path, &possible)
     };
@@ -117,6 +125,7 @@ impl<'a> Plan<'a> {
             bytes: None,
             pg_restore: None,
             left_out: Vec::new(),
+            dumped_part: None,
             parts: None,
             problem: possible.as_ref().err().map(|error| sentence(error)),
         }
@@ -129,7 +138,7 @@ impl<'a> Plan<'a> {
         backup: &OpenBackup,
     ) -> Result<(), CliError> {
         let mut lines = Lines::default();
-        lines.add_source(opened, backup);
+        lines.add_source(opened, backup, self.dumped_part.as_deref());
         let (what, taken_by) = match self.writes {
             "archive" => ("the archive", "pg_restore"),
             "globals" => ("the globals", "psql"),

@@ -113,7 +113,7 @@ impl<'a> Plan<'a> {
         tablespaces: &[MissingTablespace],
     ) -> Lines {
         let mut lines = Lines::default();
-        lines.add_source(opened, backup);
+        lines.add_source(opened, backup, None);
         lines.add(
             "into",
             format!("{}, PostgreSQL {}", self.server, self.server_version),

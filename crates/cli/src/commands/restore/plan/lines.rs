@@ -63,7 +63,12 @@ impl Lines {
     }
 
     /// What it comes from.
-    pub(super) fn add_source(&mut self, opened: &Opened, backup: &OpenBackup) {
+    pub(super) fn add_source(
+        &mut self,
+        opened: &Opened,
+        backup: &OpenBackup,
+        dumped_part: Option<&str>,
+    ) {
         let record = backup.record();
         let finished = words::time(record.finished);
         let size = words::size(record.raw_bytes);
@@ -74,6 +79,9 @@ impl Lines {
                 record.id, record.database
             ),
         );
+        if let Some(part) = dumped_part {
+            self.add("a part", format!("of the database: {part}"));
+        }
         let repository = opened.repository.location();
         self.add("from", format!("{repository}, cluster {}", record.cluster));
     }
