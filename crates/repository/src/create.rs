@@ -151,6 +151,7 @@ impl<'a> NewRepository<'a> {
     ) -> Result<Capabilities, RepositoryError> {
         refuse_existing(storage).await?;
         self.progress().begun = Begun::Probing;
+        storage.prepare().await?;
         let capabilities = probe(storage, random).await?;
         self.progress().begun = Begun::Writing;
         let made = match self.write_all(storage, clock, capabilities).await {

@@ -23,6 +23,12 @@ pub enum RepositoryError {
         /// Where it was looked for.
         location: String,
     },
+    /// There was one when it was opened.
+    #[error("the repository in {location} is not there any more")]
+    Vanished {
+        /// Where it was.
+        location: String,
+    },
     /// There is a repository already.
     #[error("there is a repository in {location} already")]
     Exists {

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 
+use crate::local::Vanished;
 use crate::s3;
 
 /// What was asked of a storage.
@@ -80,7 +81,10 @@ impl StorageErrorKind {
 
 /// A call to a storage that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {object} in {location}: {source}")]
+#[error("cannot {operation} {}{location}: {source}", match object.as_str() {
+    "" => String::new(),
+    object => format!("{object} in "),
+})]
 pub struct StorageError {
     /// What was asked.
     pub operation: Operation,
@@ -107,11 +111,24 @@ impl StorageError {
         self.kind.is_transient()
     }
 
+    /// Whether the storage itself is no longer what it was: a directory that is gone, or
+    /// another one in its place.
+    fn has_vanished(&self) -> bool {
+        let inner = self.source.get_ref();
+        inner.is_some_and(<dyn std::error::Error + Send + Sync>::is::<Vanished>)
+    }
+
     /// What the user can do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         if let Some(hint) = s3::hint(self) {
             return Some(hint.to_owned());
+        }
+        if self.has_vanished() {
+            return Some(format!(
+                "look whether the file system of {} is mounted; nothing was written in its place",
+                self.location
+            ));
         }
         match self.kind {
             StorageErrorKind::Denied => Some(format!(

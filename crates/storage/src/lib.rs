@@ -27,6 +27,12 @@
 //!
 //! ## The calls
 //!
+//! **`prepare`** makes the place itself, where the storage is one that can be made: a
+//! directory. Only who makes a repository asks for it; no other call makes one on the way.
+//! - Once a directory was seen, it has to stay the same one: where it is gone or another one
+//!   is in its place (a file system was unmounted), every call fails with an error that is
+//!   not `NotFound`.
+//!
 //! **`put`** makes one small object.
 //! - *Durable* when it has returned: a power cut does not lose it.
 //! - *A name that exists* is refused with `AlreadyExists`, and what is there stays,
@@ -152,6 +158,11 @@ pub use s3::S3Storage;
 pub trait Storage: Debug + Send + Sync {
     /// Where it is, for people; no secrets.
     fn location(&self) -> String;
+
+    /// Makes the place itself, where that can be made and is not there.
+    async fn prepare(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
 
     /// Makes an object of `bytes`, durably.
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError>;

@@ -4,10 +4,12 @@
 //! its own name (which fails where that exists: create-only) and made durable by
 //! syncing the directories above it. Temporary names begin with a dot, which no
 //! object's part does. Files have mode 0600, directories 0700. Only regular files are
-//! objects; symbolic links are followed, but none to a folder behind another one.
+//! objects; symbolic links are followed, but none to a folder behind another one. The
+//! storage's own directory is never made on the way.
 
 mod draft;
 mod litter;
+mod root;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -20,6 +22,8 @@ use bytes::Bytes;
 use pgkeep_types::{ObjectName, Timestamp};
 
 use draft::{Draft, parent, sync_directory};
+use root::Root;
+pub(crate) use root::Vanished;
 
 use crate::error::{Operation, StorageError, StorageErrorKind};
 use crate::{Cursor, ObjectMeta, Page, Storage, Unfinished, UnfinishedPage, Upload};
@@ -31,7 +35,7 @@ const SYNC_EVERY: u64 = 32 << 20;
 /// A directory that holds objects as files.
 #[derive(Clone, Debug)]
 pub struct LocalStorage {
-    directory: Arc<Path>,
+    root: Arc<Root>,
 }
 
 impl LocalStorage {
@@ -39,23 +43,24 @@ impl LocalStorage {
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
-            directory: directory.into().into(),
+            root: Arc::new(Root::new(&directory.into())),
         }
     }
 
     fn path(&self, name: &ObjectName) -> PathBuf {
-        self.directory.join(name.as_str())
+        self.root.path().join(name.as_str())
     }
 
     /// Runs blocking work on the runtime's threads for that, and tells what
-    /// failed.
+    /// failed. It is given the storage's directory.
     async fn blocking<T: Send + 'static>(
         &self,
         operation: Operation,
         object: &str,
-        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let done = tokio::task::spawn_blocking(work).await;
+        let root = Arc::clone(&self.root);
+        let done = tokio::task::spawn_blocking(move || root.on(work)).await;
         done.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
             .map_err(|source| self.error(operation, object, source))
     }
@@ -74,13 +79,19 @@ impl LocalStorage {
 #[async_trait]
 impl Storage for LocalStorage {
     fn location(&self) -> String {
-        self.directory.display().to_string()
+        self.root.path().display().to_string()
+    }
+
+    async fn prepare(&self) -> Result<(), StorageError> {
+        let root = Arc::clone(&self.root);
+        self.blocking(Operation::Open, "", move |_| root.make())
+            .await
     }
 
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
-        let (root, path) = (Arc::clone(&self.directory), self.path(name));
-        self.blocking(Operation::Put, name.as_str(), move || {
-            let mut draft = Draft::create(&root, &path)?;
+        let path = self.path(name);
+        self.blocking(Operation::Put, name.as_str(), move |root| {
+            let mut draft = Draft::create(root, &path)?;
             draft.file.write_all(&bytes)?;
             draft.publish()
         })
@@ -88,10 +99,10 @@ impl Storage for LocalStorage {
     }
 
     async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StorageError> {
-        let (root, path) = (Arc::clone(&self.directory), self.path(name));
+        let path = self.path(name);
         let draft = self
-            .blocking(Operation::Upload, name.as_str(), move || {
-                Draft::create(&root, &path)
+            .blocking(Operation::Upload, name.as_str(), move |root| {
+                Draft::create(root, &path)
             })
             .await?;
         Ok(Box::new(LocalUpload {
@@ -107,7 +118,7 @@ impl Storage for LocalStorage {
         range: Option<Range<u64>>,
     ) -> Result<Bytes, StorageError> {
         let path = self.path(name);
-        self.blocking(Operation::Get, name.as_str(), move || {
+        self.blocking(Operation::Get, name.as_str(), move |_| {
             // A pipe would be waited for.
             if !fs::metadata(&path)?.is_file() {
                 return Err(io::ErrorKind::NotFound.into());
@@ -126,12 +137,12 @@ impl Storage for LocalStorage {
     }
 
     async fn list(&self, prefix: &str, _cursor: Option<Cursor>) -> Result<Page, StorageError> {
-        let (root, wanted) = (Arc::clone(&self.directory), prefix.to_owned());
-        self.blocking(Operation::List, prefix, move || {
+        let wanted = prefix.to_owned();
+        self.blocking(Operation::List, prefix, move |root| {
             let mut objects = Vec::new();
             // Only the folder that the prefix lies in is walked.
             let folder = wanted.rsplit_once('/').map_or("", |(folder, _)| folder);
-            collect(&root, folder, &wanted, false, &mut objects)?;
+            collect(root, folder, &wanted, false, &mut objects)?;
             Ok(Page {
                 objects,
                 next: None,
@@ -143,7 +154,7 @@ impl Storage for LocalStorage {
     async fn head(&self, name: &ObjectName) -> Result<ObjectMeta, StorageError> {
         let path = self.path(name);
         let object = name.clone();
-        self.blocking(Operation::Head, name.as_str(), move || {
+        self.blocking(Operation::Head, name.as_str(), move |_| {
             let meta = fs::metadata(path)?;
             if meta.is_file() {
                 object_meta(object, &meta)
@@ -159,7 +170,7 @@ impl Storage for LocalStorage {
         self.blocking(
             Operation::Delete,
             name.as_str(),
-            move || match fs::remove_file(&path) {
+            move |_| match fs::remove_file(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 Err(error) => Err(error),
                 Ok(()) => sync_directory(parent(&path)?),
@@ -173,22 +184,22 @@ impl Storage for LocalStorage {
         prefix: &str,
         _cursor: Option<Cursor>,
     ) -> Result<UnfinishedPage, StorageError> {
-        let (root, wanted) = (Arc::clone(&self.directory), prefix.to_owned());
-        let listed = move || litter::list(&root, &wanted);
+        let wanted = prefix.to_owned();
+        let listed = move |root: &Path| litter::list(root, &wanted);
         self.blocking(Operation::ListUnfinished, prefix, listed)
             .await
     }
 
     async fn discard_unfinished(&self, unfinished: &Unfinished) -> Result<bool, StorageError> {
-        let (root, litter) = (Arc::clone(&self.directory), unfinished.clone());
-        let discarded = move || litter::discard(&root, &litter);
+        let litter = unfinished.clone();
+        let discarded = move |root: &Path| litter::discard(root, &litter);
         self.blocking(Operation::Discard, &unfinished.object, discarded)
             .await
     }
 
     async fn remove_empty_folders(&self, folder: &str) -> Result<(), StorageError> {
-        let path = self.directory.join(folder);
-        self.blocking(Operation::Discard, folder, move || remove_empty(&path))
+        let path = self.root.path().join(folder);
+        self.blocking(Operation::Discard, folder, move |_| remove_empty(&path))
             .await
     }
 }
@@ -307,7 +318,7 @@ impl LocalUpload {
 impl Upload for LocalUpload {
     async fn part(&mut self, bytes: Bytes) -> Result<(), StorageError> {
         let mut draft = self.take_draft()?;
-        let write = move || {
+        let write = move |_: &Path| {
             draft.file.write_all(&bytes)?;
             draft.unsynced += bytes.len() as u64;
             if draft.unsynced >= SYNC_EVERY {
@@ -326,7 +337,7 @@ impl Upload for LocalUpload {
     async fn finish(mut self: Box<Self>) -> Result<(), StorageError> {
         let draft = self.take_draft()?;
         self.storage
-            .blocking(Operation::Upload, self.name.as_str(), move || {
+            .blocking(Operation::Upload, self.name.as_str(), move |_| {
                 draft.publish()
             })
             .await

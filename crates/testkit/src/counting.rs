@@ -107,6 +107,10 @@ impl Storage for Counting {
         self.inner.location()
     }
 
+    async fn prepare(&self) -> Result<(), StorageError> {
+        self.inner.prepare().await
+    }
+
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
         self.count(|counts| {
             counts.puts += 1;

@@ -79,7 +79,7 @@ impl Repository {
     /// # Errors
     /// `KeysChanged` where other keys are in use by now than it is sealed to, `Overtaken`
     /// where it is not good for another reason; then its tombstone was written if that could be, and
-    /// would be believed.
+    /// would be believed. `Vanished` where the repository itself is gone.
     pub(crate) async fn confirm(
         &self,
         access: &WriteAccess,
@@ -165,6 +165,12 @@ impl Repository {
         }
         let begin = names::run(cluster, &plan.id, RunRecord::Begin)?;
         if !self.is_there(&begin).await? {
+            // All may be gone, where it lay on what was unmounted, or in a bucket.
+            if !self.is_there(&names::descriptor()?).await? {
+                return Err(RepositoryError::Vanished {
+                    location: self.location(),
+                });
+            }
             return Ok(Some("its run was taken for dead, and removed".to_owned()));
         }
         if self.has_ended(access).await? {

@@ -18,6 +18,11 @@ impl RepositoryError {
                  'pgkeep init' makes a new repository"
                     .to_owned(),
             ),
+            Self::Vanished { .. } => Some(
+                "look whether its file system is still mounted, and who else can delete there; \
+                 then make the backup again"
+                    .to_owned(),
+            ),
             Self::Exists { .. } => Some("choose another place for a new repository".to_owned()),
             Self::Remains { in_use: true, .. } => Some(
                 "bring pgkeep.json back from another copy: without these keys nobody can restore \

@@ -8,7 +8,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use rustix::fs::{RenameFlags, renameat_with};
 
@@ -23,14 +22,14 @@ pub(super) struct Draft {
     pub(super) file: File,
     temporary: PathBuf,
     path: PathBuf,
-    /// The directory up to which the new name has to be made durable.
-    known: PathBuf,
+    /// The storage's own directory: up to it the new name has to be made durable.
+    root: PathBuf,
     /// How many bytes were written since the last sync.
     pub(super) unsynced: u64,
 }
 
 impl Draft {
-    pub(super) fn create(root: &Arc<Path>, path: &Path) -> io::Result<Self> {
+    pub(super) fn create(root: &Path, path: &Path) -> io::Result<Self> {
         // Whoever prunes may remove a folder that is still empty.
         for _ in 1..TRIES {
             match Self::create_once(root, path) {
@@ -41,9 +40,9 @@ impl Draft {
         Self::create_once(root, path)
     }
 
-    fn create_once(root: &Arc<Path>, path: &Path) -> io::Result<Self> {
+    fn create_once(root: &Path, path: &Path) -> io::Result<Self> {
         let directory = parent(path)?;
-        let known = create_directories(root, directory)?;
+        create_folders(root, directory)?;
         // Several hosts may write here: the name is drawn, not counted.
         let drawn = RandomState::new().build_hasher().finish();
         let temporary = directory.join(litter::temporary_name(drawn));
@@ -56,7 +55,7 @@ impl Draft {
             file,
             temporary,
             path: path.to_owned(),
-            known,
+            root: root.to_owned(),
             unsynced: 0,
         })
     }
@@ -91,7 +90,7 @@ impl Draft {
         let mut directory = parent(&self.path)?;
         loop {
             sync_directory(directory)?;
-            if directory == self.known {
+            if directory == self.root {
                 return Ok(());
             }
             directory = parent(directory)?;
@@ -126,22 +125,23 @@ pub(super) fn parent(path: &Path) -> io::Result<&Path> {
         .ok_or_else(|| io::Error::other("the path has no directory above it"))
 }
 
-/// Makes the directories that are missing, and tells the one up to which all of
-/// them have to be synced: the storage's own, or where that is new too, the first
-/// one above it that was there.
-fn create_directories(root: &Path, directory: &Path) -> io::Result<PathBuf> {
-    let mut known = root;
-    while !known.exists() {
-        known = match known.parent() {
-            Some(above) if above != Path::new("") => above,
-            _ => break,
-        };
+/// Makes the folders that are missing below the storage's own directory.
+fn create_folders(root: &Path, folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
     }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    Ok(known.to_owned())
+    if folder == root {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    create_folders(root, parent(folder)?)?;
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(_) if folder.is_dir() => Ok(()),
+        // A file has the folder's name; the object's own may be free.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+        created => created,
+    }
 }
 
 /// Makes the names in a directory durable.

@@ -236,6 +236,11 @@ impl Storage for Retrying {
         self.inner.location()
     }
 
+    async fn prepare(&self) -> Result<(), StorageError> {
+        // A directory's affair, which no weather touches.
+        self.inner.prepare().await
+    }
+
     async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
         let call = Call {
             operation: Operation::Put,
@@ -345,7 +350,7 @@ impl Storage for Retrying {
     }
 
     async fn remove_empty_folders(&self, folder: &str) -> Result<(), StorageError> {
-        // A directory's affair, which no weather touches.
+        // Likewise.
         self.inner.remove_empty_folders(folder).await
     }
 

@@ -6,6 +6,7 @@ mod credentials;
 mod endless;
 mod faults;
 mod foreign;
+mod mounted;
 mod retrying;
 mod unfinished;
 mod ways;
@@ -36,6 +37,7 @@ async fn the_strict_fake_keeps_the_contract() {
 async fn files_and_directories_are_private() {
     let directory = tempfile::tempdir().unwrap();
     let storage = LocalStorage::new(directory.path().join("new"));
+    storage.prepare().await.unwrap();
     storage
         .put(&"a/b".parse().unwrap(), Bytes::new())
         .await

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::deletion::PlanError;
 use pgkeep_repository::{Attempt, Catalogue, Entry, RepositoryError, Run};
+use pgkeep_storage::list_all;
 use pgkeep_types::{Clock, ObjectName, Timestamp};
 
 use super::{DAY, dump, names, names_of, prune, tombstone};
@@ -138,6 +139,27 @@ async fn a_run_that_was_taken_for_dead_fails_at_its_end_and_says_by_whom() {
     assert!(names_of(&world, &attempt.id).is_empty());
     // That it failed stays known.
     assert_eq!(world.catalogue().await.entries.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_repository_is_gone_says_that_and_writes_nothing_in_its_place() {
+    let world = World::unencrypted().await;
+    let run = begin(&world, None).await;
+    let storage = world.storage();
+    for object in list_all(storage.as_ref(), "").await.unwrap() {
+        storage.delete(&object.name).await.unwrap();
+    }
+    let error = world
+        .back_up_in_run(run, &dump(b"x"), limits())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, RepositoryError::Vanished { .. }),
+        "{error:?}"
+    );
+    let written = names(&world);
+    let is_tombstone = |name: &String| name.contains("/tombstones/");
+    assert!(!written.iter().any(is_tombstone), "{written:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
