@@ -7,6 +7,7 @@
 use pgkeep_types::{Environment, nearest};
 
 use crate::ConfigError;
+use crate::variables::VARIABLES;
 
 const PREFIX: &str = "PGKEEP_";
 
@@ -49,6 +50,22 @@ pub(crate) fn unread(
     Ok(unread)
 }
 
+/// Refuses what is near to one of the variables that need no file.
+///
+/// # Errors
+/// `UnknownVariable` with the one that was meant.
+pub(crate) fn check(environment: &Environment) -> Result<(), ConfigError> {
+    let known: Vec<String> = VARIABLES.iter().map(|one| one.name.to_owned()).collect();
+    match unread(environment, &known) {
+        Err(
+            meant @ ConfigError::UnknownVariable {
+                nearest: Some(_), ..
+            },
+        ) => Err(meant),
+        _ => Ok(()),
+    }
+}
+
 /// Whether Kubernetes or a container's link would call a variable so.
 fn is_of_a_service(name: &str) -> bool {
     name.ends_with("_PORT") || name.contains("_PORT_") || name.contains("_SERVICE_")
@@ -66,6 +83,18 @@ mod tests {
         ];
         let known = known.map(str::to_owned);
         unread(&Environment::new("/").with_variable(name, "x"), &known)
+    }
+
+    #[test]
+    fn without_a_file_too_a_mistyped_variable_is_told() {
+        let environment = |name| Environment::new("/").with_variable(name, "x");
+        let error = check(&environment("PGKEEP_REPOSITRY")).unwrap_err();
+        assert!(
+            error.hint().unwrap().contains("PGKEEP_REPOSITORY"),
+            "{error}"
+        );
+        assert!(check(&environment("PGKEEP_WEB_PORT")).is_ok());
+        assert!(check(&environment("PGKEEP_SOMETHING_ELSE")).is_ok());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::file::{self, File};
 use crate::origin::InForce;
 use crate::resolve::Resolver;
 use crate::storage_text::StorageText;
-use crate::{ConfigError, DumpSettings, FILE_NAME, variables};
+use crate::{ConfigError, DumpSettings, FILE_NAME, mistyped, variables};
 
 #[cfg(test)]
 mod tests;
@@ -130,6 +130,7 @@ impl Settings {
         let (file, path) = match find(explicit, environment) {
             Ok(path) => (file::read(&path)?, Some(path)),
             Err(looked) if !variables::describe_a_repository(environment) => {
+                mistyped::check(environment)?;
                 return Err(ConfigError::Missing { looked });
             }
             Err(_) => (File::default(), None),
