@@ -10,6 +10,7 @@ use pgkeep_postgres::client;
 use pgkeep_types::ClusterName;
 use serde::Serialize;
 
+use crate::commands::backup::selection;
 use crate::context::{Context, unconfigured};
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -73,6 +74,9 @@ pub(crate) fn run(context: &Context) -> Result<Exit, CliError> {
             hint: "add a [cluster.main] with a connection".to_owned(),
         })?;
         lines.extend(parts(context, &settings, &nobody, &mut problems));
+    }
+    for (name, cluster) in &settings.clusters {
+        problems.extend(selection(name, &cluster.dump.content).err());
     }
     tell(context, &settings, &lines);
     for name in &settings.unread_variables {

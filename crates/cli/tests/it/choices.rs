@@ -105,6 +105,10 @@ async fn arguments_that_are_pgkeeps_own_are_refused_before_anything_is_done() {
         .await
         .ended(2)
         .says(&["--format=plain", "[cluster.main.dump]"]);
+    site.run(&["config"])
+        .await
+        .ended(1)
+        .says(&["--format=plain", "[cluster.main.dump]"]);
     assert!(site.list().await.is_empty());
     cluster.stop().await;
 }

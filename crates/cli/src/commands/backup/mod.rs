@@ -120,7 +120,10 @@ async fn meant(
 }
 
 /// What of each database, as the configuration chooses.
-fn selection(cluster: &ClusterName, content: &Content) -> Result<Selection, CliError> {
+pub(in crate::commands) fn selection(
+    cluster: &ClusterName,
+    content: &Content,
+) -> Result<Selection, CliError> {
     let Content {
         schemas,
         exclude_schemas,
