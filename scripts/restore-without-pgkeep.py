@@ -49,8 +49,11 @@ FRAME_LIMIT = 4 << 20  # bytes of plaintext; "Frames"
 STORED_LIMIT = 4_210_752  # bytes of the same in a pack
 OFFSET_LIMIT = 1 << 48  # of a frame in a pack's plaintext; "The manifest"
 INDEX_LIMIT = 16 << 20  # bytes of an index pack; "Packs"
-MANIFEST_LIMIT, RECORD_LIMIT = 1 << 30, 1 << 26  # bytes, of plaintext too; "Records"
-DESCRIPTOR_LIMIT, TOMBSTONE_LIMIT = 1 << 16, 1 << 20  # bytes
+DESCRIPTOR_LIMIT = 1 << 16  # bytes
+KEY, OUTCOME, MANIFEST, BACKUP, END, RING, TOMBSTONE = 1, 3, 4, 6, 7, 8, 9  # kinds of records
+LIMITS = {KEY: 1 << 20, OUTCOME: 1 << 24, MANIFEST: 1 << 30, BACKUP: 1 << 25, END: 1 << 26, RING: 1 << 24,
+          TOMBSTONE: 1 << 20}  # bytes, of plaintext too; "Records"
+WRAPPED_LIMIT = 1 << 20  # bytes of a key under a passphrase
 WHOLE_UNASKED = 256 << 20  # bytes of a file whose own hash is computed unasked
 HASHED_A_MINUTE = 512 << 20  # bytes, very roughly
 SCRYPT_LIMIT = 18  # the work factor; "Keys under a passphrase"
@@ -64,6 +67,10 @@ class Refused(Exception):
 
 class Gone(Refused):
     """What is no backup any more, and why."""
+
+
+class Nothing(Refused):
+    """What counts as nothing, and why; "The end of a key"."""
 
 
 def say(text):
@@ -349,35 +356,46 @@ class Repository:
             raise Refused(f"pgkeep.json: this is not the repository that the key's file belongs to")
 
     # "Keys": who may write is in `hosts`, by verifier; the ends of keys, and what of
-    # theirs is still believed, are in `ended`, by fingerprint.
+    # theirs is still believed, are in `ended`, by fingerprint; those that the newest ring
+    # lists are in `certain`.
     def read_keys(self):
-        self.keys, self.hosts, self.ended = [], {}, {}
+        self.keys, self.hosts, self.ended, self.certain = [], {}, {}, set()
         rings, found = {}, {}
+        kinds = {"": (KEY, self.read_key), ".retired": (END, self.read_end)}
         entries = sorted(os.listdir(self.directory / "keys"))
         for name in (f"keys/{entry}" for entry in entries if entry[0] != "."):
             try:
-                found[name] = blake3(self.read(name, RECORD_LIMIT)).hex()
-                if re.fullmatch("keys/[0-9a-f]{32}", name):
-                    self.read_key(name)
-                elif re.fullmatch("keys/[0-9a-f]{32}[.]retired", name):
-                    self.read_end(name)
-                elif re.fullmatch("keys/ring-[0-9]+", name):
+                of_key = re.fullmatch("keys/[0-9a-f]{32}(|[.]retired|[.]ending|[.][1-9][0-9]*[.]age)", name)
+                if of_key and of_key[1] in kinds:
+                    kind, read = kinds[of_key[1]]
+                    found[name] = blake3(self.read(name, LIMITS[kind])).hex()
+                    read(name)
+                elif re.fullmatch("keys/ring-[1-9][0-9]*", name):
                     self.read_ring(name, rings)
-                elif not re.fullmatch("keys/[0-9a-f]{32}[.](ending|[0-9]+[.]age)", name):
+                elif not of_key:
                     raise Refused(f"{name}: is nothing that this program knows")
+                elif of_key[1] != ".ending":
+                    found[name] = blake3(self.read(name, WRAPPED_LIMIT)).hex()
             except (Refused, OSError) as error:
                 say(f"warning: counts as nothing: {error}")
         self.listed = rings[max(rings)] if rings else {}
         if not rings:
             say("warning: keys/: there is no ring, so what was taken away from there is not noticed")
         for name, digest in self.listed.items():
-            if found.get(name) != digest:
-                say(f"warning: {name}: is not there, or is not what the newest ring lists")
-                if name.endswith(".retired"):
-                    self.ended[name[5:37]] = {}
+            key, is_end = name[5:37], name.endswith(".retired")
+            if found.get(name) == digest:
+                self.certain.update({key} & set(self.ended) if is_end else ())
+                continue
+            say(f"warning: {name}: counts as nothing: is not there, or is not what the newest ring lists")
+            if is_end:
+                self.ended[key] = {}
+            self.keys = [record for record in self.keys if record.name != name]
+            if name == f"keys/{key}":
+                hosts = ((verifier, keys - {key}) for verifier, keys in self.hosts.items())
+                self.hosts = {verifier: keys for verifier, keys in hosts if keys}
 
     def read_key(self, name):
-        record = self.record(name, 1, {self.root})
+        record = self.record(name, KEY, {self.root})
         with understood(name):
             role, recipient = record.clear["role"], record.clear.get("recipient", "")
             verifier = from_hex(record.clear["verifier"], 32) if "verifier" in record.clear else b""
@@ -390,14 +408,14 @@ class Repository:
             self.hosts.setdefault(verifier, set()).add(fingerprint)
 
     def read_end(self, name):
-        end = self.record(name, 7, {self.root}).clear
+        end = self.record(name, END, {self.root}).clear
         with understood(name):
             if f"keys/{end['key']}.retired" != name:
                 raise ValueError("it is the end of another key")
             self.ended[end["key"]] = dict(end["records"])
 
     def read_ring(self, name, rings):
-        ring = self.record(name, 8, {self.root}).clear
+        ring = self.record(name, RING, {self.root}).clear
         with understood(name):
             if f"keys/ring-{ring['number']}" != name:
                 raise ValueError("its number is not that of its name")
@@ -408,19 +426,22 @@ class Repository:
         path, name = Path(path), f"keys/{Path(path).name}"
         if path.suffix != ".age" or path.resolve().parent != (self.directory / "keys").resolve():
             return
-        if self.listed.get(name) != blake3(self.read(name, RECORD_LIMIT)).hex():
+        if self.listed.get(name) != blake3(self.read(name, WRAPPED_LIMIT)).hex():
             raise Refused(f"{name}: the newest ring does not list it, so it may be under an older passphrase; "
                           "where it is all that there is, copy it to another place and give that")
 
-    def believed(self, name, writer, digest):
-        """Whether none of the writer's keys was retired, or their ends list the record."""
-        ends = [self.ended[key] for key in self.hosts.get(writer, ()) if key in self.ended]
-        return all(end.get(name) == digest.hex() for end in ends)
+    def refuse_unbelieved(self, name, writer, digest):
+        """Refuses a record of a writer all of whose keys were retired, unless an end lists it."""
+        keys = self.hosts.get(writer, set())
+        if not keys or any(key not in self.ended or self.ended[key].get(name) == digest.hex() for key in keys):
+            return
+        known = all(key in self.certain and name not in self.ended[key] for key in keys)
+        raise (Nothing if known else Refused)(
+            f"{name}: its writer's key was retired, and this is not among what is still believed")
 
     # "Records"
     def record(self, name, kind, writers):
-        limit = {4: MANIFEST_LIMIT, 9: TOMBSTONE_LIMIT}.get(kind, RECORD_LIMIT)
-        data = self.read(name, limit)
+        data = self.read(name, LIMITS[kind])
         if len(data) < 24 + 128:
             raise Refused(f"{name}: {len(data)} bytes are too few for a record")
         body, trailer = data[:-128], data[-128:]
@@ -440,9 +461,8 @@ class Repository:
         if number != kind or 24 + clear + sealed != len(body):
             raise Refused(f"{name}: is no record of kind {kind}, or its lengths are wrong")
         with understood(name):
-            record = Record(name, json.loads(body[24:24 + clear]), body[24 + clear:], blake3(data), limit)
-        if not self.believed(name, writer, record.object_hash):
-            raise Refused(f"{name}: its writer's key was retired, and this is not among what is still believed")
+            record = Record(name, json.loads(body[24:24 + clear]), body[24 + clear:], blake3(data), LIMITS[kind])
+        self.refuse_unbelieved(name, writer, record.object_hash)
         return record
 
     def hidden(self, record, stderr=None):
@@ -470,10 +490,10 @@ class Repository:
 
     # "Order of reads", 4
     def backup(self, cluster, identifier):
-        """The record of a backup; `Gone` is what is none any more."""
-        name = f"{cluster}/backups/{identifier}/backup"
+        """The record of a backup; `Gone` is what is none any more, `Nothing` what never was one."""
+        name, is_there = f"{cluster}/backups/{identifier}/backup", True
         try:
-            backup = self.record(name, 6, self.hosts).clear
+            backup = self.record(name, BACKUP, self.hosts).clear
             with understood(name):
                 if (backup["id"], backup["cluster"]) != (identifier, cluster):
                     raise ValueError("it tells of another backup")
@@ -485,8 +505,11 @@ class Repository:
                     raise ValueError("its run is no id, or its start or end no time")
             self.refuse_failed(backup)
             return backup
+        except (Nothing, FileNotFoundError):
+            is_there = False
+            raise
         finally:  # whatever came of it: parts of what is deleted may be gone
-            self.refuse_deleted(cluster, identifier)
+            self.refuse_deleted(cluster, identifier, is_there)
 
     def refuse_failed(self, backup):
         """Refuses a backup that its own run calls failed; "outcome"."""
@@ -494,7 +517,7 @@ class Repository:
         if not os.path.lexists(self.directory / name):  # it goes on, or was cut off
             return
         try:
-            outcome = self.record(name, 3, self.hosts).clear
+            outcome = self.record(name, OUTCOME, self.hosts).clear
             with understood(name):
                 if outcome["run"] != backup["run"]:
                     raise ValueError("it tells of another run")
@@ -507,24 +530,26 @@ class Repository:
         if "failed" in ends:
             raise Gone(f"{backup['id']}: is no backup: its run says that it failed")
 
-    def refuse_deleted(self, cluster, identifier):
-        """Refuses a backup that has a tombstone, whatever that says; "Deletion"."""
+    def refuse_deleted(self, cluster, identifier, is_there=True):
+        """Refuses a backup that is there and has a tombstone, whatever that says; "Deletion"."""
         name = f"{cluster}/tombstones/{identifier}"
         if not os.path.lexists(self.directory / name):
             return
         try:
-            told = self.record(name, 9, self.hosts).clear
+            told = self.record(name, TOMBSTONE, self.hosts).clear
             with understood(name):
                 if (told["backup"], told["cluster"]) != (identifier, cluster):
                     raise ValueError("it tells of another backup")
         except (Refused, OSError) as error:
+            if isinstance(error, Nothing) and not is_there:
+                raise
             raise Refused(f"{error}; it hides its backup all the same") from None
         raise Gone(f"{identifier}: was deleted")
 
     def manifest(self, backup):
         """The manifest's root."""
         name = f"{backup['cluster']}/backups/{backup['id']}/manifest"
-        record = self.record(name, 4, self.hosts)
+        record = self.record(name, MANIFEST, self.hosts)
         with understood(name):
             if record.clear is not None:
                 raise ValueError("its clear part is not null")
@@ -803,6 +828,11 @@ def new_file(path):
         os.rename(file.name, path)
 
 
+def warn_of_nothing(error):
+    if isinstance(error, Nothing):
+        say(f"warning: counts as nothing: {error}")
+
+
 def choose(repository, cluster, wanted, database):
     """The one backup that is named, or the newest one of a database."""
     found, gone, unreadable = [], [], []
@@ -810,8 +840,9 @@ def choose(repository, cluster, wanted, database):
         if wanted is None or identifier.startswith(wanted) or identifier[17:].startswith(wanted):
             try:
                 found.append(repository.backup(cluster, identifier))
-            except Gone as error:
+            except (Gone, Nothing) as error:
                 gone.append(error)
+                warn_of_nothing(error)
             except (Refused, OSError) as error:
                 unreadable.append((identifier, error))
     if wanted is None:
@@ -890,8 +921,8 @@ def print_list(repository, cluster):
                 backup = repository.backup(cluster, identifier)
                 database = json.dumps(backup["database"], ensure_ascii=False)
                 print(identifier, cluster, backup["kind"], database, backup["started"], backup["raw_bytes"], sep="  ")
-            except Gone:
-                continue
+            except (Gone, Nothing) as error:
+                warn_of_nothing(error)
             except (Refused, OSError) as error:
                 say(f"error: {error}")
                 failed = 1

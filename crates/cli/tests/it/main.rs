@@ -28,6 +28,7 @@ mod prune;
 mod replaced;
 mod script;
 mod script_choice;
+mod script_limits;
 mod second_dumps;
 mod secrets;
 mod site;

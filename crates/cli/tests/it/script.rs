@@ -303,6 +303,17 @@ async fn of_a_retired_host_the_script_believes_what_its_end_lists_and_no_more() 
         .await
         .ended(1)
         .says(&[&later, "was retired"]);
+    // That one counts as nothing, and is in nobody's way.
+    assert_eq!(site.good().await, std::slice::from_ref(&old));
+    let listed = script(&site, &["backups", "--list"]).await.ended(0);
+    let listed = listed.says(&[&later, "counts as nothing"]).stdout;
+    assert!(listed.contains(&old) && !listed.contains(&later));
+    let arguments = ["backups", "--cluster", "main", "--database", "postgres"];
+    let more = ["--identity", "recovery.key", "--output", "newest.dump"];
+    script(&site, &[&arguments[..], &more].concat())
+        .await
+        .ended(0)
+        .says(&[&old]);
     let end = format!("keys/{host}.retired");
     std::fs::remove_file(site.path("backups").join(&end)).unwrap();
     for id in [&old, &later] {
