@@ -41,8 +41,14 @@ impl RestoreError {
                 Some("name the same server twice; with --admin another user of it".to_owned())
             }
             Self::Unmet { problems, .. } | Self::UnmetGlobals { problems } => {
-                let hints = problems.iter().filter_map(|problem| problem.hint.as_deref());
-                let hints: Vec<&str> = hints.collect();
+                let mut hints: Vec<&str> = Vec::new();
+                for hint in problems.iter().filter_map(|problem| problem.hint.as_deref()) {
+                    // SQL brings its own semicolon.
+                    let hint = hint.trim_end_matches(';');
+                    if !hints.contains(&hint) {
+                        hints.push(hint);
+                    }
+                }
                 (!hints.is_empty()).then(|| hints.join("; "))
             }
             Self::NoGlobals { .. } => Some(
@@ -116,5 +122,27 @@ impl RestoreError {
             | Self::Feed { .. }
             | Self::Interrupted { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Problem, RestoreError};
+
+    #[test]
+    fn what_helps_against_two_problems_is_said_once() {
+        let problem = |what: &str, hint: &str| Problem {
+            what: what.to_owned(),
+            hint: Some(hint.to_owned()),
+        };
+        let error = RestoreError::UnmetGlobals {
+            problems: vec![
+                problem("no role", "CREATE ROLE a;"),
+                problem("no b", "install its package"),
+                problem("no c", "install its package"),
+            ],
+        };
+        let hint = error.hint().unwrap();
+        assert_eq!(hint, "CREATE ROLE a; install its package");
     }
 }
