@@ -45,8 +45,8 @@ pub use connect_error::ConnectError;
 pub use connection::{Connection, connect};
 pub use connection_string::ConnectionStringError;
 pub use contents::{
-    Contents, Relation, RelationKind, Sequence, Table, count_rows, has_large_objects, relations,
-    see_all_rows,
+    Contents, Relation, RelationKind, Sequence, Table, count_rows, has_large_objects,
+    partition_roots, relations, see_all_rows,
 };
 pub use create_database::{
     CreateDatabaseError, apply_properties, create_database, database_exists, drop_database, finish,

@@ -2,23 +2,34 @@
 //!
 //! Invariants: every table of which the archive's rows were counted is counted
 //! again, whole; a table or sequence that is missing is a difference, one that is
-//! there in addition too.
+//! there in addition too. Rows that lie in another partition of the same table are none:
+//! where a partition of hashes is loaded through its root, they go where this server's
+//! hashes tell.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::records::{Selection, SequenceFacts, TableFacts};
 use pgkeep_postgres::client::{
-    Contents, ExportedSnapshot, QueryError, Sequence, count_rows, see_all_rows,
+    Contents, ExportedSnapshot, QueryError, Sequence, count_rows, partition_roots, see_all_rows,
 };
 use pgkeep_types::counted;
 
-/// In what the snapshot's database differs from what was recorded, in words.
+/// What came of it, in words.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// In what the database differs.
+    pub(crate) differences: Vec<String>,
+    /// What is right, and not where it was.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Holds what the snapshot's database contains against what was recorded.
 pub(crate) async fn differences(
     snapshot: &ExportedSnapshot,
     tables: &[TableFacts],
     sequences: &[SequenceFacts],
     selection: &Selection,
-) -> Result<Vec<String>, QueryError> {
+) -> Result<Found, QueryError> {
     let found = Contents::read(snapshot).await?;
     let mut differences = Vec::new();
     if selection.is_everything() {
@@ -32,7 +43,10 @@ pub(crate) async fn differences(
         differences.extend(lost.map(told));
     }
     if !differences.is_empty() {
-        return Ok(differences);
+        return Ok(Found {
+            differences,
+            notes: Vec::new(),
+        });
     }
     let found = found.sequences.iter();
     let found: BTreeMap<_, _> = found.map(|s| ((&s.schema, &s.name), s)).collect();
@@ -42,21 +56,90 @@ pub(crate) async fn differences(
     }
     let session = snapshot.connection();
     see_all_rows(session).await?;
-    for table in tables {
-        let Some(expected) = table.rows else {
-            continue;
-        };
-        let found = count_rows(session, &table.schema, &table.name).await?;
-        if found != expected {
-            differences.push(format!(
-                "table {:?}.{:?} has {}, not {expected}",
-                table.schema,
-                table.name,
-                counted(found, "row")
-            ));
+    let mut counts = BTreeMap::new();
+    for TableFacts {
+        schema, name, rows, ..
+    } in tables
+    {
+        if let Some(expected) = *rows {
+            let found = count_rows(session, schema, name).await?;
+            counts.insert((schema.clone(), name.clone()), Count { expected, found });
         }
     }
-    Ok(differences)
+    let mut found = match counts.values().all(Count::is_right) {
+        true => Found::default(),
+        false => rows(&counts, &partition_roots(snapshot).await?),
+    };
+    differences.append(&mut found.differences);
+    Ok(Found {
+        differences,
+        ..found
+    })
+}
+
+/// Schema and name.
+type Name = (String, String);
+
+/// How many rows a table has.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    expected: u64,
+    found: u64,
+}
+
+impl Count {
+    fn is_right(&self) -> bool {
+        self.expected == self.found
+    }
+}
+
+/// Where tables have other numbers of rows. Each of `partitions` is named with the table at
+/// the root of its tree.
+fn rows(counts: &BTreeMap<Name, Count>, partitions: &[[Name; 2]]) -> Found {
+    let root_of: BTreeMap<&Name, &Name> =
+        partitions.iter().map(|[leaf, root]| (leaf, root)).collect();
+    let mut found = Found::default();
+    let mut moved = BTreeMap::new();
+    for (table, count) in counts.iter().filter(|(_, count)| !count.is_right()) {
+        let sum = root_of
+            .get(table)
+            .map(|root| (*root, sum(counts, partitions, root)));
+        match sum {
+            Some((root, Some(sum))) if sum.is_right() => {
+                moved.insert(root, sum);
+            }
+            _ => found.differences.push(differs(table, *count)),
+        }
+    }
+    let told = |((schema, name), sum): (&Name, Count)| {
+        format!(
+            "the rows of table {schema:?}.{name:?} lie in other partitions than they did, as \
+             many in all ({})",
+            counted(sum.found, "row")
+        )
+    };
+    found.notes.extend(moved.into_iter().map(told));
+    found
+}
+
+/// How many rows all partitions of a table have; none where some were not counted.
+fn sum(counts: &BTreeMap<Name, Count>, partitions: &[[Name; 2]], of: &Name) -> Option<Count> {
+    let of_it = partitions.iter().filter(|[_, root]| root == of);
+    let mut sum = Count {
+        expected: 0,
+        found: 0,
+    };
+    for [leaf, _] in of_it {
+        let count = counts.get(leaf)?;
+        sum.expected += count.expected;
+        sum.found += count.found;
+    }
+    Some(sum)
+}
+
+fn differs((schema, name): &Name, Count { expected, found }: Count) -> String {
+    let found = counted(found, "row");
+    format!("table {schema:?}.{name:?} has {found}, not {expected}")
 }
 
 /// Tables and sequences that are missing, or there in addition.
@@ -157,6 +240,40 @@ mod tests {
         assert!(is_behind(sequence(Some(8), -1, false)));
         assert!(!is_behind(sequence(Some(6), -1, false)));
         assert!(!is_behind(sequence(Some(1), 1, true)));
+    }
+
+    fn name(name: &str) -> Name {
+        ("s".to_owned(), name.to_owned())
+    }
+
+    /// What is told of tables of which `expected` and `found` rows are known, where `a` and
+    /// `b` are partitions of one.
+    fn told(tables: &[(&str, u64, u64)]) -> Found {
+        let count = |&(table, expected, found)| (name(table), Count { expected, found });
+        let partitions = ["a", "b"].map(|leaf| [name(leaf), name("root")]);
+        rows(&tables.iter().map(count).collect(), &partitions)
+    }
+
+    #[test]
+    fn rows_may_lie_in_another_partition_of_the_same_table_and_nowhere_else() {
+        let moved = told(&[("a", 3, 4), ("b", 2, 1)]);
+        assert!(moved.differences.is_empty(), "{moved:?}");
+        let note = r#"the rows of table "s"."root" lie in other partitions than they did, as many in all (5 rows)"#;
+        assert_eq!(moved.notes, [note]);
+
+        let lost = told(&[("a", 3, 4), ("b", 2, 0)]);
+        assert_eq!(
+            lost.differences,
+            [
+                r#"table "s"."a" has 4 rows, not 3"#,
+                r#"table "s"."b" has 0 rows, not 2"#
+            ]
+        );
+        assert!(lost.notes.is_empty());
+        let elsewhere = told(&[("a", 3, 2), ("b", 2, 2), ("c", 0, 1)]);
+        assert_eq!(elsewhere.differences.len(), 2, "{elsewhere:?}");
+        let uncounted = told(&[("a", 3, 2)]);
+        assert_eq!(uncounted.differences.len(), 1, "{uncounted:?}");
     }
 
     #[test]

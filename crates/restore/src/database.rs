@@ -72,6 +72,8 @@ pub struct Restored {
     /// Tables of which the archive's rows were not counted, so that nothing says whether
     /// all came back; those that were not to be dumped are none of them.
     pub uncounted: Vec<String>,
+    /// What is right, and not as or where it was.
+    pub notes: Vec<String>,
 }
 
 /// A restore of which it is known whether the server has what it needs; nothing has
@@ -234,7 +236,7 @@ impl PreparedRestore<'_> {
         };
         self.restore.progress.enter(Phase::Comparing);
         // While it still takes connections: what would keep them out comes last.
-        let tables = tokio::select! {
+        let Compared { tables, notes } = tokio::select! {
             compared = self.compare(&draft) => compared?,
             () = &mut stop => return Err(server.undo(&draft, interrupted()).await),
         };
@@ -255,6 +257,7 @@ impl PreparedRestore<'_> {
                 database: name.to_owned(),
                 raw_bytes,
                 tables,
+                notes,
                 owner: properties.owner.clone(),
                 uncounted: expected.uncounted(self.parts.as_ref()),
             }),
@@ -262,8 +265,8 @@ impl PreparedRestore<'_> {
         }
     }
 
-    /// Compares it with the facts, and tells how many tables it has.
-    async fn compare(&self, draft: &str) -> Result<u64, RestoreError> {
+    /// Compares it with the facts.
+    async fn compare(&self, draft: &str) -> Result<Compared, RestoreError> {
         let Self {
             restore,
             server,
@@ -283,6 +286,7 @@ impl PreparedRestore<'_> {
             let is_whole = self.parts.is_none();
             let left_out = restore.left_out;
             let mut differences = compare::differences(expected, &found, left_out, is_whole);
+            let mut notes = Vec::new();
             let Expected {
                 tables,
                 sequences,
@@ -290,23 +294,34 @@ impl PreparedRestore<'_> {
                 ..
             } = expected;
             let contents = contents::differences(&snapshot, tables, sequences, selection);
-            differences.extend(contents.await?);
+            let contents = contents.await?;
+            differences.extend(contents.differences);
+            notes.extend(contents.notes);
             if let Some(parts) = &self.parts {
                 differences.extend(parts.lost(&relations(&snapshot).await?, tables));
             }
             // Its session would be in the way of the new name.
             let _ = snapshot.close().await;
-            Ok::<_, QueryError>((differences, found.tables))
+            let tables = found.tables;
+            Ok::<_, QueryError>((differences, Compared { tables, notes }))
         };
-        let (differences, tables) = asked.await.map_err(|error| question(Box::new(error)))?;
+        let (differences, compared) = asked.await.map_err(|error| question(Box::new(error)))?;
         if differences.is_empty() {
-            return Ok(tables);
+            return Ok(compared);
         }
         Err(RestoreError::Differs {
             database: draft.to_owned(),
             differences,
         })
     }
+}
+
+/// What came of comparing a database in which nothing differs.
+struct Compared {
+    /// How many ordinary tables it has.
+    tables: u64,
+    /// What is right, and not as or where it was.
+    notes: Vec<String>,
 }
 
 /// What a restored database is held against.

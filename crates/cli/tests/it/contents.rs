@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, until};
+use crate::site::{Site, restore, until};
 
 const APP: &str = "CREATE SCHEMA \"Ünal's\"; \
      CREATE TABLE \"Ünal's\".\"a b\" (n int, t text); \
@@ -162,5 +162,28 @@ async fn a_restore_that_is_asked_to_stop_while_it_counts_leaves_nothing() {
         .psql("postgres", "SELECT datname FROM pg_database")
         .await;
     assert!(!left.contains("again"), "{left}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_this_servers_hashes_put_into_another_partition_came_back() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    // An enum's hash is that of its labels' numbers, which are drawn anew.
+    let fill = "CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm'); \
+         CREATE TABLE felt (m mood) PARTITION BY HASH (m); \
+         CREATE TABLE felt0 PARTITION OF felt FOR VALUES WITH (MODULUS 2, REMAINDER 0); \
+         CREATE TABLE felt1 PARTITION OF felt FOR VALUES WITH (MODULUS 2, REMAINDER 1); \
+         INSERT INTO felt SELECT m FROM unnest(enum_range(NULL::mood)) \
+         WITH ORDINALITY AS _ (m, n), generate_series(1, (1 << n::int))";
+    cluster.psql("app", fill).await;
+    let site = Site::of(&cluster).await;
+    site.back_up("app").await;
+    let arguments = ["--database", "app", "--as", "new"];
+    let ran = site.run(&restore(&arguments)).await.ended(0);
+    ran.says(&[
+        "note: the rows of table \"public\".\"felt\" lie in other partitions than they did, as many \
+         in all (16382 rows)",
+    ]);
     cluster.stop().await;
 }

@@ -140,6 +140,36 @@ pub async fn relations(snapshot: &ExportedSnapshot) -> Result<Vec<Relation>, Que
         .collect()
 }
 
+/// The partitions that hold rows in the snapshot's database: schema and name of each, and
+/// of the partitioned table that is at the root of its tree.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn partition_roots(
+    snapshot: &ExportedSnapshot,
+) -> Result<Vec<[(String, String); 2]>, QueryError> {
+    let session = snapshot.connection();
+    let query = "SELECT n.nspname::text AS schema, c.relname::text AS name, \
+         s.nspname::text AS root_schema, r.relname::text AS root \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_class r ON r.oid = pg_catalog.pg_partition_root(c.oid) \
+         JOIN pg_catalog.pg_namespace s ON s.oid = r.relnamespace \
+         WHERE c.relispartition AND c.relkind IN ('r', 'f')";
+    let rows = session.query(query, &[]).await?;
+    let name = |row, [schema, name]: [&str; 2]| {
+        Ok((session.column(row, schema)?, session.column(row, name)?))
+    };
+    rows.iter()
+        .map(|row| {
+            Ok([
+                name(row, ["schema", "name"])?,
+                name(row, ["root_schema", "root"])?,
+            ])
+        })
+        .collect()
+}
+
 async fn tables(session: &Connection) -> Result<Vec<Table>, QueryError> {
     let query = format!(
         "SELECT n.nspname::text AS schema, c.relname::text AS name, c.oid \

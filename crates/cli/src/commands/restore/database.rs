@@ -77,6 +77,9 @@ pub(super) async fn run(
         words::duration(started, now),
         words::counted(restored.tables, "table")
     ));
+    for note in &restored.notes {
+        context.output.say(format_args!("note: {note}"));
+    }
     if let [first, ..] = restored.uncounted.as_slice() {
         context.output.warning(format_args!(
             "of {} ({first} …) the rows were not counted when they were dumped, and could not be \
@@ -136,6 +139,7 @@ pub(super) async fn run(
         parts,
         uncounted: restored.uncounted,
         not_compared,
+        notes: restored.notes,
     })?;
     Ok(exit)
 }

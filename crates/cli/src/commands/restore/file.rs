@@ -110,6 +110,7 @@ fn tell_written(
         parts,
         uncounted: Vec::new(),
         not_compared: Vec::new(),
+        notes: Vec::new(),
     })?;
     Ok(Exit::Done)
 }

@@ -32,6 +32,8 @@ pub(super) struct Report<'a> {
     /// Views and foreign tables that were chosen: they are there, and what they show was not
     /// compared.
     pub(super) not_compared: Vec<String>,
+    /// What is right, and not as or where it was.
+    pub(super) notes: Vec<String>,
 }
 
 /// What of a database comes, where it was chosen.
