@@ -9,6 +9,8 @@ use pgkeep_types::{BackupId, ClusterName, ObjectName, ObjectNameError, RunId};
 pub const DESCRIPTOR: &str = "pgkeep.json";
 /// Where key records are.
 pub const KEYS: &str = "keys/";
+/// What the objects begin with that show what a storage does, and its now.
+pub const PROBES: &str = "probe-";
 const RETIRED: &str = ".retired";
 const ENDING: &str = ".ending";
 const WRAPPED: &str = ".age";
@@ -86,8 +88,7 @@ pub fn key_object(name: &ObjectName) -> Option<KeyObject> {
         return Some(KeyObject::Ring(number(digits)?));
     }
     let (key, end) = rest.split_at_checked(32)?;
-    let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if !key.bytes().all(is_hex) {
+    if !key.bytes().all(is_hex_digit) {
         return None;
     }
     let key = key.to_owned();
@@ -100,6 +101,25 @@ pub fn key_object(name: &ObjectName) -> Option<KeyObject> {
             Some(KeyObject::Wrapped(key, number(digits)?))
         }
     }
+}
+
+/// An object that is written to see what a storage does, and removed again.
+///
+/// # Errors
+/// Never: the name is plain.
+pub fn probe(drawn: u64) -> Result<ObjectName, ObjectNameError> {
+    format!("{PROBES}{drawn:016x}").parse()
+}
+
+/// Whether it is such an object's name: others may have objects whose names begin so too.
+#[must_use]
+pub fn is_probe(name: &str) -> bool {
+    let digits = name.strip_prefix(PROBES);
+    digits.is_some_and(|digits| digits.len() == 16 && digits.bytes().all(is_hex_digit))
+}
+
+fn is_hex_digit(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
 }
 
 /// A number in its one spelling.
@@ -308,80 +328,4 @@ fn canonical(text: &str) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_name_is_taken_apart_as_it_was_put_together() {
-        let main: ClusterName = "main".parse().unwrap();
-        let id: BackupId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
-        let run_id: RunId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
-        for record in [RunRecord::Begin, RunRecord::Outcome, RunRecord::Dead] {
-            let name = run(&main, &run_id, record).unwrap();
-            assert_eq!(
-                place(&name),
-                Some(Place::Run(main.clone(), run_id.clone(), record))
-            );
-        }
-        for part in [BackupPart::Manifest, BackupPart::Facts, BackupPart::Backup] {
-            let name = backup(&main, &id, part).unwrap();
-            assert_eq!(
-                place(&name),
-                Some(Place::Backup(main.clone(), id.clone(), part))
-            );
-        }
-        let name = pack(&main, &id, 12).unwrap();
-        assert_eq!(
-            name.as_str(),
-            "main/backups/20261120T030000Z-7k3m9q2x/packs/12"
-        );
-        assert_eq!(
-            place(&name),
-            Some(Place::Pack(main.clone(), id.clone(), 12))
-        );
-        let name = index(&main, &id, 3).unwrap();
-        assert_eq!(
-            place(&name),
-            Some(Place::Index(main.clone(), id.clone(), 3))
-        );
-        let name = alive(&main, &run_id, 7).unwrap();
-        assert_eq!(place(&name), Some(Place::Alive(main.clone(), run_id, 7)));
-        let name = tombstone(&main, &id).unwrap();
-        assert_eq!(place(&name), Some(Place::Tombstone(main, id)));
-    }
-
-    #[test]
-    fn every_name_below_keys_is_taken_apart_as_it_was_put_together() {
-        let print = "00112233445566778899aabbccddeeff".to_owned();
-        for (name, expected) in [
-            (key(&print), KeyObject::Record(print.clone())),
-            (retirement(&print), KeyObject::Retirement(print.clone())),
-            (ending(&print), KeyObject::Ending(print.clone())),
-            (wrapped_key(&print, 2), KeyObject::Wrapped(print.clone(), 2)),
-            (key_ring(12), KeyObject::Ring(12)),
-        ] {
-            assert_eq!(key_object(&name.unwrap()), Some(expected));
-        }
-        for foreign in ["README", "ring-01", "ring-", &print.to_uppercase(), "00"] {
-            let name = key(foreign).unwrap();
-            assert_eq!(key_object(&name), None, "{name}");
-        }
-        assert_eq!(key_object(&key(&format!("{print}.x")).unwrap()), None);
-        assert_eq!(key_object(&key(&format!("{print}.01.age")).unwrap()), None);
-    }
-
-    #[test]
-    fn a_foreign_name_stands_for_nothing() {
-        for name in [
-            "pgkeep.json",
-            "keys/00",
-            "main/backups/x/backup",
-            "main/runs/20261120T030000Z-7k3m9q2x/end",
-            "main/backups/20261120T030000Z-7k3m9q2x/packs/01",
-            "main/runs/20261120T030000Z-7k3m9q2x/alive/01",
-            "main/tombstones/x",
-        ] {
-            assert_eq!(place(&name.parse().unwrap()), None, "{name}");
-        }
-    }
-}
+mod tests;

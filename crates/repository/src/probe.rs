@@ -5,7 +5,7 @@
 //! objects that it takes are removed again, as far as the storage lets us.
 
 use bytes::Bytes;
-use pgkeep_format::Capabilities;
+use pgkeep_format::{Capabilities, names};
 use pgkeep_storage::{Storage, StorageErrorKind, list_all};
 use pgkeep_types::{ObjectName, Random};
 
@@ -25,7 +25,7 @@ pub(crate) async fn probe(
 ) -> Result<Capabilities, RepositoryError> {
     let name = || -> Result<ObjectName, RepositoryError> {
         let drawn = u64::from_le_bytes(drawn(random));
-        Ok(format!("probe-{drawn:016x}").parse()?)
+        Ok(names::probe(drawn)?)
     };
     let probe = Probe {
         storage,

@@ -83,7 +83,6 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         objects: plan.deletions.len(),
         unfinished: plan.unfinished.len(),
         bytes: plan.deletions.iter().map(|d| d.size).sum::<u64>() + unfinished_bytes(&plan),
-        unlisted_keys: 0,
     };
     if !arguments.dry_run {
         if !chosen.is_empty() {
@@ -98,12 +97,6 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         };
         swept = prune.carry_out(pruner, |_| {}).await?;
         check_gone(&repository, &cluster, &chosen).await?;
-        if swept.unlisted_keys > 0 {
-            context.output.data(format_args!(
-                "deleted private keys under a passphrase that is no longer in use: {}\n",
-                swept.unlisted_keys
-            ));
-        }
         context.output.data(format_args!(
             "deleted {}{}, {}\n",
             words::counted(swept.objects, "object"),

@@ -1,15 +1,19 @@
 //! What others have put beside a repository's objects is in nobody's way: a backup, a list, a
 //! restore and a prune go on as without it, and leave it.
 
+use std::cell::RefCell;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 use pgkeep_testkit::s3::Careless;
 
 use crate::buckets::site_with;
 use crate::site::{Site, restore, socket_of};
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// Names that look like ours and are none, of the backup `id`, and beside all of them.
 fn foreign(id: &str) -> Vec<String> {
@@ -32,6 +36,9 @@ fn foreign(id: &str) -> Vec<String> {
         format!("main/tombstones/../tombstones/{id}"),
         "main/runs/\u{e4}\u{1f}&<x>".to_owned(),
         "a/../b".to_owned(),
+        "probe-notes.txt".to_owned(),
+        "probe-results/measurements.csv".to_owned(),
+        "probe-0123456789abcdef/x".to_owned(),
     ]
     .into()
 }
@@ -90,10 +97,15 @@ async fn foreign_keys_in_a_bucket_are_in_nobodys_way() {
 async fn foreign_files_in_a_directory_are_in_nobodys_way() {
     let cluster = cluster_with_app().await;
     let site = Site::of(&cluster).await;
+    let planted = RefCell::new(Vec::new());
     let plant = |name: &[u8]| {
         let path = site.path("backups").join(OsStr::from_bytes(name));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, b"foreign").unwrap();
+        fs::write(&path, b"foreign").unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        let now = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(now - DAY * 3).unwrap();
+        planted.borrow_mut().push(path);
     };
     plant(b"keys/.DS_Store");
     plant(b"lost+found/x");
@@ -106,6 +118,8 @@ async fn foreign_files_in_a_directory_are_in_nobodys_way() {
         }
     })
     .await;
-    assert!(site.path("backups/keys/.DS_Store").exists());
+    for path in planted.borrow().iter() {
+        assert_eq!(fs::read(path).unwrap(), b"foreign", "{path:?}");
+    }
     cluster.stop().await;
 }

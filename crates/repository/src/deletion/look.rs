@@ -57,6 +57,7 @@ impl Repository {
             backups: list_all(storage, &names::backups(cluster)).await?,
             ..Listing::default()
         };
+        self.look_beside(&mut listing).await?;
         match list_unfinished(storage, &format!("{cluster}/")).await {
             Ok(unfinished) => listing.unfinished = unfinished,
             Err(error) if error.is_transient() => return Err(error.into()),
@@ -67,7 +68,10 @@ impl Repository {
         let read = self
             .cluster_records(listing.records(), &Identities::default())
             .await?;
-        let mut records = Records::default();
+        let mut records = Records {
+            keys_over: self.keys.over(&listing.beside),
+            ..Records::default()
+        };
         for (object, place, record) in read {
             use names::Place as P;
             let problem = match record {
@@ -122,5 +126,20 @@ impl Repository {
             listing,
             records,
         }))
+    }
+
+    /// Lists what is in no cluster's folder.
+    async fn look_beside(&self, listing: &mut Listing) -> Result<(), RepositoryError> {
+        let storage = self.storage.as_ref();
+        for prefix in [names::KEYS, names::PROBES] {
+            listing.beside.extend(list_all(storage, prefix).await?);
+            match list_unfinished(storage, prefix).await {
+                Ok(unfinished) => listing.unfinished_beside.extend(unfinished),
+                Err(error) if error.is_transient() => return Err(error.into()),
+                // It is told of the cluster's folder.
+                Err(_) => {}
+            }
+        }
+        Ok(())
     }
 }

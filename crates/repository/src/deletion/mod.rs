@@ -11,6 +11,7 @@
 //! it cites, which goes by a look that is begun once that has gone.
 
 mod alive;
+mod beside;
 mod confirm;
 mod keep;
 mod look;

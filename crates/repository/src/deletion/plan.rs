@@ -11,6 +11,7 @@ use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_storage::{ObjectMeta, Unfinished};
 use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId, Timestamp};
 
+use super::beside::{of_beside, of_uploads};
 use super::keep::Kept;
 use super::outlook::{Outlook, RunSeen, of_backup, parents};
 use super::refused::PlanError;
@@ -36,7 +37,7 @@ impl Terms {
     /// How long failed attempts and deleted backups are known.
     pub const HISTORY: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-    fn is_older(&self, instant: Timestamp, than: SignedDuration) -> bool {
+    pub(super) fn is_older(&self, instant: Timestamp, than: SignedDuration) -> bool {
         self.now.duration_since(instant) > than
     }
 }
@@ -120,6 +121,10 @@ pub enum Reason {
     Sign,
     /// It tells of something that is long over.
     History,
+    /// A private key under a passphrase that is no longer in use.
+    Key,
+    /// It was written to see what the storage does, by somebody who was killed.
+    Probe,
 }
 
 /// Decides what has to be declared; where that is nothing, what goes.
@@ -153,6 +158,7 @@ pub fn deletions(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
     of_backups(&outlook, terms, &kept, &mut plan)?;
     of_runs(&outlook, terms, &mut plan);
     of_tombstones(&outlook, terms, &mut plan);
+    of_beside(&outlook, terms, &mut plan);
     of_uploads(&outlook, terms, &mut plan);
     plan.deletions
         .sort_by(|a, b| (a.stage, &a.name).cmp(&(b.stage, &b.name)));
@@ -160,7 +166,7 @@ pub fn deletions(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
 }
 
 impl Plan {
-    fn delete(&mut self, object: &ObjectMeta, stage: u8, reason: Reason) {
+    pub(super) fn delete(&mut self, object: &ObjectMeta, stage: u8, reason: Reason) {
         self.deletions.push(Deletion {
             name: object.name.clone(),
             size: object.size,
@@ -261,32 +267,6 @@ fn of_tombstones(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
             plan.delete(object, 6, Reason::Orphan);
         }
     }
-}
-
-/// What an upload has left goes when its run has ended or is dead, since nobody finishes
-/// it then, and what belongs to no known run when it is old. All that is lost where that
-/// is wrong is an upload of a run that comes to nothing in any case.
-fn of_uploads(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
-    let listing = &outlook.seen.listing;
-    plan.unfinished_unknown
-        .clone_from(&listing.unfinished_unknown);
-    for upload in &listing.unfinished {
-        let run = backup_in(outlook.seen, &upload.object).and_then(|id| outlook.run(&id));
-        let goes = match run {
-            Some(run) if run.ended || run.dead => true,
-            Some(run) if run.lives() => false,
-            Some(_) | None => terms.is_older(upload.modified, terms.grace),
-        };
-        if goes {
-            plan.unfinished.push(upload.clone());
-        }
-    }
-}
-
-/// The backup in whose folder an object was to be.
-fn backup_in(seen: &Seen, object: &str) -> Option<BackupId> {
-    let inside = object.strip_prefix(&names::backups(&seen.cluster))?;
-    inside.split('/').next()?.parse().ok()
 }
 
 /// The runs that have given no sign of life for too long.

@@ -31,6 +31,10 @@ pub struct Listing {
     pub unfinished: Vec<Unfinished>,
     /// Why the storage cannot tell what is unfinished, where it cannot.
     pub unfinished_unknown: Option<String>,
+    /// Below `keys/`, and what begins as probes do: other people's too.
+    pub beside: Vec<ObjectMeta>,
+    /// What uploads of such have left, or are at.
+    pub unfinished_beside: Vec<Unfinished>,
     /// Below `runs/` again. Whatever had an object in `backups` had begun before.
     pub runs_again: Vec<ObjectMeta>,
 }
@@ -51,6 +55,8 @@ pub struct Records {
     pub nothing: BTreeSet<ObjectName>,
     /// The backups that a `begin` among these names as its own.
     pub disowned: BTreeSet<BackupId>,
+    /// Private keys under a passphrase that count as nothing for good.
+    pub keys_over: BTreeSet<ObjectName>,
 }
 
 /// What a pruner goes by.

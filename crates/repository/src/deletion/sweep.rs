@@ -10,9 +10,7 @@ use bytes::Bytes;
 use pgkeep_format::names::{self, RunRecord};
 use pgkeep_format::records::{RunDead, Tombstone};
 use pgkeep_format::{FormatError, Identities, RecordKind};
-use pgkeep_storage::{
-    Storage, StorageError, StorageErrorKind, Unfinished, list_all, list_unfinished,
-};
+use pgkeep_storage::{Storage, StorageError, StorageErrorKind, Unfinished};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, Random, Timestamp};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -25,8 +23,6 @@ use crate::{Repository, RepositoryError, WriteAccess};
 
 /// How many objects are deleted at once.
 const PARALLEL: usize = 16;
-/// What the objects begin with that tell the storage's now.
-const PROBES: &str = "probe-";
 
 /// A prune that is about to be made: nothing was written yet.
 #[derive(Debug)]
@@ -61,8 +57,6 @@ pub struct Swept {
     /// How many bytes the objects had, and the uploads, where the storage tells that: a
     /// bucket does not.
     pub bytes: u64,
-    /// How many private keys under a passphrase went that no ring lists.
-    pub unlisted_keys: usize,
 }
 
 impl Repository {
@@ -74,7 +68,7 @@ impl Repository {
     pub async fn storage_now(&self, random: &dyn Random) -> Result<Timestamp, RepositoryError> {
         let storage = self.storage.as_ref();
         let drawn = u64::from_le_bytes(drawn(random));
-        let name: ObjectName = format!("{PROBES}{drawn:016x}").parse()?;
+        let name = names::probe(drawn)?;
         storage.put(&name, Bytes::from_static(b"now")).await?;
         let now = storage.head(&name).await?.modified;
         storage.delete(&name).await?;
@@ -161,28 +155,13 @@ impl Prune {
             }
             plan = look(swept.objects).await?;
         }
-        let before = self.terms.now - self.terms.grace;
+        (self.repository)
+            .discard(&plan.unfinished, &mut swept)
+            .await?;
         let storage = self.repository.storage.as_ref();
-        let (keys, bytes) = self.repository.discard_unlisted_keys(before).await?;
-        swept.unlisted_keys = keys;
-        swept.bytes += bytes;
-        for left in list_all(storage, PROBES).await? {
-            if left.modified < before {
-                storage.delete(&left.name).await?;
-            }
+        for folder in [names::backups(&self.cluster), names::runs(&self.cluster)] {
+            storage.remove_empty_folders(&folder).await?;
         }
-        let mut unfinished = plan.unfinished;
-        for prefix in [PROBES, names::KEYS] {
-            // Who cannot tell what is unfinished has been told of.
-            let left = match list_unfinished(storage, prefix).await {
-                Err(error) if error.is_transient() => return Err(error.into()),
-                listed => listed.unwrap_or_default(),
-            };
-            unfinished.extend(left.into_iter().filter(|left| left.modified < before));
-        }
-        self.repository.discard(&unfinished, &mut swept).await?;
-        let backups = names::backups(&self.cluster);
-        storage.remove_empty_folders(&backups).await?;
         Ok(swept)
     }
 

@@ -32,6 +32,8 @@ fn of(reason: &Reason) -> (&'static str, Option<&BackupId>) {
         Reason::Orphan => ("orphan", None),
         Reason::Sign => ("sign", None),
         Reason::History => ("history", None),
+        Reason::Key => ("key", None),
+        Reason::Probe => ("probe", None),
     }
 }
 
@@ -97,6 +99,8 @@ pub(super) fn tell(
         let Some(id) = &group.backup else {
             let what = match group.reason {
                 "orphan" => "of a host whose key was retired before",
+                "key" => "private keys under a passphrase that is no longer in use",
+                "probe" => "left by somebody who tried out what the storage does",
                 "sign" => "signs of life of runs that have ended",
                 _ => "records of what is long over",
             };

@@ -1,6 +1,7 @@
 //! Deletion without locks: the protocol as a model, the real code under schedules,
 //! and what a prune does for its users.
 
+mod beside;
 mod damaged;
 mod faults;
 pub(crate) mod gate;

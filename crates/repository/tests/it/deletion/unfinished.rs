@@ -57,18 +57,27 @@ async fn an_upload_goes_with_its_run_however_young_and_stays_with_it_however_old
 }
 
 #[tokio::test]
-async fn what_is_no_backups_and_young_stays_for_a_day() {
+async fn what_is_no_backups_and_young_stays_for_a_day_and_what_is_not_ours_for_ever() {
     let world = World::unencrypted().await;
-    for object in ["main/runs/x", "main/backups/y/z", "elsewhere/backups/z"] {
+    let run = world.plan(None).id;
+    let sign = format!("main/runs/{run}/alive/1");
+    let ours = [sign.as_str(), "probe-0123456789abcdef", "keys/ring-2"];
+    let foreign = [
+        "elsewhere/backups/z",
+        "keys/big.bin",
+        "main/backups/y/z",
+        "main/runs/x",
+        "probe-1",
+        "probe-data/big.bin",
+    ];
+    for object in ours.iter().chain(&foreign) {
         world.memory.leave_unfinished(&object.parse().unwrap());
     }
-    world.memory.leave_unfinished(&"probe-1".parse().unwrap());
     assert_eq!(prune(&world, &[]).await.unwrap().unfinished, 0);
-    assert_eq!(world.memory.unfinished_objects().len(), 4);
+    assert_eq!(world.memory.unfinished_objects().len(), 9);
     world.storage_clock.advance(DAY * 2);
     assert_eq!(prune(&world, &[]).await.unwrap().unfinished, 3);
-    let left = world.memory.unfinished_objects();
-    assert_eq!(left, ["elsewhere/backups/z"]);
+    assert_eq!(world.memory.unfinished_objects(), foreign);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,12 +103,15 @@ async fn in_a_directory_old_drafts_outside_the_cluster_go_and_empty_folders_too(
         .path()
         .join("main/backups/20260101T000000Z-00000000/packs");
     std::fs::create_dir_all(&emptied).unwrap();
+    let over = directory.path().join("main/runs/20260101T000000Z-00000000");
+    std::fs::create_dir_all(over.join("alive")).unwrap();
 
     let swept = prune_in(&world, &repository, terms(now, &[&backup.id])).await;
     assert_eq!(swept.unwrap().unfinished, 2);
     assert!(old.iter().all(|path| !path.exists()));
     assert!(young.iter().all(|path| path.exists()));
     assert!(!folder.exists() && !emptied.parent().unwrap().exists());
+    assert!(!over.exists() && directory.path().join("main/runs").exists());
     assert!(
         repository
             .catalogue(&main(), &Identities::default())

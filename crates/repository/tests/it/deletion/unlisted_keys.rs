@@ -33,7 +33,7 @@ async fn wrap(world: &World, key: &RecoveryIdentity, text: &str) {
 
 /// How many go.
 async fn gone(world: &World) -> usize {
-    prune(world, &[]).await.unwrap().unlisted_keys
+    prune(world, &[]).await.unwrap().objects
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -322,6 +322,7 @@ fn records(question: Question, all: Objects, known: Known) -> Records {
             .map(|b| (backup_id(b), reads(Kind::Tombstone, b)))
             .collect(),
         nothing: BTreeSet::new(),
+        keys_over: BTreeSet::new(),
         disowned: (0..BACKUPS)
             .filter(|_| known.disowned)
             .map(backup_id)
