@@ -19,9 +19,9 @@ use crate::sealed_part::{compress, decompress};
 use crate::signing::{Signer, VerifyingKey};
 use crate::{FORMAT_VERSION, Hash, Identities, Seal};
 
-const MAGIC: &[u8; 8] = b"pgkeeprc";
+pub(crate) const MAGIC: &[u8; 8] = b"pgkeeprc";
 const HEADER: usize = 24;
-const TRAILER: usize = 32 + 32 + 64;
+pub(crate) const TRAILER: usize = 32 + 32 + 64;
 const CONTEXT: &[u8] = b"pgkeep record v1\0";
 
 /// Where a record belongs: the same bytes are no record anywhere else.
@@ -154,7 +154,7 @@ impl Envelope<'_> {
             })
     }
 
-    fn check_writer(
+    pub(crate) fn check_writer(
         &self,
         trailer: &[u8],
         hash: &Hash,
@@ -190,32 +190,6 @@ impl Envelope<'_> {
         message.extend_from_slice(&hash.0);
         message
     }
-}
-
-/// Whose record the bytes of the object `name` are, and the hash by which others
-/// cite it; of whatever kind it is, and whether or not anybody vouches for the
-/// writer. None where it is no record that its writer signed for this place.
-#[must_use]
-pub fn signed_by(
-    repository: RepositoryId,
-    name: &ObjectName,
-    bytes: &[u8],
-) -> Option<(VerifyingKey, Hash)> {
-    let content = bytes.get(..bytes.len().checked_sub(TRAILER)?)?;
-    let trailer = bytes.get(content.len()..)?;
-    let hash = Hash::of(content);
-    if !content.starts_with(MAGIC) || trailer.first_chunk::<32>() != Some(&hash.0) {
-        return None;
-    }
-    let place = Envelope {
-        repository,
-        name,
-        // No signature covers the kind but by the hash.
-        kind: RecordKind::Key,
-    };
-    let writer = VerifyingKey::from_bytes(trailer.get(32..64)?.try_into().ok()?);
-    let checked = place.check_writer(trailer, &hash, &[writer], 0);
-    checked.ok().map(|writer| (writer, Hash::of(bytes)))
 }
 
 impl Verified {

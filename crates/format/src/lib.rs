@@ -6,6 +6,7 @@
 //! checked: no length read from it allocates more than the bytes that are
 //! there, and no input panics.
 
+mod attribution;
 pub mod cut;
 mod descriptor;
 mod envelope;
@@ -29,8 +30,9 @@ mod sealed_part;
 mod signing;
 mod wire;
 
+pub use attribution::Attribution;
 pub use descriptor::{Capabilities, Descriptor, Encryption, RepositoryId};
-pub use envelope::{Envelope, Verified, signed_by};
+pub use envelope::{Envelope, Verified};
 pub use error::{Damage, FormatError};
 pub use fingerprint::{ChunkHash, FingerprintBlock, FingerprintKey, Fingerprints};
 pub use frame::{FRAME_LIMIT, Frame, FrameDecoder, FrameEncoder};

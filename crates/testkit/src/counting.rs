@@ -40,6 +40,8 @@ pub struct Counts {
     pub bytes_written: u64,
     /// Bytes that were read.
     pub bytes_read: u64,
+    /// The most bytes of one read.
+    pub largest_read: u64,
 }
 
 impl Counts {
@@ -140,7 +142,11 @@ impl Storage for Counting {
     ) -> Result<Bytes, StorageError> {
         self.count(|counts| counts.gets += 1);
         let bytes = self.inner.get(name, range).await?;
-        self.count(|counts| counts.bytes_read += bytes.len() as u64);
+        let length = bytes.len() as u64;
+        self.count(|counts| {
+            counts.bytes_read += length;
+            counts.largest_read = counts.largest_read.max(length);
+        });
         Ok(bytes)
     }
 

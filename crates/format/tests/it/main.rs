@@ -8,6 +8,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod attempts;
+mod attribution;
 mod descriptors;
 mod examples;
 mod key_files;

@@ -8,19 +8,22 @@
 //! written all the same is told. The last recovery key is never retired.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::{
-    Ending, FormatError, Hash, KeyRole, RecordKind, Retirement, VerifyingKey, signed_by,
+    Attribution, Ending, FormatError, Hash, KeyRole, RecordKind, Retirement, VerifyingKey,
 };
-use pgkeep_storage::{StorageErrorKind, list_all};
+use pgkeep_storage::{ObjectMeta, StorageErrorKind, list_all};
 use pgkeep_types::{Clock, ClusterName, ObjectName, RunId};
 
 use super::{KeysError, OwnerAccess};
 use crate::reads::Reads;
 use crate::records::{self, Draft};
 use crate::{Repository, RepositoryError};
+
+/// How many bytes of an object are held at once: whoever can write to the storage can put a
+/// gigabyte into a manifest's place.
+const PIECE: u64 = 4 << 20;
 
 /// What becomes of a run of the host that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,29 +255,14 @@ impl Repository {
                 signed.unattributed.push(object.name);
                 continue;
             }
-            while let Some(read) = reads.before(object.size).await? {
+            let held = object.size.min(PIECE);
+            while let Some(read) = reads.before(held).await? {
                 signed.take(read?);
             }
-            let (storage, id, name) = (Arc::clone(&self.storage), self.id(), object.name);
-            reads.start(object.size, async move {
-                let most = object.size.saturating_add(1);
-                let bytes = match storage.get(&name, Some(0..most)).await {
-                    Ok(bytes) if bytes.len() as u64 == most => {
-                        return Ok((name, Writer::Unknown));
-                    }
-                    Ok(bytes) => bytes,
-                    // Somebody prunes.
-                    Err(error) if error.is_not_found() => return Ok((name, Writer::Another)),
-                    Err(error) => return Err(RepositoryError::from(error)),
-                };
-                let of = name.clone();
-                let writer = records::blocking(move || signed_by(id, &of, &bytes)).await?;
-                let writer = match writer {
-                    Some((writer, hash)) if writer == verifier => Writer::Own(hash),
-                    Some(_) => Writer::Another,
-                    None => Writer::Unknown,
-                };
-                Ok((name, writer))
+            let repository = self.clone();
+            reads.start(held, async move {
+                let writer = repository.writer_of(&object, verifier).await?;
+                Ok::<_, RepositoryError>((object.name, writer))
             });
         }
         while let Some(read) = reads.next().await? {
@@ -282,6 +270,45 @@ impl Repository {
         }
         signed.unattributed.sort();
         Ok(signed)
+    }
+
+    /// Who has signed what was listed in a record's place.
+    async fn writer_of(
+        &self,
+        object: &ObjectMeta,
+        verifier: VerifyingKey,
+    ) -> Result<Writer, RepositoryError> {
+        let name = &object.name;
+        let Some(mut attribution) = Attribution::of(object.size) else {
+            return Ok(Writer::Unknown);
+        };
+        let mut at = 0;
+        while at < object.size {
+            let end = object.size.min(at.saturating_add(PIECE));
+            // A byte more than there should be: then it is another one than was listed.
+            let most = end.saturating_add(u64::from(end == object.size));
+            let bytes = match self.storage.get(name, Some(at..most)).await {
+                Ok(bytes) if bytes.len() as u64 == end - at => bytes,
+                Ok(_) => return Ok(Writer::Unknown),
+                // Somebody prunes.
+                Err(error) if error.is_not_found() => return Ok(Writer::Another),
+                Err(error) => return Err(error.into()),
+            };
+            let taken = records::blocking(move || {
+                let may_be_one = attribution.update(&bytes);
+                may_be_one.then_some(attribution)
+            });
+            match taken.await? {
+                Some(taken) => attribution = taken,
+                None => return Ok(Writer::Unknown),
+            }
+            at = end;
+        }
+        Ok(match attribution.finish(self.id(), name) {
+            Some((writer, hash)) if writer == verifier => Writer::Own(hash),
+            Some(_) => Writer::Another,
+            None => Writer::Unknown,
+        })
     }
 }
 

@@ -1,9 +1,12 @@
 //! Who holds the storage may send anything: nothing is read without saying how much of it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use pgkeep_format::{RecordKind, names};
 use pgkeep_repository::UnendedRuns;
 use pgkeep_storage::Operation;
+use pgkeep_testkit::Counting;
 use pgkeep_types::ObjectName;
 
 use crate::deletion::prune;
@@ -45,6 +48,31 @@ async fn an_object_that_is_too_long_for_a_record_keeps_nobody_from_retiring_a_st
     );
     assert_eq!(retired.unattributed[0].as_str(), name);
     world.host = first;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_lies_in_a_records_place_a_few_mebibytes_are_held_when_a_key_is_retired() {
+    let mut world = World::sealed().await;
+    let second = add_host(&world, 2).await;
+    let id = world.plan(None).backups[0].id.clone();
+    let name = format!("main/backups/{id}/manifest");
+    // As a record begins.
+    let mut junk = vec![0; 21 << 20];
+    junk[..8].copy_from_slice(b"pgkeeprc");
+    let junk = Bytes::from(junk);
+    world.memory.replace(&name.parse().unwrap(), Some(junk));
+    let counting = Counting::new(world.storage());
+    world.elsewhere = Some(Arc::new(counting.clone()));
+    let (repository, owner) = owned(&world).await;
+    let key = second.fingerprint();
+    let retired = repository
+        .retire_key(&owner, &key, UnendedRuns::GivenUp, &world.clock)
+        .await
+        .unwrap();
+    assert_eq!(retired.unattributed[0].as_str(), name);
+    let counts = counting.counts();
+    assert!(counts.bytes_read > 21 << 20, "{counts:?}");
+    assert!(counts.largest_read <= (4 << 20) + 1, "{counts:?}");
 }
 
 /// An object of one byte more than a record of the kind may have.
