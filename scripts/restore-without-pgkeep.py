@@ -50,9 +50,9 @@ STORED_LIMIT = 4_210_752  # bytes of the same in a pack
 OFFSET_LIMIT = 1 << 48  # of a frame in a pack's plaintext; "The manifest"
 INDEX_LIMIT = 16 << 20  # bytes of an index pack; "Packs"
 DESCRIPTOR_LIMIT = 1 << 16  # bytes
-KEY, OUTCOME, MANIFEST, BACKUP, END, RING, TOMBSTONE = 1, 3, 4, 6, 7, 8, 9  # kinds of records
-LIMITS = {KEY: 1 << 20, OUTCOME: 1 << 24, MANIFEST: 1 << 30, BACKUP: 1 << 25, END: 1 << 26, RING: 1 << 24,
-          TOMBSTONE: 1 << 20}  # bytes, of plaintext too; "Records"
+KEY, BEGIN, OUTCOME, MANIFEST, BACKUP, END, RING, TOMBSTONE = 1, 2, 3, 4, 6, 7, 8, 9  # kinds of records
+LIMITS = {KEY: 1 << 20, BEGIN: 1 << 23, OUTCOME: 1 << 24, MANIFEST: 1 << 30, BACKUP: 1 << 25, END: 1 << 26,
+          RING: 1 << 24, TOMBSTONE: 1 << 20}  # bytes, of plaintext too; "Records"
 WRAPPED_LIMIT = 1 << 20  # bytes of a key under a passphrase
 WHOLE_UNASKED = 256 << 20  # bytes of a file whose own hash is computed unasked
 HASHED_A_MINUTE = 512 << 20  # bytes, very roughly
@@ -462,7 +462,11 @@ class Repository:
             raise Refused(f"{name}: is no record of kind {kind}, or its lengths are wrong")
         with understood(name):
             record = Record(name, json.loads(body[24:24 + clear]), body[24 + clear:], blake3(data), LIMITS[kind])
-        self.refuse_unbelieved(name, writer, record.object_hash)
+        try:
+            self.refuse_unbelieved(name, writer, record.object_hash)
+        except Nothing as error:
+            error.record = record
+            raise
         return record
 
     def hidden(self, record, stderr=None):
@@ -479,14 +483,38 @@ class Repository:
         raise Refused("keys/: no record opens, so no hash of content can be verified")
 
     def backups(self, cluster):
-        """The ids of the cluster's backups, of those too that have a tombstone, oldest first."""
-        found = set()
+        """The ids of the cluster's backups, oldest first: of those too that have a tombstone, and
+        of those that may have been good ones and have lost their record; "To list"."""
+        found, begun = set(), set()
         for folder, part in (("backups", "backup"), ("tombstones", "")):
             place = self.directory / cluster / folder
             if place.is_dir():  # an empty folder need not be there
-                found.update(name for name in os.listdir(place)
-                             if is_id(name) and os.path.lexists(place / name / part))
+                ids = {name for name in os.listdir(place) if is_id(name)}
+                found.update(name for name in ids if os.path.lexists(place / name / part))
+                begun.update(name for name in ids if any(
+                    not file.startswith(".") for _, _, files in os.walk(place / name) for file in files))
+        if begun - found:
+            told = self.told(cluster)
+            found.update(name for name in begun if told.get(name, "complete") == "complete")
         return sorted(found)
+
+    def told(self, cluster):
+        """How backups ended, by their runs' outcomes; None of those that a begin alone names, which
+        counts for that where its writer's key was retired, too."""
+        told, place = {}, self.directory / cluster / "runs"
+        for run in filter(is_id, os.listdir(place) if place.is_dir() else ()):
+            for part, kind in (("begin", BEGIN), ("outcome", OUTCOME)):
+                name = f"{cluster}/runs/{run}/{part}"
+                with contextlib.suppress(Refused, OSError), understood(name):
+                    try:
+                        record = self.record(name, kind, self.hosts)
+                    except Nothing as error:
+                        if kind != BEGIN:
+                            raise
+                        record = error.record
+                    if record.clear["run"] == run:
+                        told.update((backup["id"], backup.get("outcome")) for backup in record.clear["backups"])
+        return told
 
     # "Order of reads", 4
     def backup(self, cluster, identifier):

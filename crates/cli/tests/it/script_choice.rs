@@ -194,6 +194,41 @@ async fn in_a_copy_that_was_made_in_another_order_the_newest_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_older_one_is_taken_where_the_newest_has_lost_its_record_and_a_killed_run_is_none() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let (site, older, newer) = two_backups(&cluster).await;
+    let backups = site.path("backups/main/backups");
+    let runs = site.path("backups/main/runs");
+    let outcomes = || {
+        let runs = std::fs::read_dir(&runs).unwrap();
+        runs.map(|run| run.unwrap().path().join("outcome"))
+    };
+    std::fs::remove_file(backups.join(&newer).join("backup")).unwrap();
+    // Its run calls it complete; then nothing tells of it; then its run has no end.
+    let refused = async || {
+        let ran = script(&site, &into("-", None)).await;
+        ran.ended(1).says(&[&newer, "--backup ID"]);
+        script(&site, &["backups", "--list"])
+            .await
+            .ended(1)
+            .says(&[&newer]);
+    };
+    refused().await;
+    let away = site.path("runs.away");
+    std::fs::rename(&runs, &away).unwrap();
+    refused().await;
+    std::fs::rename(&away, &runs).unwrap();
+    for outcome in outcomes() {
+        std::fs::remove_file(outcome).unwrap();
+    }
+    script(&site, &into("older.dump", None))
+        .await
+        .ended(0)
+        .says(&["restored", &older]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_object_is_not_read_beyond_what_it_may_have() {
     let cluster = Cluster::start(Major::Fifteen).await;
     let site = Site::of(&cluster).await;

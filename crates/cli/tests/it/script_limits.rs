@@ -17,6 +17,7 @@ async fn the_script_has_pgkeeps_limits() {
     let limits: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let kinds = [
         RecordKind::Key,
+        RecordKind::Begin,
         RecordKind::Outcome,
         RecordKind::Manifest,
         RecordKind::Backup,
