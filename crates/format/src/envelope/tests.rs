@@ -102,24 +102,6 @@ fn a_stranger_who_signs_is_named_and_refused() {
 }
 
 #[test]
-fn the_writer_of_any_record_is_known_and_of_nothing_else() {
-    let e = example();
-    let of = |bytes: &[u8]| signed_by(repository(), &e.name, bytes);
-    let expected = (e.signer.verifying_key(), Hash::of(&e.bytes));
-    assert_eq!(of(&e.bytes), Some(expected));
-    for at in (0..e.bytes.len()).step_by(7) {
-        let mut flipped = e.bytes.clone();
-        flipped[at] ^= 1;
-        assert_eq!(of(&flipped), None, "byte {at}");
-        assert_eq!(of(&e.bytes[..at]), None);
-    }
-    assert_eq!(
-        signed_by(RepositoryId::new([9; 16]), &e.name, &e.bytes),
-        None
-    );
-}
-
-#[test]
 fn without_the_key_the_sealed_part_stays_shut() {
     let e = example();
     let record = place(&e.name)

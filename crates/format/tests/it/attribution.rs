@@ -60,6 +60,8 @@ fn what_was_changed_or_is_elsewhere_is_nobodys() {
     assert!(attribution.update(&bytes));
     let elsewhere = "keys/ring-2".parse().unwrap();
     assert_eq!(attribution.finish(repository(), &elsewhere), None);
+    let another = RepositoryId::new([9; 16]);
+    assert_eq!(attribution.finish(another, &name()), None);
     // More than was said.
     assert!(attribution.update(b"x"));
     assert_eq!(attribution.finish(repository(), &name()), None);
