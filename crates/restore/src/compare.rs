@@ -5,7 +5,7 @@
 
 use std::fmt::Debug;
 
-use pgkeep_postgres::client::{DatabaseFacts, Extension, Locale};
+use pgkeep_postgres::client::{DatabaseFacts, Extension, Locale, LocaleProvider};
 
 use crate::database::Expected;
 use crate::left_out::LeftOut;
@@ -86,7 +86,21 @@ fn sorting(locale: &Locale) -> impl Debug + PartialEq {
         icu_rules,
         collation_version: _,
     } = locale.clone();
+    let locale = locale.map(|name| match provider {
+        LocaleProvider::Icu => language_tag(name),
+        LocaleProvider::Libc | LocaleProvider::Builtin => name,
+    });
     (provider, collate, ctype, locale, icu_rules)
+}
+
+/// ICU's name of a locale as a language tag: 16 and later write it so, and made `de_DE`,
+/// which is the same, `de-DE` when they were asked for it (`icu_language_tag` in
+/// src/backend/utils/adt/pg_locale_icu.c). One with keywords is left as it is.
+fn language_tag(name: String) -> String {
+    match name.contains('@') {
+        true => name,
+        false => name.replace('_', "-"),
+    }
 }
 
 fn named(extensions: &[Extension]) -> Vec<(&str, &str)> {
@@ -126,5 +140,32 @@ impl Differences {
                 "of the {what} it lacks {lost:?} and has {gained:?} besides"
             ));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_icu_locale_is_the_same_in_the_spelling_of_newer_servers_and_a_libc_one_is_not() {
+        let locale = |provider, name: &str| Locale {
+            provider,
+            collate: "C".to_owned(),
+            ctype: "C".to_owned(),
+            locale: Some(name.to_owned()),
+            icu_rules: None,
+            collation_version: None,
+        };
+        let differ = |provider, expected, found| {
+            let mut differences = Differences(Vec::new());
+            let (expected, found) = (locale(provider, expected), locale(provider, found));
+            differences.of("the locale", &sorting(&expected), &sorting(&found));
+            !differences.0.is_empty()
+        };
+        assert!(!differ(LocaleProvider::Icu, "de_DE", "de-DE"));
+        assert!(differ(LocaleProvider::Icu, "de_DE", "de-AT"));
+        assert!(differ(LocaleProvider::Icu, "de_DE@x=y", "de-DE@x=y"));
+        assert!(differ(LocaleProvider::Builtin, "C_UTF8", "C-UTF8"));
     }
 }
