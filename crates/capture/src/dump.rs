@@ -15,7 +15,7 @@ use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE, PlannedBackup, Selection};
 use pgkeep_postgres::client::{
     ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, connect, has_large_objects,
 };
-use pgkeep_postgres::tools::{Choice, PgDump, RunningDump, Tools};
+use pgkeep_postgres::tools::{Choice, PgDump, RunningDump, ToolMessages, Tools};
 use pgkeep_repository::{
     BackupWriter, Committed, DumpMeta, FileWriter, Limits, Parent, RepositoryError, Run,
 };
@@ -51,7 +51,7 @@ pub struct Dump<'a> {
     pub limits: Limits,
     /// For how long a table may stay locked; for ever, where nothing is said.
     pub lock_timeout: Option<Duration>,
-    /// Told when a tool of another major than the server's is used.
+    /// Told what the backup lacks, or may.
     pub warn: &'a (dyn Fn(&str) + Sync),
 }
 
@@ -91,20 +91,25 @@ impl Dump<'_> {
         };
         let ended = match pumped {
             Ok(archive) => tokio::select! {
-                ended = ended_well(database, prepared.dump, &archive) => ended.map(|()| archive),
+                ended = ended_well(database, prepared.dump, &archive) => {
+                    ended.map(|said| (archive, said))
+                }
                 () = &mut stop => Err(interrupted()),
             },
             // The storage gave up first, and knows why.
             Err(Stopped::Storage) => return Err(store(database, backup.failure().await)),
             Err(Stopped::Source(error)) => Err(error),
         };
-        let archive = match ended {
-            Ok(archive) => archive,
+        let (archive, said) = match ended {
+            Ok(ended) => ended,
             Err(error) => {
                 backup.abandon().await;
                 return Err(error);
             }
         };
+        for message in said.into_all() {
+            (self.warn)(&format!("pg_dump of database {database:?} says: {message}"));
+        }
         if let Some(gave_up) = archive.gave_up {
             (self.warn)(&format!(
                 "rows of database {database:?} are not counted: the archive of pg_dump is not \
@@ -334,13 +339,13 @@ async fn write(
     file.write(bytes).await
 }
 
-/// Whether `pg_dump` ended with 0 and wrote an archive.
+/// Whether `pg_dump` ended with 0 and wrote an archive, and what it said.
 async fn ended_well(
     database: &str,
     dump: RunningDump,
     archive: &Archive,
-) -> Result<(), CaptureError> {
-    dump.wait().await.map_err(|source| CaptureError::Dump {
+) -> Result<ToolMessages, CaptureError> {
+    let said = dump.wait().await.map_err(|source| CaptureError::Dump {
         database: database.to_owned(),
         source,
     })?;
@@ -350,7 +355,7 @@ async fn ended_well(
             length: archive.length,
         });
     }
-    Ok(())
+    Ok(said)
 }
 
 fn store(database: &str, source: RepositoryError) -> CaptureError {

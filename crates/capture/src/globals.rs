@@ -14,6 +14,7 @@ use crate::dump::StopSignal;
 pub struct Globals {
     pub(crate) sql: Bytes,
     passwords: bool,
+    said: Vec<String>,
 }
 
 impl Globals {
@@ -36,8 +37,12 @@ impl Globals {
             } else {
                 program.without_passwords()
             };
-            let sql = program.read().await?.into();
-            Ok(Self { sql, passwords })
+            let (sql, said) = program.read().await?;
+            Ok(Self {
+                sql: sql.into(),
+                passwords,
+                said: said.into_all(),
+            })
         };
         tokio::select! {
             globals = reading => globals,
@@ -49,6 +54,12 @@ impl Globals {
     #[must_use]
     pub fn has_passwords(&self) -> bool {
         self.passwords
+    }
+
+    /// What `pg_dumpall` said, and did not fail for.
+    #[must_use]
+    pub fn said(&self) -> &[String] {
+        &self.said
     }
 
     /// How many bytes of SQL.

@@ -9,6 +9,7 @@ mod archive;
 mod child;
 mod dump_arguments;
 mod find;
+mod messages;
 mod output;
 mod pg_dump;
 mod pg_dumpall;
@@ -21,6 +22,7 @@ pub use archive::{
 pub use child::ToolFailed;
 pub use dump_arguments::{RefusedArgument, check_dump_argument};
 pub use find::{Choice, ToolDirectory, ToolError, Tools};
+pub use messages::ToolMessages;
 pub use output::ToolOutput;
 pub use pg_dump::{PgDump, RunningDump};
 pub use pg_dumpall::{GlobalsFailed, PgDumpAll};

@@ -34,8 +34,8 @@ pub(crate) fn differences(
         size_bytes: _,
         server_version: _,
         system_id: _,
-        // pg_restore fails where it cannot give an object its owner or its rights;
-        // the owner of an extension's objects is whoever restores.
+        // pg_restore fails where it cannot give an object its owner, and says where it
+        // cannot give its rights; the owner of an extension's objects is whoever restores.
         roles: _,
         // Set after the comparison, by statements that fail if they cannot.
         connection_limit: _,

@@ -17,7 +17,7 @@ use pgkeep_postgres::client::{
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
 use pgkeep_repository::OpenBackup;
 
-use crate::fill::Filling;
+use crate::fill::{Filled, Filling};
 use crate::globals::Globals;
 use crate::left_out::LeftOut;
 use crate::parts::{Parts, Wish};
@@ -74,6 +74,8 @@ pub struct Restored {
     pub uncounted: Vec<String>,
     /// What is right, and not as or where it was.
     pub notes: Vec<String>,
+    /// What `pg_restore` said, and did not fail for.
+    pub said: Vec<String>,
 }
 
 /// A restore of which it is known whether the server has what it needs; nothing has
@@ -230,14 +232,18 @@ impl PreparedRestore<'_> {
             () = &mut stop => Err(interrupted()),
         };
         drop(scratch);
-        let raw_bytes = match filled {
-            Ok(raw_bytes) => raw_bytes,
+        let Filled { raw_bytes, said } = match filled {
+            Ok(filled) => filled,
             Err(failure) => return Err(server.undo(&draft, failure).await),
         };
+        let (mut refused, mut said) = said.into_privileges_and_others();
+        if self.restore.left_out.privileges {
+            said.append(&mut refused);
+        }
         self.restore.progress.enter(Phase::Comparing);
         // While it still takes connections: what would keep them out comes last.
         let Compared { tables, notes } = tokio::select! {
-            compared = self.compare(&draft) => compared?,
+            compared = self.compare(&draft, refused) => compared?,
             () = &mut stop => return Err(server.undo(&draft, interrupted()).await),
         };
         self.restore.progress.enter(Phase::Finishing);
@@ -260,13 +266,15 @@ impl PreparedRestore<'_> {
                 notes,
                 owner: properties.owner.clone(),
                 uncounted: expected.uncounted(self.parts.as_ref()),
+                said,
             }),
             Err(failure) => Err(server.undo(&draft, failure).await),
         }
     }
 
-    /// Compares it with the facts.
-    async fn compare(&self, draft: &str) -> Result<Compared, RestoreError> {
+    /// Compares it with the facts; `refused` tells of rights that `pg_restore` could not
+    /// give or take away.
+    async fn compare(&self, draft: &str, refused: Vec<String>) -> Result<Compared, RestoreError> {
         let Self {
             restore,
             server,
@@ -305,13 +313,16 @@ impl PreparedRestore<'_> {
             let tables = found.tables;
             Ok::<_, QueryError>((differences, Compared { tables, notes }))
         };
-        let (differences, compared) = asked.await.map_err(|error| question(Box::new(error)))?;
+        let (mut differences, compared) = asked.await.map_err(|error| question(Box::new(error)))?;
+        let unprivileged = (!refused.is_empty()).then(|| server.user.clone());
+        differences.extend(refused);
         if differences.is_empty() {
             return Ok(compared);
         }
         Err(RestoreError::Differs {
             database: draft.to_owned(),
             differences,
+            unprivileged,
         })
     }
 }

@@ -248,12 +248,15 @@ pub enum RestoreError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// What was restored is not what was backed up.
-    #[error("database {database:?} was restored and differs from its backup: {}", .differences.join("; "))]
+    #[error("database {database:?} was restored and differs from its backup: {}", some(.differences))]
     Differs {
         /// The new database, which stays.
         database: String,
         /// In what.
         differences: Vec<String>,
+        /// The role that could not give or take away rights that were to be, where that
+        /// is one of them.
+        unprivileged: Option<String>,
     },
     /// The file is there already.
     #[error("{} exists already", .path.display())]
@@ -376,6 +379,16 @@ pub enum RestoreError {
         #[source]
         source: QueryError,
     },
+}
+
+/// The first of them, and how many more there are.
+fn some(differences: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let mut told = differences[..differences.len().min(SHOWN)].join("; ");
+    if let more @ 1.. = differences.len().saturating_sub(SHOWN) {
+        told.push_str(&format!("; and {more} more"));
+    }
+    told
 }
 
 fn told(problems: &[Problem]) -> String {

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 
 use pgkeep_format::records::DUMP_FILE;
 use pgkeep_postgres::client::ConnectionParameters;
-use pgkeep_postgres::tools::{PgRestore, RunningRestore, ToolDirectory, ToolFailed};
+use pgkeep_postgres::tools::{PgRestore, RunningRestore, ToolDirectory, ToolFailed, ToolMessages};
 use pgkeep_repository::{FileReader, OpenBackup};
 use tokio::io::AsyncWriteExt;
 
@@ -30,13 +30,21 @@ pub(crate) struct Filling<'a> {
     pub(crate) list: Option<String>,
 }
 
+/// An archive that was restored.
+pub(crate) struct Filled {
+    /// Its length in bytes.
+    pub(crate) raw_bytes: u64,
+    /// What `pg_restore` said, and did not fail for.
+    pub(crate) said: ToolMessages,
+}
+
 impl Filling<'_> {
-    /// Streams the archive into a database and tells its length in bytes.
+    /// Streams the archive into a database.
     pub(crate) async fn stream(
         &self,
         backup: &OpenBackup,
         target: &ConnectionParameters,
-    ) -> Result<u64, RestoreError> {
+    ) -> Result<Filled, RestoreError> {
         let program = self.with_choices(PgRestore::new(self.tools, target));
         let started = program.spawn().map_err(|source| self.tool(source))?;
         self.feed(backup, started).await
@@ -48,13 +56,14 @@ impl Filling<'_> {
         scratch: &Scratch,
         jobs: NonZeroUsize,
         target: &ConnectionParameters,
-    ) -> Result<u64, RestoreError> {
+    ) -> Result<Filled, RestoreError> {
         let program = self.with_choices(PgRestore::new(self.tools, target));
         let program = program.parallel(scratch.file(), jobs);
         let started = program.spawn().map_err(|source| self.tool(source))?;
         self.progress.enter(Phase::Indexes);
-        started.wait().await.map_err(|source| self.tool(source))?;
-        Ok(scratch.raw_bytes())
+        let said = started.wait().await.map_err(|source| self.tool(source))?;
+        let raw_bytes = scratch.raw_bytes();
+        Ok(Filled { raw_bytes, said })
     }
 
     /// Starts to make SQL of it; [`feed`](Self::feed) goes on with it.
@@ -77,13 +86,12 @@ impl Filling<'_> {
         }
     }
 
-    /// Feeds the archive to what was started, waits for its end, and tells the archive's
-    /// length in bytes.
+    /// Feeds the archive to what was started, and waits for its end.
     pub(crate) async fn feed(
         &self,
         backup: &OpenBackup,
         mut started: RunningRestore,
-    ) -> Result<u64, RestoreError> {
+    ) -> Result<Filled, RestoreError> {
         let mut input = started
             .take_stdin()
             .ok_or_else(|| self.feeding(std::io::ErrorKind::BrokenPipe.into()))?;
@@ -110,14 +118,15 @@ impl Filling<'_> {
         drop(input);
         self.progress.enter(Phase::Indexes);
         // Where it closed its input: why, it says itself.
-        running.wait().await.map_err(|source| self.tool(source))?;
+        let said = running.wait().await.map_err(|source| self.tool(source))?;
         match (fed, &self.list) {
             (Ok(()), _) => {}
             (Err(source), None) => return Err(self.feeding(source)),
             // It had all that it was to restore.
             (Err(_), Some(_)) => while archive.next().await?.is_some() {},
         }
-        Ok(archive.raw_bytes)
+        let raw_bytes = archive.raw_bytes;
+        Ok(Filled { raw_bytes, said })
     }
 
     fn feeding(&self, source: std::io::Error) -> RestoreError {

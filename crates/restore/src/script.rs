@@ -46,6 +46,8 @@ pub struct Script {
     pub raw_bytes: u64,
     /// What it was made of, and with what.
     pub plan: ScriptPlan,
+    /// What `pg_restore` said, and did not fail for.
+    pub said: Vec<String>,
 }
 
 impl ScriptRestore<'_> {
@@ -98,7 +100,7 @@ impl ScriptRestore<'_> {
             let output = started.take_stdout();
             // What fails first drops the other, and with it pg_restore.
             let fed = async { filling.feed(backup, started).await.map_err(of_sql) };
-            let (raw_bytes, ()) = tokio::try_join!(fed, async {
+            let (filled, ()) = tokio::try_join!(fed, async {
                 if let Some(mut output) = output {
                     let copied = tokio::io::copy(&mut output, &mut file).await;
                     copied.map_err(|source| file_error(path, source))?;
@@ -106,7 +108,11 @@ impl ScriptRestore<'_> {
                 flush(&mut file, path).await
             })?;
             draft.publish(path, file).await?;
-            Ok(Script { raw_bytes, plan })
+            Ok(Script {
+                raw_bytes: filled.raw_bytes,
+                plan,
+                said: filled.said.into_all(),
+            })
         };
         tokio::select! {
             written = write => written,

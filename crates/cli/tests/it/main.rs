@@ -26,6 +26,7 @@ mod other_servers;
 mod passphrases;
 mod prune;
 mod replaced;
+mod said;
 mod script;
 mod script_choice;
 mod script_limits;

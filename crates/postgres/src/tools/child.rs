@@ -1,26 +1,20 @@
 //! A running program of PostgreSQL's.
 //!
 //! Invariants: its environment holds nothing that was not put there; standard
-//! error is drained at all times and only its end is kept; success is an exit
-//! status of zero and nothing else.
+//! error is drained at all times; success is an exit status of zero and nothing
+//! else.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
-use tokio::io::AsyncReadExt as _;
-use tokio::process::{Child, ChildStderr, ChildStdin, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinHandle;
 
 use super::find::ToolDirectory;
+use super::messages::{Said, ToolMessages};
 use super::output::ToolOutput;
 use crate::client::ConnectionParameters;
-
-/// How much of the end of standard error is kept, in bytes.
-const KEPT: usize = 8 * 1024;
-
-/// How many lines of it an error repeats.
-const TOLD: usize = 6;
 
 /// A program of PostgreSQL's that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +41,7 @@ pub enum ToolFailed {
         database: String,
         /// Its exit code.
         code: i32,
-        /// The last lines that it said.
+        /// What it said of why.
         messages: Vec<String>,
     },
     /// It was killed.
@@ -61,7 +55,7 @@ pub enum ToolFailed {
         database: String,
         /// The signal's name.
         signal: String,
-        /// The last lines that it said.
+        /// What it said of why.
         messages: Vec<String>,
     },
     /// How it ended cannot be learned.
@@ -87,11 +81,18 @@ impl ToolFailed {
             Self::Signal { signal, .. } if signal == "SIGKILL" => {
                 Some("did the machine run out of memory".to_owned())
             }
-            Self::Exit { messages, .. } if messages.iter().any(|m| waited_for_a_lock(m)) => Some(
+            Self::Exit { messages, .. } if waited_for_a_lock(messages) => Some(
                 "somebody held the table's lock for longer than lock_timeout: dump at another \
                  time, or wait for longer"
                     .to_owned(),
             ),
+            Self::Exit { tool, messages, .. } if *tool != "pg_restore" && is_denied(messages) => {
+                Some(
+                    "let a superuser run what 'pgkeep doctor --role' prints: the SQL of a role \
+                     that may read it"
+                        .to_owned(),
+                )
+            }
             Self::Exit { messages, .. } if messages.iter().any(|m| lost_the_server(m)) => Some(
                 "the server's log tells whether it ended the session; if it did not, the network \
                  in between did"
@@ -101,7 +102,7 @@ impl ToolFailed {
         }
     }
 
-    /// The last lines that the program said on standard error.
+    /// What the program said of why on standard error.
     #[must_use]
     pub fn messages(&self) -> &[String] {
         match self {
@@ -111,10 +112,17 @@ impl ToolFailed {
     }
 }
 
-/// Whether pg_dump gave a lock up: the server calls it a statement's time that was
-/// over, and the statement's text tells which.
-fn waited_for_a_lock(message: &str) -> bool {
-    message.contains("Query was: LOCK TABLE")
+/// Whether pg_dump gave a lock up: the server tells which limit was over, and the
+/// statement's text for what.
+fn waited_for_a_lock(messages: &[String]) -> bool {
+    let says = |words: &str| messages.iter().any(|message| message.contains(words));
+    says("LOCK TABLE") && (says("lock timeout") || says("statement timeout"))
+}
+
+/// Whether the role may not read something.
+fn is_denied(messages: &[String]) -> bool {
+    let mut errors = messages.iter().filter(|m| m.starts_with("error:"));
+    errors.any(|message| message.contains("permission denied"))
 }
 
 /// Whether the connection ended under it (`pqReadData` in
@@ -142,7 +150,7 @@ pub(super) struct RunningTool {
     version: String,
     database: String,
     child: Child,
-    messages: JoinHandle<Vec<u8>>,
+    messages: JoinHandle<Said>,
 }
 
 /// A command with nothing in its environment but the connection.
@@ -197,7 +205,7 @@ impl RunningTool {
             version: tools.version().to_owned(),
             database: connection.database().to_owned(),
             child,
-            messages: tokio::spawn(keep_end_of(stderr)),
+            messages: tokio::spawn(Said::of(tool, stderr)),
         })
     }
 
@@ -219,13 +227,16 @@ impl RunningTool {
         let _ = self.child.kill().await;
     }
 
-    /// Waits for its end. Safe to be dropped while it waits: the program is
-    /// killed then.
-    pub(super) async fn wait(mut self) -> Result<(), ToolFailed> {
+    /// Waits for its end, and tells what it said where it succeeded. Safe to be dropped
+    /// while it waits: the program is killed then.
+    pub(super) async fn wait(mut self) -> Result<ToolMessages, ToolFailed> {
         let status = self.child.wait().await;
         // Its end closes standard error, unless a child of its own keeps that
         // open; it has none.
-        let said = self.messages.await.unwrap_or_default();
+        let said = self
+            .messages
+            .await
+            .unwrap_or_else(|_| Said::lost(self.tool));
         let status = status.map_err(|source| ToolFailed::Wait {
             tool: self.tool,
             version: self.version.clone(),
@@ -233,14 +244,14 @@ impl RunningTool {
             source,
         })?;
         if status.success() {
-            return Ok(());
+            return Ok(said.of_success());
         }
         Err(failure(
             self.tool,
             self.version,
             self.database,
             status,
-            last_lines(self.tool, &said),
+            said.of_failure(),
         ))
     }
 }
@@ -289,36 +300,6 @@ fn signal_name(number: i32) -> String {
     name.to_owned()
 }
 
-async fn keep_end_of(stderr: Option<ChildStderr>) -> Vec<u8> {
-    let mut kept = Vec::new();
-    let Some(mut stderr) = stderr else {
-        return kept;
-    };
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
-        kept.extend_from_slice(&buffer[..read]);
-        if kept.len() > 2 * KEPT {
-            kept.drain(..kept.len() - KEPT);
-        }
-    }
-    kept
-}
-
-/// The last lines, each without the program's name in front.
-fn last_lines(tool: &str, said: &[u8]) -> Vec<String> {
-    let said = String::from_utf8_lossy(&said[said.len().saturating_sub(KEPT)..]);
-    let prefix = format!("{tool}: ");
-    let lines: Vec<_> = said
-        .lines()
-        .map(|line| line.strip_prefix(&prefix).unwrap_or(line).trim())
-        .filter(|line| !line.is_empty())
-        .collect();
-    lines[lines.len().saturating_sub(TOLD)..]
-        .iter()
-        .map(|&line| line.to_owned())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,13 +311,6 @@ mod tests {
             let parsed = ConnectionParameters::parse(&connection_string(&named)).unwrap();
             assert_eq!(parsed.database(), name);
         }
-    }
-
-    #[test]
-    fn only_the_last_lines_are_told_and_without_the_programs_name() {
-        let said = b"pg_dump: one\n\npg_dump: two\n3\n4\n5\n6\npg_dump: error: seven\n";
-        let lines = last_lines("pg_dump", said);
-        assert_eq!(lines, ["two", "3", "4", "5", "6", "error: seven"]);
     }
 
     #[test]
@@ -365,17 +339,5 @@ mod tests {
             error.to_string(),
             r#"pg_dump 15.1 for database "d" was killed by SIGKILL"#
         );
-    }
-
-    #[tokio::test]
-    async fn a_program_that_says_more_than_is_kept_never_blocks() {
-        let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", "yes 'some words' | head -c 1000000 >&2; exit 3"])
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let kept = keep_end_of(child.stderr.take()).await;
-        assert!(kept.len() <= 2 * KEPT && kept.len() >= KEPT);
-        assert_eq!(child.wait().await.unwrap().code(), Some(3));
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::child::{RunningTool, ToolFailed, command};
 use super::find::ToolDirectory;
+use super::messages::ToolMessages;
 use super::output::ToolOutput;
 use crate::client::ConnectionParameters;
 
@@ -104,12 +105,12 @@ impl RunningDump {
     }
 
     /// Waits for its end, which comes after its output has been read to the
-    /// end or the reader was dropped.
+    /// end or the reader was dropped, and tells what it said.
     ///
     /// # Errors
     ///
-    /// Where it did not succeed, with its last words.
-    pub async fn wait(mut self) -> Result<(), ToolFailed> {
+    /// Where it did not succeed, with its words of why.
+    pub async fn wait(mut self) -> Result<ToolMessages, ToolFailed> {
         // Output that nobody took would keep it waiting for ever.
         drop(self.tool.take_stdout());
         self.tool.wait().await

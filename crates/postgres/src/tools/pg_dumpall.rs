@@ -12,6 +12,7 @@ use tokio::io::AsyncReadExt;
 
 use super::child::{RunningTool, ToolFailed, command, connection_string};
 use super::find::ToolDirectory;
+use super::messages::ToolMessages;
 use crate::client::ConnectionParameters;
 
 const NAME: &str = "pg_dumpall";
@@ -82,13 +83,13 @@ impl<'a> PgDumpAll<'a> {
         self
     }
 
-    /// Runs the program and tells what it wrote: SQL. Must be called inside of a
+    /// Runs the program and tells what it wrote, SQL, and what it said. Must be called inside of a
     /// runtime; dropped while it waits, the program is killed.
     ///
     /// # Errors
     ///
     /// Where it does not succeed, or what it wrote is not whole.
-    pub async fn read(self) -> Result<Vec<u8>, GlobalsFailed> {
+    pub async fn read(self) -> Result<(Vec<u8>, ToolMessages), GlobalsFailed> {
         let mut command = command(self.tools, NAME, self.connection);
         command
             .args(["--globals-only", "--no-password"])
@@ -107,12 +108,12 @@ impl<'a> PgDumpAll<'a> {
         if sql.len() as u64 > Self::LIMIT {
             return Err(GlobalsFailed::TooMuch { limit: Self::LIMIT });
         }
-        tool.wait().await?;
+        let said = tool.wait().await?;
         if !is_whole(&sql) {
             let length = sql.len();
             return Err(GlobalsFailed::CutShort { length });
         }
-        Ok(sql)
+        Ok((sql, said))
     }
 }
 

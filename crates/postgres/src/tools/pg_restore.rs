@@ -16,6 +16,7 @@ use tokio::process::ChildStdin;
 
 use super::child::{RunningTool, ToolFailed, command, connection_string};
 use super::find::ToolDirectory;
+use super::messages::ToolMessages;
 use super::output::ToolOutput;
 use crate::client::ConnectionParameters;
 
@@ -103,8 +104,9 @@ impl<'a> PgRestore<'a> {
         command.args(["--format=custom", "--exit-on-error"]);
         match self.is_script {
             true => command.arg("--file=-").stdout(Stdio::piped()),
+            // Else it keeps the server's warnings to itself.
             false => command
-                .arg("--no-password")
+                .args(["--no-password", "--verbose"])
                 .arg(format!("--dbname={}", connection_string(&connection))),
         };
         if self.no_owner {
@@ -172,12 +174,12 @@ impl RunningRestore {
         self.tool.kill().await;
     }
 
-    /// Waits for its end, which comes after its input was dropped.
+    /// Waits for its end, which comes after its input was dropped, and tells what it said.
     ///
     /// # Errors
     ///
-    /// Where it did not succeed, with its last words.
-    pub async fn wait(mut self) -> Result<(), ToolFailed> {
+    /// Where it did not succeed, with its words of why.
+    pub async fn wait(mut self) -> Result<ToolMessages, ToolFailed> {
         // Input that nobody took would keep it waiting for ever.
         drop(self.tool.take_stdin());
         self.tool.wait().await

@@ -72,6 +72,14 @@ impl RestoreError {
             Self::Leftover { database, .. } => Some(format!(
                 "drop database {database:?} by hand; it is not whole"
             )),
+            Self::Differs {
+                unprivileged: Some(role),
+                ..
+            } => Some(format!(
+                "role {role:?} may not give or take away all of these rights: restore as a \
+                 superuser with --into URL, or without rights by --no-privileges; the restored \
+                 database was left as it is"
+            )),
             Self::Differs { .. } => {
                 Some("look at both; the restored database was left as it is".to_owned())
             }

@@ -48,6 +48,9 @@ impl Work<'_> {
             Ok(globals) => {
                 let size = words::size(globals.size());
                 output.say(format_args!("{now} END   globals: complete, {size}"));
+                for message in globals.said() {
+                    output.warning(format_args!("pg_dumpall of the globals says: {message}"));
+                }
                 if !globals.has_passwords() {
                     output.warning(format_args!(
                         "the globals hold no password hashes: role {:?} may not read them \

@@ -80,6 +80,11 @@ pub(super) async fn run(
     for note in &restored.notes {
         context.output.say(format_args!("note: {note}"));
     }
+    for message in &restored.said {
+        let name = restore.name;
+        let words = format_args!("pg_restore of database {name:?} says: {message}");
+        context.output.warning(words);
+    }
     if let [first, ..] = restored.uncounted.as_slice() {
         context.output.warning(format_args!(
             "of {} ({first} …) the rows were not counted when they were dumped, and could not be \

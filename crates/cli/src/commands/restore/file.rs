@@ -64,6 +64,11 @@ pub(super) async fn run_sql(
     let shown = context.live(row);
     let written = script.write(backup, path, stop.as_mut()).await?;
     drop(shown);
+    for message in &written.said {
+        context
+            .output
+            .warning(format_args!("pg_restore says: {message}"));
+    }
     let parts = written.plan.parts.as_ref().map(PartsReport::new);
     let part = written.plan.dumped_part;
     let of = of_part(format!("database {:?}", record.database), part.as_deref());
