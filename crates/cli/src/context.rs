@@ -271,6 +271,8 @@ impl Context {
         repository: &Repository,
         keys: KeysAtHand,
     ) -> Result<WriteAccess, CliError> {
+        // What was lost there is no disagreement with the configuration.
+        repository.check_keys()?;
         agree(settings, repository)?;
         Ok(repository.write_access(&keys.into_host()?)?)
     }

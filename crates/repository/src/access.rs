@@ -33,6 +33,15 @@ pub struct ReadAccess {
 }
 
 impl Repository {
+    /// Refuses a repository of which something below `keys/` is lost or cannot be used: to
+    /// whom a backup is to be sealed, and who may write, is not certain then.
+    ///
+    /// # Errors
+    /// `UnreadableKeys`, with each of them.
+    pub fn check_keys(&self) -> Result<(), RepositoryError> {
+        self.check_changeable()
+    }
+
     /// The right to write, for a host that the repository vouches for and that
     /// knows whom it seals to.
     ///

@@ -355,22 +355,33 @@ async fn refuse_existing(storage: &dyn Storage) -> Result<(), RepositoryError> {
             });
         }
     }
-    // Keys without a descriptor are those of a creation that was cut off: under
-    // another root they would be strangers.
-    match list_all(storage, names::KEYS).await {
-        Ok(keys) => match keys.iter().map(|object| object.modified).max() {
-            None => Ok(()),
-            Some(since) => Err(RepositoryError::Remains {
-                location: location(),
-                objects: keys.iter().map(|object| object.name.to_string()).collect(),
-                since,
-                in_use: holds_backups(storage).await?,
-            }),
-        },
+    match remains(storage).await {
+        Ok(Some(remains)) => Err(remains),
+        Ok(None) => Ok(()),
         // A directory that does not exist yet has no keys.
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What there is of a repository without a descriptor: keys of a creation that was cut off,
+/// which under another root would be strangers, or of one that has lost it.
+///
+/// # Errors
+/// Where the storage cannot be listed.
+pub(crate) async fn remains(
+    storage: &dyn Storage,
+) -> Result<Option<RepositoryError>, StorageError> {
+    let keys = list_all(storage, names::KEYS).await?;
+    let Some(since) = keys.iter().map(|object| object.modified).max() else {
+        return Ok(None);
+    };
+    Ok(Some(RepositoryError::Remains {
+        location: storage.location(),
+        objects: keys.iter().map(|object| object.name.to_string()).collect(),
+        since,
+        in_use: holds_backups(storage).await?,
+    }))
 }
 
 /// Whether anything of a cluster is there.

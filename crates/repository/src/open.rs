@@ -14,6 +14,7 @@ use pgkeep_format::{
 };
 use pgkeep_storage::{Storage, list_all};
 
+use crate::create::remains;
 use crate::keys::{Keys, read_keys};
 use crate::{RepositoryError, records};
 
@@ -192,6 +193,16 @@ impl Repository {
         self.encryption() == Encryption::None || readers.any(|key| backup.sealed_to.contains(&key))
     }
 
+    /// Whether the record of a key that it is sealed to is lost: that key may be in use.
+    #[must_use]
+    pub fn lacks_a_key_of(&self, backup: &BackupRecord) -> bool {
+        let is_known = |key: &String| {
+            let mut vouched = self.keys.vouched.iter();
+            vouched.any(|known| known.record.fingerprint() == *key)
+        };
+        !backup.sealed_to.iter().all(is_known)
+    }
+
     /// The keys that a backup is sealed to, retired ones too, as people know them.
     #[must_use]
     pub fn sealed_to(&self, backup: &BackupRecord) -> Vec<String> {
@@ -229,13 +240,13 @@ async fn read_descriptor(storage: &dyn Storage) -> Result<Descriptor, Repository
         Err(error) if error.is_not_found() => {
             // Of what is in no bucket some servers say no more than that it is not there,
             // and of the bucket only when they are to list it.
-            let listed = storage.list(names::KEYS, None).await;
-            return match listed {
-                Err(error) if !error.is_not_found() => Err(error.into()),
-                _ => Err(RepositoryError::Missing {
+            return Err(match remains(storage).await {
+                Ok(Some(in_use @ RepositoryError::Remains { in_use: true, .. })) => in_use,
+                Err(error) if !error.is_not_found() => error.into(),
+                _ => RepositoryError::Missing {
                     location: storage.location(),
-                }),
-            };
+                },
+            });
         }
         other => other?,
     };

@@ -113,7 +113,9 @@ fn describe(repository: &Repository, catalogue: &Catalogue, context: &Context) -
     let now = context.clock.now();
     let line = |entry: &Entry| match entry {
         Entry::Complete(record) => {
-            BackupLine::complete(record).with_key_in_use(repository.opens_to_anybody(record))
+            let lacks_a_key = repository.lacks_a_key_of(record);
+            BackupLine::complete(record)
+                .with_key_in_use(repository.opens_to_anybody(record), lacks_a_key)
         }
         Entry::Attempt(attempt) => BackupLine::attempt(catalogue, attempt, now),
         Entry::Unreadable(unreadable) => BackupLine::unreadable(&catalogue.cluster, unreadable),

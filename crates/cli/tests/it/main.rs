@@ -19,6 +19,7 @@ mod keys;
 mod killed_init;
 mod kills;
 mod kit;
+mod lost_keys;
 mod many_leaves;
 mod memory;
 mod misuse;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a hint names a command only where that helps, and promises nothing.
 
-use pgkeep_format::{Damage, FormatError};
+use pgkeep_format::{Damage, FormatError, names};
 
 use super::RepositoryError;
 
@@ -25,8 +25,8 @@ impl RepositoryError {
             ),
             Self::Exists { .. } => Some("choose another place for a new repository".to_owned()),
             Self::Remains { in_use: true, .. } => Some(
-                "bring pgkeep.json back from another copy: without these keys nobody can restore \
-                 these backups; choose another place for a new repository"
+                "bring pgkeep.json back from another copy: without it and these keys nobody can \
+                 restore these backups; choose another place for a new repository"
                     .to_owned(),
             ),
             Self::Remains { .. } => Some(
@@ -89,6 +89,24 @@ impl RepositoryError {
                 "use another backup, or a key that this one is sealed to: {}",
                 readers.join(" or ")
             )),
+            Self::Object {
+                object,
+                source: FormatError::Damaged { .. },
+                ..
+            } if names::descriptor().is_ok_and(|name| name.as_str() == object) => Some(
+                "the storage has changed or lost bytes; nothing is read or written without this \
+                 object: bring it back from another copy of the repository, as it never changes"
+                    .to_owned(),
+            ),
+            Self::Object {
+                source: FormatError::UnknownWriter { .. },
+                ..
+            } => Some(
+                "'pgkeep key list' tells whether the record of a host's key is lost: bring that \
+                 back from another copy, or have the same key added again with 'pgkeep key add'. \
+                 Where none is, somebody else has made this object"
+                    .to_owned(),
+            ),
             Self::Object {
                 source:
                     FormatError::Damaged {

@@ -10,6 +10,7 @@ use std::path::Path;
 use pgkeep_config::{Settings, StorageText};
 use pgkeep_format::names;
 use pgkeep_storage::{Storage, list_all};
+use pgkeep_types::ClusterName;
 
 use super::Plan;
 use crate::error::CliError;
@@ -55,11 +56,34 @@ fn foreign(path: &Path) -> io::Result<Option<String>> {
         names.push(entry?.file_name().to_string_lossy().into_owned());
     }
     names.sort();
+    // That a repository has lost its descriptor is told where one is made.
+    let has_keys = holds_keys(&path.join("keys"));
     let known = |name: &str| {
         let mut all = LEFT.iter().chain(&OF_FILE_SYSTEMS);
-        all.any(|known| name.starts_with(known))
+        all.any(|known| name.starts_with(known)) || has_keys && is_cluster(&path.join(name))
     };
     Ok(names.into_iter().find(|name| !known(name)))
+}
+
+/// Whether an object of a repository's keys is in the folder.
+fn holds_keys(folder: &Path) -> bool {
+    let Ok(mut entries) = fs::read_dir(folder) else {
+        return false;
+    };
+    entries.any(|entry| {
+        let name = entry.ok().map(|entry| entry.file_name());
+        let name = name.and_then(|name| format!("keys/{}", name.to_str()?).parse().ok());
+        name.is_some_and(|name| names::key_object(&name).is_some())
+    })
+}
+
+/// Whether the folder is a cluster's, with what was backed up of it.
+fn is_cluster(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.parse::<ClusterName>().is_ok())
+        && ["backups", "runs"]
+            .iter()
+            .any(|of| folder.join(of).is_dir())
 }
 
 /// Why the files on this machine could not be written: where they are there already, and

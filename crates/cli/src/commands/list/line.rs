@@ -28,6 +28,9 @@ pub(crate) struct BackupLine {
     /// Whether a key that is in use opens it.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_in_use: Option<bool>,
+    /// Whether the record of a key that opens it is lost.
+    #[serde(skip)]
+    lacks_a_key: bool,
     /// By the storage's clock; of a run that should have shown by now that it goes on.
     #[serde(skip_serializing_if = "Option::is_none")]
     silent_since: Option<Timestamp>,
@@ -81,6 +84,7 @@ impl BackupLine {
             globals: Some(record.globals),
             selected: Some(record.selected),
             key_in_use: None,
+            lacks_a_key: false,
             silent_since: None,
             error: None,
         }
@@ -163,10 +167,12 @@ impl BackupLine {
         }
     }
 
-    /// Itself, told whether a key that is in use opens it.
-    pub(super) fn with_key_in_use(self, is_in_use: bool) -> Self {
+    /// Itself, told whether a key that is in use opens it, and whether the record of one that
+    /// does is lost.
+    pub(super) fn with_key_in_use(self, is_in_use: bool, lacks_a_key: bool) -> Self {
         Self {
             key_in_use: Some(is_in_use),
+            lacks_a_key,
             ..self
         }
     }
@@ -187,6 +193,7 @@ impl BackupLine {
             globals: None,
             selected: None,
             key_in_use: None,
+            lacks_a_key: false,
             silent_since: None,
             error: None,
         }
@@ -209,7 +216,12 @@ impl BackupLine {
                 let mut words = vec![self.status.word()];
                 words.extend((self.globals == Some(false)).then_some("NO GLOBALS"));
                 words.extend((self.selected == Some(true)).then_some("a part"));
-                words.extend((self.key_in_use == Some(false)).then_some("RETIRED KEYS ONLY"));
+                if self.key_in_use == Some(false) {
+                    words.push(match self.lacks_a_key {
+                        true => "KEY RECORD LOST",
+                        false => "RETIRED KEYS ONLY",
+                    });
+                }
                 words.join(", ")
             }
         }
