@@ -16,7 +16,7 @@ use pgkeep_postgres::tools::{ContentsReader, TocEntry};
 use pgkeep_repository::OpenBackup;
 
 use crate::RestoreError;
-use crate::database::Expected;
+use crate::database::{Expected, read_facts};
 
 use self::choose::{Choice, Contents};
 use self::kind::Kind;
@@ -78,14 +78,19 @@ impl Parts {
             problem,
         })?;
         let choice = Choice::new(&contents, &chosen);
-        Self::of(&contents, &choice).map_err(|table| RestoreError::StrangeName {
+        // An archive's names are in its database's encoding; what was put into one that
+        // asks nothing (SQL_ASCII) is most likely UTF-8, where it can be that.
+        let encoding = read_facts(backup).await?.database.encoding;
+        let is_utf8 = matches!(encoding.as_str(), "UTF8" | "SQL_ASCII");
+        Self::of(&contents, &choice, is_utf8).map_err(|table| RestoreError::StrangeName {
             backup: backup.record().id.clone(),
             table,
         })
     }
 
     /// Its parts in words; the name that cannot be read where there is one.
-    fn of(contents: &Contents, choice: &Choice) -> Result<Self, String> {
+    fn of(contents: &Contents, choice: &Choice, is_utf8: bool) -> Result<Self, String> {
+        let text = |name: &[u8]| text(name, is_utf8);
         let mut parts = Self {
             left_out: choice.left_out.clone(),
             ..Self::default()
@@ -244,10 +249,14 @@ fn dotted((schema, name): &Name) -> String {
     words.join(".")
 }
 
-fn text(name: &[u8]) -> Result<String, String> {
-    let text = std::str::from_utf8(name);
-    text.map(ToOwned::to_owned)
-        .map_err(|_| String::from_utf8_lossy(name).into_owned())
+/// A name as it is; as well as it can be told, where it is not in UTF-8.
+fn text(name: &[u8], is_utf8: bool) -> Result<String, String> {
+    let told = || String::from_utf8_lossy(name).into_owned();
+    match std::str::from_utf8(name) {
+        // Bytes of another encoding may look like UTF-8, and be another name.
+        Ok(text) if is_utf8 || text.is_ascii() => Ok(text.to_owned()),
+        Ok(_) | Err(_) => Err(told()),
+    }
 }
 
 /// The archive's table of contents: its beginning is read, and no more.

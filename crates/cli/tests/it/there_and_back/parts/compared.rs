@@ -4,7 +4,7 @@ use pgkeep_testkit::cluster::{Cluster, Major};
 
 use super::{restored, source};
 use crate::contents::with_program;
-use crate::site::Site;
+use crate::site::{Site, restore};
 
 const VIEWS: &str = "CREATE VIEW public.own AS SELECT n FROM public.parts; \
      CREATE MATERIALIZED VIEW public.sums AS SELECT sum(n) FROM public.parts; \
@@ -79,5 +79,29 @@ async fn rows_of_a_chosen_table_that_were_not_counted_are_told() {
     site.back_up("app").await;
     let ran = restored(&site, &["--table", "refers"]).await.ended(0);
     ran.says(&["of 1 table (public.refers …) the rows were not counted"]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_another_encoding_is_not_guessed_at() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let create = "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0";
+    cluster.psql("postgres", create).await;
+    // In LATIN1 these two characters are the bytes of ü in UTF-8.
+    let fill = "CREATE TABLE plain AS SELECT 1 AS n; CREATE TABLE \"Ã¼\" (n int)";
+    cluster
+        .psql("latin", &format!("SET client_encoding = 'UTF8'; {fill}"))
+        .await;
+    let site = Site::of(&cluster).await;
+    site.back_up("latin").await;
+    let part = |more: &[&'static str]| {
+        let of = ["--database", "latin", "--as", "new"];
+        restore(&[&of, more].concat())
+    };
+    site.run(&part(&["--schema", "public"]))
+        .await
+        .ended(1)
+        .says(&["is not in UTF-8", "restore the whole database"]);
+    site.run(&part(&["--table", "plain"])).await.ended(0);
     cluster.stop().await;
 }
