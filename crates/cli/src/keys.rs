@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use pgkeep_config::Settings;
 use pgkeep_format::{FormatError, HostKey, Identities, RecoveryKeyFile, Trust};
 use pgkeep_repository::Repository;
 use zeroize::Zeroizing;
@@ -16,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::output::Output;
-use crate::passphrase;
+use crate::{passphrase, private_file};
 
 /// Private keys, read once.
 pub(crate) struct KeysAtHand {
@@ -119,6 +120,21 @@ pub(crate) async fn unlock(
     let repository = repository.held_against(&file.trust)?;
     keys.recovery = file;
     Ok(repository)
+}
+
+/// Notes in the host's key file the newest key ring that this host has seen, so that it
+/// notices where that is taken away. What cannot be noted now is noted another time.
+pub(crate) fn note_ring(settings: &Settings, repository: &Repository) {
+    let Some(path) = &settings.encryption.host_key_file else {
+        return;
+    };
+    let _ = private_file::amend(path, |text| {
+        let mut host = HostKey::from_secret_text(text).ok()?;
+        // A newer pgkeep may have written more than this one knows of.
+        let is_known = host.to_secret_text().is_ok_and(|known| *known == *text);
+        let is_newer = host.note_ring(repository.id(), repository.key_ring());
+        (is_known && is_newer).then(|| host.to_secret_text().ok())?
+    });
 }
 
 /// The host key in a file.

@@ -3,10 +3,12 @@
 //! Invariants: nothing that exists is touched but what is replaced by name, and
 //! that in one step: whoever reads sees the old file or the new one, whole.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
 
 use crate::error::CliError;
 
@@ -59,6 +61,44 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), CliError> {
     let failed = |source| cannot_write(path, source);
     // A link stays one: what it names is replaced.
     let path = fs::canonicalize(path).map_err(failed)?;
+    // Not every file system has locks. Whoever is at it is done soon.
+    let directory = File::open(directory_of(&path)).map_err(failed)?;
+    let _ = directory.lock();
+    put_in_place(&path, text, |_| true)
+}
+
+/// Puts into the file what `change` makes of its text, durably, where that can be done
+/// without anybody's noticing: not where it is read-only or somebody else's, and not while
+/// another one is at it.
+pub(crate) fn amend(
+    path: &Path,
+    change: impl FnOnce(&str) -> Option<Zeroizing<String>>,
+) -> Result<(), CliError> {
+    let failed = |source| cannot_write(path, source);
+    let path = fs::canonicalize(path).map_err(failed)?;
+    let directory = File::open(directory_of(&path)).map_err(failed)?;
+    if directory.try_lock().is_err() {
+        return Ok(());
+    }
+    let before = fs::metadata(&path).map_err(failed)?;
+    if before.permissions().readonly() {
+        return Ok(());
+    }
+    let text = Zeroizing::new(fs::read_to_string(&path).map_err(failed)?);
+    match change(&text) {
+        Some(text) => put_in_place(&path, &text, |draft| draft.uid() == before.uid()),
+        None => Ok(()),
+    }
+}
+
+/// Writes a file beside the one at `path`, and has it take that one's place where it is
+/// as `fits` says.
+fn put_in_place(
+    path: &Path,
+    text: &str,
+    fits: impl FnOnce(&Metadata) -> bool,
+) -> Result<(), CliError> {
+    let failed = |source| cannot_write(path, source);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = path.with_file_name(name);
@@ -69,9 +109,12 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), CliError> {
     }
     let mut draft = Drafts::default();
     draft.write(&beside, text)?;
-    fs::rename(&beside, &path).map_err(failed)?;
+    if !fits(&fs::metadata(&beside).map_err(failed)?) {
+        return Ok(());
+    }
+    fs::rename(&beside, path).map_err(failed)?;
     draft.keep();
-    sync(directory_of(&path)).map_err(failed)
+    sync(directory_of(path)).map_err(failed)
 }
 
 fn create_new(path: &Path) -> io::Result<File> {

@@ -110,6 +110,13 @@ impl HostKey {
         self.trust.push(trust);
     }
 
+    /// Notes a newer key ring of a repository that is known; tells whether it is newer.
+    pub fn note_ring(&mut self, repository: RepositoryId, ring: u32) -> bool {
+        let mut known = self.trust.iter_mut();
+        let known = known.find(|known| known.repository == repository && known.ring < ring);
+        known.map(|known| known.ring = ring).is_some()
+    }
+
     /// What this host knows of `repository`.
     #[must_use]
     pub fn trust_in(&self, repository: RepositoryId) -> Option<&Trust> {

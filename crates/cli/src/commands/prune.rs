@@ -21,6 +21,7 @@ use self::told::{Group, groups, tell, unfinished_bytes};
 use crate::arguments::Prune;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::keys::note_ring;
 use crate::output::JSON_VERSION;
 use crate::{terminal, words};
 
@@ -85,6 +86,7 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         bytes: plan.deletions.iter().map(|d| d.size).sum::<u64>() + unfinished_bytes(&plan),
     };
     if !arguments.dry_run {
+        note_ring(&settings, &repository);
         if !chosen.is_empty() {
             let question = question(&catalogue, &chosen, context.clock.now());
             terminal::confirm(context, &question, arguments.yes).await?;

@@ -127,3 +127,41 @@ async fn the_age_program_and_the_passphrase_bring_the_keys_file_back() {
     restores(&site, &id, &["--identity", "recovery.key"]).await;
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_has_seen_a_ring_notices_where_it_is_taken_away() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let host = site.path("host.key");
+    let seen = || {
+        let text = std::fs::read_to_string(&host).unwrap();
+        let key: serde_json::Value = serde_json::from_str(&text).unwrap();
+        key["trust"][0]["ring"].as_u64().unwrap()
+    };
+    let passphrase = async || {
+        std::fs::write(site.path("words"), format!("{WORDS}\n")).unwrap();
+        let set = ["key", "passphrase", "--identity", "recovery.key"];
+        let set = [&set[..], &["--new-passphrase-file", "words"]].concat();
+        site.run(&set).await.ended(0);
+    };
+    passphrase().await;
+    // What only looks, or may not write the file, notes nothing, and goes on.
+    site.run(&["prune", "--dry-run"]).await.ended(0);
+    std::fs::set_permissions(&host, PermissionsExt::from_mode(0o400)).unwrap();
+    site.back_up("postgres").await;
+    assert_eq!(seen(), 1);
+    std::fs::set_permissions(&host, PermissionsExt::from_mode(0o600)).unwrap();
+    site.back_up("postgres").await;
+    assert_eq!(seen(), 2);
+    passphrase().await;
+    site.run(&["prune"]).await.ended(0);
+    assert_eq!(seen(), 3);
+    let mode = std::fs::metadata(&host).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    std::fs::remove_file(site.path("backups/keys/ring-3")).unwrap();
+    site.run(&["prune"]).await.ended(1).says(&["ring"]);
+    let backup = ["backup", "--database", "postgres"];
+    site.run(&backup).await.ended(1).says(&["ring"]);
+    cluster.stop().await;
+}

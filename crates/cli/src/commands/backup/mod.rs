@@ -29,6 +29,7 @@ use crate::arguments::{Backup, Kind};
 use crate::commands::database_name::check_name;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
+use crate::keys::note_ring;
 use crate::server_password;
 
 /// Backs up, and tells how it ended.
@@ -171,6 +172,7 @@ async fn begin(
     let keys = context.keys(settings, None)?;
     let repository = context.repository(settings, cluster, &keys).await?;
     let access = context.write_access(settings, &repository, keys)?;
+    note_ring(settings, &repository);
     find_parents(context, &repository, &access, &mut plan, whole).await?;
     Ok(repository.begin(&access, plan).await?)
 }
