@@ -43,6 +43,7 @@ impl Kept {
                     return Err(PlanError::Unreadable {
                         object: commit(outlook.seen, id)?,
                         problem: problem.clone(),
+                        left: BTreeSet::new(),
                     });
                 }
             };
@@ -67,6 +68,7 @@ impl Kept {
                         return Err(PlanError::Unreadable {
                             object: commit(outlook.seen, parent)?,
                             problem: problem.clone(),
+                            left: BTreeSet::new(),
                         });
                     }
                     None => {

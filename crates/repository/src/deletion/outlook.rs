@@ -154,6 +154,7 @@ impl<'a> Outlook<'a> {
                     return Err(PlanError::Unreadable {
                         object: names::run(&self.seen.cluster, id, RunRecord::Begin)?,
                         problem: problem.clone(),
+                        left: self.of_no_run(),
                     });
                 }
                 None => {
@@ -162,6 +163,13 @@ impl<'a> Outlook<'a> {
             }
         }
         Ok(begins)
+    }
+
+    /// The backups of which objects are there, and of which nothing else tells.
+    fn of_no_run(&self) -> BTreeSet<BackupId> {
+        let mut of_none = self.has_objects.clone();
+        of_none.retain(|id| !self.run_of.contains_key(id) && !self.is_deleted(id));
+        of_none
     }
 
     /// What the runs have begun of which nobody knows how they ended, where that is known.

@@ -17,6 +17,8 @@ pub enum PlanError {
         object: ObjectName,
         /// Why not.
         problem: String,
+        /// Backups that may be a run's whose record it is: nothing else tells of them.
+        left: BTreeSet<BackupId>,
     },
     /// A backup's record is not there, though its run says that it is whole: what it
     /// needs of others is not known.
@@ -84,6 +86,9 @@ pub enum PlanError {
 /// So many backups are named at most.
 const NAMED: usize = 10;
 
+/// So many are in a command at most.
+const IN_A_COMMAND: usize = 5;
+
 fn listed(backups: &BTreeSet<BackupId>) -> String {
     let named = backups.iter().take(NAMED).map(BackupId::to_string);
     let named = named.collect::<Vec<_>>().join(", ");
@@ -91,6 +96,17 @@ fn listed(backups: &BTreeSet<BackupId>) -> String {
         (1, _) => format!("backup {named}"),
         (_, 0) => format!("each of the backups {named}"),
         (_, more) => format!("each of the backups {named} and {more} more"),
+    }
+}
+
+/// The command that gives backups up.
+fn giving_up(backups: &BTreeSet<BackupId>) -> String {
+    let ids = backups.iter().take(IN_A_COMMAND);
+    let ids: Vec<String> = ids.map(|id| format!("--id {id}")).collect();
+    let command = format!("'pgkeep prune {}'", ids.join(" "));
+    match backups.len().saturating_sub(IN_A_COMMAND) {
+        0 => command,
+        more => format!("{command}, and so on for {more} more"),
     }
 }
 
@@ -114,22 +130,31 @@ impl PlanError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Unreadable { object, .. } => match names::place(object) {
+            Self::Unreadable { object, left, .. } => match names::place(object) {
                 Some(Place::Run(..)) => {
-                    "use a newer pgkeep where it is a newer one's; where it is damaged for good, \
-                     wait: the run is taken for dead a day after its last sign of life"
+                    let then = match left.is_empty() {
+                        true => String::new(),
+                        false => format!("; what it has left then goes with {}", giving_up(left)),
+                    };
+                    return Some(format!(
+                        "use a newer pgkeep where it is a newer one's; where it is damaged for \
+                         good, wait: the run is taken for dead a day after its last sign of \
+                         life{then}"
+                    ));
                 }
-                _ => {
-                    "use a newer pgkeep where it is a newer one's; where it is damaged for good, \
-                     delete that backup with 'pgkeep prune --id ID'"
+                Some(Place::Backup(_, id, _)) => {
+                    return Some(format!(
+                        "use a newer pgkeep where it is a newer one's; where it is damaged for \
+                         good, delete that backup with 'pgkeep prune --id {id}'"
+                    ));
                 }
+                _ => "use a newer pgkeep",
             },
             Self::Unaccounted { backups } => {
-                let ids: Vec<String> = backups.iter().map(|id| format!("--id {id}")).collect();
                 return Some(format!(
                     "bring what is missing back from another copy of the repository, runs/ \
-                     first; what is nobody's or lost for good is given up with 'pgkeep prune {}'",
-                    ids.join(" ")
+                     first; what is nobody's or lost for good is given up with {}",
+                    giving_up(backups)
                 ));
             }
             Self::Missing { backup, object } => {

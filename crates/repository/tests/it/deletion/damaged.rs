@@ -1,10 +1,12 @@
 //! Records that the storage has lost or damaged: nobody else may lose the rest.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::deletion::PlanError;
 use pgkeep_repository::{Entry, RepositoryError, Unclear};
-use pgkeep_types::{Clock as _, ObjectName};
+use pgkeep_types::{BackupId, Clock as _, ObjectName};
 
 use super::{DAY, names, names_of, prune};
 use crate::world::{World, content};
@@ -253,4 +255,48 @@ async fn a_begin_that_cannot_be_read_stops_prunes_until_its_run_is_taken_for_dea
     world.storage_clock.advance(DAY * 2);
     prune(&world, &[&whole.id]).await.unwrap();
     assert!(names_of(&world, &whole.id).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_run_that_cannot_be_read_is_told_at_once_what_to_give_up_then() {
+    let world = World::unencrypted().await;
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let run = repository.begin(&access, world.plan(None)).await.unwrap();
+    let left = run.planned()[0].id.clone();
+    let begin = format!("main/runs/{}/begin", run.id());
+    drop(run);
+    for name in [begin, format!("main/backups/{left}/packs/0")] {
+        let junk = Bytes::from_static(b"junk");
+        world.memory.replace(&object(&name), Some(junk));
+    }
+    let hint = prune(&world, &[]).await.unwrap_err().hint().unwrap();
+    let way_out = format!("then goes with 'pgkeep prune --id {left}'");
+    assert!(hint.contains(&way_out), "{hint}");
+    world.storage_clock.advance(DAY * 2);
+    prune(&world, &[&left]).await.unwrap();
+    assert!(names_of(&world, &left).is_empty());
+}
+
+#[test]
+fn a_way_out_names_the_backup_and_of_many_only_a_few() {
+    let id = |n: usize| -> BackupId { format!("20261120T000000Z-{n:08}").parse().unwrap() };
+    let unreadable = PlanError::Unreadable {
+        object: object(&format!("main/backups/{}/backup", id(7))),
+        problem: "it is damaged".to_owned(),
+        left: BTreeSet::new(),
+    };
+    let hint = unreadable.hint().unwrap();
+    assert!(
+        hint.contains(&format!("'pgkeep prune --id {}'", id(7))),
+        "{hint}"
+    );
+    let unaccounted = |count| PlanError::Unaccounted {
+        backups: (0..count).map(id).collect(),
+    };
+    let hint = unaccounted(5).hint().unwrap();
+    assert!(hint.ends_with(&format!("--id {}'", id(4))), "{hint}");
+    let hint = unaccounted(3000).hint().unwrap();
+    assert_eq!(hint.matches("--id").count(), 5);
+    assert!(hint.ends_with("and so on for 2995 more"), "{hint}");
 }
