@@ -4,7 +4,8 @@
 //! Invariants: what goes, why, and how much it is, is told before anything
 //! is touched; a backup goes only when somebody has said yes. With `--dry-run` all is
 //! told as it would be done, by the same clock, and nothing is changed: the one object
-//! that is written to see that clock is removed again.
+//! that is written to see that clock is removed again. Where it cannot be written, nothing is
+//! taken for older than it is.
 
 mod told;
 
@@ -13,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use pgkeep_format::Identities;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::deletion::{Pruner, Swept, Terms};
-use pgkeep_repository::{Catalogue, Entry, Repository};
+use pgkeep_repository::{Catalogue, Entry, Repository, RepositoryError};
+use pgkeep_storage::StorageErrorKind;
 use pgkeep_types::{BackupId, Clock, ClusterName, ObjectName, RunId, Timestamp};
 use serde::Serialize;
 
@@ -63,7 +65,7 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
     let chosen = chosen?;
     let access = context.write_access(&settings, &repository, keys)?;
 
-    let now = repository.storage_now(&context.random).await?;
+    let now = now(context, &repository, &cluster).await?;
     let terms = Terms {
         now,
         grace: Terms::GRACE,
@@ -129,6 +131,29 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         foreign: plan.foreign,
     })?;
     Ok(Exit::Done)
+}
+
+/// The storage's now. Where nothing can be written that would tell it, the newest instant
+/// that is known to have been, and no later one than the host's: what is deleted makes room.
+async fn now(
+    context: &Context,
+    repository: &Repository,
+    cluster: &ClusterName,
+) -> Result<Timestamp, CliError> {
+    use StorageErrorKind::{Denied, NoSpace};
+    let error = match repository.storage_now(&context.random).await {
+        Err(RepositoryError::Storage(error)) if matches!(error.kind, Denied | NoSpace) => error,
+        now => return Ok(now?),
+    };
+    let newest = repository.newest_instant(cluster).await?;
+    let now = context.clock.now();
+    let now = newest.map_or(now, |newest| newest.min(now));
+    context.output.warning(format_args!(
+        "the storage's clock cannot be seen: {error}; the newest object's time is taken for now, \
+         {}: what is younger than a day by that stays",
+        words::time(now)
+    ));
+    Ok(now)
 }
 
 /// Looks whether what was chosen is gone: what deletes it believes no more than what

@@ -237,3 +237,29 @@ async fn a_backup_whose_tombstone_is_junk_can_be_had_back_or_deleted() {
     site.run(&["list"]).await.ended(0);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fills_a_disk_goes_though_nothing_can_be_written_there() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let id = site.back_up("postgres").await;
+    // The same repository, on a file system that a killed upload has filled.
+    let script = format!(
+        "mv backups copy; mkdir backups
+         mount -t tmpfs -o size=4m,mode=700 tmpfs backups; cp -a copy/. backups/
+         left=backups/main/backups/{id}/packs/.tmp-0123456789abcdef
+         dd if=/dev/zero of=$left bs=4k 2>/dev/null || true
+         mount -o remount,ro backups
+         '{PROGRAM}' prune --dry-run
+         mount -o remount,rw backups
+         '{PROGRAM}' prune
+         test ! -e $left
+         '{PROGRAM}' prune --yes --id {id}"
+    );
+    let ran = ended(site.start_with_own_mounts(&script)).await.ended(0);
+    let goes = "of writers that are gone";
+    assert_eq!(ran.stdout.matches(goes).count(), 2);
+    let told = "the newest object's time is taken for now";
+    assert_eq!(ran.stderr.matches(told).count(), 2, "{ran:#?}");
+    cluster.stop().await;
+}

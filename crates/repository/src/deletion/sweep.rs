@@ -10,7 +10,7 @@ use bytes::Bytes;
 use pgkeep_format::names::{self, RunRecord};
 use pgkeep_format::records::{RunDead, Tombstone};
 use pgkeep_format::{FormatError, Identities, RecordKind};
-use pgkeep_storage::{Storage, StorageError, StorageErrorKind, Unfinished};
+use pgkeep_storage::{Storage, StorageError, StorageErrorKind, Unfinished, list_all};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, Random, Timestamp};
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -73,6 +73,25 @@ impl Repository {
         let now = storage.head(&name).await?.modified;
         storage.delete(&name).await?;
         Ok(now)
+    }
+
+    /// When the newest object came to be that a prune of the cluster looks at: a now that is
+    /// not later than the storage's own, for where that cannot be had. So nothing is taken for
+    /// older than it is. Nothing where there is no object.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub async fn newest_instant(
+        &self,
+        cluster: &ClusterName,
+    ) -> Result<Option<Timestamp>, RepositoryError> {
+        let storage = self.storage.as_ref();
+        let mut newest = None;
+        for folder in [format!("{cluster}/"), names::KEYS.to_owned()] {
+            let listed = list_all(storage, &folder).await?;
+            newest = newest.max(listed.iter().map(|object| object.modified).max());
+        }
+        Ok(newest)
     }
 
     /// Looks what there is to delete of a cluster's objects, and why. Needs no key.
