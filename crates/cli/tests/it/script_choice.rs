@@ -194,6 +194,28 @@ async fn in_a_copy_that_was_made_in_another_order_the_newest_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_another_run_says_of_a_deleted_backup_brings_it_not_back() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let (site, older, newer) = two_backups(&cluster).await;
+    let record = site.path(&format!("backups/main/backups/{newer}/backup"));
+    let bytes = std::fs::read(&record).unwrap();
+    site.run(&["prune", "--id", &newer, "--yes"]).await.ended(0);
+    // As a storage that brings back what was deleted.
+    std::fs::create_dir_all(record.parent().unwrap()).unwrap();
+    std::fs::write(&record, bytes).unwrap();
+    assert_eq!(site.list().await.len(), 1);
+    outcome_of(&site, &older, |outcome| {
+        let mut failed = outcome.backups[0].clone();
+        failed.id = newer.parse().unwrap();
+        failed.outcome = Outcome::Failed;
+        outcome.backups.push(failed);
+    });
+    assert_eq!(site.list().await.len(), 1);
+    assert_eq!(site.good().await, [older]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_older_one_is_taken_where_the_newest_has_lost_its_record_and_a_killed_run_is_none() {
     let cluster = Cluster::start(Major::Fifteen).await;
     let (site, older, newer) = two_backups(&cluster).await;

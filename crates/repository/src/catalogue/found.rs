@@ -173,6 +173,25 @@ impl Found {
         Ok(())
     }
 
+    /// Backups that their writers gave up: each by the outcome of its own run. What another
+    /// run says of them undoes no tombstone.
+    fn failed_by_their_own_runs(&self) -> BTreeSet<BackupId> {
+        let begun = self.begins.iter().flat_map(|begin| {
+            let planned = begin.backups.iter();
+            planned.map(|planned| (&planned.id, &begin.run))
+        });
+        let made = self.backups.iter().map(|backup| (&backup.id, &backup.run));
+        let runs: BTreeMap<&BackupId, &RunId> = begun.chain(made).collect();
+        let mut failed = BTreeSet::new();
+        for (run, (outcome, _)) in &self.outcomes {
+            let backups = outcome.backups.iter();
+            let own = backups.filter(|backup| runs.get(&backup.id) == Some(&run));
+            let own = own.filter(|backup| backup.outcome != Outcome::Complete);
+            failed.extend(own.map(|backup| backup.id.clone()));
+        }
+        failed
+    }
+
     fn said(&self, run: &RunId) -> Option<&RunOutcome> {
         self.outcomes.get(run).map(|(outcome, _)| outcome)
     }
@@ -260,10 +279,7 @@ impl Found {
         let location = location.as_str();
         self.judge_tombstones(location);
         let mut deleted = std::mem::take(&mut self.tombstones);
-        // A writer that gave its own backup up has said so in the outcome.
-        let ended = self.outcomes.values().flat_map(|(o, _)| &o.backups);
-        let failed = ended.filter(|backup| backup.outcome != Outcome::Complete);
-        let failed: BTreeSet<&BackupId> = failed.map(|backup| &backup.id).collect();
+        let failed = self.failed_by_their_own_runs();
         deleted.retain(|id, _| !failed.contains(id));
         self.backups.retain(|b| !deleted.contains_key(&b.id));
         self.unreadable.retain(|u| {
