@@ -3,6 +3,7 @@
 //! Invariant: every session has an empty `search_path`, so that no object of a
 //! user's schema can stand in for one of the catalogue's.
 
+mod attached;
 mod awaited;
 mod backup_role;
 mod child_environment;
@@ -38,6 +39,7 @@ mod tls;
 mod values;
 mod version;
 
+pub use attached::{Attached, Subscription, drop_subscriptions};
 pub use awaited::awaited_table;
 pub use backup_role::BackupRole;
 pub use child_environment::SecretOrPlain;
@@ -50,7 +52,7 @@ pub use contents::{
 };
 pub use create_database::{
     CreateDatabaseError, apply_properties, create_database, database_exists, drop_database, finish,
-    needed_roles, rename_database,
+    needed_roles,
 };
 pub use database_facts::{
     DatabaseFacts, Extension, Locale, LocaleProvider, Privilege, SecurityLabel, Setting,
@@ -68,6 +70,6 @@ pub use quote::{identifier, literal};
 pub use readable::Unreadable;
 pub use service_file::services;
 pub use snapshot::ExportedSnapshot;
-pub use swap_databases::swap_databases;
+pub use swap_databases::{rename_database, swap_databases};
 pub use tls::TlsSetupError;
 pub use version::ServerVersion;

@@ -2,7 +2,8 @@
 //!
 //! Invariants: the database is made by this restore, under a name that says that it
 //! is unfinished, and gets the name that was asked for as the very last step; when
-//! it cannot be filled it is dropped again, and where even that fails it is named;
+//! it cannot be filled it is dropped again, and where even that fails it is named; what
+//! was filled and compared is never dropped;
 //! it is compared with the backup's facts before anything that would keep one from
 //! looking (connection limit, no connections) is set.
 
@@ -185,7 +186,7 @@ impl PreparedRestore<'_> {
     ///
     /// # Errors
     /// Whatever is missing or fails; then the new database is dropped, but where it
-    /// was filled and then differs or cannot be compared.
+    /// was filled and then differs, cannot be compared, or cannot be given its name.
     pub async fn apply(&self, mut stop: StopSignal<'_>) -> Result<Restored, RestoreError> {
         let tools = self.check()?;
         let name = self.restore.name;
@@ -247,29 +248,16 @@ impl PreparedRestore<'_> {
             () = &mut stop => return Err(server.undo(&draft, interrupted()).await),
         };
         self.restore.progress.enter(Phase::Finishing);
-        let finished = async {
-            client::finish(admin, &draft, properties)
-                .await
-                .map_err(create)?;
-            match self.replaced() {
-                Some(aside) => self.swap(&draft, aside).await,
-                None => client::rename_database(admin, &draft, name)
-                    .await
-                    .map_err(create),
-            }
-        };
-        match finished.await {
-            Ok(()) => Ok(Restored {
-                database: name.to_owned(),
-                raw_bytes,
-                tables,
-                notes,
-                owner: properties.owner.clone(),
-                uncounted: expected.uncounted(self.parts.as_ref()),
-                said,
-            }),
-            Err(failure) => Err(server.undo(&draft, failure).await),
-        }
+        self.give_name(&draft).await?;
+        Ok(Restored {
+            database: name.to_owned(),
+            raw_bytes,
+            tables,
+            notes,
+            owner: properties.owner.clone(),
+            uncounted: expected.uncounted(self.parts.as_ref()),
+            said,
+        })
     }
 
     /// Compares it with the facts; `refused` tells of rights that `pg_restore` could not

@@ -187,11 +187,29 @@ pub enum RestoreError {
         #[source]
         source: QueryError,
     },
+    /// What was filled and compared could not be given its name.
+    #[error(
+        "database {database:?} was restored and compared, could not be given its name, and stays \
+         as {draft:?}"
+    )]
+    Unnamed {
+        /// The name that it was to have.
+        database: String,
+        /// The one that it has.
+        draft: String,
+        /// The statements that make of it what was wanted, and those that drop it.
+        ways: String,
+        /// Why not.
+        #[source]
+        source: Box<RestoreError>,
+    },
     /// The database that was replaced could not be dropped.
     #[error("the database that was replaced, {database:?}, could not be dropped and stays")]
     DropReplaced {
         /// What it is called now.
         database: String,
+        /// The statements that drop it.
+        way: String,
         /// What the server said.
         #[source]
         source: QueryError,
@@ -313,6 +331,8 @@ pub enum RestoreError {
         database: String,
         /// Why it could not be dropped.
         problem: String,
+        /// The statements that drop it.
+        way: String,
         /// What failed first.
         #[source]
         failure: Box<RestoreError>,

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use pgkeep_postgres::client::{
-    self, DatabaseFacts, LocaleProvider, QueryError, Rights, identifier,
+    self, Attached, DatabaseFacts, LocaleProvider, QueryError, Rights, identifier,
 };
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
 
@@ -63,6 +63,8 @@ pub(crate) struct Preflight {
     pub(crate) roles: RolePlan,
     /// Whether there is a database that will be set aside.
     pub(crate) replaces: bool,
+    /// What holds on to that one.
+    pub(crate) attached: Attached,
     /// The programs to do it with.
     pub(crate) tools: Option<ToolDirectory>,
 }
@@ -145,6 +147,10 @@ impl Preflight {
             (Some(owner), Some(replace)) => {
                 self.replaces = true;
                 self.part(name, replace, wanted.part.as_deref());
+                self.attached = Attached::read(admin, name).await?;
+                let problems = replace.problems(name, &self.attached, server).await?;
+                self.problems.extend(problems);
+                self.notes.extend(replace.notes(&self.attached));
                 if !client::may_give_to(admin, &owner).await? {
                     self.problem(
                         format!("database {name:?} belongs to {owner:?} and cannot be set aside"),

@@ -6,7 +6,7 @@
 use std::error::Error;
 
 use pgkeep_postgres::client::{
-    self, ConnectError, Connection, ConnectionParameters, QueryError, connect,
+    self, Attached, ConnectError, Connection, ConnectionParameters, QueryError, connect,
 };
 
 use crate::{DumpRestore, RestoreError};
@@ -75,19 +75,43 @@ impl Server {
     /// Drops the unfinished database `draft`. The session may have died with the
     /// restore, so it is done in a new one.
     pub(crate) async fn undo(&self, draft: &str, failure: RestoreError) -> RestoreError {
-        let leftover = |failure, problem: &dyn Error| RestoreError::Leftover {
+        let leftover = |failure, problem: &dyn Error, attached: Attached| RestoreError::Leftover {
             database: draft.to_owned(),
             problem: problem.to_string(),
+            way: attached.way_to_drop(draft),
             failure: Box::new(failure),
         };
         let admin = match connect_beside(self.admin.parameters(), draft).await {
             Ok(admin) => admin,
-            Err(error) => return leftover(failure, &error),
+            Err(error) => return leftover(failure, &error, Attached::default()),
         };
-        match client::drop_database(&admin, draft).await {
+        match self.drop(&admin, draft).await {
             Ok(()) => failure,
-            Err(error) => leftover(failure, &error),
+            Err((error, attached)) => leftover(failure, &error, attached),
         }
+    }
+
+    /// Drops a database with its subscriptions, whose slots stay. Where that cannot be it is
+    /// told what holds on to it.
+    pub(crate) async fn drop(
+        &self,
+        admin: &Connection,
+        database: &str,
+    ) -> Result<(), (QueryError, Attached)> {
+        // What cannot be looked for is told by the server when it refuses to drop it.
+        let attached = Attached::read(admin, database).await.unwrap_or_default();
+        if !attached.subscriptions.is_empty() {
+            for parameters in [admin.parameters(), &self.connection] {
+                let session = connect(&parameters.with_database(database)).await;
+                if let Ok(session) = session
+                    && client::drop_subscriptions(&session).await.is_ok()
+                {
+                    break;
+                }
+            }
+        }
+        let dropped = client::drop_database(admin, database).await;
+        dropped.map_err(|error| (error, attached))
     }
 }
 

@@ -325,42 +325,18 @@ pub async fn finish(
     })
 }
 
-/// Gives the database `name` its own name, `new_name`. Waits a moment for sessions
-/// in it to end.
-///
-/// # Errors
-///
-/// `Exists` where the name is taken; where the server refuses.
-pub async fn rename_database(
-    admin: &Connection,
-    name: &str,
-    new_name: &str,
-) -> Result<(), CreateDatabaseError> {
-    let statement = format!(
-        "ALTER DATABASE {} RENAME TO {}",
-        identifier(name),
-        identifier(new_name)
-    );
-    let database = new_name.to_owned();
-    admin.batch(&statement).await.map_err(|source| {
-        if source.sqlstate() == Some("42P04") {
-            return CreateDatabaseError::Exists { database };
-        }
-        CreateDatabaseError::Property {
-            database,
-            property: "name",
-            source,
-        }
-    })
-}
-
-/// Drops the database `name`, and ends the sessions in it; one that is not
-/// there is no error.
+/// Drops the database `name`, a template too, and ends the sessions in it; one that is
+/// not there is no error.
 ///
 /// # Errors
 ///
 /// Where the server refuses.
 pub async fn drop_database(admin: &Connection, name: &str) -> Result<(), QueryError> {
+    let template = "SELECT FROM pg_catalog.pg_database WHERE datname::text = $1 AND datistemplate";
+    if !admin.query(template, &[&name]).await?.is_empty() {
+        let statement = format!("ALTER DATABASE {} IS_TEMPLATE false", identifier(name));
+        admin.batch(&statement).await?;
+    }
     let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", identifier(name));
     admin.batch(&statement).await
 }

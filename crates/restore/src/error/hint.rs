@@ -59,19 +59,20 @@ impl RestoreError {
             Self::Globals { .. } => Some(
                 "'pgkeep restore --globals --to-file FILE' writes them to be looked at".to_owned(),
             ),
-            Self::Swap { source, .. } => source.hint().or_else(|| {
-                Some("end the sessions in it, or name a superuser with --admin URL".to_owned())
-            }),
-            Self::Role { source, .. } | Self::DropReplaced { source, .. } => source.hint(),
+            Self::Swap { source, .. } => {
+                let ends = "end the sessions in it, or name a superuser with --admin URL";
+                Some(both(source.hint(), ends))
+            }
+            Self::Unnamed { source, ways, .. } => Some(both(source.hint(), ways)),
+            Self::DropReplaced { source, way, .. } => Some(both(source.hint(), way)),
+            Self::Role { source, .. } => source.hint(),
             Self::Create { source } => source.hint(),
             Self::Restore { source, .. } | Self::Sql { source, .. } => source.hint(),
             Self::Question { .. } => {
                 Some("the restored database was left as it is; look at it yourself".to_owned())
             }
             Self::FileExists { .. } => Some("give another name; nothing is replaced".to_owned()),
-            Self::Leftover { database, .. } => Some(format!(
-                "drop database {database:?} by hand; it is not whole"
-            )),
+            Self::Leftover { way, .. } => Some(format!("it is not whole; by hand: {way}")),
             Self::Differs {
                 unprivileged: Some(role),
                 ..
@@ -130,6 +131,14 @@ impl RestoreError {
             | Self::Feed { .. }
             | Self::Interrupted { .. } => None,
         }
+    }
+}
+
+/// What the server says of it, and what helps.
+fn both(said: Option<String>, helps: &str) -> String {
+    match said {
+        Some(said) => format!("{said}; {helps}"),
+        None => helps.to_owned(),
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Invariant: a database that is to be replaced is asked for before anything is made.
 
-use pgkeep_postgres::client::identifier;
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{DumpRestore, LeftOut, Parts, Restored};
 use pgkeep_types::Clock;
@@ -40,10 +39,13 @@ pub(super) async fn run(
             Some(part) => format!(" by a part of {:?} ({part})", record.database),
             None => String::new(),
         };
+        let with = prepared.attached();
+        let with = with.map(|attached| format!(", with {attached}"));
         let question = format!(
-            "replace database {:?} on {}{by}? its sessions are ended, and it {end}",
+            "replace database {:?} on {}{by}? its sessions are ended, and it {end}{with}",
             restore.name,
-            restore.connection.server()
+            restore.connection.server(),
+            with = with.unwrap_or_default()
         );
         terminal::confirm(context, &question, arguments.yes).await?;
     }
@@ -105,8 +107,8 @@ pub(super) async fn run(
     }
     if let Some(old) = replaced {
         context.output.say(format_args!(
-            "the old database stays as {old:?}; once it is not needed: DROP DATABASE {};",
-            identifier(old)
+            "the old database stays as {old:?}; once it is not needed: {}",
+            prepared.way_to_drop(old)
         ));
     }
     if let Some(parts) = &parts {
