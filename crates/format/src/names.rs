@@ -85,7 +85,7 @@ pub enum KeyObject {
 pub fn key_object(name: &ObjectName) -> Option<KeyObject> {
     let rest = name.as_str().strip_prefix(KEYS)?;
     if let Some(digits) = rest.strip_prefix(RING) {
-        return Some(KeyObject::Ring(number(digits)?));
+        return Some(KeyObject::Ring(number_from_one(digits)?));
     }
     let (key, end) = rest.split_at_checked(32)?;
     if !key.bytes().all(is_hex_digit) {
@@ -98,7 +98,7 @@ pub fn key_object(name: &ObjectName) -> Option<KeyObject> {
         ENDING => Some(KeyObject::Ending(key)),
         _ => {
             let digits = end.strip_prefix('.')?.strip_suffix(WRAPPED)?;
-            Some(KeyObject::Wrapped(key, number(digits)?))
+            Some(KeyObject::Wrapped(key, number_from_one(digits)?))
         }
     }
 }
@@ -120,6 +120,11 @@ pub fn is_probe(name: &str) -> bool {
 
 fn is_hex_digit(byte: u8) -> bool {
     byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
+}
+
+/// The number of a ring, or of a key under a passphrase.
+fn number_from_one(digits: &str) -> Option<u32> {
+    number(digits).filter(|number| *number > 0)
 }
 
 /// A number in its one spelling.

@@ -130,6 +130,12 @@ impl StorageError {
                 self.location
             ));
         }
+        if self.source.kind() == io::ErrorKind::NotADirectory {
+            return Some(format!(
+                "a part of the path is a file where a directory should be: look at {}",
+                self.location
+            ));
+        }
         match self.kind {
             StorageErrorKind::Denied => Some(format!(
                 "give the user that runs pgkeep access to {}",

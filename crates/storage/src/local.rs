@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pgkeep_types::{ObjectName, Timestamp};
 
-use draft::{Draft, parent, sync_directory};
+use draft::{Draft, parent, sync_nearest};
 use root::Root;
 pub(crate) use root::Vanished;
 
@@ -170,10 +170,10 @@ impl Storage for LocalStorage {
         self.blocking(
             Operation::Delete,
             name.as_str(),
-            move |_| match fs::remove_file(&path) {
+            move |root| match fs::remove_file(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 Err(error) => Err(error),
-                Ok(()) => sync_directory(parent(&path)?),
+                Ok(()) => sync_nearest(root, parent(&path)?),
             },
         )
         .await

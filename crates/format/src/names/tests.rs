@@ -53,12 +53,20 @@ fn every_name_below_keys_is_taken_apart_as_it_was_put_together() {
     ] {
         assert_eq!(key_object(&name.unwrap()), Some(expected));
     }
-    for foreign in ["README", "ring-01", "ring-", &print.to_uppercase(), "00"] {
+    for foreign in [
+        "README",
+        "ring-01",
+        "ring-0",
+        "ring-",
+        &print.to_uppercase(),
+        "00",
+    ] {
         let name = key(foreign).unwrap();
         assert_eq!(key_object(&name), None, "{name}");
     }
     assert_eq!(key_object(&key(&format!("{print}.x")).unwrap()), None);
     assert_eq!(key_object(&key(&format!("{print}.01.age")).unwrap()), None);
+    assert_eq!(key_object(&key(&format!("{print}.0.age")).unwrap()), None);
 }
 
 #[test]

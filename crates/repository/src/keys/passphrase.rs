@@ -140,8 +140,15 @@ impl Repository {
         // What no ring lists may be about to be listed by somebody else, and stays.
         let mut older = Vec::new();
         let changed = self.write_ring(owner, clock, |objects| {
-            let is_of_key = |name: &ObjectName| matches!(names::key_object(name), Some(KeyObject::Wrapped(of, _)) if of == key);
-            older = objects.keys().filter(|name| is_of_key(name)).cloned().collect();
+            let is_of_key = |name: &ObjectName| match names::key_object(name) {
+                Some(KeyObject::Wrapped(of, _)) => of == key,
+                _ => false,
+            };
+            older = objects
+                .keys()
+                .filter(|name| is_of_key(name))
+                .cloned()
+                .collect();
             objects.retain(|name, _| !is_of_key(name));
             objects.insert(name.clone(), hash);
         });

@@ -144,6 +144,17 @@ fn create_folders(root: &Path, folder: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes what is gone from a folder durable: where somebody has removed the folder, too, in
+/// the nearest one above it that is there.
+pub(super) fn sync_nearest(root: &Path, folder: &Path) -> io::Result<()> {
+    match sync_directory(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && folder != root => {
+            sync_nearest(root, parent(folder)?)
+        }
+        synced => synced,
+    }
+}
+
 /// Makes the names in a directory durable.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()

@@ -54,13 +54,16 @@ impl S3Storage {
             }
         }
         let next = match (
+            listed.text("IsTruncated").trim(),
             listed.text("NextContinuationToken"),
-            listed.text("IsTruncated"),
         ) {
-            ("", "true") => return Err(Unusable::Endless(OBJECTS)),
-            ("", _) => None,
-            (token, _) if before == Some(token) => return Err(Unusable::Endless(OBJECTS)),
-            (token, _) => Some(Cursor(token.to_owned())),
+            ("true", "") => return Err(Unusable::Endless(OBJECTS)),
+            ("false", "") => None,
+            ("true" | "false", token) if before == Some(token) => {
+                return Err(Unusable::Endless(OBJECTS));
+            }
+            ("true" | "false", token) => Some(Cursor(token.to_owned())),
+            (other, _) => return Err(OBJECTS.unreadable(format!("whether it goes on: {other:?}"))),
         };
         Ok(Page { objects, next })
     }

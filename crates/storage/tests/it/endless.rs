@@ -125,6 +125,40 @@ async fn listings_that_do_not_end_are_errors() {
     server.holds_no_more_than(2 * (64 << 20));
 }
 
+/// A bucket whose every answer is `body`.
+fn answering(body: &'static str) -> S3Storage {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().map_while(Result::ok) {
+            let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
+            while lines
+                .next()
+                .is_some_and(|line| line.is_ok_and(|line| !line.is_empty()))
+            {}
+            let length = body.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+            let _ = connection.write_all(&[head.as_bytes(), body.as_bytes()].concat());
+        }
+    });
+    let mut settings = S3s::start().access().settings("");
+    settings.endpoint = format!("http://{address}");
+    S3Storage::new(&settings).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_ends_only_where_the_server_says_so() {
+    const SILENT: &str = "<ListBucketResult></ListBucketResult>";
+    const ODD: &str = "<ListBucketResult><IsTruncated>no</IsTruncated></ListBucketResult>";
+    const ENDED: &str = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+    for unclear in [SILENT, ODD] {
+        let error = answering(unclear).list("", None).await.unwrap_err();
+        assert!(error.to_string().contains("whether it goes on"), "{error}");
+    }
+    let page = answering(ENDED).list("", None).await.unwrap();
+    assert!(page.objects.is_empty() && page.next.is_none());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_that_does_not_end_is_the_refusal_that_it_is() {
     let server = Endless::start("403 Forbidden");

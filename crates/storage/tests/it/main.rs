@@ -21,6 +21,7 @@ use pgkeep_testkit::proxy::{FaultProxy, Weather};
 use pgkeep_testkit::s3::{Careless, Garage, Moto, S3s};
 use pgkeep_testkit::storage_conformance::{Promises, check_contract, check_contract_with};
 use pgkeep_testkit::{Counting, MemoryStorage};
+use pgkeep_types::ObjectName;
 
 #[tokio::test]
 async fn a_local_directory_keeps_the_contract() {
@@ -68,6 +69,11 @@ async fn whether_an_object_is_there_cannot_be_told_where_its_folder_is_a_file() 
     let object = "a/b".parse().unwrap();
     let looked = storage.head(&object).await.unwrap_err();
     assert_eq!(looked.kind, StorageErrorKind::Other, "{looked}");
+    let hint = looked.hint().unwrap_or_default();
+    assert!(
+        hint.contains("a file where a directory should be"),
+        "{hint}"
+    );
     let read = storage.get(&object, None).await.unwrap_err();
     assert_eq!(read.kind, StorageErrorKind::Other, "{read}");
     assert!(storage.list("a/", None).await.is_err());
@@ -86,6 +92,23 @@ async fn a_directory_that_is_gone_is_no_empty_storage() {
     let directory = tempfile::tempdir().unwrap();
     let storage = LocalStorage::new(directory.path().join("unmounted"));
     assert!(storage.list("main/", None).await.is_err());
+    let all = storage.list("", None).await.unwrap_err().to_string();
+    let told = format!("cannot list {}", storage.location());
+    assert!(all.starts_with(&told), "{all}");
+}
+
+#[tokio::test]
+async fn an_object_goes_though_somebody_removes_its_folder_at_the_same_moment() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = LocalStorage::new(directory.path());
+    for number in 0..200 {
+        let object: ObjectName = format!("main/{number}/x").parse().unwrap();
+        storage.put(&object, Bytes::new()).await.unwrap();
+        let folder = directory.path().join(format!("main/{number}"));
+        let other = std::thread::spawn(move || while std::fs::remove_dir(&folder).is_err() {});
+        storage.delete(&object).await.unwrap();
+        other.join().unwrap();
+    }
 }
 
 #[tokio::test]
