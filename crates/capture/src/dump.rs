@@ -13,13 +13,14 @@ use bytes::Bytes;
 use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE, PlannedBackup, Selection};
 use pgkeep_postgres::client::{
-    ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, connect, has_large_objects,
+    ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, QueryError, connect,
+    has_large_objects, hidden_user_mappings, unlogged_tables,
 };
 use pgkeep_postgres::tools::{Choice, PgDump, RunningDump, ToolMessages, Tools};
 use pgkeep_repository::{
     BackupWriter, Committed, DumpMeta, FileWriter, Limits, Parent, RepositoryError, Run,
 };
-use pgkeep_types::{Clock, Timestamp};
+use pgkeep_types::{Clock, Timestamp, counted};
 
 use crate::archive::{Archive, Passing};
 use crate::{CaptureError, Globals, Pace, Phase, Progress, facts, locks};
@@ -198,6 +199,7 @@ impl Dump<'_> {
                  has none of them; --large-objects among the arguments takes them along"
             ));
         }
+        self.warn_of_unseen(&snapshot).await.map_err(asked)?;
         let contents = Contents::read(&snapshot).await.map_err(asked)?;
         // Of several servers the one that has the snapshot.
         let mut dump = PgDump::new(&choice.tools, snapshot.connection().parameters())
@@ -220,6 +222,30 @@ impl Dump<'_> {
             },
             dump,
         })
+    }
+
+    /// Says what `pg_dump` leaves out without a word.
+    async fn warn_of_unseen(&self, snapshot: &ExportedSnapshot) -> Result<(), QueryError> {
+        let session = snapshot.connection();
+        let database = session.database();
+        if let count @ 1.. = hidden_user_mappings(session).await? {
+            (self.warn)(&format!(
+                "database {database:?} has {} whose options, such as passwords, this role is not \
+                 shown, if they have any: the backup is without them",
+                counted(count, "user mapping")
+            ));
+        }
+        if session.is_in_recovery()
+            && let tables = unlogged_tables(session).await?
+            && let Some(first) = tables.first()
+        {
+            (self.warn)(&format!(
+                "database {database:?} has {} ({first} …), of which a standby has no rows: the \
+                 backup is without them; back the primary up to have them",
+                counted(tables.len(), "unlogged table")
+            ));
+        }
+        Ok(())
     }
 
     fn meta(

@@ -67,7 +67,7 @@ pub use origin::{ConnectionValue, Origin};
 pub use parameters::{ConnectionParameters, SslMode};
 pub use query_error::{QueryError, Refusal};
 pub use quote::{identifier, literal};
-pub use readable::Unreadable;
+pub use readable::{Unreadable, hidden_user_mappings, unlogged_tables};
 pub use service_file::services;
 pub use snapshot::ExportedSnapshot;
 pub use swap_databases::{rename_database, swap_databases};

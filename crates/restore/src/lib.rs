@@ -45,4 +45,4 @@ pub use progress::{Phase, Progress};
 pub use replace::Replace;
 pub use scratch::Jobs;
 pub use script::{Script, ScriptPlan, ScriptRestore};
-pub use select::{Selection, newest, select};
+pub use select::{Selection, newer_attempt, newest, select};

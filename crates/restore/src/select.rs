@@ -111,6 +111,29 @@ fn in_words(catalogue: &Catalogue, unclear: Unclear<'_>, before: Timestamp) -> R
     }
 }
 
+/// What was begun after `chosen` of the same database, and is no backup: the newest of
+/// that, and what has become of it. With `before` only what was begun before that counts.
+#[must_use]
+pub fn newer_attempt<'a>(
+    catalogue: &'a Catalogue,
+    chosen: &BackupRecord,
+    before: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<(&'a BackupId, String)> {
+    let attempts = catalogue.entries.iter().filter_map(|entry| match entry {
+        Entry::Attempt(attempt) => Some(attempt),
+        Entry::Complete(_) | Entry::Unreadable(_) => None,
+    });
+    let newer = attempts.filter(|attempt| {
+        let begun = attempt.begin.started;
+        attempt.database == chosen.database
+            && begun > chosen.started
+            && before.is_none_or(|before| begun < before)
+    });
+    let newest = newer.max_by_key(|attempt| attempt.begin.started)?;
+    Some((&newest.id, state(catalogue, newest, now)))
+}
+
 fn by_id<'a>(
     catalogue: &'a Catalogue,
     prefix: &str,

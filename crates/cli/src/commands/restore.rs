@@ -21,7 +21,8 @@ use pgkeep_format::Encryption;
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{
-    DumpRestore, Jobs, LeftOut, Progress, Replace, ScriptRestore, Selection, Wish, select,
+    DumpRestore, Jobs, LeftOut, Progress, Replace, ScriptRestore, Selection, Wish, newer_attempt,
+    select,
 };
 use pgkeep_types::{BackupId, Clock, Timestamp};
 
@@ -100,6 +101,14 @@ async fn open(
         clocks::warn_of_contested(context, &opened.catalogue, database, *before);
     }
     let record = select(&opened.catalogue, selection, now)?;
+    if let Selection::Newest { before, .. } = selection
+        && let Some((id, state)) = newer_attempt(&opened.catalogue, record, *before, now)
+    {
+        context.output.warning(format_args!(
+            "backup {id} of database {:?} is newer and {state}; {} is restored",
+            record.database, record.id
+        ));
+    }
     for unread in opened.catalogue.unread_of_run(record) {
         context.output.warning(format_args!(
             "whether the run of backup {} ended well is not known: {}",

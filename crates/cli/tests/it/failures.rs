@@ -259,11 +259,31 @@ async fn a_restore_that_fails_half_way_leaves_nothing() {
     site.back_up("app").await;
     let arguments = restore(&["--database", "app", "--as", "new"]);
     let ran = site.run(&arguments).await.ended(1);
-    ran.says(&["pg_restore", "\"new\"", "division by zero"]);
+    ran.says(&["pg_restore", "\"new\"", "division by zero"])
+        .says(&["END   restore of \"app\": FAILED after"]);
     let there = cluster.psql(
         "postgres",
         "SELECT count(*) FROM pg_database WHERE datname LIKE 'new%'",
     );
     assert_eq!(there.await.trim(), "0");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_of_an_older_backup_than_the_last_attempt_says_so() {
+    let cluster = Cluster::start(Major::Eighteen).await;
+    let mut site = Site::of(&cluster).await;
+    let good = site.back_up("postgres").await;
+    site.set("PGKEEP_POSTGRES_BIN", Major::Fifteen.programs());
+    let failing = ["backup", "--database", "postgres"];
+    site.run(&failing).await.ended(1);
+    site.set("PGKEEP_POSTGRES_BIN", Major::Eighteen.programs());
+    let of_newest = ["--database", "postgres", "--as", "new", "--dry-run"];
+    let older = format!("{good} is restored");
+    let ran = site.run(&restore(&of_newest)).await.ended(0);
+    ran.says(&["warning: backup", "is newer and failed", &older]);
+    let named = ["--backup", &good, "--as", "new"];
+    let ran = site.run(&restore(&named)).await.ended(0);
+    assert!(!ran.stderr.contains("is newer"), "{ran:?}");
     cluster.stop().await;
 }

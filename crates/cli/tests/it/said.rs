@@ -53,6 +53,9 @@ async fn what_pg_dump_leaves_out_is_told_by_the_backup() {
     let make = "CREATE ROLE reader LOGIN BYPASSRLS; GRANT pg_read_all_data TO reader; \
                 CREATE SUBSCRIPTION s CONNECTION 'dbname=nowhere' PUBLICATION p \
                 WITH (connect = false)";
+    let mapping = "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w; \
+                   CREATE USER MAPPING FOR postgres SERVER far OPTIONS (password 'p')";
+    cluster.psql("postgres", mapping).await;
     for statement in make.split(';') {
         cluster.psql("postgres", statement).await;
     }
@@ -62,7 +65,11 @@ async fn what_pg_dump_leaves_out_is_told_by_the_backup() {
     site.run(&backup).await.ended(0).says(&[
         "warning: pg_dump of database \"postgres\" says",
         "subscriptions not dumped because current user is not a superuser",
+        "warning: database \"postgres\" has 1 user mapping whose options",
     ]);
+    let told = site.run(&["doctor"]).await.ended(0).stdout;
+    assert!(told.contains("1 subscription will not be in"), "{told}");
+    assert!(told.contains("1 user mapping are not shown"), "{told}");
     cluster.stop().await;
 }
 

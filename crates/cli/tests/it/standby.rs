@@ -76,3 +76,15 @@ async fn doctor_finds_nothing_wrong_with_a_standby() {
     standby.stop().await;
     primary.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_a_standby_does_not_have_are_told_by_the_backup() {
+    let (primary, standby, site) = followed(Major::Eighteen).await;
+    let make = "SET synchronous_commit = on; CREATE UNLOGGED TABLE u AS SELECT 1 AS n";
+    primary.psql("app", make).await;
+    primary.caught_up(&standby).await;
+    let ran = site.run(&["backup", "--database", "app"]).await.ended(0);
+    ran.says(&["warning: database \"app\" has 1 unlogged table (public.u"]);
+    standby.stop().await;
+    primary.stop().await;
+}

@@ -20,6 +20,11 @@ pub struct Unreadable {
     pub hidden_by_policies: Vec<String>,
     /// How many large objects without the right to read them.
     pub large_objects: u64,
+    /// How many subscriptions: only a superuser dumps them.
+    pub subscriptions: u64,
+    /// How many user mappings of foreign servers whose options are not shown, or are none:
+    /// the two cannot be told apart.
+    pub user_mappings: u64,
 }
 
 impl Unreadable {
@@ -29,7 +34,10 @@ impl Unreadable {
     ///
     /// Where the server refuses or is gone.
     pub async fn look(session: &Connection) -> Result<Self, QueryError> {
+        let (subscriptions, user_mappings) = of_superusers(session).await?;
         Ok(Self {
+            subscriptions,
+            user_mappings,
             relations: names(
                 session,
                 "c.relkind IN ('r', 'p', 'S') AND NOT \
@@ -62,6 +70,41 @@ async fn names(session: &Connection, condition: &str) -> Result<Vec<String>, Que
     );
     let rows = session.query(&query, &[]).await?;
     rows.iter().map(|row| session.column(row, "name")).collect()
+}
+
+/// How many subscriptions and options of user mappings a dump by this session's user does
+/// not have (`getSubscriptions` in src/bin/pg_dump/pg_dump.c; the view `pg_user_mappings`).
+async fn of_superusers(session: &Connection) -> Result<(u64, u64), QueryError> {
+    let query = "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_subscription \
+         WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database \
+         WHERE datname = pg_catalog.current_database()) AND NOT is_superuser) AS subscriptions, \
+         (SELECT pg_catalog.count(*) FROM pg_catalog.pg_user_mappings \
+         WHERE umoptions IS NULL AND NOT is_superuser) AS user_mappings \
+         FROM (SELECT pg_catalog.current_setting('is_superuser') = 'on' AS is_superuser) s";
+    let row = session.query_one(query, &[]).await?;
+    let subscriptions: i64 = session.column(&row, "subscriptions")?;
+    let user_mappings: i64 = session.column(&row, "user_mappings")?;
+    Ok((subscriptions.unsigned_abs(), user_mappings.unsigned_abs()))
+}
+
+/// How many user mappings of foreign servers a dump by the session's user may have without
+/// their options.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn hidden_user_mappings(session: &Connection) -> Result<u64, QueryError> {
+    Ok(of_superusers(session).await?.1)
+}
+
+/// Unlogged tables, as SQL writes their names, the first hundred: a standby has none of
+/// their rows.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn unlogged_tables(session: &Connection) -> Result<Vec<String>, QueryError> {
+    names(session, "c.relkind = 'r' AND c.relpersistence = 'u'").await
 }
 
 /// By the access list: there is no function for that before 18.

@@ -18,6 +18,8 @@ use crate::words;
 
 /// What the SQL is for that mends missing rights.
 const ROLE: &str = "let a superuser run what 'pgkeep doctor --role' prints";
+/// What to do about what only a superuser reads.
+const SUPERUSER: &str = "only a superuser reads them: back up as one, or keep them elsewhere";
 /// Clocks that differ by more are wrong, in seconds.
 const CLOCKS_DIFFER: i64 = 60;
 
@@ -201,6 +203,21 @@ async fn rights(parameters: &ConnectionParameters, findings: &mut Findings) {
             words::counted(found.large_objects, "large object")
         );
         findings.problem("rights", says, ROLE);
+    }
+    if found.subscriptions > 0 {
+        let says = format!(
+            "database {database:?}: {} will not be in its backups",
+            words::counted(found.subscriptions, "subscription")
+        );
+        findings.warning("rights", says, SUPERUSER);
+    }
+    if found.user_mappings > 0 {
+        let says = format!(
+            "database {database:?}: the options, such as passwords, of {} are not shown to this \
+             role, if they have any, and will not be in its backups",
+            words::counted(found.user_mappings, "user mapping")
+        );
+        findings.warning("rights", says, SUPERUSER);
     }
 }
 

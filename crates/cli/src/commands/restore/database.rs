@@ -69,9 +69,17 @@ pub(super) async fn run(
     let LeftOut { owner, privileges } = restore.left_out;
     let mut stop = Box::pin(context.interrupt.requested());
     let shown = context.live(row);
-    let restored: Restored = prepared.apply(stop.as_mut()).await?;
+    let applied = prepared.apply(stop.as_mut()).await;
     drop(shown);
     let now = context.clock.now();
+    if applied.is_err() {
+        context.output.say(format_args!(
+            "{} END   restore of {of}: FAILED after {}",
+            words::time(now),
+            words::duration(started, now)
+        ));
+    }
+    let restored: Restored = applied?;
     context.output.say(format_args!(
         "{} END   restore of {of}: {} in {}, {}",
         words::time(now),
