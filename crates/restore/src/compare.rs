@@ -3,21 +3,27 @@
 //! Invariants: every fact is compared or named here with the reason why it is
 //! not; a new one does not compile until it has its place.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use pgkeep_postgres::client::{DatabaseFacts, Extension, Locale, LocaleProvider};
 
+use pgkeep_types::counted;
+
+use crate::contents::Found;
 use crate::database::Expected;
 use crate::left_out::LeftOut;
 
-/// In what `found` differs from `expected`, in words; nothing where it does not.
+const PLPGSQL: &str = "plpgsql";
+
+/// Holds `found` against what is `expected`.
 /// What was left out is not looked at, but for the owner: `expected` says who that is.
 pub(crate) fn differences(
     expected: &Expected,
     found: &DatabaseFacts,
     left_out: LeftOut,
     is_whole: bool,
-) -> Vec<String> {
+) -> Found {
     let DatabaseFacts {
         owner,
         encoding,
@@ -42,6 +48,7 @@ pub(crate) fn differences(
         is_template: _,
         allow_connections: _,
     } = &expected.properties;
+    let mut notes = Vec::new();
     let mut differences = Differences(Vec::new());
     differences.of("the owner", owner, &found.owner);
     differences.of("the encoding", encoding, &found.encoding);
@@ -67,13 +74,31 @@ pub(crate) fn differences(
     // What of these was to be dumped only pg_dump knows, where something was chosen.
     if expected.selection.is_everything() {
         // An archive does not say which version of an extension it wants.
-        differences.of_lists("extensions", &named(extensions), &named(&found.extensions));
+        let mut there = named(&found.extensions);
+        if !has_plpgsql(extensions) && has_plpgsql(&found.extensions) {
+            there.retain(|(name, _)| *name != PLPGSQL);
+            notes.push(
+                "extension \"plpgsql\" is there, which the backup's database did not have: a \
+                 superuser may drop it"
+                    .to_owned(),
+            );
+        }
+        differences.of_lists("extensions", &named(extensions), &there);
         // Those of extensions count too, and are not told apart where a part was chosen.
         if is_whole {
-            differences.of("the number of tables", tables, &found.tables);
+            match (
+                tables == &found.tables,
+                versions(extensions) == versions(&found.extensions),
+            ) {
+                (false, false) => notes.push(other_tables(*tables, found.tables)),
+                _ => differences.of("the number of tables", tables, &found.tables),
+            }
         }
     }
-    differences.0
+    Found {
+        differences: differences.0,
+        notes,
+    }
 }
 
 /// What decides how a database sorts; the version of the rules is the server's.
@@ -101,6 +126,27 @@ fn language_tag(name: String) -> String {
         true => name,
         false => name.replace('_', "-"),
     }
+}
+
+/// The tables of a database by name are compared with its contents; these are extensions'.
+fn other_tables(expected: u64, found: u64) -> String {
+    format!(
+        "it has {}, those of extensions too, and had {expected}: extensions have other versions \
+         here",
+        counted(found, "table")
+    )
+}
+
+/// Whether the language is among them that every new database has.
+pub(crate) fn has_plpgsql(extensions: &[Extension]) -> bool {
+    extensions.iter().any(|extension| extension.name == PLPGSQL)
+}
+
+fn versions(extensions: &[Extension]) -> BTreeSet<(&str, &str)> {
+    let extensions = extensions.iter();
+    extensions
+        .map(|e| (e.name.as_str(), e.version.as_str()))
+        .collect()
 }
 
 fn named(extensions: &[Extension]) -> Vec<(&str, &str)> {

@@ -214,6 +214,9 @@ impl PreparedRestore<'_> {
         client::create_database(admin, &draft, properties)
             .await
             .map_err(create)?;
+        if !compare::has_plpgsql(&properties.extensions) {
+            server.drop_plpgsql(&draft).await;
+        }
         let target = server.connection.with_database(&draft);
         let filling = Filling {
             database: name,
@@ -281,8 +284,11 @@ impl PreparedRestore<'_> {
             let found = DatabaseFacts::read(&snapshot).await?;
             let is_whole = self.parts.is_none();
             let left_out = restore.left_out;
-            let mut differences = compare::differences(expected, &found, left_out, is_whole);
-            let mut notes = Vec::new();
+            let compared = compare::differences(expected, &found, left_out, is_whole);
+            let contents::Found {
+                mut differences,
+                mut notes,
+            } = compared;
             let Expected {
                 tables,
                 sequences,

@@ -91,6 +91,16 @@ impl Server {
         }
     }
 
+    /// Drops what every new database has and the old one had not. Where the role may not,
+    /// comparing tells that it is there.
+    pub(crate) async fn drop_plpgsql(&self, draft: &str) {
+        for parameters in [self.admin.parameters(), &self.connection] {
+            if let Ok(session) = connect(&parameters.with_database(draft)).await {
+                let _ = session.batch("DROP EXTENSION IF EXISTS plpgsql").await;
+            }
+        }
+    }
+
     /// Drops a database with its subscriptions, whose slots stay. Where that cannot be it is
     /// told what holds on to it.
     pub(crate) async fn drop(

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, restore, until};
+use crate::site::{Site, restore, socket_of, until};
 
 const APP: &str = "CREATE SCHEMA \"Ünal's\"; \
      CREATE TABLE \"Ünal's\".\"a b\" (n int, t text); \
@@ -185,5 +185,53 @@ async fn rows_that_this_servers_hashes_put_into_another_partition_came_back() {
         "note: the rows of table \"public\".\"felt\" lie in other partitions than they did, as many \
          in all (16382 rows)",
     ]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_without_plpgsql_comes_back_without_it_or_it_is_told() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let role = "CREATE ROLE own LOGIN CREATEDB; CREATE DATABASE app OWNER own";
+    cluster.psql("postgres", role).await;
+    cluster.psql("app", "DROP EXTENSION plpgsql").await;
+    let site = Site::of(&cluster).await;
+    site.back_up("app").await;
+    let arguments = ["--database", "app", "--as", "new"];
+    site.run(&restore(&arguments)).await.ended(0);
+    let there = "SELECT count(*) FROM pg_extension";
+    assert_eq!(cluster.psql("new", there).await.trim(), "0");
+
+    let own = socket_of(&cluster).replace("user='postgres'", "user=own");
+    let arguments = ["--database", "app", "--as", "owns", "--into", &own];
+    let ran = site.run(&restore(&arguments)).await.ended(0);
+    ran.says(&["note: extension \"plpgsql\" is there"]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_version_of_an_extension_may_have_other_tables_which_is_told() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    // What a version made that the server no longer makes.
+    let fill = "CREATE TABLE of_it (); ALTER EXTENSION plpgsql ADD TABLE of_it; \
+         UPDATE pg_extension SET extversion = '0.9'";
+    cluster.psql("app", fill).await;
+    let site = Site::of(&cluster).await;
+    site.back_up("app").await;
+    let arguments = restore(&["--database", "app", "--as", "new"]);
+    site.run(&arguments)
+        .await
+        .ended(0)
+        .says(&["note: it has 0 tables, those of extensions too, and had 1"]);
+
+    cluster
+        .psql("app", "UPDATE pg_extension SET extversion = '1.0'")
+        .await;
+    site.back_up("app").await;
+    let arguments = restore(&["--database", "app", "--as", "same"]);
+    site.run(&arguments)
+        .await
+        .ended(1)
+        .says(&["the number of tables is 0, not 1"]);
     cluster.stop().await;
 }
