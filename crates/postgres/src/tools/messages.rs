@@ -9,8 +9,7 @@
 //! kept; of a success every message is handed on, or it is said that some were lost; of a
 //! failure its cause is, from its beginning.
 
-use tokio::io::AsyncReadExt as _;
-use tokio::process::ChildStderr;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// How much of the last messages is kept, in bytes.
 const KEPT: usize = 64 * 1024;
@@ -31,7 +30,7 @@ pub(super) struct Said {
     lines: Vec<String>,
     /// The bytes of these.
     length: usize,
-    /// Whether there were more before them.
+    /// Whether there were more than these.
     cut: bool,
     /// Whether there were more that may have told of privileges.
     privileges_cut: bool,
@@ -43,7 +42,7 @@ pub(super) struct Said {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ToolMessages {
     messages: Vec<Message>,
-    /// Whether there were more before these.
+    /// Whether there were more than these.
     cut: bool,
     /// Whether there were more that may have told of privileges.
     privileges_cut: bool,
@@ -69,7 +68,7 @@ impl ToolMessages {
     /// was lost, or is in another language than English, is with the former: it may be one.
     #[must_use]
     pub fn into_privileges_and_others(self) -> (Vec<String>, Vec<String>) {
-        let lost = format!("the first of more than {KEPT} bytes, which were lost");
+        let lost = "some of its messages, which were lost".to_owned();
         let (mut privileges, mut others) = (Vec::new(), Vec::new());
         match (self.privileges_cut, self.cut) {
             (true, _) => privileges.push(lost),
@@ -107,14 +106,27 @@ impl Said {
         }
     }
 
-    /// Reads a program's standard error to its end.
-    pub(super) async fn of(tool: &'static str, stderr: Option<ChildStderr>) -> Self {
-        let mut said = Self::new(tool);
+    /// Reads a program's standard error to its end. Where that cannot be read, what came
+    /// next counts as lost.
+    pub(super) async fn of(
+        tool: &'static str,
+        stderr: Option<impl AsyncRead + Unpin + Send>,
+    ) -> Self {
         let Some(mut stderr) = stderr else {
-            return said;
+            return Self::lost(tool);
         };
+        let mut said = Self::new(tool);
         let (mut buffer, mut begun) = ([0; 4096], Vec::new());
-        while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+        loop {
+            let read = match stderr.read(&mut buffer).await {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(_) => {
+                    said.cut = true;
+                    said.privileges_cut = true;
+                    break;
+                }
+            };
             for piece in buffer[..read].split_inclusive(|byte| *byte == b'\n') {
                 begun.extend_from_slice(piece);
                 if piece.ends_with(b"\n") || begun.len() > KEPT {
@@ -368,6 +380,19 @@ mod tests {
         assert_eq!(privileges.len(), 1, "{privileges:?}");
         assert!(others[0].contains("lost"), "{others:?}");
         assert!(others.len() < many.len());
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_read_is_lost_and_may_have_told_of_privileges() {
+        // A directory can be opened, and not be read.
+        let unreadable = tokio::fs::File::open("/").await.unwrap();
+        let stderr = b"pg_dump: warning: one\n".chain(unreadable);
+        let said = Said::of("pg_dump", Some(stderr)).await;
+        let (privileges, others) = said.of_success().into_privileges_and_others();
+        assert!(privileges[0].contains("lost"), "{privileges:?}");
+        assert_eq!(others, ["warning: one"]);
+        let unheard = Said::of("pg_dump", None::<&[u8]>).await.of_success();
+        assert!(unheard.into_all()[0].contains("lost"));
     }
 
     #[tokio::test]
