@@ -12,6 +12,7 @@
 mod cache;
 pub mod cluster;
 mod counting;
+mod hooked;
 mod memory_storage;
 pub mod proxy;
 pub mod s3;
@@ -20,5 +21,6 @@ pub mod soak;
 pub mod storage_conformance;
 
 pub use counting::{Counting, Counts};
+pub use hooked::{Call, Hook, Hooked};
 pub use memory_storage::{Failure, MemoryStorage};
 pub use seams::{ScriptedClock, SeededRandom};

@@ -190,7 +190,12 @@ impl MemoryStorage {
             .expect("no test panics while it holds the lock")
     }
 
-    fn error(&self, operation: Operation, object: &str, kind: io::ErrorKind) -> StorageError {
+    pub(crate) fn error(
+        &self,
+        operation: Operation,
+        object: &str,
+        kind: io::ErrorKind,
+    ) -> StorageError {
         let source = io::Error::new(kind, "scripted");
         StorageError {
             operation,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pgkeep_format::{RecordKind, names};
-use pgkeep_repository::UnendedRuns;
+use pgkeep_format::{HostKey, RecordKind, names};
+use pgkeep_repository::{Retired, UnendedRuns};
 use pgkeep_storage::Operation;
 use pgkeep_testkit::Counting;
 use pgkeep_types::ObjectName;
@@ -26,6 +26,13 @@ async fn no_object_is_read_without_a_bound() {
     assert_eq!(world.memory.whole_reads(), 0);
 }
 
+async fn retire_and_give_up(world: &World, host: &HostKey) -> Retired {
+    let (repository, owner) = owned(world).await;
+    let key = host.fingerprint();
+    let retired = repository.retire_key(&owner, &key, UnendedRuns::GivenUp, &world.clock);
+    retired.await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_too_long_for_a_record_keeps_nobody_from_retiring_a_stolen_key() {
     let mut world = World::sealed().await;
@@ -36,12 +43,7 @@ async fn an_object_that_is_too_long_for_a_record_keeps_nobody_from_retiring_a_st
     let name = format!("main/tombstones/{}", plan.backups[0].id);
     let long = Bytes::from(vec![0; (1 << 20) + 1]);
     world.memory.replace(&name.parse().unwrap(), Some(long));
-    let (repository, owner) = owned(&world).await;
-    let key = second.fingerprint();
-    let retired = repository
-        .retire_key(&owner, &key, UnendedRuns::GivenUp, &world.clock)
-        .await
-        .unwrap();
+    let retired = retire_and_give_up(&world, &second).await;
     assert_eq!(
         retired.believed, 5,
         "begin, outcome, manifest, facts, backup"
@@ -63,12 +65,7 @@ async fn of_what_lies_in_a_records_place_a_few_mebibytes_are_held_when_a_key_is_
     world.memory.replace(&name.parse().unwrap(), Some(junk));
     let counting = Counting::new(world.storage());
     world.elsewhere = Some(Arc::new(counting.clone()));
-    let (repository, owner) = owned(&world).await;
-    let key = second.fingerprint();
-    let retired = repository
-        .retire_key(&owner, &key, UnendedRuns::GivenUp, &world.clock)
-        .await
-        .unwrap();
+    let retired = retire_and_give_up(&world, &second).await;
     assert_eq!(retired.unattributed[0].as_str(), name);
     let counts = counting.counts();
     assert!(counts.bytes_read > 21 << 20, "{counts:?}");

@@ -9,7 +9,7 @@ use pgkeep_storage::Storage;
 use pgkeep_testkit::{MemoryStorage, ScriptedClock, SeededRandom};
 
 use crate::deletion::gate::Gate;
-use crate::interleaved::Interleaved;
+use crate::interleaved::Other;
 
 /// A host that has made a repository, and knows it; or why there is none.
 type Made = Result<HostKey, RepositoryError>;
@@ -83,12 +83,12 @@ async fn of_a_creation_and_another_within_it_one_makes_the_repository_wherever_t
             let memory = MemoryStorage::new();
             let second = Arc::new(Mutex::new(None));
             let (told, within) = (Arc::clone(&second), memory.clone());
-            let storage = Interleaved::new(&memory, at, async move {
+            let storage = Other::interleaved(&memory, at, async move {
                 let made = make(&within, 2, sealed).await;
                 *told.lock().unwrap() = Some(made);
             });
             let first = make(&storage, 1, sealed).await;
-            if !storage.was_reached() {
+            if !storage.hook.was_reached() {
                 assert!(at > 20, "{at}");
                 break;
             }
@@ -182,7 +182,7 @@ async fn keys_that_come_while_a_repository_is_made_are_told_and_left() {
     let memory = MemoryStorage::new();
     let (foreign, other) = (names::key("00").unwrap(), memory.clone());
     let name = foreign.clone();
-    let storage = Interleaved::new(&memory, 2, async move {
+    let storage = Other::interleaved(&memory, 2, async move {
         other.replace(&name, Some("somebody's".into()));
     });
     let error = make(&storage, 1, true).await.unwrap_err();

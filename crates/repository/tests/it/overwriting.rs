@@ -2,22 +2,22 @@
 //! is read back before it is believed to be there.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use pgkeep_format::{KeyRequest, KeyRole, RecoveryIdentity, names};
 use pgkeep_repository::{OwnerAccess, Repository};
-use pgkeep_storage::{Cursor, ObjectMeta, Page, Storage, StorageError, Upload};
-use pgkeep_testkit::MemoryStorage;
+use pgkeep_storage::Operation;
+use pgkeep_testkit::{Call, Hook, Hooked, MemoryStorage};
 use pgkeep_types::ObjectName;
 
 use crate::owner::{add, owned, reader_request};
 use crate::world::World;
 
-/// Takes every write, and before and after some of them somebody else's.
-#[derive(Debug)]
+/// Lets every write change its object, and before and after some of them somebody else
+/// write.
 struct Overwriting {
     memory: MemoryStorage,
     /// What somebody else writes just before an object is written.
@@ -29,12 +29,13 @@ struct Overwriting {
 type Objects = Vec<(ObjectName, Bytes)>;
 
 impl Overwriting {
-    fn over(memory: &MemoryStorage) -> Arc<Self> {
-        Arc::new(Self {
+    fn over(memory: &MemoryStorage) -> Arc<Hooked<Self>> {
+        let overwriting = Self {
             memory: memory.clone(),
             before: Mutex::default(),
             after: Mutex::default(),
-        })
+        };
+        Arc::new(Hooked::new(memory, overwriting))
     }
 
     /// Somebody else's writes, if they are due at that object.
@@ -47,47 +48,27 @@ impl Overwriting {
 }
 
 #[async_trait]
-impl Storage for Overwriting {
-    fn location(&self) -> String {
-        self.memory.location()
-    }
-
-    async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
-        self.let_others(&self.before, name);
-        self.memory.replace(name, Some(bytes));
-        self.let_others(&self.after, name);
+impl Hook for Overwriting {
+    async fn before(&self, call: Call<'_>) -> Result<(), ErrorKind> {
+        if call.operation == Operation::Put {
+            let name = call.object.parse().unwrap();
+            self.let_others(&self.before, &name);
+            self.memory.replace(&name, None);
+        }
         Ok(())
     }
 
-    async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StorageError> {
-        self.memory.upload(name).await
-    }
-
-    async fn get(
-        &self,
-        name: &ObjectName,
-        range: Option<Range<u64>>,
-    ) -> Result<Bytes, StorageError> {
-        self.memory.get(name, range).await
-    }
-
-    async fn list(&self, prefix: &str, cursor: Option<Cursor>) -> Result<Page, StorageError> {
-        self.memory.list(prefix, cursor).await
-    }
-
-    async fn head(&self, name: &ObjectName) -> Result<ObjectMeta, StorageError> {
-        self.memory.head(name).await
-    }
-
-    async fn delete(&self, name: &ObjectName) -> Result<(), StorageError> {
-        self.memory.delete(name).await
+    async fn after(&self, call: Call<'_>) {
+        if call.operation == Operation::Put {
+            self.let_others(&self.after, &call.object.parse().unwrap());
+        }
     }
 }
 
 /// Two owners who each add a key: ours has read the keys before the other did anything.
 struct TwoOwners {
     world: World,
-    storage: Arc<Overwriting>,
+    storage: Arc<Hooked<Overwriting>>,
     repository: Repository,
     owner: OwnerAccess,
     ours: KeyRequest,
@@ -176,7 +157,7 @@ async fn a_ring_that_took_anothers_place_is_noticed_and_the_next_one_lists_both_
     let two = TwoOwners::of_a_storage_that_overwrites().await;
     let of_other = two.what_the_other_writes().await;
     let due = BTreeMap::from([(two.ring.clone(), of_other)]);
-    *two.storage.before.lock().unwrap() = due;
+    *two.storage.hook.before.lock().unwrap() = due;
     assert_eq!(two.we_add_ours().await, 3);
     two.both_keys_are_listed().await;
 }
@@ -186,7 +167,7 @@ async fn a_ring_that_another_owners_has_replaced_is_noticed_and_the_next_one_lis
     let two = TwoOwners::of_a_storage_that_overwrites().await;
     let of_other = two.what_the_other_writes().await;
     let due = BTreeMap::from([(two.ring.clone(), of_other)]);
-    *two.storage.after.lock().unwrap() = due;
+    *two.storage.hook.after.lock().unwrap() = due;
     assert_eq!(two.we_add_ours().await, 3);
     two.both_keys_are_listed().await;
 }

@@ -9,7 +9,7 @@ use pgkeep_storage::{Operation, Storage};
 use pgkeep_types::ObjectName;
 use zeroize::Zeroizing;
 
-use crate::interleaved::Interleaved;
+use crate::interleaved::{Interleaved, Other};
 use crate::world::World;
 
 fn passphrase(text: &str) -> Passphrase {
@@ -182,12 +182,12 @@ async fn of_two_new_passphrases_at_once_one_opens_everything_and_who_set_the_oth
     for (at, call) in changing {
         let memory = start.copy();
         let (other, within) = (Arc::clone(&world), memory.clone());
-        let storage = Arc::new(Interleaved::new(&memory, at, async move {
+        let storage = Arc::new(Other::interleaved(&memory, at, async move {
             let done = set(&other, Arc::new(within), "the second one").await;
             done.unwrap();
         }));
         let first = set(&world, Arc::<Interleaved>::clone(&storage), "the first one").await;
-        assert!(storage.was_reached());
+        assert!(storage.hook.was_reached());
         let pins = std::slice::from_ref(&world.trust);
         let repository = Repository::open(Arc::new(memory), pins).await.unwrap();
         assert!(

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::deletion::PlanError;
-use pgkeep_repository::{Entry, RepositoryError, Unclear};
+use pgkeep_repository::{Entry, Unclear};
 use pgkeep_types::{BackupId, Clock as _, ObjectName};
 
-use super::{DAY, names, names_of, prune};
+use super::{DAY, names, names_of, prune, refused};
 use crate::world::{World, content};
 
 fn object(name: &str) -> ObjectName {
@@ -40,6 +40,24 @@ fn lose_runs(world: &World) {
     }
 }
 
+/// Neither a prune nor one of `other` deletes anything, for `reason`, which names what is in
+/// the way and the backup that can be given up.
+async fn nothing_goes(
+    world: &World,
+    other: &BackupId,
+    reason: &PlanError,
+    (named, given_up): (&str, &BackupId),
+) {
+    let before = names(world);
+    for chosen in [vec![], vec![other]] {
+        assert_eq!(refused(world, &chosen).await, *reason);
+        assert_eq!(names(world), before);
+    }
+    assert!(reason.to_string().contains(named), "{reason}");
+    let hint = reason.hint().unwrap();
+    assert!(hint.contains(&format!("prune --id {given_up}")), "{hint}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_goes_while_the_record_is_missing_of_a_backup_that_its_run_calls_whole() {
     let world = World::unencrypted().await;
@@ -52,20 +70,11 @@ async fn nothing_goes_while_the_record_is_missing_of_a_backup_that_its_run_calls
     let (record, copy) = take_away(&world, &format!("main/backups/{}/backup", new.id));
     world.storage_clock.advance(DAY * 100);
 
-    let before = names(&world);
-    for chosen in [vec![], vec![&other.id]] {
-        let error = prune(&world, &chosen).await.unwrap_err();
-        let source = match &error {
-            RepositoryError::NotDeleted { source, .. } => source,
-            other => panic!("{other}"),
-        };
-        assert!(matches!(source, PlanError::Missing { .. }), "{error}");
-        let words = error.to_string();
-        assert!(words.contains(record.as_str()), "{words}");
-        let hint = error.hint().unwrap();
-        assert!(hint.contains(&format!("--id {}", new.id)), "{hint}");
-        assert_eq!(names(&world), before);
-    }
+    let missing = PlanError::Missing {
+        backup: new.id.clone(),
+        object: record.clone(),
+    };
+    nothing_goes(&world, &other.id, &missing, (record.as_str(), &new.id)).await;
     world.memory.replace(&record, Some(copy));
     prune(&world, &[]).await.unwrap();
     assert!(world.read_back(&new).await.unwrap() == bytes);
@@ -152,20 +161,9 @@ async fn nothing_goes_while_objects_are_there_of_which_neither_a_record_nor_a_ru
     let (record, copy) = take_away(&world, &format!("main/backups/{}/backup", new.id));
     world.storage_clock.advance(DAY * 100);
 
-    let before = names(&world);
-    for chosen in [vec![], vec![&other.id]] {
-        let error = prune(&world, &chosen).await.unwrap_err();
-        let source = match &error {
-            RepositoryError::NotDeleted { source, .. } => source,
-            other => panic!("{other}"),
-        };
-        let backups = [new.id.clone()].into();
-        assert_eq!(*source, PlanError::Unaccounted { backups });
-        assert!(error.to_string().contains(new.id.as_str()), "{error}");
-        let hint = error.hint().unwrap();
-        assert!(hint.contains(&format!("prune --id {}", new.id)), "{hint}");
-        assert_eq!(names(&world), before);
-    }
+    let backups = [new.id.clone()].into();
+    let unaccounted = PlanError::Unaccounted { backups };
+    nothing_goes(&world, &other.id, &unaccounted, (new.id.as_str(), &new.id)).await;
     let catalogue = world.catalogue().await;
     let lost: Vec<_> = catalogue.unreadable().map(|u| u.id.clone()).collect();
     assert_eq!(lost, [Some(new.id.clone())]);

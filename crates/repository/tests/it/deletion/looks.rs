@@ -1,53 +1,34 @@
 //! What a prune sees that others change while it looks, and when it looks again.
 
 use std::collections::VecDeque;
-use std::ops::Range;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::RepositoryError;
 use pgkeep_repository::deletion::PlanError;
-use pgkeep_storage::{Cursor, ObjectMeta, Operation, Page, Storage, StorageError, Upload};
-use pgkeep_testkit::MemoryStorage;
-use pgkeep_types::{BackupId, ObjectName};
+use pgkeep_storage::Operation;
+use pgkeep_testkit::{Call, Hook, Hooked};
+use pgkeep_types::ObjectName;
 
-use super::{DAY, names, names_of, prune, tombstone};
+use super::{DAY, names, names_of, prune, refused, tombstone};
 use crate::world::{World, content};
 
 type Happens = Box<dyn FnOnce() + Send>;
 
-/// A storage in which something happens just before a call.
-struct Eventful {
-    memory: MemoryStorage,
+/// Lets things happen just before calls.
+#[derive(Default)]
+struct Events {
     /// What has yet to happen, in this order.
-    events: Mutex<VecDeque<(Operation, String, Happens)>>,
+    due: Mutex<VecDeque<(Operation, String, Happens)>>,
     listings: AtomicUsize,
 }
 
-impl std::fmt::Debug for Eventful {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Eventful")
-    }
-}
-
-impl Eventful {
+impl Events {
     fn before(&self, operation: Operation, object: &str, happens: impl FnOnce() + Send + 'static) {
         let event = (operation, object.to_owned(), Box::new(happens) as Happens);
-        self.events.lock().unwrap().push_back(event);
-    }
-
-    fn call(&self, operation: Operation, object: &str) {
-        let mut events = self.events.lock().unwrap();
-        let is_next =
-            |(next, of, _): &(Operation, String, Happens)| *next == operation && of == object;
-        if events.front().is_some_and(is_next)
-            && let Some((_, _, happens)) = events.pop_front()
-        {
-            happens();
-        }
+        self.due.lock().unwrap().push_back(event);
     }
 
     /// How often anybody has listed the runs since it was asked: twice in each look.
@@ -57,56 +38,28 @@ impl Eventful {
 }
 
 #[async_trait]
-impl Storage for Eventful {
-    fn location(&self) -> String {
-        self.memory.location()
-    }
-
-    async fn put(&self, name: &ObjectName, bytes: Bytes) -> Result<(), StorageError> {
-        self.memory.put(name, bytes).await
-    }
-
-    async fn upload(&self, name: &ObjectName) -> Result<Box<dyn Upload>, StorageError> {
-        self.memory.upload(name).await
-    }
-
-    async fn get(
-        &self,
-        name: &ObjectName,
-        range: Option<Range<u64>>,
-    ) -> Result<Bytes, StorageError> {
-        self.call(Operation::Get, name.as_str());
-        self.memory.get(name, range).await
-    }
-
-    async fn list(&self, prefix: &str, cursor: Option<Cursor>) -> Result<Page, StorageError> {
-        if cursor.is_none() {
-            self.call(Operation::List, prefix);
-            let is_of_runs = usize::from(prefix == "main/runs/");
-            self.listings.fetch_add(is_of_runs, Ordering::SeqCst);
+impl Hook for Events {
+    async fn before(&self, call: Call<'_>) -> Result<(), ErrorKind> {
+        if call.goes_on {
+            return Ok(());
         }
-        self.memory.list(prefix, cursor).await
-    }
-
-    async fn head(&self, name: &ObjectName) -> Result<ObjectMeta, StorageError> {
-        self.memory.head(name).await
-    }
-
-    async fn delete(&self, name: &ObjectName) -> Result<(), StorageError> {
-        self.call(Operation::Delete, name.as_str());
-        self.memory.delete(name).await
+        if (call.operation, call.object) == (Operation::List, "main/runs/") {
+            self.listings.fetch_add(1, Ordering::SeqCst);
+        }
+        let mut due = self.due.lock().unwrap();
+        let next = due.pop_front_if(|(operation, object, _)| {
+            (*operation, object.as_str()) == (call.operation, call.object)
+        });
+        if let Some((_, _, happens)) = next {
+            happens();
+        }
+        Ok(())
     }
 }
 
-async fn eventful() -> (World, Arc<Eventful>) {
-    World::on(|memory| {
-        Arc::new(Eventful {
-            memory: memory.clone(),
-            events: Mutex::default(),
-            listings: AtomicUsize::default(),
-        })
-    })
-    .await
+/// A world, and what happens in it.
+async fn eventful() -> (World, Arc<Hooked<Events>>) {
+    World::on(|memory| Arc::new(Hooked::new(memory, Events::default()))).await
 }
 
 fn record_of(backup: &BackupRecord) -> ObjectName {
@@ -131,26 +84,14 @@ fn vanishing(world: &World, name: ObjectName) -> impl FnOnce() + Send + 'static 
     move || memory.replace(&name, None)
 }
 
-async fn refused(world: &World, chosen: &[&BackupId]) -> PlanError {
-    let refused = match prune(world, chosen).await.unwrap_err() {
-        RepositoryError::NotDeleted { source, .. } => Some(source),
-        _ => None,
-    };
-    refused.expect("it cannot be told what to delete")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_somebody_deletes_between_two_listings_is_looked_at_again() {
     let (world, storage) = eventful().await;
     let stays = world.back_up(b"stays").await.unwrap();
     let deleted = world.back_up(b"deleted").await.unwrap();
-    storage.listings();
     // After tombstones were listed.
-    let happens = deleting(&world, &deleted);
-    storage.before(Operation::List, "main/backups/", happens);
-    prune(&world, &[]).await.unwrap();
-    assert_eq!(storage.listings(), 2 * 2);
-    assert!(names_of(&world, &deleted.id).is_empty());
+    let listed = (Operation::List, "main/backups/");
+    look_again_where_it_is_deleted_before(&world, &storage, &deleted, listed).await;
     assert!(world.read_back(&stays).await.unwrap() == b"stays");
 }
 
@@ -159,14 +100,32 @@ async fn backups_that_are_deleted_in_one_look_each_are_looked_at_again_each() {
     let (world, storage) = eventful().await;
     let first = world.back_up(b"first").await.unwrap();
     let second = world.back_up(b"second").await.unwrap();
-    storage.listings();
+    storage.hook.listings();
     for backup in [&first, &second] {
         let happens = deleting(&world, backup);
-        storage.before(Operation::List, "main/backups/", happens);
+        storage
+            .hook
+            .before(Operation::List, "main/backups/", happens);
     }
     prune(&world, &[]).await.unwrap();
-    assert_eq!(storage.listings(), 3 * 2);
+    assert_eq!(storage.hook.listings(), 3 * 2);
     assert!(names(&world).iter().all(|name| !name.contains("/backups/")));
+}
+
+/// Somebody deletes a backup of the world before the call that is made of it: it is looked
+/// once more, and the rest of the backup goes.
+async fn look_again_where_it_is_deleted_before(
+    world: &World,
+    storage: &Hooked<Events>,
+    deleted: &BackupRecord,
+    (operation, object): (Operation, &str),
+) {
+    storage.hook.listings();
+    let happens = deleting(world, deleted);
+    storage.hook.before(operation, object, happens);
+    prune(world, &[]).await.unwrap();
+    assert_eq!(storage.hook.listings(), 2 * 2);
+    assert!(names_of(world, &deleted.id).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,24 +135,17 @@ async fn a_backup_of_no_known_run_that_somebody_deletes_is_looked_at_again() {
     for name in names(&world).iter().filter(|name| name.contains("/runs/")) {
         world.memory.replace(&name.parse().unwrap(), None);
     }
-    storage.listings();
-    let happens = deleting(&world, &deleted);
-    storage.before(Operation::List, "main/backups/", happens);
-    prune(&world, &[]).await.unwrap();
-    assert_eq!(storage.listings(), 2 * 2);
-    assert!(names_of(&world, &deleted.id).is_empty());
+    let listed = (Operation::List, "main/backups/");
+    look_again_where_it_is_deleted_before(&world, &storage, &deleted, listed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_somebody_deletes_between_being_listed_and_read_is_looked_at_again() {
     let (world, storage) = eventful().await;
     let deleted = world.back_up(b"deleted").await.unwrap();
-    storage.listings();
-    let happens = deleting(&world, &deleted);
-    storage.before(Operation::Get, record_of(&deleted).as_str(), happens);
-    prune(&world, &[]).await.unwrap();
-    assert_eq!(storage.listings(), 2 * 2);
-    assert!(names_of(&world, &deleted.id).is_empty());
+    let record = record_of(&deleted);
+    let read = (Operation::Get, record.as_str());
+    look_again_where_it_is_deleted_before(&world, &storage, &deleted, read).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,18 +154,20 @@ async fn a_record_that_vanishes_between_being_listed_and_read_and_stays_away_sto
     let lost = world.back_up(b"lost").await.unwrap();
     let record = record_of(&lost);
     let whole = names(&world);
-    storage.listings();
+    storage.hook.listings();
     let happens = vanishing(&world, record.clone());
-    storage.before(Operation::Get, record.as_str(), happens);
+    storage
+        .hook
+        .before(Operation::Get, record.as_str(), happens);
     let missing = PlanError::Missing {
         backup: lost.id.clone(),
         object: record.clone(),
     };
     assert_eq!(refused(&world, &[]).await, missing);
     // Listed and gone; gone; still gone.
-    assert_eq!(storage.listings(), 3 * 2);
+    assert_eq!(storage.hook.listings(), 3 * 2);
     assert_eq!(refused(&world, &[]).await, missing);
-    assert_eq!(storage.listings(), 2 * 2);
+    assert_eq!(storage.hook.listings(), 2 * 2);
     let left: Vec<_> = whole.difference(&names(&world)).cloned().collect();
     assert_eq!(left, [record.as_str()]);
 }
@@ -227,7 +181,9 @@ async fn a_backup_whose_tombstone_vanishes_while_it_is_deleted_is_deleted_no_fur
     let (object, _) = tombstone(&world, &parent.id);
     // Who has begun a backup on it by now has found its record, and no tombstone.
     let happens = vanishing(&world, object.clone());
-    storage.before(Operation::Delete, record.as_str(), happens);
+    storage
+        .hook
+        .before(Operation::Delete, record.as_str(), happens);
     let expected = PlanError::Missing {
         backup: parent.id.clone(),
         object: record.clone(),

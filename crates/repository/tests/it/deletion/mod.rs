@@ -19,7 +19,7 @@ use jiff::SignedDuration;
 use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::Tombstone;
 use pgkeep_format::{self as format, Envelope, RecordKind};
-use pgkeep_repository::deletion::{Pruner, Swept, Terms};
+use pgkeep_repository::deletion::{PlanError, Pruner, Swept, Terms};
 use pgkeep_repository::{Repository, RepositoryError};
 use pgkeep_types::{BackupId, Clock, ObjectName, Timestamp};
 
@@ -65,6 +65,15 @@ pub(crate) async fn prune(world: &World, chosen: &[&BackupId]) -> Result<Swept, 
     let repository = world.open().await?;
     let now = repository.storage_now(&world.random).await?;
     prune_in(world, &repository, terms(now, chosen)).await
+}
+
+/// Why a prune cannot tell what to delete.
+async fn refused(world: &World, chosen: &[&BackupId]) -> PlanError {
+    let refused = match prune(world, chosen).await.unwrap_err() {
+        RepositoryError::NotDeleted { source, .. } => Some(source),
+        _ => None,
+    };
+    refused.expect("it cannot be told what to delete")
 }
 
 /// A tombstone of a backup, as a prune writes it.
