@@ -321,6 +321,25 @@ pub enum RepositoryError {
         /// Why not.
         source: PlanError,
     },
+    /// There is no room to write what has to be written before anything goes.
+    #[error(
+        "{}; what else should go stays, since there is no room to write that it goes",
+        match .deleted {
+            0 => "nothing was deleted".to_owned(),
+            deleted => format!(
+                "what could go without writing anything was deleted ({deleted} objects and \
+                 uploads, {bytes} bytes)"
+            ),
+        }
+    )]
+    NoRoom {
+        /// How many objects and unfinished uploads went all the same.
+        deleted: usize,
+        /// Their bytes, where the storage tells them.
+        bytes: u64,
+        /// What could not be written.
+        source: StorageError,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] std::io::Error),

@@ -40,6 +40,8 @@ struct Report {
     unfinished: usize,
     /// What the objects had. Where old versions are kept they take that room still.
     bytes: u64,
+    /// Objects that should go as well, and are left for the next prune.
+    left: usize,
     /// Whether the storage was seen to keep old versions of what is deleted.
     keeps_versions: bool,
     /// Why it is not known what is unfinished, where it is not: it stays.
@@ -86,6 +88,7 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         objects: plan.deletions.len(),
         unfinished: plan.unfinished.len(),
         bytes: plan.deletions.iter().map(|d| d.size).sum::<u64>() + unfinished_bytes(&plan),
+        left: 0,
     };
     if !arguments.dry_run {
         note_ring(&settings, &repository);
@@ -110,6 +113,9 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
             },
             words::size(swept.bytes)
         ));
+        if let Some(left) = told::left(swept.left) {
+            context.output.warning(left);
+        }
     }
     let keeps_versions = repository.capabilities().versions;
     if keeps_versions && swept.objects > 0 {
@@ -126,11 +132,15 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         objects: swept.objects,
         unfinished: swept.unfinished,
         bytes: swept.bytes,
+        left: swept.left,
         keeps_versions,
         unfinished_unknown: plan.unfinished_unknown,
         foreign: plan.foreign,
     })?;
-    Ok(Exit::Done)
+    Ok(match swept.left {
+        0 => Exit::Done,
+        _ => Exit::Partial,
+    })
 }
 
 /// The storage's now. Where nothing can be written that would tell it, the newest instant

@@ -2,7 +2,8 @@
 //! delete the rest.
 //!
 //! Invariants: what was declared is durable before anything is looked at again; may
-//! be ended anywhere, and the next one finishes what was left.
+//! be ended anywhere, and the next one finishes what was left. On a full storage what needs
+//! no declaration goes first, and what is left is told.
 
 use std::sync::Arc;
 
@@ -57,6 +58,9 @@ pub struct Swept {
     /// How many bytes the objects had, and the uploads, where the storage tells that: a
     /// bucket does not.
     pub bytes: u64,
+    /// How many objects are left that go with the next prune: others deleted backups in
+    /// every look.
+    pub left: usize,
 }
 
 impl Repository {
@@ -152,36 +156,85 @@ impl Prune {
     /// Does it; `told` of each object that is gone. May be dropped anywhere.
     ///
     /// # Errors
-    /// Where the storage fails, or it can no longer be told what to delete.
+    /// Where the storage fails, or it can no longer be told what to delete. `NoRoom` where
+    /// the storage is full, and room that can be made without writing is not enough.
     pub async fn carry_out(
         self,
         pruner: Pruner<'_>,
-        mut told: impl FnMut(&Deletion),
+        mut told: impl FnMut(&Deletion) + Send,
     ) -> Result<Swept, RepositoryError> {
-        let decide = |seen: &Seen| deletions(seen, &self.terms);
-        let look = |deleted| (self.repository).look_until(&self.cluster, deleted, decide);
+        let mut swept = Swept::default();
         let mut plan = self.first.clone();
         if plan.declares() {
-            self.declare(pruner).await?;
-            plan = look(0).await?;
+            self.declare_in_what_room_there_is(pruner, &mut swept, &mut told)
+                .await?;
+            plan = self.look(&swept).await?;
         }
-        let mut swept = Swept::default();
-        for _ in 0..LOOKS {
-            let deletions = plan.by_this_look();
-            self.delete(deletions, &mut swept, &mut told).await?;
-            if deletions.len() == plan.deletions.len() {
-                break;
-            }
-            plan = look(swept.objects).await?;
-        }
-        (self.repository)
-            .discard(&plan.unfinished, &mut swept)
-            .await?;
+        self.sweep(plan, &mut swept, &mut told).await?;
         let storage = self.repository.storage.as_ref();
         for folder in [names::backups(&self.cluster), names::runs(&self.cluster)] {
             storage.remove_empty_folders(&folder).await?;
         }
         Ok(swept)
+    }
+
+    async fn look(&self, swept: &Swept) -> Result<Plan, RepositoryError> {
+        let decide = |seen: &Seen| deletions(seen, &self.terms);
+        (self.repository)
+            .look_until(&self.cluster, swept.objects, decide)
+            .await
+    }
+
+    /// Deletes what goes by `plan`, and by the looks that it takes.
+    async fn sweep(
+        &self,
+        mut plan: Plan,
+        swept: &mut Swept,
+        mut told: impl FnMut(&Deletion) + Send,
+    ) -> Result<(), RepositoryError> {
+        for _ in 0..LOOKS {
+            let deletions = plan.by_this_look();
+            self.delete(deletions, swept, &mut told).await?;
+            swept.left = plan.deletions.len() - deletions.len();
+            if swept.left == 0 {
+                break;
+            }
+            plan = self.look(swept).await?;
+            swept.left = plan.deletions.len();
+        }
+        self.repository.discard(&plan.unfinished, swept).await
+    }
+
+    /// Declares. Where there is no room for that, what may go by what others have declared
+    /// goes first: it is deleted as by a pruner that has nothing to declare.
+    async fn declare_in_what_room_there_is(
+        &self,
+        pruner: Pruner<'_>,
+        swept: &mut Swept,
+        mut told: impl FnMut(&Deletion) + Send,
+    ) -> Result<(), RepositoryError> {
+        loop {
+            let full = match self.declare(pruner).await {
+                Err(RepositoryError::Storage(error)) if error.kind == StorageErrorKind::NoSpace => {
+                    error
+                }
+                declared => return declared,
+            };
+            let before = (swept.objects, swept.unfinished);
+            match self.look(swept).await {
+                Ok(plan) => self.sweep(plan, swept, &mut told).await?,
+                // What is chosen may be the very thing that is in the way.
+                Err(RepositoryError::NotDeleted { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            if (swept.objects, swept.unfinished) == before {
+                return Err(RepositoryError::NoRoom {
+                    deleted: swept.objects + swept.unfinished,
+                    bytes: swept.bytes,
+                    source: full,
+                });
+            }
+        }
     }
 
     /// Deletes, stage by stage.

@@ -158,6 +158,11 @@ impl RepositoryError {
             ),
             Self::Deleted { .. } => Some("use another backup".to_owned()),
             Self::NotDeleted { source, .. } => source.hint(),
+            Self::NoRoom { .. } => Some(
+                "make a little room where the repository is, a megabyte is enough, by removing or \
+                 moving something that is not the repository's; then prune again"
+                    .to_owned(),
+            ),
             Self::NotAWriter { .. } => Some(
                 "use the host key file that 'pgkeep init' made for this repository, or have \
                      this one added with 'pgkeep key add'"

@@ -152,6 +152,17 @@ pub(super) fn tell(
     }
 }
 
+/// What is left for the next prune.
+pub(super) fn left(objects: usize) -> Option<String> {
+    let counted = words::counted(objects, "object");
+    (objects > 0).then(|| {
+        format!(
+            "{counted} that should go as well are left, since others deleted backups all the \
+             while: 'pgkeep prune' once more removes them"
+        )
+    })
+}
+
 /// How many bytes of each backup's packs are needed by backups that stay.
 fn kept(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>) -> BTreeMap<BackupId, u64> {
     let stay = catalogue
@@ -169,4 +180,17 @@ fn kept(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>) -> BTreeMap<BackupId
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_for_the_next_prune_is_told_and_nothing_is_where_nothing_is_left() {
+        assert_eq!(left(0), None);
+        let told = left(3).unwrap();
+        assert!(told.starts_with("3 objects"), "{told}");
+        assert!(told.contains("are left"), "{told}");
+    }
 }

@@ -209,3 +209,28 @@ async fn a_backup_whose_tombstone_vanishes_while_it_is_deleted_is_deleted_no_fur
     prune(&world, &[&parent.id]).await.unwrap();
     assert!(names_of(&world, &parent.id).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_where_others_delete_backups_in_every_look_is_told_and_goes_the_next_time() {
+    let (world, storage) = eventful().await;
+    let mut backups = Vec::new();
+    for n in 0..10 {
+        backups.push(world.back_up(&content(1000, n)).await.unwrap());
+    }
+    for backup in &backups {
+        let (name, bytes) = tombstone(&world, &backup.id);
+        let memory = world.memory.clone();
+        let happens = move || memory.replace(&name, Some(bytes));
+        let listed = "main/tombstones/";
+        storage.hook.before(Operation::List, listed, happens);
+    }
+    let is_there = |name: &String| name.contains("/backups/");
+    let there = || names(&world).into_iter().filter(is_there).count();
+    let before = there();
+    let swept = prune(&world, &[]).await.unwrap();
+    assert_eq!(swept.objects, 8, "a record in each look");
+    assert!(swept.left > 8, "{swept:?}");
+    assert_eq!(there(), before - 8);
+    let swept = prune(&world, &[]).await.unwrap();
+    assert_eq!((there(), swept.left), (0, 0), "{swept:?}");
+}

@@ -4,6 +4,7 @@
 mod beside;
 mod damaged;
 mod faults;
+mod full;
 pub(crate) mod gate;
 mod looks;
 mod model;
