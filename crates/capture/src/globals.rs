@@ -31,7 +31,8 @@ impl Globals {
             let session = connect(connection).await?;
             let choice = tools.for_server(session.server_version().major())?;
             let passwords = may_read_passwords(&session).await?;
-            let program = PgDumpAll::new(&choice.tools, connection);
+            // Of several servers the one that was asked.
+            let program = PgDumpAll::new(&choice.tools, session.parameters());
             let program = if passwords {
                 program
             } else {

@@ -1,7 +1,8 @@
 //! The server that a restore goes to: who makes the database there, and who fills it.
 //!
-//! Invariant: both are on the same server, and stay on it where the connection names
-//! several.
+//! Invariants: both are on the same server, and stay on it where the connection names
+//! several; event triggers of a restored database do not fire while it is filled and compared,
+//! where who fills it may see to that.
 
 use std::error::Error;
 
@@ -48,7 +49,7 @@ impl Server {
         let (started, maker) = identity(&admin).await.map_err(look)?;
         if restore.admin == restore.connection {
             return Ok(Self {
-                connection: admin.parameters().clone(),
+                connection: admin.parameters_without_event_triggers(),
                 admin,
                 user: maker.clone(),
                 maker,
@@ -65,7 +66,7 @@ impl Server {
             });
         }
         Ok(Self {
-            connection: filler.parameters().clone(),
+            connection: filler.parameters_without_event_triggers(),
             admin,
             maker,
             user,

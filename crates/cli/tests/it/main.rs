@@ -11,6 +11,7 @@ mod contents;
 mod cut_off;
 mod demo;
 mod doctor;
+mod event_triggers;
 mod failures;
 mod first_steps;
 mod flips;

@@ -4,8 +4,8 @@
 //! there since 14, default privileges for large objects since 18.
 //!
 //! Invariants: the statements may be run again, which is also how objects are taken
-//! in that default privileges do not cover; the role can change nothing, and is given
-//! no password here: `\password` of psql never shows one.
+//! in that default privileges do not cover; the role can change nothing but its own
+//! sessions' settings, and is given no password here: `\password` of psql never shows one.
 
 use std::fmt;
 
@@ -41,6 +41,10 @@ impl BackupRole {
         ];
         if major >= 14 {
             cluster.push(format!("GRANT pg_read_all_data TO {name}"));
+        }
+        if major >= 17 {
+            // An event trigger on logins could keep it out.
+            cluster.push(format!("GRANT SET ON PARAMETER event_triggers TO {name}"));
         }
         for database in databases {
             let database = identifier(database);
@@ -178,5 +182,7 @@ mod tests {
             assert!(!text(major).contains("DEFAULT PRIVILEGES"));
         }
         assert!(text(18).contains("SELECT ON LARGE OBJECTS"));
+        let turns_triggers_off = |major| text(major).contains("PARAMETER event_triggers");
+        assert!(turns_triggers_off(17) && !turns_triggers_off(16));
     }
 }

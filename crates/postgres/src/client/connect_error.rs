@@ -4,6 +4,8 @@
 //! that is the matter; a cause that a person would mend in another way is
 //! another variant.
 
+mod hint;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -170,6 +172,23 @@ pub enum ConnectError {
         /// What kept each of them, in the order of the attempts.
         failures: Vec<ConnectError>,
     },
+    /// An event trigger on logins of the database failed (17 and later).
+    #[error(
+        "an event trigger on logins keeps user {user:?} out of database {database:?} on the \
+         PostgreSQL server {server}: {message} ({context})"
+    )]
+    LoginTrigger {
+        /// Host and port.
+        server: String,
+        /// The database that was asked for.
+        database: String,
+        /// The user.
+        user: String,
+        /// The trigger's message.
+        message: String,
+        /// Where it came from, in PostgreSQL's words: the trigger's function.
+        context: String,
+    },
     /// The server refused for another reason.
     #[error(
         "the PostgreSQL server {server} refused the connection to database {database:?}: {message}"
@@ -251,6 +270,17 @@ impl ConnectError {
         if let Some(refused) = error.as_db_error() {
             let message = refused.message().to_owned();
             let sqlstate = refused.code().code().to_owned();
+            // Nothing but a trigger's function runs before a session is there and leaves a
+            // context; it may fail with any code.
+            if let Some(context) = refused.where_() {
+                return Self::LoginTrigger {
+                    server,
+                    database,
+                    user,
+                    message,
+                    context: context.replace('\n', "; "),
+                };
+            }
             return match sqlstate.as_str() {
                 "3D000" => Self::NoSuchDatabase { server, database },
                 "42501" => Self::Forbidden {
@@ -319,57 +349,6 @@ impl ConnectError {
             database,
             source: error,
         }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Unreachable { server, .. } if server.starts_with('/') => {
-                "is the server running, and is that its socket directory".to_owned()
-            }
-            Self::Unreachable { .. } | Self::TimedOut { .. } => {
-                "is the server running, does it listen on that address (listen_addresses), and \
-                 does no firewall stand between"
-                    .to_owned()
-            }
-            Self::NoPassword {
-                ignored_password_file: Some(file),
-                ..
-            } => format!(
-                "{} was left aside because others may read it: chmod 0600 it",
-                file.display()
-            ),
-            Self::NoPassword { .. } => {
-                "give it in PGPASSWORD, in a password file (~/.pgpass, mode 0600) or in the \
-                 connection"
-                    .to_owned()
-            }
-            Self::Authentication { sqlstate, .. } if sqlstate == "28P01" => {
-                "the password is wrong, or the user does not exist".to_owned()
-            }
-            Self::Authentication { .. } => {
-                "see the server's pg_hba.conf and log for why".to_owned()
-            }
-            Self::NoSuchDatabase { .. } => "psql --list shows which there are".to_owned(),
-            Self::Forbidden { user, database, .. } => {
-                format!("GRANT CONNECT ON DATABASE {database:?} TO {user:?}")
-            }
-            Self::TooManyConnections { .. } => {
-                "raise the limit that the message names, or close sessions".to_owned()
-            }
-            Self::Tls { .. } => {
-                "does the server offer TLS (ssl = on), is its certificate signed by sslrootcert, \
-                 and does it name the host"
-                    .to_owned()
-            }
-            Self::TlsSetup { source, .. } => return source.hint(),
-            Self::NotReady { .. } => "try again when the server is up".to_owned(),
-            Self::UnknownHost { .. } => "is the host's name spelt right".to_owned(),
-            Self::WrongServer { .. } => "see target_session_attrs in the connection".to_owned(),
-            _ => return None,
-        };
-        Some(hint)
     }
 
     /// Whether the same attempt can succeed later without anybody's doing.

@@ -2,8 +2,9 @@
 //!
 //! Invariants: the session's `search_path` is empty, `standard_conforming_strings` is on,
 //! and no time limit of the server's, the role's or the database's configuration holds
-//! (a backup may take hours, and idle while others work); the task that serves it ends
-//! with the [`Connection`].
+//! (a backup may take hours, and idle while others work); no event trigger on logins has
+//! run in it where the user may turn event triggers off, nor does any other one then; the
+//! task that serves it ends with the [`Connection`].
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,14 @@ const BEGIN: &str = "\
      WHERE name OPERATOR(pg_catalog.=) ANY (ARRAY['statement_timeout', 'lock_timeout', \
         'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout']))";
 
+/// Since 17: whether the session's user may turn event triggers off, and whether there is one
+/// that fires when somebody logs in.
+const EVENT_TRIGGERS: &str = "\
+    SELECT pg_catalog.has_parameter_privilege('event_triggers', 'SET') AS may_turn_off, \
+    EXISTS (SELECT FROM pg_catalog.pg_event_trigger \
+        WHERE evtevent OPERATOR(pg_catalog.=) 'login' \
+        AND evtenabled OPERATOR(pg_catalog.<>) 'D') AS fires_on_login";
+
 /// An open session in one database.
 #[derive(Debug)]
 pub struct Connection {
@@ -45,6 +54,14 @@ pub struct Connection {
     version: ServerVersion,
     in_recovery: bool,
     read_only: bool,
+    event_triggers: EventTriggers,
+}
+
+/// How a session stands to event triggers.
+#[derive(Clone, Copy, Debug, Default)]
+struct EventTriggers {
+    may_turn_off: bool,
+    fires_on_login: bool,
 }
 
 /// Opens a session with the first server that will do, in libpq's order.
@@ -59,6 +76,23 @@ pub async fn connect(parameters: &ConnectionParameters) -> Result<Connection, Co
 
 /// Opens a session with the one server that the parameters name.
 pub(super) async fn open(parameters: &ConnectionParameters) -> Result<Connection, ConnectError> {
+    let silent = parameters.without_event_triggers();
+    match begin(parameters).await {
+        // Who may turn it off gets in all the same; else the trigger is the matter.
+        Err(kept_out @ ConnectError::LoginTrigger { .. }) => {
+            begin(&silent).await.map_err(|_| kept_out)
+        }
+        Ok(session) if session.could_have_kept_them_off() => Ok(match begin(&silent).await {
+            Ok(silent) => silent,
+            // A pooler may know no such option.
+            Err(_) => session,
+        }),
+        begun => begun,
+    }
+}
+
+/// Opens a session and tells it what holds in all of ours.
+async fn begin(parameters: &ConnectionParameters) -> Result<Connection, ConnectError> {
     let error = |error| ConnectError::new(parameters, error);
     let (client, mut connection) = driver::open(parameters).await?;
     let end = Arc::new(Mutex::new(None));
@@ -77,16 +111,29 @@ pub(super) async fn open(parameters: &ConnectionParameters) -> Result<Connection
     let number: i32 = row.try_get(0).map_err(error)?;
     let in_recovery = row.try_get(1).map_err(error)?;
     let read_only = row.try_get(2).map_err(error)?;
+    let version = ServerVersion {
+        number: number.unsigned_abs(),
+    };
+    let event_triggers = match version.major() {
+        17.. => {
+            let row = client.query_one(EVENT_TRIGGERS, &[]).await;
+            let row = row.map_err(error)?;
+            EventTriggers {
+                may_turn_off: row.try_get(0).map_err(error)?,
+                fires_on_login: row.try_get(1).map_err(error)?,
+            }
+        }
+        _ => EventTriggers::default(),
+    };
     Ok(Connection {
         client,
         task,
         end,
         parameters: parameters.clone(),
-        version: ServerVersion {
-            number: number.unsigned_abs(),
-        },
+        version,
         in_recovery,
         read_only,
+        event_triggers,
     })
 }
 
@@ -178,6 +225,28 @@ impl Connection {
     #[must_use]
     pub fn parameters(&self) -> &ConnectionParameters {
         &self.parameters
+    }
+
+    /// What further sessions of the same user are opened with on the same server, so that no
+    /// event trigger fires in them where the user may see to that: also in a database that
+    /// has none yet.
+    #[must_use]
+    pub fn parameters_without_event_triggers(&self) -> ConnectionParameters {
+        match self.event_triggers.may_turn_off && !self.parameters.is_without_event_triggers() {
+            true => self.parameters.without_event_triggers(),
+            false => self.parameters.clone(),
+        }
+    }
+
+    /// Whether event triggers fire in every session of this user that is opened in the
+    /// session's database, and the user cannot help it.
+    #[must_use]
+    pub fn fires_login_triggers(&self) -> bool {
+        self.event_triggers.fires_on_login && !self.parameters.is_without_event_triggers()
+    }
+
+    fn could_have_kept_them_off(&self) -> bool {
+        self.fires_login_triggers() && self.event_triggers.may_turn_off
     }
 
     /// The database of the session.

@@ -19,6 +19,10 @@ use super::origin::{ConnectionValue, Origin};
 use super::servers::Server;
 use super::session_attributes::SessionAttributes;
 
+/// Since 17: `EventTriggerOnLogin` in src/backend/commands/event_trigger.c asks it, and
+/// so does every other event.
+const NO_EVENT_TRIGGERS: &str = "-c event_triggers=off";
+
 /// Everything that is said about a connection, in libpq's words.
 ///
 /// A part that was left out has libpq's default once
@@ -204,12 +208,7 @@ impl ConnectionParameters {
     /// transactions, and a restore fills it all the same.
     #[must_use]
     pub fn writable(&self) -> Self {
-        let mut options = self.options.clone().unwrap_or_default();
-        options.push_str(" -c default_transaction_read_only=off");
-        Self {
-            options: Some(options.trim_start().to_owned()),
-            ..self.clone()
-        }
+        self.with_options("-c default_transaction_read_only=off")
     }
 
     /// The same, with sessions that read an archive's text as it was written,
@@ -217,10 +216,30 @@ impl ConnectionParameters {
     /// knows of; these two decide what `NULL` means, in an array and beside `=`.
     #[must_use]
     pub fn literal_minded(&self) -> Self {
-        let mut options = self.options.clone().unwrap_or_default();
-        options.push_str(" -c array_nulls=on -c transform_null_equals=off");
+        self.with_options("-c array_nulls=on -c transform_null_equals=off")
+    }
+
+    /// The same, for sessions in which no event trigger fires. Servers before 17 and users
+    /// without the right to set that parameter are refused with it.
+    #[must_use]
+    pub(super) fn without_event_triggers(&self) -> Self {
+        self.with_options(NO_EVENT_TRIGGERS)
+    }
+
+    /// Whether sessions are asked for in which no event trigger fires.
+    pub(super) fn is_without_event_triggers(&self) -> bool {
+        let options = self.options.as_deref();
+        options.is_some_and(|options| options.contains(NO_EVENT_TRIGGERS))
+    }
+
+    /// The same, with further options of the server's; the last one of a name counts.
+    fn with_options(&self, more: &str) -> Self {
+        let options = match &self.options {
+            Some(options) => format!("{options} {more}"),
+            None => more.to_owned(),
+        };
         Self {
-            options: Some(options.trim_start().to_owned()),
+            options: Some(options),
             ..self.clone()
         }
     }

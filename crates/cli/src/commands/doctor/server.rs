@@ -175,6 +175,16 @@ async fn rights(parameters: &ConnectionParameters, findings: &mut Findings) {
         Ok(session) => session,
         Err(error) => return findings.error("rights", &error, error.hint()),
     };
+    if session.fires_login_triggers() {
+        findings.warning(
+            "rights",
+            format_args!(
+                "database {database:?}: an event trigger fires on this role's logins, and may \
+                 keep it from backing up"
+            ),
+            ROLE,
+        );
+    }
     let found = match Unreadable::look(&session).await {
         Ok(found) => found,
         Err(error) => return findings.error("rights", &error, error.hint()),
