@@ -20,6 +20,7 @@ mod driver;
 mod find_password;
 mod keepalive;
 mod keywords;
+mod objects;
 mod offer;
 mod origin;
 mod parameters;
@@ -59,6 +60,7 @@ pub use database_facts::{
 };
 pub use databases::{ListedDatabase, database_sizes, databases, may_read_passwords};
 pub use defaults::SOCKET_DIRECTORIES;
+pub use objects::{Counts, EVENT_TRIGGERS, SUBSCRIPTIONS};
 pub use offer::{
     AvailableExtension, Rights, available_extensions, has_directory, has_icu, knows_locale,
     may_give_to, owner_of, tablespace_exists, unknown_roles,

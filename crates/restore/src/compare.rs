@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use pgkeep_postgres::client::{DatabaseFacts, Extension, Locale, LocaleProvider};
+use pgkeep_postgres::client::{Counts, DatabaseFacts, Extension, Locale, LocaleProvider};
 
 use pgkeep_types::counted;
 
@@ -15,6 +15,7 @@ use crate::database::Expected;
 use crate::left_out::LeftOut;
 
 const PLPGSQL: &str = "plpgsql";
+const PUBLIC: &str = "public";
 
 /// Holds `found` against what is `expected`.
 /// What was left out is not looked at, but for the owner: `expected` says who that is.
@@ -34,6 +35,9 @@ pub(crate) fn differences(
         privileges,
         settings,
         extensions,
+        schemas,
+        objects,
+        not_dumped,
         tables,
         // Of the place, not of the database.
         name: _,
@@ -84,6 +88,15 @@ pub(crate) fn differences(
             );
         }
         differences.of_lists("extensions", &named(extensions), &there);
+        if is_whole {
+            if let (Some(expected), Some(found)) = (schemas, &found.schemas) {
+                differences.of_schemas(expected, found);
+            }
+            differences.of_counts(objects, not_dumped, &found.objects);
+            notes.extend(not_dumped.iter().map(|(kind, count)| {
+                format!("{kind} of the backup's database are not in the backup: {count}")
+            }));
+        }
         // Those of extensions count too, and are not told apart where a part was chosen.
         if is_whole {
             match (
@@ -142,6 +155,12 @@ pub(crate) fn has_plpgsql(extensions: &[Extension]) -> bool {
     extensions.iter().any(|extension| extension.name == PLPGSQL)
 }
 
+/// Whether the schema may be among them that every new database has; where schemas were not
+/// noted it may.
+pub(crate) fn may_have_public(schemas: Option<&[String]>) -> bool {
+    schemas.is_none_or(|schemas| schemas.iter().any(|schema| schema == PUBLIC))
+}
+
 fn versions(extensions: &[Extension]) -> BTreeSet<(&str, &str)> {
     let extensions = extensions.iter();
     extensions
@@ -159,6 +178,31 @@ fn named(extensions: &[Extension]) -> Vec<(&str, &str)> {
 struct Differences(Vec<String>);
 
 impl Differences {
+    fn of_schemas(&mut self, expected: &[String], found: &[String]) {
+        let expected: BTreeSet<_> = expected.iter().collect();
+        let found: BTreeSet<_> = found.iter().collect();
+        let missing = expected.difference(&found);
+        self.0
+            .extend(missing.map(|name| format!("schema {name:?} is missing")));
+        let added = found.difference(&expected);
+        self.0.extend(
+            added.map(|name| {
+                format!("schema {name:?} is there and was not in the backup's database")
+            }),
+        );
+    }
+
+    /// Kinds that both sides have counted.
+    fn of_counts(&mut self, expected: &Counts, not_dumped: &Counts, found: &Counts) {
+        for (kind, expected) in expected {
+            let hidden = not_dumped.get(kind).copied().unwrap_or_default();
+            if let Some(found) = found.get(kind) {
+                let expected = expected.saturating_sub(hidden);
+                self.of(&format!("the number of {kind}"), &expected, found);
+            }
+        }
+    }
+
     fn of<T: Debug + PartialEq>(&mut self, what: &str, expected: &T, found: &T) {
         if expected != found {
             self.0
@@ -192,6 +236,27 @@ impl Differences {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_that_one_side_has_not_counted_are_not_compared_and_all_others_are() {
+        let counts = |counts: &[(&str, u64)]| -> Counts {
+            let counts = counts.iter();
+            counts
+                .map(|(kind, count)| ((*kind).to_owned(), *count))
+                .collect()
+        };
+        let expected = counts(&[("views", 2), ("rules", 0), ("subscriptions", 3), ("old", 1)]);
+        let found = counts(&[("views", 1), ("rules", 1), ("subscriptions", 1), ("new", 1)]);
+        let mut differences = Differences(Vec::new());
+        differences.of_counts(&expected, &counts(&[("subscriptions", 2)]), &found);
+        assert_eq!(
+            differences.0,
+            [
+                "the number of rules is 1, not 0",
+                "the number of views is 1, not 2"
+            ]
+        );
+    }
 
     #[test]
     fn an_icu_locale_is_the_same_in_the_spelling_of_newer_servers_and_a_libc_one_is_not() {

@@ -217,7 +217,11 @@ impl PreparedRestore<'_> {
         if !compare::has_plpgsql(&properties.extensions) {
             server.drop_plpgsql(&draft).await;
         }
-        let target = server.connection.with_database(&draft);
+        let is_all = self.parts.is_none() && expected.selection.is_everything();
+        if is_all && !compare::may_have_public(properties.schemas.as_deref()) {
+            server.drop_public(&draft).await;
+        }
+        let target = server.filling(&draft, properties);
         let filling = Filling {
             database: name,
             tools,

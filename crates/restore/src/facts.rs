@@ -28,6 +28,9 @@ pub(crate) fn properties(facts: records::DatabaseFacts) -> client::DatabaseFacts
         settings,
         roles,
         extensions,
+        schemas,
+        objects,
+        not_dumped,
         tables,
         size,
     } = facts;
@@ -53,6 +56,9 @@ pub(crate) fn properties(facts: records::DatabaseFacts) -> client::DatabaseFacts
         settings: settings.into_iter().map(setting).collect(),
         roles,
         extensions: extensions.into_iter().map(extension).collect(),
+        schemas,
+        objects,
+        not_dumped,
         tables,
         size_bytes: size,
         // Of where it came from, not of what it is.

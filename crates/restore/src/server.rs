@@ -7,7 +7,8 @@
 use std::error::Error;
 
 use pgkeep_postgres::client::{
-    self, Attached, ConnectError, Connection, ConnectionParameters, QueryError, connect,
+    self, Attached, ConnectError, Connection, ConnectionParameters, DatabaseFacts, QueryError,
+    connect,
 };
 
 use crate::{DumpRestore, RestoreError};
@@ -26,6 +27,8 @@ pub(crate) struct Server {
     pub(crate) connection: ConnectionParameters,
     /// The role of who fills it.
     pub(crate) user: String,
+    /// Whether that is a superuser.
+    is_superuser: bool,
 }
 
 impl Server {
@@ -46,20 +49,25 @@ impl Server {
         let admin = connect_beside(restore.admin, database)
             .await
             .map_err(failed)?;
-        let (started, maker) = identity(&admin).await.map_err(look)?;
+        let Identity {
+            started,
+            role: maker,
+            is_superuser,
+        } = Identity::of(&admin).await.map_err(look)?;
         if restore.admin == restore.connection {
             return Ok(Self {
                 connection: admin.parameters_without_event_triggers(),
                 admin,
                 user: maker.clone(),
                 maker,
+                is_superuser,
             });
         }
         let filler = connect_beside(restore.connection, database)
             .await
             .map_err(failed)?;
-        let (filler_started, user) = identity(&filler).await.map_err(look)?;
-        if started != filler_started {
+        let by = Identity::of(&filler).await.map_err(look)?;
+        if started != by.started {
             return Err(RestoreError::TwoServers {
                 connection: filler.parameters().server(),
                 admin: admin.parameters().server(),
@@ -69,8 +77,22 @@ impl Server {
             connection: filler.parameters_without_event_triggers(),
             admin,
             maker,
-            user,
+            user: by.role,
+            is_superuser: by.is_superuser,
         })
+    }
+
+    /// With what `draft` is filled. Its event triggers come before the last of its contents
+    /// (`PRIO_REFRESH_MATVIEW` in src/bin/pg_dump/pg_dump_sort.c), and before 17 nothing else
+    /// keeps them from seeing that.
+    pub(crate) fn filling(&self, draft: &str, facts: &DatabaseFacts) -> ConnectionParameters {
+        let target = self.connection.with_database(draft);
+        let is_old = self.admin.server_version().major() < 17;
+        let triggers = facts.objects.get(client::EVENT_TRIGGERS).copied();
+        match is_old && self.is_superuser && triggers.unwrap_or_default() > 0 {
+            true => target.as_replica(),
+            false => target,
+        }
     }
 
     /// Drops the unfinished database `draft`. The session may have died with the
@@ -92,12 +114,22 @@ impl Server {
         }
     }
 
-    /// Drops what every new database has and the old one had not. Where the role may not,
-    /// comparing tells that it is there.
+    /// Drops the language that every new database has and the old one had not. Where the
+    /// roles may not, comparing tells that it is there.
     pub(crate) async fn drop_plpgsql(&self, draft: &str) {
+        self.run_in(draft, "DROP EXTENSION IF EXISTS plpgsql").await;
+    }
+
+    /// Likewise the schema.
+    pub(crate) async fn drop_public(&self, draft: &str) {
+        self.run_in(draft, "DROP SCHEMA IF EXISTS public").await;
+    }
+
+    /// Runs a statement as one role after the other, whether they may or not.
+    async fn run_in(&self, draft: &str, statement: &str) {
         for parameters in [self.admin.parameters(), &self.connection] {
             if let Ok(session) = connect(&parameters.with_database(draft)).await {
-                let _ = session.batch("DROP EXTENSION IF EXISTS plpgsql").await;
+                let _ = session.batch(statement).await;
             }
         }
     }
@@ -126,20 +158,26 @@ impl Server {
     }
 }
 
-/// When the server was started, which no other one was in the same microsecond, and
-/// the role of the session.
-async fn identity(session: &Connection) -> Result<(String, String), QueryError> {
-    let row = session
-        .query_one(
-            "SELECT pg_catalog.pg_postmaster_start_time()::text AS started, \
-             current_user::text AS role",
-            &[],
-        )
-        .await?;
-    Ok((
-        session.column(&row, "started")?,
-        session.column(&row, "role")?,
-    ))
+/// Who a session is, and where.
+struct Identity {
+    /// When the server was started, which no other one was in the same microsecond.
+    started: String,
+    role: String,
+    is_superuser: bool,
+}
+
+impl Identity {
+    async fn of(session: &Connection) -> Result<Self, QueryError> {
+        let asked = "SELECT pg_catalog.pg_postmaster_start_time()::text AS started, \
+             current_user::text AS role, \
+             pg_catalog.current_setting('is_superuser') = 'on' AS is_superuser";
+        let row = session.query_one(asked, &[]).await?;
+        Ok(Self {
+            started: session.column(&row, "started")?,
+            role: session.column(&row, "role")?,
+            is_superuser: session.column(&row, "is_superuser")?,
+        })
+    }
 }
 
 /// A session for making something: in the connection's own database, or where that is

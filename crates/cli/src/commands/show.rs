@@ -194,6 +194,14 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, repository: &Repos
     );
     line("on disk", words::size(database.size));
     line("tables", database.tables.to_string());
+    let objects = database.objects.iter().filter(|(_, count)| **count > 0);
+    let objects: Vec<String> = objects.map(|(kind, n)| format!("{n} {kind}")).collect();
+    if !objects.is_empty() {
+        line("objects", objects.join(", "));
+    }
+    for (kind, count) in &database.not_dumped {
+        line("NOT in it", format!("{count} {kind}"));
+    }
     let rows: Option<u64> = facts.tables.iter().map(|table| table.rows).sum();
     if let Some(rows) = rows {
         line("rows", rows.to_string());

@@ -235,3 +235,117 @@ async fn another_version_of_an_extension_may_have_other_tables_which_is_told() {
         .says(&["the number of tables is 0, not 1"]);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_without_the_schema_public_comes_back_without_it_or_it_differs() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let role = "CREATE ROLE own LOGIN CREATEDB; CREATE DATABASE app OWNER own";
+    cluster.psql("postgres", role).await;
+    let other = "DROP SCHEMA public; CREATE SCHEMA other; CREATE TABLE other.t ()";
+    cluster.psql("app", other).await;
+    let mut site = Site::of(&cluster).await;
+    site.back_up("app").await;
+    let arguments = ["--database", "app", "--as", "new"];
+    site.run(&restore(&arguments)).await.ended(0);
+    let there = "SELECT string_agg(nspname, ' ') FROM pg_namespace WHERE oid >= 16384 \
+         OR nspname = 'public'";
+    assert_eq!(cluster.psql("new", there).await.trim(), "other");
+
+    let real = Major::Fifteen.programs().display().to_string();
+    let harm = "CREATE SCHEMA public; ALTER SCHEMA other RENAME TO another; \
+         CREATE SCHEMA other; ALTER TABLE another.t SET SCHEMA other; DROP SCHEMA another; \
+         CREATE SCHEMA more";
+    let script = format!("{real}/pg_restore \"$@\" && {real}/psql -qc \"{harm}\"");
+    with_program(&mut site, "pg_restore", &script);
+    let arguments = ["--database", "app", "--as", "differs"];
+    site.run(&restore(&arguments)).await.ended(1).says(&[
+        "schema \"more\" is there and was not in the backup's database",
+        "schema \"public\" is there and was not in the backup's database",
+    ]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_lost_a_thing_of_any_kind_is_an_error() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.load_zoo().await;
+    let mut site = Site::of(&cluster).await;
+    site.back_up("zoo").await;
+    let real = Major::Fifteen.programs().display().to_string();
+    // Each is lost once; where something else goes with it, that is told too.
+    let harm = "DROP PUBLICATION everything; DROP EVENT TRIGGER watch_drops; \
+         ALTER SUBSCRIPTION from_afar SET (slot_name = NONE); DROP SUBSCRIPTION from_afar; \
+         DROP POLICY own ON app.secret; DROP TRIGGER many ON app.keeper; \
+         DROP RULE also ON app.moved; DROP INDEX app.indexed_gin; DROP VIEW app.second; \
+         DROP MATERIALIZED VIEW app.not_filled; DROP FOREIGN TABLE app.databases; \
+         DROP STATISTICS app.indexed_stats; SELECT lo_unlink(424244); \
+         DROP FUNCTION app.rows; DROP TYPE app.shell; DROP AGGREGATE app.product(numeric); \
+         ALTER TABLE app.booking DROP CONSTRAINT booking_guest_room_key; \
+         ALTER TABLE app.keeper DROP CONSTRAINT boss_is_keeper; \
+         ALTER TABLE app.species DROP CONSTRAINT name_is_short; \
+         ALTER TABLE app.with_holes DROP COLUMN late; DROP CAST (text AS app.point3d); \
+         DROP USER MAPPING FOR zoo_keeper SERVER far_away; DROP COLLATION app.plain; \
+         ALTER DOMAIN app.email DROP CONSTRAINT short; DROP CONVERSION app.my_conversion";
+    let script = format!("{real}/pg_restore \"$@\" && {real}/psql -qc \"{harm}\"");
+    with_program(&mut site, "pg_restore", &script);
+    let ran = site
+        .run(&restore(&["--database", "zoo", "--as", "harmed"]))
+        .await
+        .ended(1);
+    for (kind, by) in [
+        ("publications", 1),
+        ("event triggers", 1),
+        ("subscriptions", 1),
+        ("policies", 1),
+        ("triggers", 1),
+        ("rules", 1),
+        ("views", 1),
+        ("materialized views", 1),
+        ("foreign tables", 1),
+        ("extended statistics", 1),
+        ("large objects", 1),
+        ("functions", 2),
+        ("types", 1),
+        ("unique constraints", 1),
+        ("foreign keys", 1),
+        ("check constraints", 1),
+        ("casts", 1),
+        ("user mappings", 1),
+        ("collations", 1),
+        ("constraints of domains", 1),
+        ("conversions", 1),
+    ] {
+        let told = format!("the number of {kind} is ");
+        let numbers = ran.stderr.split(&told).nth(1).unwrap_or_default();
+        let mut numbers = numbers.split(|c: char| !c.is_ascii_digit());
+        let mut number = || numbers.find_map(|digits| digits.parse::<u64>().ok());
+        let (found, expected) = (number(), number());
+        assert_eq!(found.map(|found| found + by), expected, "{kind}: {ran:#?}");
+    }
+    let id = &site.good().await[0];
+    let shown = site.run(&["show", id]).await.ended(0).stdout;
+    assert!(shown.contains("1 subscriptions"), "{shown}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_that_could_not_be_dumped_is_told_and_no_difference() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let role = "CREATE ROLE reader LOGIN; GRANT pg_read_all_data TO reader; CREATE DATABASE app";
+    cluster.psql("postgres", role).await;
+    let subscribe = "CREATE SUBSCRIPTION s CONNECTION 'dbname=x' PUBLICATION p \
+         WITH (connect = false, slot_name = NONE, enabled = false)";
+    cluster.psql("app", subscribe).await;
+    let reader = socket_of(&cluster).replace("user='postgres'", "user=reader");
+    let site = Site::with(&reader, &[]).await;
+    let ran = site.run(&["backup", "--database", "app"]).await.ended(0);
+    ran.says(&["subscriptions not dumped because current user is not a superuser"]);
+    let id = &site.good().await[0];
+    let shown = site.run(&["show", id]).await.ended(0).stdout;
+    assert!(shown.contains("NOT in it     1 subscriptions"), "{shown}");
+    let into = socket_of(&cluster);
+    let arguments = ["--database", "app", "--as", "new", "--into", &into];
+    let ran = site.run(&restore(&arguments)).await.ended(0);
+    ran.says(&["note: subscriptions of the backup's database are not in the backup: 1"]);
+    cluster.stop().await;
+}

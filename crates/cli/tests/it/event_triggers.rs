@@ -109,6 +109,27 @@ async fn who_may_not_turn_it_off_is_told_what_keeps_him_out_and_how_to_mend_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_on_commands_does_not_see_those_of_the_restore_before_17_either() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    with_trigger(&cluster, "ddl_command_end", WRITES).await;
+    let key = "ALTER TABLE t ADD PRIMARY KEY (n); CREATE TABLE of_t (n int REFERENCES t); \
+         INSERT INTO of_t VALUES (1), (2); TRUNCATE seen";
+    cluster.psql("app", key).await;
+    site.back_up("app").await;
+    for jobs in ["1", "2"] {
+        let name = format!("new{jobs}");
+        let to = ["--database", "app", "--as", &name, "--jobs", jobs];
+        site.run(&restore(&to)).await.ended(0);
+        let seen = cluster.psql(&name, "SELECT count(*) FROM seen").await;
+        assert_eq!(seen.trim(), "0");
+        let key = "SELECT convalidated FROM pg_constraint WHERE contype = 'f'";
+        assert_eq!(cluster.psql(&name, key).await.trim(), "t");
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trigger_on_commands_does_not_see_those_of_the_restore() {
     let cluster = Cluster::start(Major::Eighteen).await;
     let site = Site::of(&cluster).await;

@@ -4,7 +4,7 @@ mod parts;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, restore};
+use crate::site::{Site, restore, socket_of};
 
 /// Added to a name; taken away again, the dumps must not differ.
 const SUFFIX: &str = "_restored";
@@ -49,6 +49,43 @@ async fn the_zoo_comes_back_on_18() {
     the_zoo_comes_back(Major::Eighteen).await;
 }
 
+/// Restores the zoo into a newer server, which compares it with the facts of the older one.
+async fn the_zoo_comes_back_on_a_newer_server(old: Major, new: Major) {
+    let cluster = Cluster::start(old).await;
+    let newer = Cluster::start(new).await;
+    let site = Site::of(&cluster).await;
+    cluster.load_plain_zoo().await;
+    site.back_up("zoo").await;
+    let into = socket_of(&newer);
+    let arguments = [
+        "--database",
+        "zoo",
+        "--as",
+        "zoo",
+        "--into",
+        &into,
+        "--create-roles",
+    ];
+    site.run(&restore(&arguments)).await.ended(0);
+    newer.stop().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_zoo_of_15_comes_back_on_16() {
+    the_zoo_comes_back_on_a_newer_server(Major::Fifteen, Major::Sixteen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_zoo_of_15_comes_back_on_18() {
+    the_zoo_comes_back_on_a_newer_server(Major::Fifteen, Major::Eighteen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_zoo_of_16_comes_back_on_18() {
+    the_zoo_comes_back_on_a_newer_server(Major::Sixteen, Major::Eighteen).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_database_comes_back_under_its_own_name() {
     let cluster = Cluster::start(Major::Fifteen).await;
@@ -56,7 +93,7 @@ async fn a_dropped_database_comes_back_under_its_own_name() {
     let fill = "CREATE TABLE t AS SELECT generate_series(1, 100000) AS n";
     cluster.psql("app", fill).await;
     // The configuration names the very database that will be gone.
-    let connection = crate::site::socket_of(&cluster).replace("dbname=postgres", "dbname=app");
+    let connection = socket_of(&cluster).replace("dbname=postgres", "dbname=app");
     let site = Site::with(&connection, &[]).await;
     // Without --database the connection's own is meant.
     site.run(&["backup"]).await.ended(0);
@@ -217,7 +254,7 @@ async fn a_role_that_may_create_databases_restores_its_own() {
     cluster
         .psql("app", "SET ROLE own; CREATE TABLE t AS SELECT 1 AS n")
         .await;
-    let connection = crate::site::socket_of(&cluster).replace("user='postgres'", "user=own");
+    let connection = socket_of(&cluster).replace("user='postgres'", "user=own");
     let site = Site::with(&connection, &[]).await;
     site.back_up("app").await;
     let restore = restore(&["--database", "app", "--as", "new"]);
@@ -235,7 +272,7 @@ async fn another_superuser_restores_a_database_with_extensions() {
         )
         .await;
     cluster.psql("app", "CREATE EXTENSION pgcrypto").await;
-    let connection = crate::site::socket_of(&cluster).replace("user='postgres'", "user=u1");
+    let connection = socket_of(&cluster).replace("user='postgres'", "user=u1");
     let site = Site::with(&connection, &[]).await;
     site.back_up("app").await;
     let restore = restore(&["--database", "app", "--as", "new"]);

@@ -3,6 +3,8 @@
 //! Invariant: it holds what `pg_dump -C` would tell and an archive restored
 //! under another name would lose, so that a restore can bring it back.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Selection;
@@ -112,6 +114,15 @@ pub struct DatabaseFacts {
     pub roles: Vec<String>,
     /// The extensions in it.
     pub extensions: Vec<Extension>,
+    /// Its schemas by name, those of extensions left out; none where that was not noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schemas: Option<Vec<String>>,
+    /// How many things it has of each kind; a kind that is not there was not counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub objects: BTreeMap<String, u64>,
+    /// How many of them are not in the dump, since who made it may not read them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_dumped: BTreeMap<String, u64>,
     /// How many ordinary tables it has, partitions included.
     pub tables: u64,
     /// What it takes on the server's disk, in bytes.

@@ -458,6 +458,14 @@ fn facts(random: &SeededRandom) -> DumpFacts {
                     schema: text(random),
                 })
                 .collect(),
+            schemas: (random.below(2) == 0)
+                .then(|| (0..random.below(3)).map(|_| text(random)).collect()),
+            objects: (0..random.below(3))
+                .map(|_| (text(random), random.below(1000)))
+                .collect(),
+            not_dumped: (0..random.below(2))
+                .map(|_| (text(random), random.below(1000)))
+                .collect(),
             tables: random.below(1000),
             size: random.below(1 << 40),
         },

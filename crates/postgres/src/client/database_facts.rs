@@ -10,6 +10,7 @@
 use pgkeep_types::SystemId;
 
 use super::connection::Connection;
+use super::objects::{self, Counts, SUBSCRIPTIONS};
 use super::query_error::QueryError;
 use super::snapshot::ExportedSnapshot;
 use super::version::ServerVersion;
@@ -47,6 +48,12 @@ pub struct DatabaseFacts {
     pub roles: Vec<String>,
     /// Its extensions, by name.
     pub extensions: Vec<Extension>,
+    /// Its schemas, by name, those of extensions left out; `None` where that is not known.
+    pub schemas: Option<Vec<String>>,
+    /// How many things of each kind it has; a kind of which that is not known is not there.
+    pub objects: Counts,
+    /// How many of them the user's dump does not have, which may not read them.
+    pub not_dumped: Counts,
     /// How many ordinary tables it has, partitions included, partitioned
     /// parents and PostgreSQL's own not.
     pub tables: u64,
@@ -185,6 +192,7 @@ impl DatabaseFacts {
         } else {
             None
         };
+        let objects = objects::counts(session).await?;
         Ok(Self {
             name: session.column(&row, "name")?,
             owner: session.column(&row, "owner")?,
@@ -200,6 +208,9 @@ impl DatabaseFacts {
             settings: settings(session).await?,
             roles: roles(session).await?,
             extensions: extensions(session).await?,
+            schemas: Some(objects::schemas(session).await?),
+            not_dumped: not_dumped(session, &objects).await?,
+            objects,
             tables: tables.unsigned_abs(),
             size_bytes: size.unsigned_abs(),
             server_version: session.server_version(),
@@ -370,6 +381,19 @@ async fn extensions(session: &Connection) -> Result<Vec<Extension>, QueryError> 
             })
         })
         .collect()
+}
+
+/// Only a superuser dumps subscriptions (`getSubscriptions` in src/bin/pg_dump/pg_dump.c).
+async fn not_dumped(session: &Connection, objects: &Counts) -> Result<Counts, QueryError> {
+    let asked = "SELECT pg_catalog.current_setting('is_superuser') = 'on' AS is_superuser";
+    let row = session.query_one(asked, &[]).await?;
+    let mut hidden = Counts::new();
+    if let Some((kind, count @ 1..)) = objects.get_key_value(SUBSCRIPTIONS)
+        && !session.column::<bool>(&row, "is_superuser")?
+    {
+        hidden.insert(kind.clone(), *count);
+    }
+    Ok(hidden)
 }
 
 /// Managed servers refuse this: the refusal must not end the transaction.

@@ -226,6 +226,14 @@ impl ConnectionParameters {
         self.with_options(NO_EVENT_TRIGGERS)
     }
 
+    /// The same, for sessions of a superuser in which triggers, event triggers and rules do
+    /// not fire but for those that are to fire always or in replicas
+    /// (`session_replication_role`). Foreign keys are checked as they are made all the same.
+    #[must_use]
+    pub fn as_replica(&self) -> Self {
+        self.with_options("-c session_replication_role=replica")
+    }
+
     /// Whether sessions are asked for in which no event trigger fires.
     pub(super) fn is_without_event_triggers(&self) -> bool {
         let options = self.options.as_deref();

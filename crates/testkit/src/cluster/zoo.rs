@@ -26,6 +26,13 @@ impl Cluster {
     /// equals sign.
     pub const QUOTED: &str = QUOTED;
 
+    /// Makes of the zoo what every server of 15 or newer takes: the database `zoo`.
+    pub async fn load_plain_zoo(&self) {
+        self.psql("postgres", ROLES).await;
+        self.psql("postgres", DATABASES).await;
+        self.psql("zoo", ZOO).await;
+    }
+
     /// Makes the zoo's roles and databases, and tells the databases: `zoo`,
     /// [`QUOTED`](Self::QUOTED), `empty`, `latin`, and `icu` or `builtin` where
     /// the server has that locale provider.
