@@ -13,7 +13,9 @@ use pgkeep_config::{
 use pgkeep_format::{Encryption, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::Tools;
-use pgkeep_repository::{Catalogue, Repository, WriteAccess};
+use pgkeep_repository::{
+    Catalogue, Repository, RepositoryError, WriteAccess, lost_all_but_backups,
+};
 use pgkeep_types::{ClusterName, Environment};
 
 use crate::arguments::Arguments;
@@ -235,7 +237,16 @@ impl Context {
             hint: "add a [repository.NAME] with a url".to_owned(),
         })?;
         let storage = storage::open(name, &configured.storage, &self.environment, self.output)?;
-        Ok(Repository::open(storage, pins).await?)
+        let opened = Repository::open(Arc::clone(&storage), pins).await;
+        if let Err(RepositoryError::Missing { .. }) = opened {
+            let mut clusters: Vec<ClusterName> = settings.clusters.keys().cloned().collect();
+            clusters.extend("main".parse());
+            clusters.dedup();
+            if let Some(lost) = lost_all_but_backups(storage.as_ref(), &clusters).await {
+                return Err(lost.into());
+            }
+        }
+        Ok(opened?)
     }
 
     /// Opens a cluster's repository for reading, and tells what there is to be

@@ -51,6 +51,19 @@ pub enum RepositoryError {
         /// Whether there are backups beside them: then the repository lost its descriptor.
         in_use: bool,
     },
+    /// There are backups, and nothing else of their repository.
+    #[error(
+        "{location} holds backups of a repository (cluster {}; {object} is one object of it), \
+         and neither its pgkeep.json nor anything of its keys/", .clusters.join(", ")
+    )]
+    Beheaded {
+        /// Where they are.
+        location: String,
+        /// The clusters that were seen; there may be more.
+        clusters: Vec<String>,
+        /// One of the objects.
+        object: String,
+    },
     /// Somebody else's object is there since the making of a repository began.
     #[error("{object} in {location} is there, and not of the repository that is being made")]
     Contested {
@@ -349,6 +362,18 @@ pub enum RepositoryError {
 }
 
 impl RepositoryError {
+    /// Whether an object was read that is damaged: what was in it is lost.
+    #[must_use]
+    pub fn is_of_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Object {
+                source: FormatError::Damaged { .. },
+                ..
+            }
+        )
+    }
+
     /// Whether it is about a record that counts as nothing: of a retired key, which its
     /// end does not list.
     pub(crate) fn is_about_nothing(&self) -> bool {

@@ -31,7 +31,7 @@ pub use catalogue::{
     Attempt, Catalogue, Contested, Deleted, Entry, Misdated, ParentChoice, ShutParent, Unclear,
     Unreadable, is_ahead,
 };
-pub use create::{Begun, NewRepository, Withdrawn};
+pub use create::{Begun, NewRepository, Withdrawn, lost_all_but_backups};
 pub use error::RepositoryError;
 pub use keys::{KeyInfo, KeysError, OwnerAccess, Retired, Rewrapped, UnendedRuns};
 pub use open::Repository;

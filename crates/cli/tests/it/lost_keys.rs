@@ -7,6 +7,22 @@ use serde_json::Value;
 
 use crate::site::Site;
 
+/// Commands of each kind, and one that would make a repository in the same place.
+async fn every_command_says(site: &Site, told: &[&str]) {
+    let elsewhere = [
+        "init",
+        "--repository",
+        "backups",
+        "--config",
+        "x/pgkeep.toml",
+    ];
+    let backup = ["backup", "--database", "postgres"];
+    for command in [&["list"][..], &["prune"], &backup, &elsewhere] {
+        let ran = site.run(command).await.ended(1).says(told);
+        assert!(!ran.stderr.contains("'pgkeep init' makes"), "{ran:#?}");
+    }
+}
+
 /// Removes the record of the one key of this role, and tells its name.
 async fn lose(site: &Site, role: &str) -> String {
     let listed = site.run(&["key", "list", "--json"]).await.ended(0).stdout;
@@ -61,20 +77,42 @@ async fn the_first_object_is_to_be_brought_back_where_it_is_damaged_or_lost_besi
     assert!(!ran.stderr.contains("backup --whole"), "{ran:#?}");
 
     fs::remove_file(descriptor).unwrap();
-    let elsewhere = [
-        "init",
-        "--repository",
-        "backups",
-        "--config",
-        "x/pgkeep.toml",
+    let told = [
+        "and its backups, and no pgkeep.json",
+        "bring pgkeep.json back",
     ];
-    for command in [&["list"][..], &["prune"], &elsewhere] {
-        let ran = site.run(command).await.ended(1);
-        let ran = ran.says(&[
-            "and its backups, and no pgkeep.json",
-            "bring pgkeep.json back",
-        ]);
-        assert!(!ran.stderr.contains("'pgkeep init' makes"), "{ran:#?}");
-    }
+    every_command_says(&site, &told).await;
+    fs::remove_dir_all(site.path("backups/keys")).unwrap();
+    let told = [
+        "holds backups of a repository (cluster main; main/",
+        "neither its pgkeep.json nor anything of its keys/",
+        "bring pgkeep.json and keys/ back",
+        "choose another place",
+    ];
+    let before = site.repository_files();
+    every_command_says(&site, &told).await;
+    assert_eq!(site.repository_files(), before);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_stores_all_anew_since_runs_are_lost_says_so() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    site.back_up("postgres").await;
+    let runs = site.path("backups/main/runs");
+    let run = fs::read_dir(&runs).unwrap().next().unwrap().unwrap();
+    let run = run.file_name().into_string().unwrap();
+    fs::remove_dir_all(runs).unwrap();
+    let back_up = ["backup", "--database", "postgres"];
+    let told = [
+        &format!("nothing is there of the runs {run}"),
+        "store anew",
+        "Bring main/runs/ back",
+    ];
+    site.run(&back_up).await.ended(0).says(&told);
+    // The next one is compared with that one.
+    let ran = site.run(&back_up).await.ended(0);
+    assert!(!ran.stderr.contains("nothing is there"), "{ran:#?}");
     cluster.stop().await;
 }

@@ -24,6 +24,12 @@ impl RepositoryError {
                     .to_owned(),
             ),
             Self::Exists { .. } => Some("choose another place for a new repository".to_owned()),
+            Self::Beheaded { .. } => Some(
+                "bring pgkeep.json and keys/ back from another copy: without them nobody can \
+                 restore these backups. Leave what is there as it is, and choose another place \
+                 for a new repository"
+                    .to_owned(),
+            ),
             Self::Remains { in_use: true, .. } => Some(
                 "bring pgkeep.json back from another copy: without it and these keys nobody can \
                  restore these backups; choose another place for a new repository"

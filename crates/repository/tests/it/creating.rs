@@ -196,3 +196,15 @@ async fn keys_that_come_while_a_repository_is_made_are_told_and_left() {
         "{error}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_repository_is_made_over_backups_that_have_lost_theirs() {
+    let memory = MemoryStorage::new();
+    let id = "20261120T030000Z-7k3m9q2x";
+    let left = format!("main/backups/{id}/packs/0").parse().unwrap();
+    memory.replace(&left, Some("pack".into()));
+    let error = make(&memory, 1, true).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Beheaded { .. }), "{error}");
+    assert!(error.hint().unwrap().contains("another place"), "{error}");
+    assert_eq!(memory.names(), [left]);
+}

@@ -10,7 +10,7 @@ use std::path::Path;
 use pgkeep_config::{Settings, StorageText};
 use pgkeep_format::names;
 use pgkeep_storage::{Storage, list_all};
-use pgkeep_types::ClusterName;
+use pgkeep_types::{BackupId, ClusterName, RunId};
 
 use super::Plan;
 use crate::error::CliError;
@@ -60,7 +60,10 @@ fn foreign(path: &Path) -> io::Result<Option<String>> {
     let has_keys = holds_keys(&path.join("keys"));
     let known = |name: &str| {
         let mut all = LEFT.iter().chain(&OF_FILE_SYSTEMS);
-        all.any(|known| name.starts_with(known)) || has_keys && is_cluster(&path.join(name))
+        let folder = path.join(name);
+        all.any(|known| name.starts_with(known))
+            || has_keys && is_cluster(&folder)
+            || holds_runs_or_backups(&folder)
     };
     Ok(names.into_iter().find(|name| !known(name)))
 }
@@ -84,6 +87,21 @@ fn is_cluster(folder: &Path) -> bool {
         && ["backups", "runs"]
             .iter()
             .any(|of| folder.join(of).is_dir())
+}
+
+/// Whether the folder holds folders of runs or backups, named as such are: what is in them
+/// is told where a repository is made.
+fn holds_runs_or_backups(folder: &Path) -> bool {
+    let holds = |of: &str, is_one: fn(&str) -> bool| {
+        let mut entries = fs::read_dir(folder.join(of)).into_iter().flatten();
+        entries.any(|entry| {
+            let name = entry.ok().map(|entry| entry.file_name());
+            name.is_some_and(|name| name.to_str().is_some_and(is_one))
+        })
+    };
+    is_cluster(folder)
+        && (holds("runs", |name| name.parse::<RunId>().is_ok())
+            || holds("backups", |name| name.parse::<BackupId>().is_ok()))
 }
 
 /// Why the files on this machine could not be written: where they are there already, and
