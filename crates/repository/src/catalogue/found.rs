@@ -343,6 +343,7 @@ impl Found {
             origins,
             confirmed: whole.map(|backup| backup.id).collect(),
             unbelieved: self.unbelieved,
+            runs: self.signs.into_keys().collect(),
             newest: self.newest,
         };
         Ok((catalogue, unaccounted))

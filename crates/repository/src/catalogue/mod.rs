@@ -18,7 +18,7 @@ use pgkeep_format::Identities;
 use pgkeep_format::names::{self, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, Outcome, RunBegin, Tombstone};
 use pgkeep_storage::list_all;
-use pgkeep_types::{BackupId, ClusterName, ObjectName};
+use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 
 pub use self::clocks::{Contested, Misdated};
 use self::found::Found;
@@ -61,6 +61,8 @@ pub struct Catalogue {
     origins: BTreeMap<BackupId, Origin>,
     /// Backups of which a run says that they are whole.
     confirmed: BTreeSet<BackupId>,
+    /// Runs of which anything is there.
+    runs: BTreeSet<RunId>,
     /// When the newest of all objects came to be, by the storage's clock.
     newest: Timestamp,
 }

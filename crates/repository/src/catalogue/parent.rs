@@ -30,13 +30,16 @@ pub(super) struct Origin {
 }
 
 /// What the next backup is compared with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ParentChoice<'a> {
     /// The newest one that may be referred to; none where all is to be stored.
     pub backup: Option<&'a BackupRecord>,
     /// The newest of all, where that is another host's, and nothing that is nearly as
     /// new can be had.
     pub shut: Option<ShutParent<'a>>,
+    /// Backups that are newer than `backup`, and of whose runs nothing is there that says
+    /// whether they are whole: the storage has lost it, or it was not copied.
+    pub runless: Vec<&'a BackupRecord>,
 }
 
 /// A backup that this host's key does not open.
@@ -62,17 +65,17 @@ impl Catalogue {
         kind: BackupKind,
         database: &str,
     ) -> ParentChoice<'_> {
-        let mut whole: Vec<(&Origin, &BackupRecord)> = self
+        let mut of_database: Vec<(&Origin, &BackupRecord)> = self
             .complete()
-            .filter(|backup| {
-                backup.kind == kind
-                    && backup.database == database
-                    && self.confirmed.contains(&backup.id)
-            })
+            .filter(|backup| backup.kind == kind && backup.database == database)
             .filter_map(|backup| Some((self.origins.get(&backup.id)?, backup)))
             .collect();
         // They come by the time that hosts tell, which decides between those of an instant.
-        whole.sort_by_key(|(origin, _)| origin.committed);
+        of_database.sort_by_key(|(origin, _)| origin.committed);
+        let whole = of_database.iter().copied();
+        let whole: Vec<_> = whole
+            .filter(|(_, backup)| self.confirmed.contains(&backup.id))
+            .collect();
         let opens = |origin: &Origin| {
             !self.is_sealed || origin.recipient.as_ref() == Some(&access.recipient)
         };
@@ -82,7 +85,12 @@ impl Catalogue {
                 .is_none_or(|(own, _)| newest.committed.duration_since(own.committed) > MUCH_OLDER);
             !opens(newest) && is_much_older
         });
+        let after = own.map(|(own, _)| own.committed);
+        let runless = of_database.into_iter().filter(|(origin, backup)| {
+            !self.runs.contains(&backup.run) && after.is_none_or(|own| origin.committed >= own)
+        });
         ParentChoice {
+            runless: runless.map(|(_, backup)| backup).collect(),
             backup: own
                 .map(|(_, backup)| *backup)
                 .filter(|backup| backup.needs.len() <= GENERATIONS),

@@ -53,6 +53,31 @@ async fn hosts_that_take_turns_each_compare_with_their_own_last_backup() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_whose_run_nothing_is_there_is_no_parent_and_is_told() {
+    let mut world = World::sealed().await;
+    let host = world.host.clone();
+    let older = back_up_as(&mut world, &host, b"the same").await;
+    let newer = back_up_as(&mut world, &host, b"the same").await;
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&host).unwrap();
+    for (lost, parent, runless) in [
+        (None, Some(&newer), vec![]),
+        (Some(&newer), Some(&older), vec![&newer]),
+        (Some(&older), None, vec![&older, &newer]),
+    ] {
+        for name in world.memory.names() {
+            if lost.is_some_and(|lost| name.as_str().contains(lost.run.as_str())) {
+                world.memory.replace(&name, None);
+            }
+        }
+        let catalogue = world.catalogue().await;
+        let choice = catalogue.parent(&access, BackupKind::Dump, "app");
+        assert_eq!(choice.backup, parent);
+        assert_eq!(choice.runless, runless);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_opens_no_backup_is_told_whose_key_would() {
     let mut world = World::sealed().await;
     let first = world.host.clone();

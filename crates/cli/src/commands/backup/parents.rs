@@ -3,16 +3,21 @@
 //! Invariant: that one is not compared with, or not with the newest, is told with
 //! what to do about it.
 
-use pgkeep_format::Identities;
+use std::collections::BTreeSet;
+
 use pgkeep_format::records::BackupRecord;
+use pgkeep_format::{Identities, names};
 use pgkeep_repository::{
-    ParentChoice, Repository, RepositoryError, RunPlan, WriteAccess, is_ahead,
+    Catalogue, ParentChoice, Repository, RepositoryError, RunPlan, WriteAccess, is_ahead,
 };
-use pgkeep_types::{Clock, Timestamp};
+use pgkeep_types::{Clock, RunId, Timestamp};
 
 use crate::commands::list::{warn_of_clock, warn_of_misdated};
 use crate::context::Context;
 use crate::words;
+
+/// So many runs are named at most.
+const NAMED: usize = 5;
 
 /// Finds the backups to compare with; where `whole`, none. Without them more is stored,
 /// and nothing lost.
@@ -45,17 +50,22 @@ pub(super) async fn find_parents(
                      host's clock is the wrong one, set it, and make the backup again"
                 ));
             }
+            let mut runless = Vec::new();
             for backup in &mut plan.backups {
                 warn_of_misdated(context, &catalogue, &backup.database);
                 if whole {
                     continue;
                 }
                 let chosen = catalogue.parent(access, plan.kind, &backup.database);
-                tell_choice(context, &backup.database, chosen);
+                runless.extend(&chosen.runless);
+                tell_choice(context, &backup.database, &chosen);
                 if let Some(parent) = chosen.backup {
                     warn_of_later_parent(context, parent, now);
                 }
                 backup.parent = chosen.backup.map(|parent| parent.id.clone());
+            }
+            if let Some(told) = of_lost_runs(&catalogue, &runless) {
+                context.output.warning(told);
             }
             let mut ahead = catalogue.complete().filter(|b| is_ahead(b.started, now));
             if let Some(backup) = ahead.next_back() {
@@ -89,8 +99,37 @@ fn warn_of_later_parent(context: &Context, parent: &BackupRecord, now: Timestamp
     ));
 }
 
+/// Tells of backups of whose runs nothing is there.
+fn of_lost_runs(catalogue: &Catalogue, runless: &[&BackupRecord]) -> Option<String> {
+    let first = runless.first()?;
+    let runs: BTreeSet<&RunId> = runless.iter().map(|backup| &backup.run).collect();
+    let named: Vec<String> = runs.iter().take(NAMED).map(|run| run.to_string()).collect();
+    let more = match runs.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let databases: BTreeSet<String> = (runless.iter())
+        .map(|backup| words::printable(&backup.database))
+        .collect();
+    let databases: Vec<String> = databases.into_iter().collect();
+    Some(format!(
+        "nothing is there of the runs {}{more}, so nothing tells whether their backups are whole \
+         ({}{}): those of {} that are made now are not compared with them, and store anew what \
+         they have. Bring {} back from another copy of the repository, and the next ones store \
+         what has changed",
+        named.join(", "),
+        first.id.short(),
+        match runless.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        },
+        databases.join(", "),
+        names::runs(&catalogue.cluster),
+    ))
+}
+
 /// Tells where more is stored than would be if hosts shared their key.
-fn tell_choice(context: &Context, database: &str, chosen: ParentChoice<'_>) {
+fn tell_choice(context: &Context, database: &str, chosen: &ParentChoice<'_>) {
     let Some(shut) = chosen.shut else { return };
     let instead = match chosen.backup {
         Some(older) => format!(
