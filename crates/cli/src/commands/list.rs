@@ -8,8 +8,9 @@ mod line;
 use std::collections::BTreeSet;
 
 use pgkeep_config::Settings;
+use pgkeep_format::names::{self, Place, RunRecord};
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::{Catalogue, Entry, Repository, RepositoryError, is_ahead};
+use pgkeep_repository::{Catalogue, Entry, Repository, RepositoryError, Unreadable, is_ahead};
 use pgkeep_types::{Clock, ClusterName};
 use serde::Serialize;
 
@@ -69,15 +70,30 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
         warn_of_unbelieved(context, &catalogue);
         for entry in catalogue.entries {
             if let Entry::Unreadable(unreadable) = entry {
+                let ends = what_ends(&unreadable);
                 context
                     .output
                     .failure(&CliError::Repository(unreadable.error));
+                if let Some(ends) = ends {
+                    context.output.say(ends);
+                }
                 exit = Exit::Failed;
             }
         }
     }
     tell(context, lines)?;
     Ok(exit)
+}
+
+/// What takes a run's damaged `begin` away, which names no backup.
+fn what_ends(unreadable: &Unreadable) -> Option<String> {
+    match names::place(&unreadable.object)? {
+        Place::Run(_, run, RunRecord::Begin) if unreadable.error.is_of_damage() => Some(format!(
+            "what run {run} set out to make cannot be told any more; where it was cut off, 'pgkeep \
+             prune' removes that record a day after the run's last sign of life"
+        )),
+        _ => None,
+    }
 }
 
 /// The clusters that are meant: the named one, all that are configured, or where

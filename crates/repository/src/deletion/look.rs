@@ -106,7 +106,14 @@ impl Repository {
                 Err(error @ (RepositoryError::Storage(_) | RepositoryError::GivenUp)) => {
                     return Err(error);
                 }
-                Err(error) => error.to_string(),
+                Err(error) => {
+                    if let P::Run(_, run, RunRecord::Begin) = &place
+                        && error.is_of_damage()
+                    {
+                        records.damaged.insert(run.clone());
+                    }
+                    error.to_string()
+                }
             };
             match place {
                 P::Run(_, run, RunRecord::Begin) => {

@@ -165,6 +165,13 @@ impl<'a> Outlook<'a> {
         Ok(begins)
     }
 
+    /// Whether nobody can tell any more what it set out to make, and it is dead. That is
+    /// known by its `dead`, which stays.
+    pub(super) fn is_dead_and_damaged(&self, run: &RunId) -> bool {
+        let is_dead = self.runs.get(run).is_some_and(|run| run.dead);
+        is_dead && self.seen.records.damaged.contains(run)
+    }
+
     /// The backups of which objects are there, and of which nothing else tells.
     fn of_no_run(&self) -> BTreeSet<BackupId> {
         let mut of_none = self.has_objects.clone();

@@ -119,6 +119,8 @@ pub enum Reason {
     Orphan,
     /// A sign of life of a run that has ended.
     Sign,
+    /// It told what a run set out to make that is dead, and is damaged.
+    Damaged,
     /// It tells of something that is long over.
     History,
     /// A private key under a passphrase that is no longer in use.
@@ -232,6 +234,11 @@ fn of_runs(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
                     && terms.is_older(object.modified, terms.grace)
                 {
                     plan.delete(object, stage, Reason::Orphan);
+                } else if record == RunRecord::Begin
+                    && outlook.is_dead_and_damaged(&run)
+                    && terms.is_older(object.modified, terms.grace)
+                {
+                    plan.delete(object, stage, Reason::Damaged);
                 }
             }
             Some(Place::Alive(_, run, _)) => {

@@ -45,6 +45,8 @@ pub struct Listing {
 pub struct Records {
     /// Of both listings of runs.
     pub begins: BTreeMap<RunId, Result<RunBegin, String>>,
+    /// Whose `begin` is damaged: what it said is lost.
+    pub damaged: BTreeSet<RunId>,
     /// Of the first listing of runs; those that can be read.
     pub outcomes: BTreeMap<RunId, RunOutcome>,
     /// Each `backup` record.

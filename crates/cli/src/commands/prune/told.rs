@@ -31,6 +31,7 @@ fn of(reason: &Reason) -> (&'static str, Option<&BackupId>) {
         Reason::Abandoned(id) => ("abandoned", Some(id)),
         Reason::Orphan => ("orphan", None),
         Reason::Sign => ("sign", None),
+        Reason::Damaged => ("damaged", None),
         Reason::History => ("history", None),
         Reason::Key => ("key", None),
         Reason::Probe => ("probe", None),
@@ -99,6 +100,7 @@ pub(super) fn tell(
         let Some(id) = &group.backup else {
             let what = match group.reason {
                 "orphan" => "of a host whose key was retired before",
+                "damaged" => "damaged records of runs that are dead",
                 "key" => "private keys under a passphrase that is no longer in use",
                 "probe" => "left by somebody who tried out what the storage does",
                 "sign" => "signs of life of runs that have ended",

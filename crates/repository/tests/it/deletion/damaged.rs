@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use pgkeep_format::Hash;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::deletion::PlanError;
 use pgkeep_repository::{Entry, Unclear};
@@ -253,6 +254,55 @@ async fn a_begin_that_cannot_be_read_stops_prunes_until_its_run_is_taken_for_dea
     world.storage_clock.advance(DAY * 2);
     prune(&world, &[&whole.id]).await.unwrap();
     assert!(names_of(&world, &whole.id).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_begin_goes_once_its_run_is_dead_and_all_that_it_left_was_given_up() {
+    let world = World::unencrypted().await;
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let run = repository.begin(&access, world.plan(None)).await.unwrap();
+    let left = run.planned()[0].id.clone();
+    let [begin, dead] = ["begin", "dead"].map(|of| format!("main/runs/{}/{of}", run.id()));
+    drop(run);
+    for name in [&begin, &format!("main/backups/{left}/packs/0")] {
+        let junk = Bytes::from_static(b"junk");
+        world.memory.replace(&object(name), Some(junk));
+    }
+    world.storage_clock.advance(DAY * 2);
+    let backups = [left.clone()].into();
+    let unaccounted = PlanError::Unaccounted { backups };
+    assert_eq!(refused(&world, &[]).await, unaccounted);
+    assert!(names(&world).contains(&begin));
+    assert_eq!(world.catalogue().await.unreadable().count(), 2);
+    prune(&world, &[&left]).await.unwrap();
+    let of_runs: Vec<_> = names(&world).into_iter().collect();
+    assert_eq!(of_runs, [dead, format!("main/tombstones/{left}")]);
+    let catalogue = world.catalogue().await;
+    assert!(catalogue.entries.is_empty(), "{catalogue:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_begin_of_a_newer_version_stays_though_its_run_is_dead() {
+    let world = World::unencrypted().await;
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let run = repository.begin(&access, world.plan(None)).await.unwrap();
+    let begin = object(&format!("main/runs/{}/begin", run.id()));
+    drop(run);
+    let mut bytes = world.memory.object(&begin).to_vec();
+    // The version is behind the magic; the hash of all that is before it, before key and
+    // signature.
+    bytes[8] = 99;
+    let end = bytes.len() - 128;
+    let hash = Hash::of(&bytes[..end]);
+    bytes[end..end + 32].copy_from_slice(&hash.0);
+    world.memory.replace(&begin, Some(bytes.into()));
+    world.storage_clock.advance(DAY * 2);
+    for _ in 0..2 {
+        prune(&world, &[]).await.unwrap();
+        assert!(names(&world).contains(begin.as_str()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -322,6 +322,10 @@ fn records(question: Question, all: Objects, known: Known) -> Records {
             .map(|b| (backup_id(b), reads(Kind::Tombstone, b)))
             .collect(),
         nothing: BTreeSet::new(),
+        damaged: listed(Kind::Begin)
+            .filter(|b| !reads(Kind::Begin, *b))
+            .map(run_id)
+            .collect(),
         keys_over: BTreeSet::new(),
         disowned: (0..BACKUPS)
             .filter(|_| known.disowned)
