@@ -48,8 +48,9 @@ impl S3Storage {
         let listed = OBJECTS.read(body)?;
         let mut objects = Vec::with_capacity(listed.items.len());
         for found in &listed.items {
-            let name = found.get("Key").and_then(|key| self.name(prefix, key));
-            if let Some(name) = name {
+            let key = found.get("Key");
+            let key = key.ok_or_else(|| OBJECTS.unreadable("an object has no Key"))?;
+            if let Some(name) = self.name(prefix, key) {
                 objects.push(meta(name, found)?);
             }
         }

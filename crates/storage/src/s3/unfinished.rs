@@ -56,8 +56,11 @@ impl S3Storage {
         let listed = UPLOADS.read(body)?;
         let mut unfinished = Vec::with_capacity(listed.items.len());
         for upload in &listed.items {
-            let name = upload.get("Key").and_then(|key| self.name(prefix, key));
-            let Some(name) = name else { continue };
+            let key = upload.get("Key");
+            let key = key.ok_or_else(|| UPLOADS.unreadable("an upload has no Key"))?;
+            let Some(name) = self.name(prefix, key) else {
+                continue;
+            };
             let (id, begun) = match (upload.get("UploadId"), upload.get("Initiated")) {
                 (Some(id), Some(begun)) => (id, begun.trim()),
                 _ => return Err(UPLOADS.unreadable(format!("{name} has no id, or no time"))),

@@ -160,6 +160,17 @@ async fn a_listing_ends_only_where_the_server_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_listed_without_a_name_is_no_empty_list() {
+    const NAMELESS: &str = "<ListBucketResult><IsTruncated>false</IsTruncated>\
+        <Contents><Name>a</Name><Size>1</Size></Contents></ListBucketResult>";
+    let error = answering(NAMELESS).list("", None).await.unwrap_err();
+    assert!(error.to_string().contains("list"), "{error}");
+    const UPLOAD: &str = "<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>\
+        <Upload><Name>a</Name></Upload></ListMultipartUploadsResult>";
+    answering(UPLOAD).unfinished("", None).await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_that_does_not_end_is_the_refusal_that_it_is() {
     let server = Endless::start("403 Forbidden");
     let put = server.storage.put(&object(), Bytes::new()).await;
