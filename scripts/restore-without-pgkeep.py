@@ -484,7 +484,7 @@ class Repository:
 
     def backups(self, cluster):
         """The ids of the cluster's backups, oldest first: of those too that have a tombstone, and
-        of those that may have been good ones and have lost their record; "To list"."""
+        of those that were or may have been good ones and have lost their record; "To list"."""
         found, begun = set(), set()
         for folder, part in (("backups", "backup"), ("tombstones", "")):
             place = self.directory / cluster / folder
@@ -493,17 +493,19 @@ class Repository:
                 found.update(name for name in ids if os.path.lexists(place / name / part))
                 begun.update(name for name in ids if any(
                     not file.startswith(".") for _, _, files in os.walk(place / name) for file in files))
-        if begun - found:
-            told = self.told(cluster)
+        told = self.told(cluster, [(OUTCOME, "outcome")])
+        found.update(name for name, end in told.items() if end == "complete" and is_id(str(name)))
+        if begun - found - set(told):
+            told = self.told(cluster, [(BEGIN, "begin"), (OUTCOME, "outcome")])
             found.update(name for name in begun if told.get(name, "complete") == "complete")
         return sorted(found)
 
-    def told(self, cluster):
+    def told(self, cluster, parts):
         """How backups ended, by their runs' outcomes; None of those that a begin alone names, which
         counts for that where its writer's key was retired, too."""
         told, place = {}, self.directory / cluster / "runs"
         for run in filter(is_id, os.listdir(place) if place.is_dir() else ()):
-            for part, kind in (("begin", BEGIN), ("outcome", OUTCOME)):
+            for kind, part in parts:
                 name = f"{cluster}/runs/{run}/{part}"
                 with contextlib.suppress(Refused, OSError), understood(name):
                     try:

@@ -32,6 +32,7 @@ mod said;
 mod script;
 mod script_choice;
 mod script_limits;
+mod script_tombstones;
 mod second_dumps;
 mod secrets;
 mod site;
