@@ -8,6 +8,7 @@
 
 mod clocks;
 mod found;
+mod lost;
 mod newest;
 mod parent;
 
@@ -194,7 +195,7 @@ impl Repository {
         }
         let location = self.location();
         for id in lost {
-            let lost = found::lost(cluster, &id, None, &location)?;
+            let lost = lost::lost(cluster, &id, None, &location)?;
             catalogue.entries.push(Entry::Unreadable(lost));
         }
         catalogue.entries.sort_by(|a, b| a.order().cmp(&b.order()));
