@@ -103,7 +103,8 @@ fn warn_of_later_parent(context: &Context, parent: &BackupRecord, now: Timestamp
 fn of_lost_runs(catalogue: &Catalogue, runless: &[&BackupRecord]) -> Option<String> {
     let first = runless.first()?;
     let runs: BTreeSet<&RunId> = runless.iter().map(|backup| &backup.run).collect();
-    let named: Vec<String> = runs.iter().take(NAMED).map(|run| run.to_string()).collect();
+    let named = runs.iter().take(NAMED);
+    let named: Vec<String> = named.map(ToString::to_string).collect();
     let more = match runs.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
