@@ -5,7 +5,7 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
-use crate::Pattern;
+use crate::{Keep, Pattern};
 
 /// How a cluster's databases are dumped.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct DumpSettings {
     pub rate_limit: Option<NonZeroU64>,
     /// What of each database.
     pub content: Content,
+    /// What is kept of the dumps.
+    pub keep: Keep,
 }
 
 /// Which databases of a cluster are meant where none is named.
@@ -63,6 +65,7 @@ impl Default for DumpSettings {
             jobs: Self::JOBS,
             rate_limit: None,
             content: Content::default(),
+            keep: Keep::default(),
         }
     }
 }

@@ -95,6 +95,18 @@ pub enum ConfigError {
         /// What it takes.
         wanted: &'static str,
     },
+    /// What says what is kept says it wrongly.
+    #[error("{of}, column {column}: {problem}")]
+    Policy {
+        /// The variable, or the option.
+        of: String,
+        /// The column, from 1.
+        column: usize,
+        /// What is wrong there.
+        problem: String,
+        /// The nearest name that is known there.
+        nearest: Option<String>,
+    },
     /// Two variables for one value.
     #[error("both {name} and {other} are set")]
     Both {
@@ -164,7 +176,7 @@ impl ConfigError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Syntax { nearest, .. } => nearest
+            Self::Syntax { nearest, .. } | Self::Policy { nearest, .. } => nearest
                 .as_ref()
                 .map(|name| format!("did you mean '{name}'")),
             Self::Missing { looked } => {

@@ -11,6 +11,7 @@ use toml::Spanned;
 use zeroize::Zeroizing;
 
 use crate::ConfigError;
+use crate::keep_text::{ByDatabase, Written};
 use crate::origin::Origin;
 use crate::settings::EncryptionMode;
 
@@ -101,6 +102,9 @@ pub(crate) struct DumpTable {
     #[serde(default)]
     pub(crate) table_data: Exclusion,
     pub(crate) arguments: Option<Spanned<Vec<String>>>,
+    pub(crate) keep: Option<Spanned<Written>>,
+    #[serde(default)]
+    pub(crate) keep_for: ByDatabase,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -157,7 +161,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
 /// The message without what stands between quotation marks: serde repeats the
 /// values it did not expect, and a value may be a secret. Names of keys stand
 /// between backticks.
-fn without_values(message: &str) -> String {
+pub(crate) fn without_values(message: &str) -> String {
     let mut told = String::new();
     for (at, part) in message.split('"').enumerate() {
         told.push_str(if at % 2 == 0 { part } else { "…" });
@@ -167,7 +171,7 @@ fn without_values(message: &str) -> String {
 
 /// The known name nearest to the unknown one that serde complains of:
 /// "unknown field `a`, expected one of `b`, `c`".
-fn meant(message: &str) -> Option<String> {
+pub(crate) fn meant(message: &str) -> Option<String> {
     let mut names = message.split('`').skip(1).step_by(2);
     message.starts_with("unknown").then_some(())?;
     let unknown = names.next()?;

@@ -9,6 +9,8 @@
 mod dump;
 mod error;
 mod file;
+mod keep;
+mod keep_text;
 mod lookup;
 mod mistyped;
 mod origin;
@@ -23,6 +25,8 @@ mod variables;
 
 pub use dump::{Content, Databases, DumpSettings};
 pub use error::ConfigError;
+pub use keep::Keep;
+pub use keep_text::policy_in;
 pub use origin::{InForce, Origin, Shown};
 pub use passphrase::{passphrase, passphrase_in};
 pub use pattern::Pattern;

@@ -4,6 +4,7 @@
 //! written down with its place; what two would stand for is refused, never chosen.
 
 mod dump;
+mod keep;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

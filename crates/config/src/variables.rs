@@ -108,6 +108,14 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "`cluster.<name>.dump.arguments`: further arguments of `pg_dump`.",
     },
     Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_DUMP_KEEP",
+        meaning: "`cluster.<name>.dump.keep`: what is kept of the dumps, such as `daily=6, weekly=4, monthly=1`, `last=5` or `all` (docs/retention.md). All, where nothing is said.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_DUMP_KEEP_FOR",
+        meaning: "`cluster.<name>.dump.keep_for`: what is kept of some databases instead, such as `app={last=5}, 'tmp_*'={last=1}`.",
+    },
+    Variable {
         name: ENCRYPTION_MODE,
         meaning: "`encryption.mode`: `age` or `none`.",
     },

@@ -14,10 +14,10 @@ use crate::origin::{Origin, Shown};
 use crate::{ConfigError, DumpSettings, Pattern, size, span, variables};
 
 /// The keys of one cluster's table.
-struct Keys<'r, 'e> {
-    resolver: &'r mut Resolver<'e>,
-    cluster: &'r str,
-    places: &'r Places,
+pub(super) struct Keys<'r, 'e> {
+    pub(super) resolver: &'r mut Resolver<'e>,
+    pub(super) cluster: &'r str,
+    pub(super) places: &'r Places,
 }
 
 impl Resolver<'_> {
@@ -62,6 +62,7 @@ impl Resolver<'_> {
                 exclude_table_data: keys.list("table_data.exclude", table.table_data.exclude)?,
                 arguments: keys.list("arguments", table.arguments)?,
             },
+            keep: keys.keep(table.keep, table.keep_for)?,
         })
     }
 }
@@ -77,7 +78,7 @@ impl Keys<'_, '_> {
         (Zeroizing::new(text), origin)
     }
 
-    fn variable(&mut self, key: &str) -> Result<Found<Zeroizing<String>>, ConfigError> {
+    pub(super) fn variable(&mut self, key: &str) -> Result<Found<Zeroizing<String>>, ConfigError> {
         let capitals = key.to_ascii_uppercase().replace('.', "_");
         let variable = variables::of_cluster(self.cluster, &format!("DUMP_{capitals}"));
         self.resolver.text(&variable, self.cluster)

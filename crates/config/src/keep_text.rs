@@ -1,0 +1,390 @@
+//! A policy as it is written: a table of the file, or the same between braces in a variable
+//! or on the command line.
+//!
+//! Invariants: there is one grammar, TOML's; a policy that says nothing, or that would keep
+//! nothing of its own accord, is refused; what it leaves out of calendar and minimum is that of the
+//! policy that it is written beside.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use pgkeep_retention::{Calendar, Period, Policy, Rolling, Rules};
+use pgkeep_types::nearest;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use crate::{ConfigError, Pattern, file};
+
+/// A policy, as it is written.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// The word `all`.
+    All,
+    /// A table.
+    Table(Box<Table>),
+}
+
+/// What a policy's table says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Table {
+    last: Option<u32>,
+    hourly: Option<u32>,
+    daily: Option<u32>,
+    weekly: Option<u32>,
+    monthly: Option<u32>,
+    yearly: Option<u32>,
+    rolling: Option<RollingTable>,
+    minimum: Option<u32>,
+    timezone: Option<Spanned<String>>,
+    first_weekday: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollingTable {
+    #[serde(default)]
+    daily: u32,
+    #[serde(default)]
+    weekly: u32,
+    #[serde(default)]
+    monthly: u32,
+}
+
+/// What is wrong with a policy, and in which byte of what it was written in, where that is
+/// not the whole.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    pub(crate) at: Option<usize>,
+    pub(crate) problem: String,
+    pub(crate) nearest: Option<String>,
+}
+
+/// The policies of databases, each by its pattern.
+pub(crate) type ByDatabase = BTreeMap<Spanned<String>, Spanned<Written>>;
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AllOrTable;
+
+        impl<'de> Visitor<'de> for AllOrTable {
+            type Value = Written;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table such as { daily = 6, weekly = 4 }, or all")
+            }
+
+            fn visit_str<E: Error>(self, word: &str) -> Result<Written, E> {
+                match word {
+                    "all" => Ok(Written::All),
+                    _ => Err(E::custom(
+                        "wanted is a table such as { daily = 6, weekly = 4 }, or all",
+                    )),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Written, A::Error> {
+                let table = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Written::Table(Box::new(table)))
+            }
+        }
+
+        deserializer.deserialize_any(AllOrTable)
+    }
+}
+
+impl Written {
+    /// The policy; what it leaves out of calendar and minimum is `beside`'s.
+    pub(crate) fn policy(self, beside: &Policy) -> Result<Policy, Wrong> {
+        let table = match self {
+            Self::All => {
+                return Ok(Policy {
+                    rules: Rules::default(),
+                    ..beside.clone()
+                });
+            }
+            Self::Table(table) => *table,
+        };
+        let wrong = |problem: &str| Wrong {
+            at: None,
+            problem: problem.to_owned(),
+            nearest: None,
+        };
+        let calendar = table.calendar(&beside.calendar)?;
+        let minimum = table.minimum.unwrap_or(beside.minimum);
+        let rules = table.rules();
+        if rules.is_empty() {
+            return Err(wrong(
+                "it says of nothing how much is kept: wanted is one of last, hourly, daily, \
+                 weekly, monthly, yearly and rolling, or the word all",
+            ));
+        }
+        let rolling = rules.rolling;
+        let rolling = rolling.map_or(0, |r| r.daily.max(r.weekly).max(r.monthly));
+        let counts = rules.periods.values().copied().chain(rules.last);
+        if counts.max().unwrap_or(0).max(rolling) == 0 && minimum == 0 {
+            return Err(wrong(
+                "it keeps nothing of its own accord: wanted is a count above 0 in one of its rules",
+            ));
+        }
+        Ok(Policy {
+            calendar,
+            minimum,
+            rules,
+        })
+    }
+}
+
+impl Table {
+    fn rules(&self) -> Rules {
+        let periods = [
+            (Period::Hour, self.hourly),
+            (Period::Day, self.daily),
+            (Period::Week, self.weekly),
+            (Period::Month, self.monthly),
+            (Period::Year, self.yearly),
+        ];
+        let said = periods.into_iter();
+        Rules {
+            last: self.last,
+            periods: said.filter_map(|(p, count)| Some((p, count?))).collect(),
+            rolling: self.rolling.as_ref().map(|rolling| Rolling {
+                daily: rolling.daily,
+                weekly: rolling.weekly,
+                monthly: rolling.monthly,
+            }),
+        }
+    }
+
+    fn calendar(&self, beside: &Calendar) -> Result<Calendar, Wrong> {
+        let zone = match &self.timezone {
+            None => beside.zone.clone(),
+            Some(name) => TimeZone::get(name.get_ref()).map_err(|_| unknown_zone(name))?,
+        };
+        let week_starts = match &self.first_weekday {
+            None => beside.week_starts,
+            Some(name) => weekday(name)?,
+        };
+        Ok(Calendar { zone, week_starts })
+    }
+}
+
+fn unknown_zone(name: &Spanned<String>) -> Wrong {
+    let known = jiff::tz::db().available().map(|zone| zone.to_string());
+    let known: Vec<String> = known.collect();
+    let told = match known.iter().any(|zone| zone != "UTC") {
+        true => "wanted is a time zone's name, such as Europe/Berlin, or UTC",
+        false => "this machine knows no time zone but UTC: install its database (tzdata)",
+    };
+    Wrong {
+        at: Some(name.span().start),
+        problem: told.to_owned(),
+        nearest: nearest(name.get_ref(), known.iter().map(String::as_str)).map(str::to_owned),
+    }
+}
+
+fn weekday(name: &Spanned<String>) -> Result<Weekday, Wrong> {
+    const NAMES: [(&str, Weekday); 7] = [
+        ("monday", Weekday::Monday),
+        ("tuesday", Weekday::Tuesday),
+        ("wednesday", Weekday::Wednesday),
+        ("thursday", Weekday::Thursday),
+        ("friday", Weekday::Friday),
+        ("saturday", Weekday::Saturday),
+        ("sunday", Weekday::Sunday),
+    ];
+    let given = name.get_ref().to_ascii_lowercase();
+    let found = NAMES.iter().find(|(known, _)| *known == given);
+    let names = NAMES.iter().map(|(known, _)| *known);
+    found.map(|(_, day)| *day).ok_or_else(|| Wrong {
+        at: Some(name.span().start),
+        problem: "wanted is a day from monday to sunday".to_owned(),
+        nearest: nearest(&given, names).map(str::to_owned),
+    })
+}
+
+#[derive(Deserialize)]
+struct One {
+    p: Spanned<Written>,
+}
+
+#[derive(Deserialize)]
+struct Several {
+    p: ByDatabase,
+}
+
+/// What stands before a text, that it is TOML.
+const BEFORE: &str = "p = ";
+
+/// Reads TOML that says what `p` is; braces may be left out.
+fn read<T: serde::de::DeserializeOwned>(of: &str, text: &str) -> Result<(T, usize), ConfigError> {
+    let bare = text.trim();
+    let (toml, before) = match bare {
+        "all" => (format!("{BEFORE}\"all\""), BEFORE.len() + 1),
+        _ if bare.starts_with('{') => (format!("{BEFORE}{bare}"), BEFORE.len()),
+        _ => (format!("{BEFORE}{{{bare}}}"), BEFORE.len() + 1),
+    };
+    let read = toml::from_str(&toml).map_err(|error| ConfigError::Policy {
+        of: of.to_owned(),
+        column: column(error.span().map(|span| span.start), before),
+        problem: file::without_values(error.message()),
+        nearest: file::meant(error.message()),
+    });
+    Ok((read?, before))
+}
+
+/// The column, from 1, of a byte of what was read.
+fn column(at: Option<usize>, before: usize) -> usize {
+    at.map_or(0, |at| at.saturating_sub(before)) + 1
+}
+
+fn in_text(of: &str, before: usize) -> impl Fn(Wrong) -> ConfigError {
+    move |wrong| ConfigError::Policy {
+        of: of.to_owned(),
+        column: column(wrong.at, before),
+        problem: wrong.problem,
+        nearest: wrong.nearest,
+    }
+}
+
+/// The policy that a text is, such as `daily=7, weekly=4`, `{ last = 5 }` or `all`; what it
+/// leaves out of calendar and minimum is `beside`'s. `of` is what gives the text, for an error.
+///
+/// # Errors
+/// `Policy` where it is none.
+pub fn policy_in(of: &str, text: &str, beside: &Policy) -> Result<Policy, ConfigError> {
+    let (One { p }, before) = read(of, text)?;
+    p.into_inner().policy(beside).map_err(in_text(of, before))
+}
+
+/// The policies of databases that a text is: `app={last=5}, 'tmp_*'={last=1}`.
+pub(crate) fn by_database_in(
+    of: &str,
+    text: &str,
+    beside: &Policy,
+) -> Result<Vec<(Pattern, Policy)>, ConfigError> {
+    let (Several { p }, before) = read(of, text)?;
+    let policies = in_order(p).into_iter().map(|(name, written)| {
+        let policy = written.into_inner().policy(beside);
+        Ok((
+            Pattern::new(name.get_ref()),
+            policy.map_err(in_text(of, before))?,
+        ))
+    });
+    policies.collect()
+}
+
+/// In the order in which they were written.
+pub(crate) fn in_order(of: ByDatabase) -> Vec<(Spanned<String>, Spanned<Written>)> {
+    let mut in_order: Vec<_> = of.into_iter().collect();
+    in_order.sort_by_key(|(name, _)| name.span().start);
+    in_order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(text: &str) -> Result<Policy, ConfigError> {
+        policy_in("--policy", text, &Policy::default())
+    }
+
+    #[test]
+    fn a_policy_reads_back_from_how_it_is_told() {
+        for text in [
+            "last=5",
+            "daily=6, weekly=4, monthly=1",
+            "hourly=24, yearly=2, minimum=3",
+            "rolling.daily=6, rolling.weekly=4, rolling.monthly=1",
+            "daily=7, timezone='Pacific/Auckland', first_weekday='sunday'",
+            "all",
+        ] {
+            assert_eq!(policy(text).unwrap().to_string(), text);
+        }
+        for text in ["{ last = 5 }", " last = 5", "{last=5}"] {
+            assert_eq!(policy(text).unwrap().to_string(), "last=5");
+        }
+        assert_eq!(
+            policy("rolling={daily=6}").unwrap().to_string(),
+            "rolling.daily=6, rolling.weekly=0, rolling.monthly=0"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_column_and_the_nearest_name() {
+        for (text, column, words, nearest) in [
+            ("dayly=6", 1, "unknown field `dayly`", Some("daily")),
+            (
+                "last=5, wekly=4",
+                9,
+                "unknown field `wekly`",
+                Some("weekly"),
+            ),
+            ("{ last=5, wekly=4 }", 11, "unknown field", Some("weekly")),
+            ("last=-1", 6, "", None),
+            ("last", 5, "", None),
+            ("rolling={dayly=1}", 10, "unknown field", Some("daily")),
+            (
+                "last=1, timezone='Europe/Berlim'",
+                18,
+                "time zone",
+                Some("Europe/Berlin"),
+            ),
+            ("last=1,first_weekday='sundy'", 22, "a day", Some("sunday")),
+            ("every", 6, "", None),
+        ] {
+            let error = policy(text).unwrap_err();
+            let told = error.to_string();
+            let begin = format!("--policy, column {column}: ");
+            assert!(told.starts_with(&begin), "{text}: {told}");
+            assert!(told.contains(words), "{told}");
+            let hint = error.hint().unwrap_or_default();
+            assert!(hint.contains(nearest.unwrap_or_default()), "{told}: {hint}");
+        }
+    }
+
+    #[test]
+    fn what_would_keep_nothing_or_says_nothing_is_refused() {
+        for text in ["", "{}", "minimum=3", "timezone='UTC'"] {
+            let told = policy(text).unwrap_err().to_string();
+            assert!(told.contains("how much is kept"), "{told}");
+        }
+        for text in ["last=0", "daily=0, weekly=0", "rolling={}"] {
+            let told = policy(text).unwrap_err().to_string();
+            assert!(told.contains("a count above 0"), "{told}");
+        }
+        assert!(policy("last=0, daily=1").is_ok());
+        assert!(policy("last=0, minimum=2").is_ok());
+    }
+
+    #[test]
+    fn what_is_left_out_of_calendar_and_minimum_is_as_beside_it() {
+        let beside = policy("daily=3, minimum=2, timezone='Asia/Tokyo'").unwrap();
+        let of = |text| by_database_in("V", text, &beside).unwrap();
+        let told = of("'app'={last=5}, 'tmp_*'={last=1, minimum=0}, kept='all'");
+        let told: Vec<String> = told
+            .iter()
+            .map(|(name, policy)| format!("{}: {policy}", name.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "app: last=5, minimum=2, timezone='Asia/Tokyo'",
+                "tmp_*: last=1, timezone='Asia/Tokyo'",
+                "kept: all",
+            ]
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_a_panic(text in "((last|daily|rolling|timezone)|[={},'\". 0-9]|\\PC){0,12}") {
+            drop(policy(&text));
+            drop(by_database_in("V", &text, &Policy::default()));
+        }
+    }
+}
