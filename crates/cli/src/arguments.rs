@@ -44,9 +44,11 @@ pub(crate) enum Command {
     Show(Show),
     /// Restore a database beside the old one, or into a file
     Restore(Restore),
-    /// Delete backups that are named, and what failed or killed ones have left
+    /// Delete backups that no rule keeps, or that are named, and what killed ones have left
     ///
-    /// Safe beside running backups and other prunes. It needs a host's key and the right to delete
+    /// What is kept is said by 'keep' in the configuration; without it all backups are. After a
+    /// failure nothing of the same database goes, and the newest good one never does
+    /// (docs/retention.md). Safe beside running backups and other prunes. It needs a host's key and the right to delete
     /// objects, and may run on another machine than the backups, whose hosts need no such right.
     /// What a killed backup has left goes a day after its last sign of life.
     Prune(Prune),
@@ -144,6 +146,18 @@ pub(crate) struct Backup {
     /// behind a backup that there is, and says so.
     #[arg(long)]
     pub(crate) whole: bool,
+
+    /// Afterwards delete the backups that no rule keeps, as 'pgkeep prune' does, if all that was
+    /// to be backed up was
+    ///
+    /// What is kept is said by 'keep' in the configuration. After a backup that failed, or failed
+    /// in part, nothing is deleted.
+    #[arg(long)]
+    pub(crate) prune: bool,
+
+    /// Prune even where most backups would go
+    #[arg(long, requires = "prune")]
+    pub(crate) yes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -156,6 +170,16 @@ pub(crate) enum Kind {
 pub(crate) struct List {
     /// The cluster [default: all that are configured]
     pub(crate) cluster: Option<ClusterName>,
+
+    /// Tell of each backup whether it stays or goes, by which rule and until when
+    ///
+    /// It needs no more than the right to read.
+    #[arg(long)]
+    pub(crate) why: bool,
+
+    /// What would be, were this kept: in the place of the configuration's 'keep'
+    #[arg(long, value_name = "POLICY", requires = "why")]
+    pub(crate) policy: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -177,16 +201,21 @@ pub(crate) struct Prune {
     /// The cluster [default: the only one that is configured]
     pub(crate) cluster: Option<ClusterName>,
 
-    /// Delete this backup: its id as 'pgkeep list' shows it, or whole, or the beginning of it;
-    /// may be repeated
+    /// Delete this backup, and no other: its id as 'pgkeep list' shows it, or whole, or the
+    /// beginning of it; may be repeated
     #[arg(long = "id", value_name = "ID")]
     pub(crate) ids: Vec<String>,
 
-    /// Tell what would go and why, and delete nothing
+    /// What is kept, in the place of the configuration's 'keep': such as 'daily=7, weekly=4',
+    /// 'last=5' or 'all'. Databases with rules of their own ('keep_for') keep these
+    #[arg(long, value_name = "POLICY", conflicts_with = "ids")]
+    pub(crate) policy: Option<String>,
+
+    /// Tell of each backup whether it stays or goes and why, and delete nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
 
-    /// Do not ask
+    /// Do not ask, not even where most backups would go
     #[arg(long)]
     pub(crate) yes: bool,
 }

@@ -165,6 +165,12 @@ pub(crate) enum CliError {
         /// Why not.
         source: Box<CliError>,
     },
+    /// All was backed up, and what was to go did not.
+    #[error("all was backed up, and pruning failed")]
+    NotPruned {
+        /// Why not.
+        source: Box<CliError>,
+    },
     /// A key file cannot be used.
     #[error("{} cannot be used", .path.display())]
     KeyFile {
@@ -297,6 +303,9 @@ impl CliError {
             Self::Restore(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Demo(DemoError::Interrupted) => Exit::Interrupted,
             Self::NotBegun { source, .. } => source.exit_code(),
+            Self::NotPruned { source } if source.exit_code() == Exit::Interrupted => {
+                Exit::Interrupted
+            }
             Self::NoSuchBackup { .. } => Exit::NothingFound,
             Self::Restore(error) if error.is_nothing_found() => Exit::NothingFound,
             _ => Exit::Failed,

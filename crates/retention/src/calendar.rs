@@ -37,6 +37,18 @@ impl Period {
             Self::Year => "yearly",
         }
     }
+
+    /// One of them: `day`.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
 }
 
 /// Where days begin, and weeks.

@@ -47,9 +47,8 @@ pub fn decide(series: &Series, policy: &Policy, now: Timestamp) -> Vec<Decision>
         if policy.rules.is_empty() {
             kept.add(backup, Why::NoPolicy);
         }
-        if let Some(attempt) = &series.failed {
-            let attempt = attempt.clone();
-            kept.add(backup, Why::AfterFailure { attempt });
+        if let Some(failure) = &series.failed {
+            kept.add(backup, Why::AfterFailure(failure.clone()));
         }
         if !backup.dated {
             kept.add(backup, Why::Undated);

@@ -3,16 +3,28 @@
 //! Invariant: a series has one repository, one cluster, one kind and one database;
 //! another name, however alike, is another series.
 
-use pgkeep_types::{BackupId, Timestamp};
+use pgkeep_types::{BackupId, ObjectName, Timestamp};
 
 /// The good backups of one repository, cluster, kind and database.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Series {
     /// In any order.
     pub good: Vec<Candidate>,
-    /// The newest attempt, where it came to nothing: it failed, was abandoned, or what it
-    /// left cannot be read.
-    pub failed: Option<BackupId>,
+    /// What came to nothing and is newer than all that is good.
+    pub failed: Option<Failure>,
+}
+
+/// What came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// This one failed, or was abandoned.
+    Attempt(BackupId),
+    /// This one was committed, and is damaged.
+    Damaged(BackupId),
+    /// This one has less than those before it.
+    Lacking(BackupId),
+    /// Nobody can tell what came of the run that this record is of.
+    Unread(ObjectName),
 }
 
 /// A backup that was committed and can be read.

@@ -2,21 +2,18 @@
 //!
 //! Invariant: a reason names what would have to happen for it to end.
 
-use pgkeep_types::{BackupId, Timestamp};
+use pgkeep_types::Timestamp;
 
 use crate::calendar::Period;
-use crate::series::Pin;
+use crate::series::{Failure, Pin};
 
 /// A reason to keep a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
     /// Nothing was said of how long backups are kept.
     NoPolicy,
-    /// The newest attempt came to nothing: nothing goes until one succeeds.
-    AfterFailure {
-        /// That attempt.
-        attempt: BackupId,
-    },
+    /// What was made last came to nothing: nothing goes until a good one is made.
+    AfterFailure(Failure),
     /// The newest that there is.
     Newest,
     /// The newest that was proven.
@@ -86,7 +83,7 @@ impl Why {
         };
         match self {
             Self::NoPolicy | Self::Undated => Until::Open,
-            Self::AfterFailure { .. } => Until::Success,
+            Self::AfterFailure(_) => Until::Success,
             Self::Newest => next(false),
             Self::NewestProven => next(true),
             Self::Rule(place) => place.until(),

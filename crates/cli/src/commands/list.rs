@@ -4,6 +4,7 @@
 //! command fail, but hides nothing else.
 
 mod line;
+mod why;
 
 use std::collections::BTreeSet;
 
@@ -34,6 +35,9 @@ struct Listing {
 
 /// Lists.
 pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, CliError> {
+    if arguments.why {
+        return why::run(arguments, context).await;
+    }
     let settings = context.settings()?;
     let keys = context.keys(&settings, None)?;
     let mut lines = Vec::new();

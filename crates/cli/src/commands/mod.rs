@@ -9,6 +9,7 @@ mod database_name;
 mod demo;
 mod doctor;
 mod init;
+mod keeping;
 mod key;
 mod kit;
 mod list;

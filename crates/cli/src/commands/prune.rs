@@ -1,25 +1,29 @@
-//! `pgkeep prune`: deletes backups that are named, and what failed or killed ones
-//! have left.
+//! `pgkeep prune`: deletes backups that no rule keeps, or that are named, and what failed
+//! or killed ones have left.
 //!
 //! Invariants: what goes, why, and how much it is, is told before anything
-//! is touched; a backup goes only when somebody has said yes. With `--dry-run` all is
+//! is touched; a backup that is named goes only when somebody has said yes, and so does a
+//! great deal at once. With `--dry-run` all is
 //! told as it would be done, by the same clock, and nothing is changed: the one object
 //! that is written to see that clock is removed again. Where it cannot be written, nothing is
 //! taken for older than it is.
 
+mod chosen;
+mod policy;
 mod told;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_format::Identities;
-use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::deletion::{Pruner, Swept, Terms};
-use pgkeep_repository::{Catalogue, Entry, Repository, RepositoryError};
+use pgkeep_repository::deletion::{Prune as Prepared, Pruner, Terms};
+use pgkeep_repository::{Catalogue, Entry, Repository, RepositoryError, WriteAccess};
 use pgkeep_storage::StorageErrorKind;
 use pgkeep_types::{BackupId, Clock, ClusterName, ObjectName, RunId, Timestamp};
 use serde::Serialize;
 
 use self::told::{Group, groups, tell, unfinished_bytes};
+use super::keeping::{self, keep};
 use crate::arguments::Prune;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -27,8 +31,9 @@ use crate::keys::note_ring;
 use crate::output::JSON_VERSION;
 use crate::{terminal, words};
 
+/// What a prune did, or would do.
 #[derive(Serialize)]
-struct Report {
+pub(super) struct Report {
     version: u32,
     dry_run: bool,
     /// Runs that were taken for dead.
@@ -48,99 +53,197 @@ struct Report {
     unfinished_unknown: Option<String>,
     /// What is no object of a repository, and stays.
     foreign: Vec<ObjectName>,
+    /// What becomes of each backup, where the policy decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention: Option<keeping::Report>,
 }
 
 /// Prunes.
 pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, CliError> {
     let settings = context.settings()?;
     let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
-    let keys = context.keys(&settings, None)?;
-    let repository = context
-        .repository(&settings, &cluster_settings, &keys)
-        .await?;
-    let catalogue = repository.catalogue(&cluster, &keys.all()).await?;
-    let chosen: Result<BTreeSet<BackupId>, _> = arguments
-        .ids
-        .iter()
-        .map(|text| find(&catalogue, text))
-        .collect();
-    let chosen = chosen?;
-    let access = context.write_access(&settings, &repository, keys)?;
-
-    let now = now(context, &repository, &cluster).await?;
-    let terms = Terms {
-        now,
-        grace: Terms::GRACE,
-        history: Terms::HISTORY,
-        chosen: chosen.clone(),
-    };
-    let prune = repository.prune(&cluster, terms).await?;
-    let plan = prune.preview().clone();
-    let dead: Vec<RunId> = prune
-        .declarations()
-        .dead
-        .iter()
-        .map(|d| d.run.clone())
-        .collect();
-    tell(context, &catalogue, &chosen, &dead, &plan);
-
-    let mut swept = Swept {
-        objects: plan.deletions.len(),
-        unfinished: plan.unfinished.len(),
-        bytes: plan.deletions.iter().map(|d| d.size).sum::<u64>() + unfinished_bytes(&plan),
-        left: 0,
-    };
-    if !arguments.dry_run {
-        note_ring(&settings, &repository);
-        if !chosen.is_empty() {
-            let question = question(&catalogue, &chosen, context.clock.now());
-            terminal::confirm(context, &question, arguments.yes).await?;
-        }
-        let pruner = Pruner {
-            access: &access,
-            pgkeep: env!("CARGO_PKG_VERSION"),
-            now: context.clock.now(),
-            reason: "it was chosen by its id",
-        };
-        swept = prune.carry_out(pruner, |_| {}).await?;
-        check_gone(&repository, &cluster, &chosen).await?;
-        context.output.data(format_args!(
-            "deleted {}{}, {}\n",
-            words::counted(swept.objects, "object"),
-            match swept.unfinished {
-                0 => String::new(),
-                uploads => format!(" and {}", words::counted(uploads, "unfinished upload")),
-            },
-            words::size(swept.bytes)
-        ));
-        if let Some(left) = told::left(swept.left) {
-            context.output.warning(left);
-        }
-    }
-    let keeps_versions = repository.capabilities().versions;
-    if keeps_versions && swept.objects > 0 {
-        context.output.say(
-            "the storage keeps old versions: what is deleted takes room until its lifecycle rule \
-             removes them (docs/storage.md)",
-        );
-    }
-    context.output.json(&Report {
-        version: JSON_VERSION,
+    let asked = Asked {
+        policy: arguments.policy.as_deref(),
         dry_run: arguments.dry_run,
-        dead,
-        groups: groups(&plan),
-        objects: swept.objects,
-        unfinished: swept.unfinished,
-        bytes: swept.bytes,
-        left: swept.left,
-        keeps_versions,
-        unfinished_unknown: plan.unfinished_unknown,
-        foreign: plan.foreign,
-    })?;
-    Ok(match swept.left {
-        0 => Exit::Done,
-        _ => Exit::Partial,
-    })
+        yes: arguments.yes,
+        asks_always: true,
+    };
+    let work = Work::open(context, &settings, &cluster, &cluster_settings, asked).await?;
+    let report = match arguments.ids.is_empty() {
+        true => {
+            work.by_policy(&keep(&cluster_settings, asked.policy)?)
+                .await?
+        }
+        false => work.by_id(&arguments.ids).await?,
+    };
+    context.output.json(&report)?;
+    Ok(report.exit())
+}
+
+/// Prunes by policy after a backup.
+pub(super) async fn after_backup(
+    context: &Context,
+    settings: &Settings,
+    cluster: &ClusterName,
+    cluster_settings: &ClusterSettings,
+    yes: bool,
+) -> Result<Report, CliError> {
+    let asked = Asked {
+        policy: None,
+        dry_run: false,
+        yes,
+        asks_always: false,
+    };
+    let work = Work::open(context, settings, cluster, cluster_settings, asked).await?;
+    work.by_policy(&cluster_settings.dump.keep).await
+}
+
+/// How it is to be done.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    policy: Option<&'a str>,
+    dry_run: bool,
+    yes: bool,
+    /// Whether whoever sits there is asked whatever goes, and not only where it is much.
+    asks_always: bool,
+}
+
+/// A prune of one cluster.
+struct Work<'a> {
+    context: &'a Context,
+    settings: &'a Settings,
+    cluster: &'a ClusterName,
+    repository: Repository,
+    identities: Identities,
+    access: WriteAccess,
+    asked: Asked<'a>,
+}
+
+impl<'a> Work<'a> {
+    async fn open(
+        context: &'a Context,
+        settings: &'a Settings,
+        cluster: &'a ClusterName,
+        cluster_settings: &ClusterSettings,
+        asked: Asked<'a>,
+    ) -> Result<Self, CliError> {
+        // What is wrong with it is told first.
+        keep(cluster_settings, asked.policy)?;
+        let keys = context.keys(settings, None)?;
+        let repository = context
+            .repository(settings, cluster_settings, &keys)
+            .await?;
+        let identities = keys.all();
+        let access = context.write_access(settings, &repository, keys)?;
+        Ok(Self {
+            context,
+            settings,
+            cluster,
+            repository,
+            identities,
+            access,
+            asked,
+        })
+    }
+
+    async fn catalogue(&self) -> Result<Catalogue, CliError> {
+        let catalogue = self.repository.catalogue(self.cluster, &self.identities);
+        Ok(catalogue.await?)
+    }
+
+    /// Deletes the backups that are named.
+    async fn by_id(&self, ids: &[String]) -> Result<Report, CliError> {
+        let (context, catalogue) = (self.context, self.catalogue().await?);
+        let chosen = ids.iter().map(|text| chosen::find(&catalogue, text));
+        let chosen = chosen.collect::<Result<BTreeSet<BackupId>, _>>()?;
+        let terms = Terms {
+            chosen: chosen.clone(),
+            ..Terms::at(now(context, &self.repository, self.cluster).await?)
+        };
+        let prune = self.repository.prune(self.cluster, terms).await?;
+        tell(context, &catalogue, &chosen, &prune, prune.preview());
+        if !self.asked.dry_run {
+            let question = chosen::question(&catalogue, &chosen, context.clock.now());
+            terminal::confirm(context, &question, self.asked.yes).await?;
+        }
+        self.finish(prune, &chosen, "it was chosen by its id").await
+    }
+
+    /// Does it, unless it is only to be told, and tells what went.
+    async fn finish(
+        &self,
+        prune: Prepared,
+        chosen: &BTreeSet<BackupId>,
+        reason: &str,
+    ) -> Result<Report, CliError> {
+        let context = self.context;
+        let mut report = Report::of(&prune, self.asked.dry_run);
+        if !self.asked.dry_run {
+            note_ring(self.settings, &self.repository);
+            let pruner = Pruner {
+                access: &self.access,
+                pgkeep: env!("CARGO_PKG_VERSION"),
+                now: context.clock.now(),
+                reason,
+            };
+            let swept = prune.carry_out(pruner, |_| {}).await?;
+            check_gone(&self.repository, self.cluster, chosen).await?;
+            context.output.data(format_args!(
+                "deleted {}{}, {}\n",
+                words::counted(swept.objects, "object"),
+                match swept.unfinished {
+                    0 => String::new(),
+                    uploads => format!(" and {}", words::counted(uploads, "unfinished upload")),
+                },
+                words::size(swept.bytes)
+            ));
+            report.objects = swept.objects;
+            report.unfinished = swept.unfinished;
+            report.bytes = swept.bytes;
+            report.left = swept.left;
+            if let Some(left) = told::left_over(swept.left) {
+                context.output.warning(left);
+            }
+        }
+        report.keeps_versions = self.repository.capabilities().versions;
+        if report.keeps_versions && report.objects > 0 {
+            context.output.say(
+                "the storage keeps old versions: what is deleted takes room until its lifecycle \
+                 rule removes them (docs/storage.md)",
+            );
+        }
+        Ok(report)
+    }
+}
+
+impl Report {
+    /// How a prune ends that did this.
+    pub(super) fn exit(&self) -> Exit {
+        match self.left {
+            0 => Exit::Done,
+            _ => Exit::Partial,
+        }
+    }
+
+    /// What would be done.
+    fn of(prune: &Prepared, dry_run: bool) -> Self {
+        let plan = prune.preview();
+        let dead = prune.declarations().dead.iter();
+        Self {
+            version: JSON_VERSION,
+            dry_run,
+            dead: dead.map(|dead| dead.run.clone()).collect(),
+            groups: groups(plan),
+            objects: plan.deletions.len(),
+            unfinished: plan.unfinished.len(),
+            bytes: plan.deletions.iter().map(|d| d.size).sum::<u64>() + unfinished_bytes(plan),
+            left: 0,
+            keeps_versions: false,
+            unfinished_unknown: plan.unfinished_unknown.clone(),
+            foreign: plan.foreign.clone(),
+            retention: None,
+        }
+    }
 }
 
 /// The storage's now. Where nothing can be written that would tell it, the newest instant
@@ -193,92 +296,4 @@ async fn check_gone(
         }
     }
     Ok(())
-}
-
-/// The backup that is meant: one that is there, however damaged, or one that was
-/// deleted before and of which something may be left.
-fn find(catalogue: &Catalogue, text: &str) -> Result<BackupId, CliError> {
-    let mut attempted = false;
-    let there = catalogue.entries.iter().filter_map(|entry| match entry {
-        Entry::Complete(record) => Some(&record.id),
-        Entry::Unreadable(unreadable) => unreadable.id.as_ref(),
-        Entry::Attempt(attempt) => {
-            attempted |= attempt.id.is_meant_by(text);
-            None
-        }
-    });
-    let there: BTreeSet<&BackupId> = there.filter(|id| id.is_meant_by(text)).collect();
-    let deleted = catalogue.deleted.iter().map(|deleted| &deleted.id);
-    let deleted: BTreeSet<&BackupId> = deleted.filter(|id| id.is_meant_by(text)).collect();
-    let found = if there.is_empty() { deleted } else { there };
-    let mut found = found.into_iter();
-    match (found.next(), found.next()) {
-        (Some(one), None) => Ok(one.clone()),
-        (Some(_), Some(_)) => Err(CliError::NoSuchBackup {
-            problem: format!("{text:?} is the beginning of several backups"),
-            hint: "give more of the id".to_owned(),
-        }),
-        (None, _) if attempted => Err(CliError::NoSuchBackup {
-            problem: format!("{text:?} never became a backup"),
-            hint: "what is left of it goes with 'pgkeep prune', without --id".to_owned(),
-        }),
-        (None, _) => Err(CliError::NoSuchBackup {
-            problem: format!("found no backup {text:?} in cluster {}", catalogue.cluster),
-            hint: "'pgkeep list' shows what there is".to_owned(),
-        }),
-    }
-}
-
-/// What the chosen are to a database.
-enum Loss {
-    /// All its good backups.
-    All,
-    /// Its newest good one.
-    Newest,
-    /// One that may be its newest good one.
-    Candidate,
-}
-
-/// The databases of which the newest good backup is among the chosen, or may be.
-fn losses<'a>(
-    catalogue: &'a Catalogue,
-    chosen: &BTreeSet<BackupId>,
-    now: Timestamp,
-) -> BTreeMap<&'a str, Loss> {
-    let goes = |backup: &BackupRecord| chosen.contains(&backup.id);
-    let databases: BTreeSet<&str> = catalogue.complete().map(|b| b.database.as_str()).collect();
-    let loss = |database| {
-        let mut of_database = catalogue.complete().filter(|b| b.database == database);
-        let candidates = catalogue.candidates(database, now);
-        match (
-            candidates.iter().any(|b| goes(b)),
-            candidates.iter().all(|b| goes(b)),
-        ) {
-            _ if of_database.all(goes) => Some(Loss::All),
-            (_, true) => Some(Loss::Newest),
-            (true, false) => Some(Loss::Candidate),
-            (false, false) => None,
-        }
-    };
-    let losses = databases.into_iter().map(|name| (name, loss(name)));
-    losses
-        .filter_map(|(name, loss)| Some((name, loss?)))
-        .collect()
-}
-
-fn question(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>, now: Timestamp) -> String {
-    let backups = match chosen.len() {
-        1 => "this backup".to_owned(),
-        count => format!("these {count} backups"),
-    };
-    let mut question = format!("delete {backups} for good?");
-    for (database, loss) in losses(catalogue, chosen, now) {
-        let what = match loss {
-            Loss::All => "the only good one",
-            Loss::Newest => "the newest good one",
-            Loss::Candidate => "one that, for a wrong clock, may be the newest good one",
-        };
-        question = format!("{what} of database {database:?} is among them: {question}");
-    }
-    question
 }

@@ -35,7 +35,7 @@ impl CliError {
             Self::Capture(error) => error.hint(),
             Self::Globals(error) => error.hint(),
             Self::Restore(error) => error.hint(),
-            Self::NotBegun { source, .. } => source.hint(),
+            Self::NotBegun { source, .. } | Self::NotPruned { source } => source.hint(),
             Self::Demo(error) => error.hint(),
             Self::NoHostKey => Some(
                 "'pgkeep init' makes one; set host_key_file in [encryption], \

@@ -30,6 +30,8 @@ repositories = ["local"]
 [cluster.main.dump]
 lock_timeout = "30s"
 databases = { exclude = ["scratch_*"] }
+keep = { daily = 6, weekly = 4 }
+keep_for = { app = { last = 5 } }
 
 [cluster.other]
 connection = "service=other"
@@ -65,7 +67,9 @@ cluster.main.dump.tables.include                  -                             
 cluster.main.dump.tables.exclude                  -                                default
 cluster.main.dump.table_data.exclude              -                                default
 cluster.main.dump.arguments                       -                                default
-cluster.other.connection                   (hidden)                         HOME/pgkeep.toml:20
+cluster.main.dump.keep                            daily=6, weekly=4                HOME/pgkeep.toml:18
+cluster.main.dump.keep_for.app                    last=5                           HOME/pgkeep.toml:19
+cluster.other.connection                   (hidden)                         HOME/pgkeep.toml:22
 cluster.other.connection.service           other                            the connection
 cluster.other.connection.user              me                               HOME/.pg_service.conf, line 3
 cluster.other.connection.password          (hidden)                         HOME/.pgpass
@@ -86,6 +90,7 @@ cluster.other.dump.tables.include                  -                            
 cluster.other.dump.tables.exclude                  -                                default
 cluster.other.dump.table_data.exclude              -                                default
 cluster.other.dump.arguments                       -                                default
+cluster.other.dump.keep                            all                              default
 ";
 
 /// A home with that file and more around it.

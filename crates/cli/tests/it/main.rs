@@ -16,6 +16,7 @@ mod failures;
 mod first_steps;
 mod flips;
 mod foreign;
+mod keeping;
 mod keys;
 mod killed_init;
 mod kills;

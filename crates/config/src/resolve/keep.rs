@@ -98,10 +98,10 @@ mod tests {
     use super::*;
     use crate::{Settings, file};
 
-    fn settings(dump: &str, environment: Environment) -> Result<Settings, ConfigError> {
+    fn settings(dump: &str, environment: &Environment) -> Result<Settings, ConfigError> {
         let text = format!("[repository.x]\nurl = \"/b\"\n[cluster.main.dump]\n{dump}");
         let file = file::parse(Path::new("c.toml"), &text)?;
-        Settings::resolve(file, Some(PathBuf::from("c.toml")), &environment)
+        Settings::resolve(file, Some(PathBuf::from("c.toml")), environment)
     }
 
     fn of(settings: &Settings, database: &str) -> String {
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn each_database_has_what_is_kept_of_it_and_each_value_its_place() {
-        let settings = settings(DUMP, Environment::new("/")).unwrap();
+        let settings = settings(DUMP, &Environment::new("/")).unwrap();
         let rest = "timezone='Europe/Berlin'";
         assert_eq!(of(&settings, "x"), format!("daily=6, weekly=4, {rest}"));
         assert_eq!(of(&settings, "app_archive"), format!("last=2, {rest}"));
@@ -135,14 +135,14 @@ mod tests {
         let environment = Environment::new("/")
             .with_variable("PGKEEP_CLUSTER_MAIN_DUMP_KEEP", "last=5")
             .with_variable("PGKEEP_CLUSTER_MAIN_DUMP_KEEP_FOR", "shop={last=9}");
-        let settings = settings(DUMP, environment).unwrap();
+        let settings = settings(DUMP, &environment).unwrap();
         assert_eq!(of(&settings, "app"), "last=5");
         assert_eq!(of(&settings, "shop"), "last=9");
     }
 
     #[test]
     fn who_says_nothing_keeps_everything() {
-        let settings = settings("", Environment::new("/")).unwrap();
+        let settings = settings("", &Environment::new("/")).unwrap();
         assert_eq!(of(&settings, "app"), "all");
     }
 
@@ -169,7 +169,7 @@ mod tests {
             ),
             ("keep_for = { app = { lst = 1 } }", 4, 22, "last"),
         ] {
-            let error = settings(dump, Environment::new("/")).unwrap_err();
+            let error = settings(dump, &Environment::new("/")).unwrap_err();
             let told = error.to_string();
             let begin = format!("c.toml, line {line}, column {column}: ");
             assert!(told.starts_with(&begin), "{dump}: {told}");
@@ -177,7 +177,7 @@ mod tests {
         }
         let variable = "PGKEEP_CLUSTER_MAIN_DUMP_KEEP";
         let environment = Environment::new("/").with_variable(variable, "last=1, dayly=6");
-        let error = settings("", environment).unwrap_err();
+        let error = settings("", &environment).unwrap_err();
         assert!(
             error
                 .to_string()

@@ -118,6 +118,42 @@ impl Catalogue {
         contested.collect()
     }
 
+    /// The backups of a database whose dates cannot be believed: they are of a time that has
+    /// not come, or one was made after another that says that it is newer, and it is not
+    /// known that the other one's date is the wrong one.
+    #[must_use]
+    pub fn undated(&self, database: &str, now: Timestamp) -> BTreeSet<BackupId> {
+        let all: Vec<&BackupRecord> = self.of_database(database).collect();
+        let ahead = all.iter().filter(|backup| is_ahead(backup.started, now));
+        let mut undated: BTreeSet<BackupId> = ahead.map(|backup| backup.id.clone()).collect();
+        let by_id = self.by_id();
+        if self.are_in_order(&all, &by_id) {
+            return undated;
+        }
+        for (at, older) in all.iter().enumerate() {
+            for newer in all.iter().skip(at + 1) {
+                if older.started < newer.started && self.is_later(older, newer, &by_id) {
+                    let wrong = self.misdating(older, newer).wrong;
+                    let doubted = [older, newer].into_iter();
+                    let doubted = doubted.filter(|b| wrong.is_none_or(|wrong| wrong.id == b.id));
+                    undated.extend(doubted.map(|backup| backup.id.clone()));
+                }
+            }
+        }
+        undated
+    }
+
+    /// Whether all were stored in the order of their dates, and none refers to one that
+    /// says that it is newer. They come by their dates.
+    fn are_in_order(&self, all: &[&BackupRecord], by_id: &ById<'_>) -> bool {
+        let is_stored = all.is_sorted_by_key(|backup| self.committed(backup));
+        let is_referring = |backup: &&BackupRecord| {
+            let mut referred = refers_to(backup).filter_map(|id| by_id.get(id));
+            referred.all(|other| other.started <= backup.started)
+        };
+        is_stored && all.iter().all(is_referring)
+    }
+
     /// A backup by which this host's clock is behind: it was begun, and by the storage's
     /// clock stored, after `now`.
     #[must_use]

@@ -26,6 +26,8 @@ use crate::{Repository, RepositoryError};
 pub(super) struct Found {
     sizes: BTreeMap<ObjectName, u64>,
     newest: Timestamp,
+    /// When runs were begun, by the storage's clock.
+    begun: BTreeMap<RunId, Timestamp>,
     /// The last signs of life of runs, and of backups.
     signs: BTreeMap<RunId, Timestamp>,
     grown: BTreeMap<BackupId, Timestamp>,
@@ -54,8 +56,10 @@ impl Found {
             found.newest = found.newest.max(object.modified);
             match names::place(&object.name) {
                 Some(Place::Run(_, run, record)) => {
-                    if record == RunRecord::Dead {
-                        found.dead.insert(run.clone());
+                    match record {
+                        RunRecord::Dead => drop(found.dead.insert(run.clone())),
+                        RunRecord::Begin => drop(found.begun.insert(run.clone(), object.modified)),
+                        RunRecord::Outcome => {}
                     }
                     latest(&mut found.signs, run, object.modified);
                 }
@@ -264,6 +268,7 @@ impl Found {
                 .map(|_| Outcome::Failed)
                 .or(unbelieved.map(|_| Outcome::Failed)),
             error: said.or_else(|| unbelieved.map(|u| u.error.to_string())),
+            begun: self.begun.get(&begin.run).copied(),
             last_sign: last_sign.filter(|_| !self.dead.contains(&begin.run)),
         }))
     }

@@ -92,6 +92,8 @@ pub struct Attempt {
     pub outcome: Option<Outcome>,
     /// Why it failed.
     pub error: Option<String>,
+    /// When the run was begun, by the storage's clock.
+    begun: Option<Timestamp>,
     /// The run's last sign of life, by the storage's clock; none where somebody has
     /// taken it for dead.
     last_sign: Option<Timestamp>,
@@ -158,6 +160,14 @@ impl Catalogue {
         let now = now.max(self.newest);
         let recent = |sign: Timestamp| now.duration_since(sign) < SILENCE;
         attempt.outcome.is_none() && attempt.last_sign.is_some_and(recent)
+    }
+
+    /// Whether an attempt was begun after a backup, by its host's clock or by the storage's.
+    #[must_use]
+    pub fn is_after(&self, attempt: &Attempt, backup: &BackupRecord) -> bool {
+        let committed = self.origins.get(&backup.id).map(|origin| origin.committed);
+        attempt.begin.started > backup.started
+            || committed.is_some_and(|committed| attempt.begun.is_some_and(|at| at > committed))
     }
 
     /// Since when the run of `attempt` has given no sign of life, by the storage's

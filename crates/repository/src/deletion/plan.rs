@@ -37,6 +37,17 @@ impl Terms {
     /// How long failed attempts and deleted backups are known.
     pub const HISTORY: SignedDuration = SignedDuration::from_hours(90 * 24);
 
+    /// The usual ones at a now of the storage's, with nothing chosen.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            grace: Self::GRACE,
+            history: Self::HISTORY,
+            chosen: BTreeSet::new(),
+        }
+    }
+
     pub(super) fn is_older(&self, instant: Timestamp, than: SignedDuration) -> bool {
         self.now.duration_since(instant) > than
     }

@@ -1,7 +1,9 @@
 //! What stays whatever the policy, the clock and the newcomers are.
 
 use jiff::{SignedDuration, Timestamp};
-use pgkeep_retention::{Candidate, Period, Pin, Policy, Rolling, Rules, Series, Why, decide};
+use pgkeep_retention::{
+    Candidate, Failure, Period, Pin, Policy, Rolling, Rules, Series, Why, decide,
+};
 use proptest::prelude::*;
 
 use crate::{about, backup, days, keeping, made, nightly, proven, second, series, stay};
@@ -16,7 +18,8 @@ fn last(count: u32) -> Policy {
 #[test]
 fn nothing_goes_after_a_failure() {
     let mut all = series(nightly("2026-01-01", 9));
-    all.failed = Some("20260110T030000Z-00000000".parse().unwrap());
+    let failed = "20260110T030000Z-00000000".parse().unwrap();
+    all.failed = Some(Failure::Attempt(failed));
     assert_eq!(stay(&all, &last(1)).len(), 9);
     all.failed = None;
     assert_eq!(stay(&all, &last(1)).len(), 1);
@@ -140,6 +143,7 @@ fn any_series() -> impl Strategy<Value = Series> {
         Just("20260110T030000Z-00000000".parse().expect("an id")),
     );
     (prop::collection::vec(any_backup(), 0..40), failed).prop_map(|(mut good, failed)| {
+        let failed = failed.map(Failure::Attempt);
         good.sort_by(|a, b| a.id.cmp(&b.id));
         good.dedup_by(|a, b| a.id == b.id);
         Series { good, failed }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use pgkeep_retention::{Calendar, Candidate, Period, Policy, Rolling, Rules, decide};
+use pgkeep_retention::{Calendar, Candidate, Failure, Period, Policy, Rolling, Rules, decide};
 use pgkeep_types::BackupId;
 
 use crate::{made, series};
@@ -115,7 +115,7 @@ fn live(policy: &Policy, seed: u64) -> usize {
             // A failure: whatever is pruned now, nothing goes.
             let failed: BackupId = made(now, 9).id;
             let mut all = series(there.clone());
-            all.failed = Some(failed);
+            all.failed = Some(Failure::Attempt(failed));
             assert!(decide(&all, policy, now).iter().all(|d| !d.goes()));
             continue;
         }

@@ -3,7 +3,8 @@
 //!
 //! Invariants: the run is written down before anything else is tried, and how it
 //! ended after all else; a database that fails does not keep the next one from
-//! its turn; exit code 0 only where every backup is complete, globals included.
+//! its turn; exit code 0 only where every backup is complete, globals included; nothing is
+//! pruned where it would not be 0.
 
 pub(super) mod databases;
 mod parents;
@@ -27,6 +28,7 @@ use self::report::{Ended, Report, tell_failures};
 use self::work::Work;
 use crate::arguments::{Backup, Kind};
 use crate::commands::database_name::check_name;
+use crate::commands::prune;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::keys::note_ring;
@@ -36,6 +38,7 @@ use crate::server_password;
 pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, CliError> {
     let settings = context.settings()?;
     let (cluster, cluster_settings) = context.cluster(&settings, arguments.cluster.as_ref())?;
+    check_keep(arguments, &cluster, &cluster_settings)?;
     let connection = context.connection(&cluster, &cluster_settings)?;
     for database in &arguments.databases {
         check_name(database)?;
@@ -98,9 +101,77 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         }
         Err(error) => (None, not_listed(&run, error)),
     };
-    let report = Report::new(&cluster, &run, globals.as_ref(), &ended);
+    let mut report = Report::new(&cluster, &run, globals.as_ref(), &ended);
     let interrupted = tell_failures(context, globals, ended);
-    finish(context, run, report, interrupted).await
+    let mut exit = finish(context, run, &mut report, interrupted).await;
+    if arguments.prune {
+        let asked = Asked {
+            settings: &settings,
+            cluster: &cluster,
+            cluster_settings: &cluster_settings,
+            yes: arguments.yes,
+        };
+        exit = prune_after(context, asked, exit, &mut report).await;
+    }
+    context.output.json(&report)?;
+    Ok(exit)
+}
+
+/// Refuses to prune where nothing says what is to be kept.
+fn check_keep(
+    arguments: &Backup,
+    cluster: &ClusterName,
+    settings: &ClusterSettings,
+) -> Result<(), CliError> {
+    if !arguments.prune || settings.dump.keep.lets_go() {
+        return Ok(());
+    }
+    Err(CliError::Usage {
+        problem: format!("--prune: nothing says what of cluster {cluster} is to be kept"),
+        hint: format!(
+            "add 'keep' to [cluster.{cluster}.dump], such as \
+             keep = {{ daily = 6, weekly = 4, monthly = 1 }}"
+        ),
+    })
+}
+
+/// What is to be pruned.
+struct Asked<'a> {
+    settings: &'a Settings,
+    cluster: &'a ClusterName,
+    cluster_settings: &'a ClusterSettings,
+    yes: bool,
+}
+
+/// Prunes, if all was backed up, and tells how the whole ends.
+async fn prune_after(context: &Context, asked: Asked<'_>, exit: Exit, report: &mut Report) -> Exit {
+    if exit != Exit::Done {
+        context
+            .output
+            .say("nothing was pruned, since not all was backed up");
+        return exit;
+    }
+    let Asked {
+        settings,
+        cluster,
+        cluster_settings,
+        yes,
+    } = asked;
+    let pruning = prune::after_backup(context, settings, cluster, cluster_settings, yes);
+    match context.unless_interrupted("the prune", pruning).await {
+        Ok(pruned) => {
+            let exit = pruned.exit();
+            report.prune = Some(pruned);
+            exit
+        }
+        Err(source) => {
+            let failed = CliError::NotPruned {
+                source: Box::new(source),
+            };
+            context.output.failure(&failed);
+            failed.exit_code()
+        }
+    }
 }
 
 /// The databases that are meant; why they cannot be listed is the run's failure.
@@ -197,22 +268,16 @@ fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[Strin
 
 /// Writes down how the run ended, and ends so. The backups are what they are; that
 /// their run could not be given its end is a failure of its own.
-async fn finish(
-    context: &Context,
-    run: Run,
-    mut report: Report,
-    interrupted: bool,
-) -> Result<Exit, CliError> {
+async fn finish(context: &Context, run: Run, report: &mut Report, interrupted: bool) -> Exit {
     let finished = run.finish(context.clock.now(), report.for_outcome()).await;
     report.outcome = finished.unwrap_or_else(|error| {
         context.output.failure(&CliError::Repository(error));
         Outcome::Failed
     });
-    context.output.json(&report)?;
-    Ok(match report.outcome {
+    match report.outcome {
         _ if interrupted => Exit::Interrupted,
         Outcome::Complete => Exit::Done,
         Outcome::Partial => Exit::Partial,
         Outcome::Failed => Exit::Failed,
-    })
+    }
 }

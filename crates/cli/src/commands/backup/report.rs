@@ -9,6 +9,7 @@ use pgkeep_types::{ClusterName, RunId};
 use serde::Serialize;
 
 use crate::commands::list::BackupLine;
+use crate::commands::prune;
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
 use crate::output::JSON_VERSION;
@@ -24,6 +25,9 @@ pub(super) struct Report {
     pub(super) outcome: Outcome,
     globals: Option<GlobalsLine>,
     backups: Vec<BackupLine>,
+    /// What a prune did afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) prune: Option<prune::Report>,
 }
 
 #[derive(Serialize)]
@@ -71,6 +75,7 @@ impl Report {
             outcome: Outcome::Failed,
             globals: globals.map(GlobalsLine::new),
             backups: ended.iter().map(line).collect(),
+            prune: None,
         }
     }
 

@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::records::BackupRecord;
+use pgkeep_maintenance::left;
 use pgkeep_repository::Catalogue;
-use pgkeep_repository::deletion::{Plan, Reason};
-use pgkeep_types::{BackupId, RunId};
+use pgkeep_repository::deletion::{Plan, Prune, Reason};
+use pgkeep_types::BackupId;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -71,14 +72,15 @@ pub(super) fn tell(
     context: &Context,
     catalogue: &Catalogue,
     chosen: &BTreeSet<BackupId>,
-    dead: &[RunId],
+    prune: &Prune,
     plan: &Plan,
 ) {
     let output = context.output;
     let say = |words: std::fmt::Arguments<'_>| {
         output.data(format_args!("{}\n", output.folded(&words.to_string(), 2)));
     };
-    for run in dead {
+    for dead in &prune.declarations().dead {
+        let run = &dead.run;
         say(format_args!(
             "run {run} has given no sign of life for a day, and is taken for dead"
         ));
@@ -93,7 +95,7 @@ pub(super) fn tell(
     }
     let records: BTreeMap<&BackupId, &BackupRecord> =
         catalogue.complete().map(|r| (&r.id, r)).collect();
-    let kept = kept(catalogue, chosen);
+    let left = left(catalogue, chosen);
     for group in &groups {
         let bytes = words::size(group.bytes);
         let objects = words::counted(group.objects, "object");
@@ -121,10 +123,10 @@ pub(super) fn tell(
             _ => "its run was cut off".to_owned(),
         };
         say(format_args!("backup {id}: {what}; {objects}, {bytes}"));
-        if let Some(kept) = kept.get(id) {
-            let kept = words::size(*kept);
+        if let Some(left) = left.get(id) {
+            let left = words::size(*left);
             say(format_args!(
-                "  {kept} of it stay, since later backups refer to them"
+                "  {left} of it stay, since later backups refer to them"
             ));
         }
     }
@@ -155,7 +157,7 @@ pub(super) fn tell(
 }
 
 /// What is left for the next prune.
-pub(super) fn left(objects: usize) -> Option<String> {
+pub(super) fn left_over(objects: usize) -> Option<String> {
     let counted = words::counted(objects, "object");
     (objects > 0).then(|| {
         format!(
@@ -165,33 +167,14 @@ pub(super) fn left(objects: usize) -> Option<String> {
     })
 }
 
-/// How many bytes of each backup's packs are needed by backups that stay.
-fn kept(catalogue: &Catalogue, chosen: &BTreeSet<BackupId>) -> BTreeMap<BackupId, u64> {
-    let stay = catalogue
-        .complete()
-        .filter(|record| !chosen.contains(&record.id));
-    let mut seen = BTreeSet::new();
-    let mut kept = BTreeMap::new();
-    for need in stay.flat_map(|record| &record.needs) {
-        let packs = need.packs.iter().map(|pack| (true, pack));
-        let index = need.index.iter().map(|pack| (false, pack));
-        for (is_data, pack) in packs.chain(index) {
-            if seen.insert((&need.backup, is_data, pack.number)) {
-                *kept.entry(need.backup.clone()).or_default() += pack.length;
-            }
-        }
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_left_for_the_next_prune_is_told_and_nothing_is_where_nothing_is_left() {
-        assert_eq!(left(0), None);
-        let told = left(3).unwrap();
+        assert_eq!(left_over(0), None);
+        let told = left_over(3).unwrap();
         assert!(told.starts_with("3 objects"), "{told}");
         assert!(told.contains("are left"), "{told}");
     }

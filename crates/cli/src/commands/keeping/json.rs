@@ -1,0 +1,190 @@
+//! What is kept, for programs.
+//!
+//! Invariant: every reason is told, with what it lasts until; words that people read are
+//! elsewhere.
+
+use pgkeep_maintenance::Verdict;
+use pgkeep_retention::{Failure, Period, Until, Why};
+use pgkeep_types::{BackupId, ObjectName, Timestamp};
+use serde::Serialize;
+
+use super::{Kept, reasons};
+
+/// What becomes of a cluster's backups.
+#[derive(Serialize)]
+pub(in crate::commands) struct Report {
+    series: Vec<Series>,
+    /// Of which no policy deletes any.
+    damaged: Vec<Damaged>,
+    good: usize,
+    going: usize,
+    /// How many bytes come back; null where that cannot be told.
+    frees_bytes: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Series {
+    database: String,
+    kind: &'static str,
+    /// Whether its backups have a part of the database alone.
+    part: bool,
+    policy: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_failure: Option<Failed>,
+    backups: Vec<Backup>,
+}
+
+#[derive(Serialize)]
+struct Backup {
+    id: BackupId,
+    started: Timestamp,
+    goes: bool,
+    why: Vec<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frees_bytes: Option<u64>,
+    /// What of it stays, since backups that stay need it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leaves_bytes: Option<u64>,
+    /// A run that goes on and refers to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_use_by: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Damaged {
+    id: BackupId,
+    database: Option<String>,
+    problem: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Failed {
+    Attempt(BackupId),
+    Damaged(BackupId),
+    Lacking(BackupId),
+    Unread(ObjectName),
+}
+
+#[derive(Default, Serialize)]
+struct Reason {
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_the_proven: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned_for: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<End>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum End {
+    Success,
+    Time(Timestamp),
+    Newer {
+        count: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        period: Option<&'static str>,
+        proven: bool,
+    },
+}
+
+impl Report {
+    pub(in crate::commands) fn of(kept: &Kept<'_>) -> Self {
+        let series = kept.judged.iter().map(|series| Series {
+            database: series.name.database.clone(),
+            kind: series.name.kind,
+            part: series.name.part,
+            policy: series.policy.to_string(),
+            after_failure: series.failed.clone().map(Failed::from),
+            backups: series.verdicts.iter().map(|v| backup(kept, v)).collect(),
+        });
+        let damaged = kept.damaged.iter().map(|damage| Damaged {
+            id: damage.id.clone(),
+            database: damage.database.clone(),
+            problem: damage.problem.clone(),
+        });
+        Self {
+            series: series.collect(),
+            damaged: damaged.collect(),
+            good: kept.judged.iter().map(|series| series.verdicts.len()).sum(),
+            going: kept.going().count(),
+            frees_bytes: kept.bytes(),
+        }
+    }
+}
+
+fn backup(kept: &Kept<'_>, verdict: &Verdict<'_>) -> Backup {
+    let id = &verdict.backup.id;
+    let in_use_by = kept.in_use(id).filter(|_| verdict.goes());
+    let goes = verdict.goes() && in_use_by.is_none();
+    Backup {
+        id: id.clone(),
+        started: verdict.backup.started,
+        goes,
+        why: verdict.stays.iter().map(Reason::from).collect(),
+        frees_bytes: kept.freed(id).filter(|_| goes),
+        leaves_bytes: goes.then(|| kept.left(id)),
+        in_use_by: in_use_by.map(str::to_owned),
+    }
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Attempt(id) => Self::Attempt(id),
+            Failure::Damaged(id) => Self::Damaged(id),
+            Failure::Lacking(id) => Self::Lacking(id),
+            Failure::Unread(object) => Self::Unread(object),
+        }
+    }
+}
+
+impl From<&Why> for Reason {
+    fn from(why: &Why) -> Self {
+        let until = match why.until() {
+            Until::Open => None,
+            Until::Success => Some(End::Success),
+            Until::Time(time) => Some(End::Time(time)),
+            Until::Newer {
+                count,
+                period,
+                proven,
+            } => Some(End::Newer {
+                count,
+                period: period.map(Period::noun),
+                proven,
+            }),
+        };
+        let plain = |reason| Self {
+            reason,
+            ..Self::default()
+        };
+        let said = match why {
+            Why::NoPolicy => plain("no_policy"),
+            Why::AfterFailure(_) => plain("after_failure"),
+            Why::Newest => plain("newest"),
+            Why::NewestProven => plain("newest_proven"),
+            Why::Undated => plain("undated"),
+            Why::Pinned(pin) => Self {
+                pinned_for: Some(pin.reason.clone()),
+                ..plain("pinned")
+            },
+            Why::Rule(place) => Self {
+                rule: Some(reasons::rule(place.rule)),
+                place: Some(place.place),
+                of: Some(place.of),
+                of_the_proven: Some(place.proven),
+                ..plain("rule")
+            },
+        };
+        Self { until, ..said }
+    }
+}

@@ -1,0 +1,104 @@
+//! `pgkeep list --why`: whether each backup stays or goes, by which rule and until when.
+//!
+//! Invariant: it only reads.
+
+use pgkeep_config::ClusterSettings;
+use pgkeep_maintenance::{all_going, going};
+use pgkeep_repository::Repository;
+use pgkeep_repository::deletion::Terms;
+use pgkeep_types::{Clock, ClusterName};
+use serde::Serialize;
+
+use super::wanted;
+use crate::arguments::List;
+use crate::commands::keeping::{Kept, Report, keep, table};
+use crate::context::{Context, unconfigured};
+use crate::error::{CliError, Exit};
+use crate::keys::KeysAtHand;
+use crate::output::JSON_VERSION;
+
+#[derive(Serialize)]
+struct Listing {
+    version: u32,
+    clusters: Vec<OfCluster>,
+}
+
+#[derive(Serialize)]
+struct OfCluster {
+    cluster: ClusterName,
+    #[serde(flatten)]
+    report: Report,
+}
+
+pub(super) async fn run(arguments: &List, context: &Context) -> Result<Exit, CliError> {
+    let settings = context.settings()?;
+    let keys = context.keys(&settings, None)?;
+    let mut clusters = Vec::new();
+    let mut exit = Exit::Done;
+    let wanted = wanted(arguments, context, &settings, &keys).await?;
+    let several = wanted.len() > 1;
+    for (cluster, repository) in wanted {
+        let of_cluster = settings.clusters.get(&cluster).cloned();
+        let of_cluster = of_cluster.unwrap_or_else(|| unconfigured(&settings));
+        if several {
+            context.output.data(format_args!("cluster {cluster}\n\n"));
+        }
+        let told = of_one(
+            arguments,
+            context,
+            &cluster,
+            &of_cluster,
+            &repository,
+            &keys,
+        )
+        .await?;
+        if told.is_damaged {
+            exit = Exit::Failed;
+        }
+        clusters.push(OfCluster {
+            cluster,
+            report: told.report,
+        });
+    }
+    context.output.json(&Listing {
+        version: JSON_VERSION,
+        clusters,
+    })?;
+    Ok(exit)
+}
+
+struct Told {
+    report: Report,
+    is_damaged: bool,
+}
+
+async fn of_one(
+    arguments: &List,
+    context: &Context,
+    cluster: &ClusterName,
+    settings: &ClusterSettings,
+    repository: &Repository,
+    keys: &KeysAtHand,
+) -> Result<Told, CliError> {
+    let keep = keep(settings, arguments.policy.as_deref())?;
+    let catalogue = repository.catalogue(cluster, &keys.all()).await?;
+    let now = context.clock.now();
+    let kept = Kept::of(&catalogue, &keep, now);
+    // Nothing is written that would tell the storage's now.
+    let newest = repository.newest_instant(cluster).await?;
+    let terms = Terms::at(newest.map_or(now, |newest| newest.min(now)));
+    let kept = match going(repository, cluster, all_going(&kept.judged), &terms).await {
+        Ok(going) => kept.with(&going, &catalogue),
+        Err(error) => {
+            context.output.warning(format_args!(
+                "what a prune gives back cannot be told, and none would delete anything: {error}"
+            ));
+            kept
+        }
+    };
+    context.output.data(table(&kept, context.output, now));
+    Ok(Told {
+        report: Report::of(&kept),
+        is_damaged: !kept.damaged.is_empty(),
+    })
+}

@@ -1,0 +1,193 @@
+//! A repository with backups of chosen times, made without a server.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use pgkeep_format::HostKey;
+use pgkeep_format::cut::Cutting;
+use pgkeep_format::records::{BackupKind, BackupOutcome, Outcome, PlannedBackup, RunErrors};
+use pgkeep_repository::{DumpMeta, Limits, Repository, Run, RunPlan, RunReport};
+use pgkeep_storage::LocalStorage;
+use pgkeep_testkit::{ScriptedClock, SeededRandom};
+use pgkeep_types::{BackupId, Clock, RunId};
+
+use crate::site::Site;
+
+/// A site whose server is nowhere, and whose backups are of any time.
+pub(super) struct Shelf {
+    pub(super) site: Site,
+    repository: Repository,
+    host: HostKey,
+    random: SeededRandom,
+}
+
+/// What a backup is.
+#[derive(Clone, Copy)]
+pub(super) struct Dump<'a> {
+    pub(super) cluster: &'a str,
+    pub(super) database: &'a str,
+    pub(super) globals: bool,
+    pub(super) selected: bool,
+    /// The backup that it is compared with.
+    pub(super) parent: Option<&'a str>,
+    /// What tells its content from that of others.
+    pub(super) content: u64,
+}
+
+/// An ordinary one.
+pub(super) const APP: Dump<'_> = Dump {
+    cluster: "main",
+    database: "app",
+    globals: true,
+    selected: false,
+    parent: None,
+    content: 1,
+};
+
+impl Shelf {
+    /// One of which `dump` is configured of cluster `main`.
+    pub(super) async fn new(dump: &str) -> Self {
+        let mut site = Site::empty();
+        site.set("TZ", "UTC");
+        let init = [
+            "init",
+            "--repository",
+            "backups",
+            "--connection",
+            "host=/no",
+        ];
+        site.run(&init).await.ended(0);
+        let configuration = fs::read_to_string(site.path("pgkeep.toml")).unwrap();
+        let configuration = format!("{configuration}\n[cluster.main.dump]\n{dump}\n");
+        fs::write(site.path("pgkeep.toml"), configuration).unwrap();
+        let key = fs::read_to_string(site.path("host.key")).unwrap();
+        let host = HostKey::from_secret_text(&key).unwrap();
+        let storage = Arc::new(LocalStorage::new(site.path("backups")));
+        let repository = Repository::open(storage, &host.trust).await.unwrap();
+        Self {
+            site,
+            repository,
+            host,
+            random: SeededRandom::new(7),
+        }
+    }
+
+    /// A backup a day of `app`, at three from this day on.
+    pub(super) async fn nights(&self, first: &str, count: i64) -> Vec<String> {
+        let first: jiff::civil::Date = first.parse().unwrap();
+        let mut ids = Vec::new();
+        for night in 0..count {
+            let day = first.saturating_add(jiff::Span::new().days(night));
+            ids.push(self.dump(APP, &format!("{day}T03:00:00Z")).await);
+        }
+        ids
+    }
+
+    pub(super) async fn dump(&self, dump: Dump<'_>, at: &str) -> String {
+        let clock = ScriptedClock::at(at);
+        let run = self.begin(dump, at).await;
+        let planned = run.planned()[0].clone();
+        let parent = run.parent(&planned).await.unwrap();
+        let mut backup = run.backup(&planned, limits(), parent).unwrap();
+        let mut file = backup.file("dump", Cutting::Content).await.unwrap();
+        file.write(content(dump.content)).await.unwrap();
+        file.finish().await.unwrap();
+        let meta = DumpMeta {
+            system_id: None,
+            server_version: "15.18".to_owned(),
+            started: clock.now(),
+            globals: dump.globals,
+            selected: dump.selected,
+            facts: b"{}".to_vec(),
+        };
+        let stored = backup.finish().await.unwrap();
+        stored.commit(meta, || clock.now()).await.unwrap();
+        end(run, &planned, Outcome::Complete, clock.now()).await;
+        planned.id.to_string()
+    }
+
+    /// An attempt that fails.
+    pub(super) async fn failure(&self, dump: Dump<'_>, at: &str) -> String {
+        let run = self.begin(dump, at).await;
+        let planned = run.planned()[0].clone();
+        end(run, &planned, Outcome::Failed, at.parse().unwrap()).await;
+        planned.id.to_string()
+    }
+
+    /// A run that has begun.
+    pub(super) async fn begin(&self, dump: Dump<'_>, at: &str) -> Run {
+        let clock = ScriptedClock::at(at);
+        let planned = PlannedBackup {
+            id: BackupId::new(&clock, &self.random),
+            database: dump.database.to_owned(),
+            parent: dump.parent.map(|id| id.parse().unwrap()),
+        };
+        let plan = RunPlan {
+            id: RunId::new(&clock, &self.random),
+            cluster: dump.cluster.parse().unwrap(),
+            kind: BackupKind::Dump,
+            started: clock.now(),
+            pgkeep: "0.0.0".to_owned(),
+            backups: vec![planned],
+        };
+        let access = self.repository.write_access(&self.host).unwrap();
+        self.repository.begin(&access, plan).await.unwrap()
+    }
+
+    /// Has the storage's clock say that backups were stored when their hosts made them.
+    pub(super) fn stored_when_made(&self, ids: &[String]) {
+        for id in ids {
+            let made: BackupId = id.parse().unwrap();
+            let path = format!("backups/main/backups/{id}/backup");
+            let path = fs::File::options().append(true).open(self.site.path(&path));
+            path.unwrap().set_modified(made.time().into()).unwrap();
+        }
+    }
+
+    /// Prunes, and tells which of these backups are left.
+    pub(super) async fn left_of(&self, ids: &[String], more: &[&str]) -> Vec<usize> {
+        self.site.run(&[&["prune"], more].concat()).await.ended(0);
+        self.still_there(ids).await
+    }
+
+    /// Which of these backups are there.
+    pub(super) async fn still_there(&self, ids: &[String]) -> Vec<usize> {
+        let good = self.site.good().await;
+        let left = ids.iter().enumerate().filter(|(_, id)| good.contains(*id));
+        left.map(|(at, _)| at).collect()
+    }
+}
+
+async fn end(run: Run, planned: &PlannedBackup, outcome: Outcome, at: Timestamp) {
+    let report = RunReport {
+        backups: vec![BackupOutcome {
+            id: planned.id.clone(),
+            database: planned.database.clone(),
+            outcome,
+        }],
+        globals: None,
+        errors: RunErrors::default(),
+    };
+    run.finish(at, report).await.unwrap();
+}
+
+fn limits() -> Limits {
+    Limits {
+        pack: 100_000,
+        part: 64 << 10,
+        level: 1,
+        workers: NonZeroUsize::MIN,
+    }
+}
+
+/// 300 kB, of which the first half is the same in all.
+fn content(seed: u64) -> Bytes {
+    let half = |seed| {
+        let random = SeededRandom::new(seed);
+        (0..150_000 / 8).flat_map(move |_| random.next().to_le_bytes())
+    };
+    half(0).chain(half(seed)).collect()
+}

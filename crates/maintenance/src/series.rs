@@ -1,0 +1,169 @@
+//! The series of a cluster: what of the catalogue the policy is asked about.
+//!
+//! Invariants: a series is of one kind and one database, and of whole backups or of parts;
+//! names are compared as they are. What is damaged, or may be, is in no series: it is a
+//! failure where it is newer than all that is good.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pgkeep_format::names::{self, Place};
+use pgkeep_format::records::BackupRecord;
+use pgkeep_repository::{Attempt, Catalogue, Entry, Unreadable};
+use pgkeep_retention::{Candidate, Failure, Pin, Series};
+use pgkeep_types::{BackupId, Timestamp};
+
+/// Which series.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SeriesName {
+    /// The database.
+    pub database: String,
+    /// The kind's word.
+    pub kind: &'static str,
+    /// Whether its backups have a part of the database alone: they are nothing in the place
+    /// of whole ones.
+    pub part: bool,
+}
+
+/// A backup that is damaged, or of which nobody can tell whether it is good: no policy
+/// deletes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The backup.
+    pub id: BackupId,
+    /// Its database, where that is known.
+    pub database: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// What is known of a cluster's backups.
+pub(crate) struct Known<'a> {
+    catalogue: &'a Catalogue,
+    /// The good ones, oldest first.
+    pub(crate) good: BTreeMap<SeriesName, Vec<&'a BackupRecord>>,
+    pub(crate) damaged: Vec<Damage>,
+}
+
+impl<'a> Known<'a> {
+    pub(crate) fn new(catalogue: &'a Catalogue) -> Self {
+        let mut known = Self {
+            catalogue,
+            good: BTreeMap::new(),
+            damaged: Vec::new(),
+        };
+        for record in catalogue.complete() {
+            // Its run may have said that it failed.
+            match catalogue.unread_of_run(record).next() {
+                None => {
+                    let of_it = known.good.entry(name(record)).or_default();
+                    of_it.push(record);
+                }
+                Some(unread) => known.damaged.push(Damage {
+                    id: record.id.clone(),
+                    database: Some(record.database.clone()),
+                    problem: unread.error.to_string(),
+                }),
+            }
+        }
+        for unreadable in catalogue.unreadable() {
+            let id = unreadable.id.clone();
+            known.damaged.extend(id.map(|id| Damage {
+                id,
+                database: unreadable.database.clone(),
+                problem: unreadable.error.to_string(),
+            }));
+        }
+        known
+    }
+
+    /// What the policy is asked about.
+    pub(crate) fn series(
+        &self,
+        name: &SeriesName,
+        good: &[&BackupRecord],
+        now: Timestamp,
+        proven: &impl Fn(&BackupId) -> bool,
+        pin: &impl Fn(&BackupId) -> Option<Pin>,
+    ) -> Series {
+        let undated = self.catalogue.undated(&name.database, now);
+        let candidate = |record: &&BackupRecord| Candidate {
+            id: record.id.clone(),
+            started: record.started,
+            proven: proven(&record.id),
+            dated: !undated.contains(&record.id),
+            pin: pin(&record.id),
+        };
+        Series {
+            good: good.iter().map(candidate).collect(),
+            failed: self.failure(name, good, &undated, now),
+        }
+    }
+
+    /// What came to nothing after the newest good one. A date that cannot be believed makes
+    /// none the newest: what failed since would be hidden by it.
+    fn failure(
+        &self,
+        name: &SeriesName,
+        good: &[&BackupRecord],
+        undated: &BTreeSet<BackupId>,
+        now: Timestamp,
+    ) -> Option<Failure> {
+        let dated = || good.iter().filter(|record| !undated.contains(&record.id));
+        let newest = dated().max_by_key(|record| (record.started, &record.id));
+        let damaged = self.damaged.iter().filter(|damage| {
+            let of_it = damage.database.as_ref();
+            of_it.is_none_or(|database| *database == name.database)
+                // Ids tell the second only.
+                && newest.is_none_or(|newest| damage.id.time() >= newest.id.time())
+        });
+        let damaged = damaged.max_by_key(|damage| &damage.id);
+        let attempts = self
+            .catalogue
+            .entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Attempt(attempt) => Some(attempt),
+                Entry::Complete(_) | Entry::Unreadable(_) => None,
+            });
+        let attempts = attempts.filter(|attempt| {
+            self.is_failure_of(attempt, name, now)
+                && newest.is_none_or(|newest| self.catalogue.is_after(attempt, newest))
+        });
+        let attempt = attempts.max_by_key(|attempt| (attempt.begin.started, &attempt.id));
+        let lacking = newest.filter(|newest| !newest.globals && dated().any(|one| one.globals));
+        let unread = self.catalogue.unreadable().find(|unreadable| {
+            let begun = run_time(unreadable);
+            begun.is_some_and(|begun| newest.is_none_or(|newest| begun >= newest.id.time()))
+        });
+        damaged
+            .map(|damage| Failure::Damaged(damage.id.clone()))
+            .or_else(|| attempt.map(|attempt| Failure::Attempt(attempt.id.clone())))
+            .or_else(|| unread.map(|unread| Failure::Unread(unread.object.clone())))
+            .or_else(|| lacking.map(|lacking| Failure::Lacking(lacking.id.clone())))
+    }
+
+    /// Whether an attempt of the series came to nothing. One that shows that it goes on may
+    /// come to something.
+    fn is_failure_of(&self, attempt: &Attempt, name: &SeriesName, now: Timestamp) -> bool {
+        let goes_on = self.catalogue.is_running(attempt, now)
+            && self.catalogue.silent_since(attempt, now).is_none();
+        attempt.database == name.database && attempt.begin.kind.as_str() == name.kind && !goes_on
+    }
+}
+
+/// The series that a good backup is of.
+fn name(record: &BackupRecord) -> SeriesName {
+    SeriesName {
+        database: record.database.clone(),
+        kind: record.kind.as_str(),
+        part: record.selected,
+    }
+}
+
+/// When a run was begun of which a record cannot be read.
+fn run_time(unreadable: &Unreadable) -> Option<Timestamp> {
+    match names::place(&unreadable.object) {
+        Some(Place::Run(_, run, _)) => Some(run.time()),
+        _ => None,
+    }
+}
