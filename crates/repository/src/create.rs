@@ -16,10 +16,11 @@ use pgkeep_format::{
     fingerprint, names,
 };
 use pgkeep_storage::{Storage, StorageError, StorageErrorKind, list_all};
-use pgkeep_types::{Clock, ClusterName, ObjectName, Random};
+use pgkeep_types::{Clock, ObjectName, Random};
 
 use crate::keys::{FIRST_RING, NewKeyRecord, ring_draft, wrap};
 use crate::probe::probe;
+use crate::remains::refuse_existing;
 use crate::{RepositoryError, records};
 
 /// The most bytes that are read of what may be an object that was written: none is longer.
@@ -342,95 +343,6 @@ async fn is_there(
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-async fn refuse_existing(storage: &dyn Storage) -> Result<(), RepositoryError> {
-    let location = || storage.location();
-    match storage.head(&names::descriptor()?).await {
-        Err(error) if error.is_not_found() => {}
-        Err(error) => return Err(error.into()),
-        Ok(_) => {
-            return Err(RepositoryError::Exists {
-                location: location(),
-            });
-        }
-    }
-    match remains(storage).await {
-        Ok(Some(remains)) => Err(remains),
-        Ok(None) => match beheaded(storage, "").await? {
-            Some(beheaded) => Err(beheaded),
-            None => Ok(()),
-        },
-        // A directory that does not exist yet has no keys.
-        Err(error) if error.is_not_found() => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What there is of a repository without a descriptor: keys of a creation that was cut off,
-/// which under another root would be strangers, or of one that has lost it.
-///
-/// # Errors
-/// Where the storage cannot be listed.
-pub(crate) async fn remains(
-    storage: &dyn Storage,
-) -> Result<Option<RepositoryError>, StorageError> {
-    let keys = list_all(storage, names::KEYS).await?;
-    let Some(since) = keys.iter().map(|object| object.modified).max() else {
-        return Ok(None);
-    };
-    Ok(Some(RepositoryError::Remains {
-        location: storage.location(),
-        objects: keys.iter().map(|object| object.name.to_string()).collect(),
-        since,
-        in_use: holds_backups(storage).await?,
-    }))
-}
-
-/// Why there is no repository where there are objects of one of these clusters, and neither
-/// a descriptor nor keys: it has lost them. Asks for one page of a listing for each cluster.
-pub async fn lost_all_but_backups(
-    storage: &dyn Storage,
-    clusters: &[ClusterName],
-) -> Option<RepositoryError> {
-    for cluster in clusters {
-        // That it cannot be asked was told of the descriptor, or nothing is there.
-        if let Ok(Some(beheaded)) = beheaded(storage, &format!("{cluster}/")).await {
-            return Some(beheaded);
-        }
-    }
-    None
-}
-
-/// What is there of clusters below a prefix, by one page of the listing: no more is asked of
-/// a place that only may hold a repository.
-async fn beheaded(
-    storage: &dyn Storage,
-    prefix: &str,
-) -> Result<Option<RepositoryError>, StorageError> {
-    let page = storage.list(prefix, None).await?;
-    let of_clusters = page.objects.iter().filter_map(|object| {
-        let place = names::place(&object.name)?;
-        Some((place.cluster().to_string(), &object.name))
-    });
-    let of_clusters: BTreeMap<String, &ObjectName> = of_clusters.collect();
-    let Some(object) = of_clusters.values().next() else {
-        return Ok(None);
-    };
-    Ok(Some(RepositoryError::Beheaded {
-        location: storage.location(),
-        object: object.to_string(),
-        clusters: of_clusters.keys().cloned().collect(),
-    }))
-}
-
-/// Whether anything of a cluster is there.
-async fn holds_backups(storage: &dyn Storage) -> Result<bool, StorageError> {
-    let objects = list_all(storage, "").await?;
-    let mut places = objects
-        .iter()
-        .filter_map(|object| names::place(&object.name));
-    Ok(places.next().is_some())
 }
 
 pub(crate) fn drawn<const N: usize>(random: &dyn Random) -> [u8; N] {

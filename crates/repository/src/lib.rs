@@ -21,6 +21,7 @@ mod probe;
 mod read;
 mod reads;
 mod records;
+mod remains;
 mod run;
 mod threads;
 mod write;
@@ -31,11 +32,12 @@ pub use catalogue::{
     Attempt, Catalogue, Contested, Deleted, Entry, Misdated, ParentChoice, ShutParent, Unclear,
     Unreadable, is_ahead,
 };
-pub use create::{Begun, NewRepository, Withdrawn, lost_all_but_backups};
+pub use create::{Begun, NewRepository, Withdrawn};
 pub use error::RepositoryError;
 pub use keys::{KeyInfo, KeysError, OwnerAccess, Retired, Rewrapped, UnendedRuns};
 pub use open::Repository;
 pub use parent::Parent;
 pub use read::{FileReader, FilesReader, OpenBackup, Piece};
+pub use remains::lost_all_but_backups;
 pub use run::{Run, RunPlan, RunReport};
 pub use write::Limits;

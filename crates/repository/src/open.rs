@@ -14,8 +14,8 @@ use pgkeep_format::{
 };
 use pgkeep_storage::{Storage, list_all};
 
-use crate::create::remains;
 use crate::keys::{Keys, read_keys};
+use crate::remains::remains;
 use crate::{RepositoryError, records};
 
 /// No descriptor is longer, in bytes. Who holds the storage may send anything.
