@@ -24,18 +24,51 @@ use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
 use crate::words;
 
+/// What every plan begins with.
 #[derive(Serialize)]
-struct Plan<'a> {
+struct Head<'a> {
     version: u32,
     /// Always: this is no report of something done.
     dry_run: bool,
     backup: &'a BackupId,
-    /// The database that it is of.
-    database: &'a str,
-    finished: Timestamp,
-    raw_bytes: u64,
+    /// The database that it is of; globals are of none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished: Option<Timestamp>,
     repository: String,
     cluster: String,
+}
+
+impl<'a> Head<'a> {
+    fn of_globals(opened: &Opened, backup: &'a OpenBackup) -> Self {
+        let record = backup.record();
+        Self {
+            version: JSON_VERSION,
+            dry_run: true,
+            backup: &record.id,
+            database: None,
+            finished: None,
+            repository: opened.repository.location(),
+            cluster: record.cluster.to_string(),
+        }
+    }
+
+    fn of_database(opened: &Opened, backup: &'a OpenBackup) -> Self {
+        let record = backup.record();
+        Self {
+            database: Some(&record.database),
+            finished: Some(record.finished),
+            ..Self::of_globals(opened, backup)
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Plan<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    raw_bytes: u64,
     server: String,
     server_version: String,
     new_database: NewDatabase<'a>,
@@ -127,18 +160,11 @@ fn plan<'a>(
     restore: &'a DumpRestore<'_>,
     prepared: &'a PreparedRestore<'_>,
 ) -> Plan<'a> {
-    let record = backup.record();
     let compared = prepared.compared();
     let problems = prepared.problems().iter();
     Plan {
-        version: JSON_VERSION,
-        dry_run: true,
-        backup: &record.id,
-        database: &record.database,
-        finished: record.finished,
-        raw_bytes: record.raw_bytes,
-        repository: opened.repository.location(),
-        cluster: record.cluster.to_string(),
+        head: Head::of_database(opened, backup),
+        raw_bytes: backup.record().raw_bytes,
         server: restore.connection.server(),
         server_version: prepared.server_version().to_string(),
         new_database: NewDatabase::new(restore.name, prepared.properties()),

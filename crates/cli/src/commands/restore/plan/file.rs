@@ -7,29 +7,20 @@ use std::path::Path;
 use pgkeep_format::records::GLOBALS_FILE;
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{RestoreError, ScriptRestore, check_file, dumped_part, length_of};
-use pgkeep_types::{BackupId, Timestamp};
 use serde::Serialize;
 
 use super::super::globals::check_globals;
 use super::super::{PartsReport, left_out_words};
 use super::lines::{Lines, Program};
-use super::told;
+use super::{Head, told};
 use crate::context::{Context, Opened};
 use crate::error::{CliError, Exit, sentence};
-use crate::output::JSON_VERSION;
 use crate::words;
 
 #[derive(Serialize)]
 struct Plan<'a> {
-    version: u32,
-    /// Always: this is no report of something done.
-    dry_run: bool,
-    backup: &'a BackupId,
-    /// The database that it is of.
-    database: &'a str,
-    finished: Timestamp,
-    repository: String,
-    cluster: String,
+    #[serde(flatten)]
+    head: Head<'a>,
     file: &'a Path,
     /// `archive`, `globals` or `sql`.
     writes: &'static str,
@@ -111,15 +102,8 @@ impl<'a> Plan<'a> {
         path: &'a Path,
         possible: &Result<(), RestoreError>,
     ) -> Self {
-        let record = backup.record();
         Self {
-            version: JSON_VERSION,
-            dry_run: true,
-            backup: &record.id,
-            database: &record.database,
-            finished: record.finished,
-            repository: opened.repository.location(),
-            cluster: record.cluster.to_string(),
+            head: Head::of_database(opened, backup),
             file: path,
             writes: "archive",
             bytes: None,

@@ -8,24 +8,18 @@ use std::path::Path;
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{GlobalsPlan, MissingTablespace};
-use pgkeep_types::BackupId;
 use serde::Serialize;
 
 use super::super::globals::{quoted, tell_left_alone, tell_unknown};
 use super::lines::{Lines, Missing};
-use super::told;
+use super::{Head, told};
 use crate::context::{Context, Opened};
 use crate::error::{CliError, Exit};
-use crate::output::JSON_VERSION;
 
 #[derive(Serialize)]
 struct Plan<'a> {
-    version: u32,
-    /// Always: this is no report of something done.
-    dry_run: bool,
-    backup: &'a BackupId,
-    repository: String,
-    cluster: String,
+    #[serde(flatten)]
+    head: Head<'a>,
     server: String,
     server_version: String,
     /// The role that makes them.
@@ -80,7 +74,6 @@ impl<'a> Plan<'a> {
         connection: &ConnectionParameters,
         globals: &'a GlobalsPlan,
     ) -> Self {
-        let record = backup.record();
         let tablespaces = globals.tablespaces().iter();
         let made = tablespaces.map(|missing| TablespaceMade {
             name: &missing.name,
@@ -88,11 +81,7 @@ impl<'a> Plan<'a> {
             problem: missing.problem.as_deref(),
         });
         Self {
-            version: JSON_VERSION,
-            dry_run: true,
-            backup: &record.id,
-            repository: opened.repository.location(),
-            cluster: record.cluster.to_string(),
+            head: Head::of_globals(opened, backup),
             server: connection.server(),
             server_version: globals.server_version().to_string(),
             made_by: globals.made_by(),
