@@ -62,8 +62,8 @@ pub use databases::{ListedDatabase, database_sizes, databases, may_read_password
 pub use defaults::SOCKET_DIRECTORIES;
 pub use objects::{Counts, EVENT_TRIGGERS, SUBSCRIPTIONS};
 pub use offer::{
-    AvailableExtension, Rights, available_extensions, has_directory, has_icu, knows_locale,
-    may_give_to, owner_of, tablespace_exists, unknown_roles,
+    AvailableExtension, Rights, available_extensions, has_directory, has_icu, hosters_role,
+    knows_locale, may_give_to, owner_of, tablespace_exists, unfit_tablespaces, unknown_roles,
 };
 pub use origin::{ConnectionValue, Origin};
 pub use parameters::{ConnectionParameters, SslMode};

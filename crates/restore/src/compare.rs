@@ -36,6 +36,7 @@ pub(crate) fn differences(
         settings,
         extensions,
         schemas,
+        tablespaces,
         objects,
         not_dumped,
         tables,
@@ -91,6 +92,11 @@ pub(crate) fn differences(
         if is_whole {
             if let (Some(expected), Some(found)) = (schemas, &found.schemas) {
                 differences.of_schemas(expected, found);
+            }
+            if let (Some(expected), Some(found), false) =
+                (tablespaces, &found.tablespaces, left_out.tablespaces)
+            {
+                differences.of_lists("tablespaces of tables and indexes", expected, found);
             }
             differences.of_counts(objects, not_dumped, &found.objects);
             notes.extend(not_dumped.iter().map(|(kind, count)| {

@@ -80,6 +80,9 @@ impl Filling<'_> {
         if self.left_out.privileges {
             program = program.no_privileges();
         }
+        if self.left_out.tablespaces {
+            program = program.no_tablespaces();
+        }
         match &self.list {
             Some(list) => program.use_list(list),
             None => program,

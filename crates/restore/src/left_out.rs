@@ -2,6 +2,8 @@
 
 use pgkeep_postgres::client::{DatabaseFacts, Privilege};
 
+use crate::preflight::DEFAULT_TABLESPACE;
+
 /// What is not to come back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
@@ -9,6 +11,8 @@ pub struct LeftOut {
     pub owner: bool,
     /// Privileges, on the database and on what is in it.
     pub privileges: bool,
+    /// Tablespaces: the database and all in it lies where new databases do.
+    pub tablespaces: bool,
 }
 
 impl LeftOut {
@@ -46,6 +50,10 @@ impl LeftOut {
             }
             facts.privileges = had_privileges.then_some(merged);
             user.clone_into(&mut facts.owner);
+        }
+        if self.tablespaces {
+            DEFAULT_TABLESPACE.clone_into(&mut facts.tablespace);
+            facts.tablespaces = None;
         }
         if self.owner && self.privileges {
             facts.roles.clear();

@@ -3,6 +3,8 @@
 //! Invariant: looking changes nothing, and everything that is missing is found at
 //! once.
 
+mod tablespaces;
+
 use std::collections::BTreeSet;
 
 use pgkeep_postgres::client::{
@@ -14,6 +16,8 @@ use crate::globals::Globals;
 use crate::replace::Replace;
 use crate::roles::RolePlan;
 use crate::server::Server;
+
+pub(crate) use self::tablespaces::DEFAULT as DEFAULT_TABLESPACE;
 
 /// From this major on `pg_restore` sets `transaction_timeout`, which no older server
 /// knows (`_doSetFixedOutputState` in src/bin/pg_dump/pg_backup_archiver.c).
@@ -76,6 +80,7 @@ impl Preflight {
         found.writable(server);
         found.versions(wanted, server);
         found.database(wanted, server).await?;
+        found.tablespaces(wanted, server).await?;
         found.rights(wanted, server).await?;
         found.locale(wanted, server).await?;
         found.extensions(wanted, server).await?;
@@ -180,13 +185,6 @@ impl Preflight {
                      it: wait, or DROP DATABASE {}; or choose another name",
                     identifier(draft)
                 ),
-            );
-        }
-        let tablespace = &wanted.facts.tablespace;
-        if !client::tablespace_exists(admin, tablespace).await? {
-            self.problem(
-                format!("tablespace {tablespace:?} does not exist here"),
-                format!("CREATE TABLESPACE {} LOCATION '…'", identifier(tablespace)),
             );
         }
         Ok(())
@@ -326,6 +324,11 @@ impl Preflight {
 
     async fn extensions(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {
         let available = client::available_extensions(&server.admin).await?;
+        let hoster = client::hosters_role(&server.admin, &server.user).await?;
+        let triggers = wanted.facts.objects.get(client::EVENT_TRIGGERS);
+        if !server.is_superuser && triggers.is_some_and(|count| *count > 0) {
+            self.superusers("event triggers", &hoster, wanted, server);
+        }
         for extension in &wanted.facts.extensions {
             let name = &extension.name;
             match available.iter().find(|offered| offered.name == *name) {
@@ -341,6 +344,10 @@ impl Preflight {
                     ),
                     "install its package on the server".to_owned(),
                 ),
+                Some(offered) if offered.is_superusers && !server.is_superuser => {
+                    let what = format!("extension {name:?}");
+                    self.superusers(&what, &hoster, wanted, server);
+                }
                 Some(offered) if offered.version != extension.version => self.notes.push(format!(
                     "extension {name:?} comes in version {}; the backup's database had {}",
                     offered.version, extension.version
@@ -349,6 +356,33 @@ impl Preflight {
             }
         }
         Ok(())
+    }
+}
+
+/// What only superusers make.
+impl Preflight {
+    /// `hoster`: a role by which others may do so here.
+    fn superusers(
+        &mut self,
+        what: &str,
+        hoster: &Option<String>,
+        wanted: &Wanted<'_>,
+        server: &Server,
+    ) {
+        let role = &server.user;
+        let says = format!("role {role:?} is no superuser, and nobody else makes {what}");
+        match hoster {
+            None if wanted.is_everything && wanted.is_whole => self.problem(
+                says,
+                "fill the database as a superuser: name one with --into URL".to_owned(),
+            ),
+            None => self.notes.push(format!(
+                "{says}; the restore fails if the part of the database that comes has it"
+            )),
+            Some(hoster) => self.notes.push(format!(
+                "{says}, but as a member of {hoster:?} it may be let do so"
+            )),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Server {
     /// The role of who fills it.
     pub(crate) user: String,
     /// Whether that is a superuser.
-    is_superuser: bool,
+    pub(crate) is_superuser: bool,
 }
 
 impl Server {

@@ -85,6 +85,10 @@ pub(crate) struct Restore {
     #[arg(long)]
     pub(crate) no_privileges: bool,
 
+    /// Bring no tablespaces back: all lies where the server puts new databases
+    #[arg(long)]
+    pub(crate) no_tablespaces: bool,
+
     /// Write it into a file instead
     #[arg(long, value_name = "FILE")]
     pub(crate) to_file: Option<PathBuf>,
@@ -126,7 +130,7 @@ pub(crate) struct Restore {
     /// leave those alone that exist; with --to-file, write all as SQL
     #[arg(
         long,
-        conflicts_with_all = ["new_name", "admin", "no_owner", "no_privileges"]
+        conflicts_with_all = ["new_name", "admin", "no_owner", "no_privileges", "no_tablespaces"]
     )]
     pub(crate) globals: bool,
 

@@ -217,6 +217,7 @@ fn left_out(arguments: &Restore) -> LeftOut {
     LeftOut {
         owner: arguments.no_owner,
         privileges: arguments.no_privileges,
+        tablespaces: arguments.no_tablespaces,
     }
 }
 
@@ -240,11 +241,13 @@ fn check_file(arguments: &Restore) -> Result<(), CliError> {
     let Restore {
         no_owner,
         no_privileges,
+        no_tablespaces,
         tables,
         schemas,
         ..
     } = arguments;
-    let is_chosen = *no_owner || *no_privileges || !tables.is_empty() || !schemas.is_empty();
+    let is_chosen =
+        *no_owner || *no_privileges || *no_tablespaces || !tables.is_empty() || !schemas.is_empty();
     if is_chosen && arguments.format == Format::Custom {
         return usage(
             "an archive is written as it is: nothing can be chosen of it or left out",

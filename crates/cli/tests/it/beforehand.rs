@@ -210,3 +210,34 @@ async fn what_a_restore_that_was_cut_off_has_left_is_named_with_how_to_drop_it()
     assert_eq!(state(&cluster).await, before);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_a_superuser_makes_is_told_beforehand() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let roles = "CREATE ROLE own LOGIN CREATEDB; CREATE DATABASE app OWNER own";
+    cluster.psql("postgres", roles).await;
+    let fill = "CREATE EXTENSION postgres_fdw; CREATE EXTENSION pgcrypto; \
+         CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$BEGIN END$$; \
+         CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION watch()";
+    cluster.psql("app", fill).await;
+    let site = Site::of(&cluster).await;
+    site.back_up("app").await;
+    let before = state(&cluster).await;
+    let into = socket_of(&cluster).replace("user='postgres'", "user=own");
+    let ran = site.run(&restore_as_new(&into, &["--no-owner"])).await;
+    let ran = ran.ended(1).says(&[
+        "role \"own\" is no superuser, and nobody else makes extension \"postgres_fdw\"",
+        "nobody else makes event triggers",
+    ]);
+    // A trusted one is made by whoever the database belongs to.
+    assert!(!ran.stderr.contains("pgcrypto"), "{ran:#?}");
+    assert_eq!(state(&cluster).await, before);
+
+    // Hosters let others do so by ways of their own, which cannot be asked for.
+    let hosted = "CREATE ROLE rds_superuser; GRANT rds_superuser TO own";
+    cluster.psql("postgres", hosted).await;
+    let plan = ["--no-owner", "--dry-run"];
+    let ran = site.run(&restore_as_new(&into, &plan)).await.ended(0);
+    ran.says(&["but as a member of \"rds_superuser\" it may be let do so"]);
+    cluster.stop().await;
+}

@@ -117,6 +117,10 @@ pub struct DatabaseFacts {
     /// Its schemas by name, those of extensions left out; none where that was not noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schemas: Option<Vec<String>>,
+    /// The tablespaces beside its default one in which it has tables, indexes or materialized
+    /// views; none where that was not noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tablespaces: Option<Vec<String>>,
     /// How many things it has of each kind; a kind that is not there was not counted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub objects: BTreeMap<String, u64>,

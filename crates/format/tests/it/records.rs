@@ -460,6 +460,8 @@ fn facts(random: &SeededRandom) -> DumpFacts {
                 .collect(),
             schemas: (random.below(2) == 0)
                 .then(|| (0..random.below(3)).map(|_| text(random)).collect()),
+            tablespaces: (random.below(2) == 0)
+                .then(|| (0..random.below(3)).map(|_| text(random)).collect()),
             objects: (0..random.below(3))
                 .map(|_| (text(random), random.below(1000)))
                 .collect(),

@@ -50,6 +50,9 @@ pub struct DatabaseFacts {
     pub extensions: Vec<Extension>,
     /// Its schemas, by name, those of extensions left out; `None` where that is not known.
     pub schemas: Option<Vec<String>>,
+    /// The tablespaces beside its default one in which it has tables, indexes or materialized
+    /// views; `None` where that is not known.
+    pub tablespaces: Option<Vec<String>>,
     /// How many things of each kind it has; a kind of which that is not known is not there.
     pub objects: Counts,
     /// How many of them the user's dump does not have, which may not read them.
@@ -209,6 +212,7 @@ impl DatabaseFacts {
             roles: roles(session).await?,
             extensions: extensions(session).await?,
             schemas: Some(objects::schemas(session).await?),
+            tablespaces: Some(objects::tablespaces(session).await?),
             not_dumped: not_dumped(session, &objects).await?,
             objects,
             tables: tables.unsigned_abs(),

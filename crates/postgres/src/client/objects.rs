@@ -115,6 +115,20 @@ pub(super) async fn schemas(session: &Connection) -> Result<Vec<String>, QueryEr
     rows.iter().map(|row| session.column(row, "name")).collect()
 }
 
+/// The tablespaces in which the session's database has something of its own beside its
+/// default one, by name.
+pub(super) async fn tablespaces(session: &Connection) -> Result<Vec<String>, QueryError> {
+    let query = format!(
+        "SELECT DISTINCT t.spcname::text AS name FROM pg_catalog.pg_class x \
+         LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = x.oid \
+         JOIN pg_catalog.pg_class c ON c.oid = COALESCE(i.indrelid, x.oid) \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_tablespace t ON t.oid = x.reltablespace WHERE {OWN} ORDER BY 1"
+    );
+    let rows = session.query(&query, &[]).await?;
+    rows.iter().map(|row| session.column(row, "name")).collect()
+}
+
 fn own_schema(alias: &str) -> String {
     format!("{alias}.nspname !~ '^pg_' AND {alias}.nspname <> 'information_schema'")
 }

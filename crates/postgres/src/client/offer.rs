@@ -5,6 +5,17 @@
 use super::connection::Connection;
 use super::query_error::QueryError;
 
+/// Roles of Amazon RDS, Google Cloud SQL and AlloyDB, Azure, Neon and Supabase, whose members
+/// create what takes a superuser elsewhere.
+const HOSTERS_ROLES: [&str; 6] = [
+    "rds_superuser",
+    "cloudsqlsuperuser",
+    "alloydbsuperuser",
+    "azure_pg_admin",
+    "neon_superuser",
+    "supabase_privileged_role",
+];
+
 /// What the session's role may do on its server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rights {
@@ -25,6 +36,8 @@ pub struct AvailableExtension {
     pub name: String,
     /// The version that is created where none is asked for.
     pub version: String,
+    /// Whether none but a superuser creates that.
+    pub is_superusers: bool,
 }
 
 impl Rights {
@@ -154,8 +167,11 @@ pub async fn available_extensions(
 ) -> Result<Vec<AvailableExtension>, QueryError> {
     let rows = session
         .query(
-            "SELECT name::text AS name, coalesce(default_version, '') AS version \
-             FROM pg_catalog.pg_available_extensions",
+            "SELECT e.name::text AS name, coalesce(e.default_version, '') AS version, \
+             coalesce(v.superuser AND NOT v.trusted, false) AS is_superusers \
+             FROM pg_catalog.pg_available_extensions e \
+             LEFT JOIN pg_catalog.pg_available_extension_versions v \
+             ON v.name = e.name AND v.version = e.default_version",
             &[],
         )
         .await?;
@@ -164,9 +180,61 @@ pub async fn available_extensions(
             Ok(AvailableExtension {
                 name: session.column(row, "name")?,
                 version: session.column(row, "version")?,
+                is_superusers: session.column(row, "is_superusers")?,
             })
         })
         .collect()
+}
+
+/// Those of `names` that are no tablespaces, and those in which a role may put nothing.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn unfit_tablespaces(
+    session: &Connection,
+    role: &str,
+    names: &[&str],
+) -> Result<[Vec<String>; 2], QueryError> {
+    let rows = session
+        .query(
+            "SELECT DISTINCT w.name, t.oid IS NULL AS is_missing \
+             FROM pg_catalog.unnest($1::text[]) AS w(name) \
+             LEFT JOIN pg_catalog.pg_tablespace t ON t.spcname::text = w.name \
+             WHERE t.oid IS NULL \
+             OR NOT pg_catalog.has_tablespace_privilege($2::text, t.oid, 'CREATE') ORDER BY 1",
+            &[&names, &role],
+        )
+        .await?;
+    let [mut missing, mut forbidden] = [Vec::new(), Vec::new()];
+    for row in &rows {
+        let list = match session.column(row, "is_missing")? {
+            true => &mut missing,
+            false => &mut forbidden,
+        };
+        list.push(session.column(row, "name")?);
+    }
+    Ok([missing, forbidden])
+}
+
+/// The role of a hoster's that lets `role` do some of what superusers do; none where that is
+/// no member of one.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn hosters_role(session: &Connection, role: &str) -> Result<Option<String>, QueryError> {
+    let rows = session
+        .query(
+            "SELECT rolname::text AS name FROM pg_catalog.pg_roles \
+             WHERE rolname::text = ANY ($1) AND pg_catalog.pg_has_role($2::text, oid, 'MEMBER') \
+             ORDER BY 1 LIMIT 1",
+            &[&HOSTERS_ROLES.as_slice(), &role],
+        )
+        .await?;
+    rows.first()
+        .map(|row| session.column(row, "name"))
+        .transpose()
 }
 
 /// Whether the server's operating system knows a locale of the C library.

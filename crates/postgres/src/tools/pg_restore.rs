@@ -30,6 +30,7 @@ pub struct PgRestore<'a> {
     is_script: bool,
     no_owner: bool,
     no_privileges: bool,
+    no_tablespaces: bool,
     list: Option<&'a str>,
     archive: Option<(&'a File, NonZeroUsize)>,
 }
@@ -44,6 +45,7 @@ impl<'a> PgRestore<'a> {
             is_script: false,
             no_owner: false,
             no_privileges: false,
+            no_tablespaces: false,
             list: None,
             archive: None,
         }
@@ -70,6 +72,13 @@ impl<'a> PgRestore<'a> {
     #[must_use]
     pub fn no_privileges(mut self) -> Self {
         self.no_privileges = true;
+        self
+    }
+
+    /// Leaves tablespaces out: all goes into the database's own.
+    #[must_use]
+    pub fn no_tablespaces(mut self) -> Self {
+        self.no_tablespaces = true;
         self
     }
 
@@ -114,6 +123,9 @@ impl<'a> PgRestore<'a> {
         }
         if self.no_privileges {
             command.arg("--no-privileges");
+        }
+        if self.no_tablespaces {
+            command.arg("--no-tablespaces");
         }
         let list = self.list.map(in_memory).transpose().map_err(failed)?;
         if let Some(list) = &list {

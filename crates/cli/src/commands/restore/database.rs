@@ -66,7 +66,11 @@ pub(super) async fn run(
         restore.name,
         restore.connection.server()
     ));
-    let LeftOut { owner, privileges } = restore.left_out;
+    let LeftOut {
+        owner,
+        privileges,
+        tablespaces,
+    } = restore.left_out;
     let mut stop = Box::pin(context.interrupt.requested());
     let shown = context.live(row);
     let applied = prepared.apply(stop.as_mut()).await;
@@ -138,6 +142,10 @@ pub(super) async fn run(
     }
     if privileges {
         let words = "privileges were left out and not compared";
+        context.output.say(words);
+    }
+    if tablespaces {
+        let words = "tablespaces were left out: all lies in \"pg_default\"";
         context.output.say(words);
     }
     context.output.data(format_args!("{}\n", restored.database));

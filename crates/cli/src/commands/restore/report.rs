@@ -92,8 +92,16 @@ pub(super) fn of_part(of: String, dumped_part: Option<&str>) -> String {
 
 /// What is neither brought back nor compared, in words.
 pub(super) fn left_out_words(left_out: LeftOut) -> Vec<&'static str> {
-    let LeftOut { owner, privileges } = left_out;
-    let words = [(owner, "owners"), (privileges, "privileges")];
+    let LeftOut {
+        owner,
+        privileges,
+        tablespaces,
+    } = left_out;
+    let words = [
+        (owner, "owners"),
+        (privileges, "privileges"),
+        (tablespaces, "tablespaces"),
+    ];
     let words = words.into_iter().filter(|(is_left_out, _)| *is_left_out);
     words.map(|(_, word)| word).collect()
 }
