@@ -203,9 +203,12 @@ fn tell(context: &Context, settings: &Settings, lines: &[Line]) {
         Some(file) => format!("Configuration: {}\n\n", file.display()),
         None => "Configuration: no file; the environment says enough\n\n".to_owned(),
     };
-    context
-        .output
-        .data(file + &words::table_of(&headings, &rows, WIDEST));
+    let table = words::table_of(&headings, &rows, WIDEST);
+    // What goes on stands below the values.
+    let heading = table.lines().next().unwrap_or_default();
+    let indent = heading.find("VALUE").unwrap_or_default();
+    let table = context.output.folded(&table, indent);
+    context.output.data(file + &table);
 }
 
 fn origin(origin: &Origin) -> From {

@@ -55,3 +55,29 @@ async fn what_is_told_is_broken_between_words_and_stands_below_its_beginning() {
     whole.ended(4).says(&[words]);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_that_are_long_go_on_below_themselves_and_programs_get_a_line_for_each() {
+    let site = Site::empty();
+    let tables = ["first", "second", "third", "fourth", "fifth", "sixth"];
+    let file = format!(
+        "[repository.local]\nurl = \"/a\"\n[cluster.main]\nconnection = \"host=/nowhere\"\n\
+         [cluster.main.dump]\ntables = {{ include = {tables:?} }}\n"
+    );
+    std::fs::write(site.path("pgkeep.toml"), file).unwrap();
+    let shown = watched(&site, 76, &[], &["config"]).await.ended(0);
+    let lines = screen(&shown.stdout);
+    let value = lines[2].find("VALUE").unwrap();
+    let first = lines.iter().position(|line| line.contains("first,"));
+    let [first, more] = &lines[first.unwrap()..][..2] else {
+        panic!("{lines:#?}");
+    };
+    assert_eq!(first.find("first"), Some(value), "{lines:#?}");
+    assert!(more.starts_with(&" ".repeat(value)), "{lines:#?}");
+    assert!(first.chars().count() <= 76, "{lines:#?}");
+
+    let whole = site.run(&["config"]).await.ended(0).stdout;
+    let line = whole.lines().find(|line| line.contains("first,")).unwrap();
+    assert!(line.contains(&tables.join(", ")), "{whole}");
+    assert!(line.contains("pgkeep.toml"), "{whole}");
+}
