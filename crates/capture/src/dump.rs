@@ -14,7 +14,8 @@ use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE, PlannedBackup, Selection};
 use pgkeep_postgres::client::{
     ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, QueryError, connect,
-    has_large_objects, hidden_user_mappings, unlogged_tables,
+    has_large_objects, hidden_user_mappings, strange_names, unlogged_tables, unmatched_schemas,
+    unmatched_tables,
 };
 use pgkeep_postgres::tools::{Choice, PgDump, RunningDump, ToolMessages, Tools};
 use pgkeep_repository::{
@@ -190,6 +191,11 @@ impl Dump<'_> {
         };
         let started = self.clock.now();
         let snapshot = ExportedSnapshot::open(connection).await.map_err(asked)?;
+        let names = strange_names(snapshot.connection()).await.map_err(asked)?;
+        if !names.is_empty() {
+            let database = named();
+            return Err(CaptureError::StrangeNames { database, names });
+        }
         let facts = DatabaseFacts::read(&snapshot).await.map_err(asked)?;
         if self.selection.loses_large_objects()
             && has_large_objects(&snapshot).await.map_err(asked)?
@@ -200,6 +206,7 @@ impl Dump<'_> {
             ));
         }
         self.warn_of_unseen(&snapshot).await.map_err(asked)?;
+        self.warn_of_unmatched(&snapshot).await.map_err(asked)?;
         let contents = Contents::read(&snapshot).await.map_err(asked)?;
         // Of several servers the one that has the snapshot.
         let mut dump = PgDump::new(&choice.tools, snapshot.connection().parameters())
@@ -244,6 +251,22 @@ impl Dump<'_> {
                  backup is without them; back the primary up to have them",
                 counted(tables.len(), "unlogged table")
             ));
+        }
+        Ok(())
+    }
+
+    /// Says which of the patterns choose nothing: `pg_dump` only fails where all of a kind do.
+    async fn warn_of_unmatched(&self, snapshot: &ExportedSnapshot) -> Result<(), QueryError> {
+        let schemas = unmatched_schemas(snapshot, &self.selection.schemas).await?;
+        let tables = unmatched_tables(snapshot, &self.selection.tables).await?;
+        let database = snapshot.connection().database();
+        for (kind, unmatched) in [("schema", schemas), ("table", tables)] {
+            for pattern in unmatched {
+                (self.warn)(&format!(
+                    "database {database:?} has no {kind} {pattern:?}, which '{kind}s' chooses: the \
+                     backup has nothing of it"
+                ));
+            }
         }
         Ok(())
     }

@@ -28,6 +28,18 @@ pub enum CaptureError {
         #[source]
         source: QueryError,
     },
+    /// Names in the database cannot be written down.
+    #[error(
+        "cannot back up database {database:?}: its encoding is SQL_ASCII, and {} not in UTF-8: {}",
+        match .names.len() { 1 => "a name is".to_owned(), count => format!("{count} names are") },
+        some(.names)
+    )]
+    StrangeNames {
+        /// The database.
+        database: String,
+        /// What is called so.
+        names: Vec<String>,
+    },
     /// There is no `pg_dump` for this server.
     #[error("cannot back up database {database:?}")]
     Tools {
@@ -84,6 +96,16 @@ pub enum CaptureError {
     },
 }
 
+/// The first names.
+fn some(names: &[String]) -> String {
+    const TOLD: usize = 5;
+    let mut told = names[..names.len().min(TOLD)].join(", ");
+    if names.len() > TOLD {
+        told.push_str(" …");
+    }
+    told
+}
+
 impl CaptureError {
     /// What the user can do about it.
     #[must_use]
@@ -94,6 +116,11 @@ impl CaptureError {
             Self::Tools { source, .. } => source.hint(),
             Self::Dump { source, .. } => source.hint(),
             Self::Store { source, .. } => source.hint(),
+            Self::StrangeNames { .. } => Some(
+                "rename them, as a psql with PGCLIENTENCODING=SQL_ASCII can; or bring the database \
+                 into the encoding that its texts have; or leave it out under 'databases'"
+                    .to_owned(),
+            ),
             Self::NoArchive { .. } => {
                 Some("is the pg_dump that was found PostgreSQL's own".to_owned())
             }

@@ -78,6 +78,13 @@ impl Databases {
         (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
     }
 
+    /// The patterns that choose some and match none of `names`; what is just named is none.
+    pub fn unmatched<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        let patterns = self.include.iter().filter(|p| p.name().is_none());
+        let unmatched = patterns.filter(|p| !names.iter().any(|name| p.matches(name)));
+        unmatched.map(Pattern::as_str)
+    }
+
     /// The databases that are named and not just matched: they have to be there.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         let names = self.include.iter().filter_map(Pattern::name);
@@ -102,5 +109,7 @@ mod tests {
         let meant: Vec<&str> = meant.into_iter().filter(|name| some.has(name)).collect();
         assert_eq!(meant, ["app", "shop"]);
         assert_eq!(some.named().collect::<Vec<_>>(), ["shop"]);
+        assert_eq!(some.unmatched(&["shop"]).collect::<Vec<_>>(), ["app*"]);
+        assert_eq!(some.unmatched(&["app_tmp"]).count(), 0);
     }
 }

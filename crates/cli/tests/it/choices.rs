@@ -211,3 +211,31 @@ async fn every_restore_of_a_part_says_that_it_is_one() {
     }
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pattern_that_chooses_nothing_is_told() {
+    let cluster = cluster_with(&["app"]).await;
+    let fill = "CREATE TABLE kept (); CREATE SCHEMA s; CREATE TABLE s.\"T\" ()";
+    cluster.psql("app", fill).await;
+    let chosen = "databases = { include = [\"app*\", \"shop_*\"] }\n\
+         tables = { include = [\"kept\", \"gone\", \"s.*\", 's.\"T\"', \"s.t\", \"hidden.t\"] }";
+    let of_tables = site(&cluster, chosen).await;
+    let ran = of_tables.run(&["backup"]).await.ended(0).says(&[
+        "no database matches \"shop_*\"",
+        "database \"app\" has no table \"gone\", which 'tables' chooses",
+        "database \"app\" has no table \"s.t\"",
+        "database \"app\" has no table \"hidden.t\"",
+    ]);
+    assert_eq!(ran.stderr.matches("has no table").count(), 3, "{ran:#?}");
+    assert_eq!(ran.stderr.matches("no database").count(), 1, "{ran:#?}");
+    let told = of_tables.run(&["doctor"]).await.stdout;
+    assert!(told.contains("no database matches \"shop_*\""), "{told}");
+
+    let chosen = "databases = { include = [\"app\"] }\n\
+         schemas = { include = [\"public\", \"S\", \"t*\"] }";
+    let of_schemas = site(&cluster, chosen).await;
+    let ran = of_schemas.run(&["backup"]).await.ended(0);
+    let ran = ran.says(&["database \"app\" has no schema \"t*\", which 'schemas' chooses"]);
+    assert_eq!(ran.stderr.matches("has no schema").count(), 1, "{ran:#?}");
+    cluster.stop().await;
+}

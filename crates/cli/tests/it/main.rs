@@ -39,6 +39,7 @@ mod secrets;
 mod site;
 mod sizes;
 mod soak;
+mod sql_ascii;
 mod standby;
 mod terminal;
 mod there_and_back;

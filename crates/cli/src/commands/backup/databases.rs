@@ -28,6 +28,8 @@ pub(in crate::commands) struct Choice {
     pub(in crate::commands) here: Vec<ListedDatabase>,
     /// The names of those that have to be there and are not.
     pub(in crate::commands) missing: Vec<String>,
+    /// The patterns that choose databases and match none.
+    pub(in crate::commands) unmatched: Vec<String>,
     /// The names of the provider's own, which are left out.
     pub(in crate::commands) providers: Vec<String>,
     /// The names of what restores that were cut off have left, which is left out.
@@ -36,6 +38,8 @@ pub(in crate::commands) struct Choice {
 
 impl Choice {
     pub(in crate::commands) fn new(chosen: &Databases, listed: Vec<ListedDatabase>) -> Self {
+        let names_here: Vec<&str> = listed.iter().map(|d| d.name.as_str()).collect();
+        let unmatched = chosen.unmatched(&names_here).map(str::to_owned).collect();
         let meant = listed.into_iter().filter(|d| chosen.has(&d.name));
         let (providers, here): (Vec<_>, Vec<_>) = meant.partition(|database| {
             PROVIDERS_OWN.contains(&(database.name.as_str(), database.owner.as_str()))
@@ -49,6 +53,7 @@ impl Choice {
         Self {
             here,
             missing,
+            unmatched,
             providers: names(providers),
             unfinished: names(unfinished),
         }
@@ -90,6 +95,11 @@ pub(super) async fn chosen(
             source,
         })?;
     let choice = Choice::new(chosen, listed);
+    for pattern in &choice.unmatched {
+        context.output.warning(format_args!(
+            "no database matches {pattern:?}, which 'databases' chooses"
+        ));
+    }
     for name in &choice.providers {
         context.output.say(format_args!(
             "database {name:?} is the provider's own and is left out"

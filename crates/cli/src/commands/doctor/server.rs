@@ -79,6 +79,13 @@ pub(super) async fn look(
             "look at 'databases' in the configuration",
         );
     }
+    for pattern in &choice.unmatched {
+        findings.warning(
+            "databases",
+            format_args!("no database matches {pattern:?}, which is chosen"),
+            "look at 'databases' in the configuration",
+        );
+    }
     for name in &choice.unfinished {
         findings.warning(
             "databases",
