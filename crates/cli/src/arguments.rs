@@ -4,6 +4,7 @@
 //! used. No secret is ever an argument: other users of the machine can read them.
 
 pub(crate) mod key;
+mod prove;
 mod restore;
 
 use std::num::NonZeroUsize;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pgkeep_types::ClusterName;
 
+pub(crate) use prove::Prove;
 pub(crate) use restore::{Format, Restore};
 
 /// PostgreSQL backup that proves it restores.
@@ -44,6 +46,11 @@ pub(crate) enum Command {
     Show(Show),
     /// Restore a database beside the old one, or into a file
     Restore(Restore),
+    /// Restore backups into throwaway servers, compare and question them, and write it down
+    ///
+    /// The server that a backup is of is not connected to. Needs PostgreSQL's server programs of
+    /// the same major or a newer one, a recovery key or a prover's, and for the record a host's.
+    Prove(Prove),
     /// Delete backups that no rule keeps, or that are named, and what killed ones have left
     ///
     /// What is kept is said by 'keep' in the configuration; without it all backups are. After a

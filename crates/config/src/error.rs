@@ -107,6 +107,16 @@ pub enum ConfigError {
         /// The nearest name that is known there.
         nearest: Option<String>,
     },
+    /// A variable's value is not written as it would be in the file.
+    #[error("{name}: {problem}")]
+    VariableSyntax {
+        /// The variable, or the one that names its file.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+        /// The nearest name that is known there.
+        nearest: Option<String>,
+    },
     /// Two variables for one value.
     #[error("both {name} and {other} are set")]
     Both {
@@ -176,7 +186,9 @@ impl ConfigError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Syntax { nearest, .. } | Self::Policy { nearest, .. } => nearest
+            Self::Syntax { nearest, .. }
+            | Self::Policy { nearest, .. }
+            | Self::VariableSyntax { nearest, .. } => nearest
                 .as_ref()
                 .map(|name| format!("did you mean '{name}'")),
             Self::Missing { looked } => {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
+use toml::value::Value;
 use zeroize::Zeroizing;
 
 use crate::ConfigError;
@@ -51,15 +52,19 @@ impl Places {
 
     /// The place of a value, and the value.
     pub(crate) fn found<T>(&self, value: Spanned<T>) -> (T, Origin) {
-        let at = value.span().start;
+        let origin = self.at(value.span().start);
+        (value.into_inner(), origin)
+    }
+
+    /// The place of a byte.
+    pub(crate) fn at(&self, at: usize) -> Origin {
         let line = self.lines.partition_point(|begin| *begin <= at);
         let begin = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(0);
-        let origin = Origin::File {
+        Origin::File {
             path: self.path.clone(),
             line,
             column: at.saturating_sub(begin) + 1,
-        };
-        (value.into_inner(), origin)
+        }
     }
 }
 
@@ -85,6 +90,29 @@ pub(crate) struct ClusterTable {
     pub(crate) repositories: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub(crate) dump: DumpTable,
+    #[serde(default)]
+    pub(crate) prove: ProveTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProveTable {
+    pub(crate) queries: Option<Spanned<Vec<Spanned<QueryTable>>>>,
+    pub(crate) max_age: Option<Spanned<String>>,
+    pub(crate) scratch: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QueryTable {
+    pub(crate) name: Option<Spanned<String>>,
+    pub(crate) database: Spanned<String>,
+    pub(crate) sql: Spanned<String>,
+    pub(crate) expect: Option<Spanned<Value>>,
+    pub(crate) min: Option<Spanned<Value>>,
+    pub(crate) max: Option<Spanned<Value>>,
+    pub(crate) newer_than: Option<Spanned<String>>,
+    pub(crate) timeout: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -156,6 +184,25 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
     })?;
     file.places = Places::of(path, text);
     Ok(file)
+}
+
+/// The questions in the text of a variable, which is what stands behind `queries =` in the
+/// file.
+pub(crate) fn queries_in(
+    text: &str,
+    origin: &Origin,
+) -> Result<Vec<Spanned<QueryTable>>, ConfigError> {
+    #[derive(Deserialize)]
+    struct Queries {
+        queries: Vec<Spanned<QueryTable>>,
+    }
+    let parsed: Result<Queries, toml::de::Error> = toml::from_str(&format!("queries = {text}"));
+    let parsed = parsed.map_err(|error| ConfigError::VariableSyntax {
+        name: origin.to_string(),
+        problem: without_values(error.message()),
+        nearest: meant(error.message()),
+    })?;
+    Ok(parsed.queries)
 }
 
 /// The message without what stands between quotation marks: serde repeats the

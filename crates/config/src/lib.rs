@@ -16,6 +16,7 @@ mod mistyped;
 mod origin;
 mod passphrase;
 mod pattern;
+mod prove;
 mod resolve;
 mod settings;
 mod size;
@@ -30,6 +31,7 @@ pub use keep_text::policy_in;
 pub use origin::{InForce, Origin, Shown};
 pub use passphrase::{passphrase, passphrase_in};
 pub use pattern::Pattern;
+pub use prove::{Expected, Number, ProveSettings, Question};
 pub use settings::{
     ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,
     Settings,

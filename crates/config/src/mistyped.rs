@@ -32,8 +32,11 @@ pub(crate) fn unread(
         let of_one = OF_ONE
             .iter()
             .any(|(begin, end)| plain.starts_with(begin) && plain.ends_with(end));
-        let of_dumps = plain.starts_with("PGKEEP_CLUSTER_") && plain.contains("_DUMP_");
-        let of_one = of_one || of_dumps;
+        let of_kind = plain.starts_with("PGKEEP_CLUSTER_")
+            && ["_DUMP_", "_PROVE_"]
+                .iter()
+                .any(|kind| plain.contains(kind));
+        let of_one = of_one || of_kind;
         // Those of any name are no candidates.
         let candidates = known.iter().filter(|name| !name.contains('<'));
         let candidates = candidates.filter_map(|name| name.strip_prefix(PREFIX));

@@ -5,6 +5,7 @@
 
 mod dump;
 mod keep;
+mod prove;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -245,6 +246,7 @@ impl<'a> Resolver<'a> {
                 connection: ConnectionText::from(connection),
                 repositories: wanted,
                 dump: self.dump(&name, table.dump, places)?,
+                prove: self.prove(&name, table.prove, places)?,
             };
             clusters.insert(cluster, settings);
         }

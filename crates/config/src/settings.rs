@@ -16,7 +16,7 @@ use crate::file::{self, File};
 use crate::origin::InForce;
 use crate::resolve::Resolver;
 use crate::storage_text::StorageText;
-use crate::{ConfigError, DumpSettings, FILE_NAME, mistyped, variables};
+use crate::{ConfigError, DumpSettings, FILE_NAME, ProveSettings, mistyped, variables};
 
 #[cfg(test)]
 mod tests;
@@ -81,6 +81,8 @@ pub struct ClusterSettings {
     pub repositories: Vec<String>,
     /// How its databases are dumped.
     pub dump: DumpSettings,
+    /// How its backups are proved.
+    pub prove: ProveSettings,
 }
 
 /// A connection string; it may hold a password.

@@ -9,8 +9,15 @@ use std::time::Duration;
 /// What a length of time is given as, for an error.
 pub(crate) const WANTED: &str = "a number with a unit: ms, s, min, h or d";
 
-/// The length, such as `30s` or `5 min`; never zero.
+/// The length, such as `30s` or `5 min`; never zero, and no longer than a setting of
+/// PostgreSQL's may be.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
+    // PostgreSQL keeps them as 32 bits.
+    parse_any(text).filter(|length| i32::try_from(length.as_millis()).is_ok())
+}
+
+/// The length, however long; never zero.
+pub(crate) fn parse_any(text: &str) -> Option<Duration> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(end);
@@ -24,9 +31,7 @@ pub(crate) fn parse(text: &str) -> Option<Duration> {
     };
     let number: u64 = number.parse().ok()?;
     let all = number.checked_mul(milliseconds)?;
-    // PostgreSQL keeps them as 32 bits.
-    let fits = all > 0 && i32::try_from(all).is_ok();
-    fits.then(|| Duration::from_millis(all))
+    (all > 0).then(|| Duration::from_millis(all))
 }
 
 #[cfg(test)]

@@ -116,6 +116,18 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "`cluster.<name>.dump.keep_for`: what is kept of some databases instead, such as `app={last=5}, 'tmp_*'={last=1}`.",
     },
     Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_PROVE_QUERIES",
+        meaning: "`cluster.<name>.prove.queries`: what is asked of restored databases, written as behind `queries =` in the file.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_PROVE_MAX_AGE",
+        meaning: "`cluster.<name>.prove.max_age`: how old the newest proof may become, such as `24h`.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_PROVE_SCRATCH",
+        meaning: "`cluster.<name>.prove.scratch`: the directory in which throwaway servers are made; `TMPDIR` or `/tmp` where nothing is said.",
+    },
+    Variable {
         name: ENCRYPTION_MODE,
         meaning: "`encryption.mode`: `age` or `none`.",
     },

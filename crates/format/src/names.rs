@@ -3,7 +3,7 @@
 //! Invariant: this file is the only place that puts an object's name together
 //! or takes one apart; FORMAT.md lists the same names.
 
-use pgkeep_types::{BackupId, ClusterName, ObjectName, ObjectNameError, RunId};
+use pgkeep_types::{BackupId, ClusterName, ObjectName, ObjectNameError, ProofId, RunId};
 
 /// The descriptor's name.
 pub const DESCRIPTOR: &str = "pgkeep.json";
@@ -173,6 +173,12 @@ pub fn tombstones(cluster: &ClusterName) -> String {
     format!("{cluster}/tombstones/")
 }
 
+/// The folder of the proofs of a cluster's backups.
+#[must_use]
+pub fn proofs(cluster: &ClusterName) -> String {
+    format!("{cluster}/proofs/")
+}
+
 /// A record of a run.
 ///
 /// # Errors
@@ -208,6 +214,18 @@ pub fn alive(
 /// Never: cluster names and ids are plain.
 pub fn tombstone(cluster: &ClusterName, backup: &BackupId) -> Result<ObjectName, ObjectNameError> {
     format!("{}{backup}", tombstones(cluster)).parse()
+}
+
+/// The record of a test restore of a backup.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn proof(
+    cluster: &ClusterName,
+    backup: &BackupId,
+    proof: &ProofId,
+) -> Result<ObjectName, ObjectNameError> {
+    format!("{}{backup}/{proof}", proofs(cluster)).parse()
 }
 
 /// A record of a backup.
@@ -266,6 +284,8 @@ pub enum Place {
     Index(ClusterName, BackupId, u32),
     /// The record that a backup is deleted.
     Tombstone(ClusterName, BackupId),
+    /// The record of a test restore of a backup.
+    Proof(ClusterName, BackupId, ProofId),
 }
 
 impl Place {
@@ -278,6 +298,7 @@ impl Place {
             | Self::Backup(cluster, ..)
             | Self::Pack(cluster, ..)
             | Self::Index(cluster, ..)
+            | Self::Proof(cluster, ..)
             | Self::Tombstone(cluster, _) => cluster,
         }
     }
@@ -305,6 +326,11 @@ pub fn place(name: &ObjectName) -> Option<Place> {
         [cluster, "tombstones", id] => {
             Some(Place::Tombstone(cluster.parse().ok()?, id.parse().ok()?))
         }
+        [cluster, "proofs", backup, id] => Some(Place::Proof(
+            cluster.parse().ok()?,
+            backup.parse().ok()?,
+            id.parse().ok()?,
+        )),
         [cluster, "backups", id, part] => {
             let part = match part {
                 "manifest" => BackupPart::Manifest,

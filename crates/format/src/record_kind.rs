@@ -30,6 +30,8 @@ pub enum RecordKind {
     Alive = 11,
     /// `keys/<fingerprint>.ending`
     Ending = 12,
+    /// `<cluster>/proofs/<backup>/<proof>`
+    Proof = 13,
 }
 
 impl RecordKind {
@@ -44,7 +46,9 @@ impl RecordKind {
             Self::Backup => 32 << 20,
             Self::Outcome | Self::KeyRing => 16 << 20,
             Self::Begin => 8 << 20,
-            Self::Key | Self::Tombstone | Self::Dead | Self::Alive | Self::Ending => 1 << 20,
+            Self::Key | Self::Tombstone | Self::Dead | Self::Alive | Self::Ending | Self::Proof => {
+                1 << 20
+            }
         }
     }
 }

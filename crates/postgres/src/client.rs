@@ -27,6 +27,7 @@ mod parameters;
 mod password_file;
 mod privileges;
 mod query_error;
+mod question;
 mod quote;
 mod readable;
 mod server_certificate;
@@ -70,6 +71,7 @@ pub use offer::{
 pub use origin::{ConnectionValue, Origin};
 pub use parameters::{ConnectionParameters, SslMode};
 pub use query_error::{QueryError, Refusal};
+pub use question::{Answer, AnswerType, QuestionError, ask};
 pub use quote::{identifier, literal};
 pub use readable::{Unreadable, hidden_user_mappings, unlogged_tables};
 pub use service_file::services;

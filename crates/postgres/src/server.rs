@@ -8,10 +8,14 @@ mod account;
 mod error;
 mod initdb;
 mod log;
+mod mishap;
 mod options;
 mod postmaster;
 mod throwaway;
+mod workspace;
 
 pub use error::ServerError;
+pub use mishap::Mishap;
 pub use options::{LoopbackTcp, ServerOptions};
 pub use throwaway::ThrowawayServer;
+pub use workspace::{Workspace, free_bytes, remove_leftovers};

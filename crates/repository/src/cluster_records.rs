@@ -4,8 +4,12 @@
 //! cannot be read hides no other.
 
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
-use pgkeep_format::records::{BackupRecord, RunBegin, RunErrors, RunOutcome, Tombstone};
-use pgkeep_format::{Encryption, FormatError, Identities, RecordKind, Verified, VerifyingKey};
+use pgkeep_format::records::{
+    BackupRecord, ProofRecord, RunBegin, RunErrors, RunOutcome, Tombstone,
+};
+use pgkeep_format::{
+    Encryption, FormatError, Hash, Identities, RecordKind, Verified, VerifyingKey,
+};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 use tokio::sync::Semaphore;
 
@@ -19,9 +23,10 @@ static OPENING: Semaphore = Semaphore::const_new(1);
 pub(crate) enum ClusterRecord {
     Begin(RunBegin),
     Outcome(RunOutcome, RunErrors),
-    /// With whose key it was signed.
-    Backup(Box<BackupRecord>, VerifyingKey),
+    /// With whose key it was signed, and the hash of all its bytes.
+    Backup(Box<BackupRecord>, VerifyingKey, Hash),
     Tombstone(Tombstone),
+    Proof(Box<ProofRecord>),
 }
 
 /// A record's name, what that stands for, and what was read.
@@ -35,7 +40,8 @@ pub(crate) fn tells(place: &Place) -> bool {
     match place {
         Place::Run(_, _, RunRecord::Begin | RunRecord::Outcome)
         | Place::Backup(_, _, BackupPart::Backup)
-        | Place::Tombstone(..) => true,
+        | Place::Tombstone(..)
+        | Place::Proof(..) => true,
         Place::Run(_, _, RunRecord::Dead)
         | Place::Alive(..)
         | Place::Backup(_, _, BackupPart::Manifest | BackupPart::Facts)
@@ -110,7 +116,7 @@ impl Repository {
                 let backup: BackupRecord = read.clear().map_err(wrong)?;
                 let in_place = backup.cluster == *cluster && backup.id == *id;
                 (
-                    ClusterRecord::Backup(Box::new(backup), read.writer),
+                    ClusterRecord::Backup(Box::new(backup), read.writer, read.object_hash),
                     in_place,
                 )
             }
@@ -121,6 +127,15 @@ impl Repository {
                 let tombstone: Tombstone = read.clear().map_err(wrong)?;
                 let in_place = tombstone.cluster == *cluster && tombstone.backup == *id;
                 (ClusterRecord::Tombstone(tombstone), in_place)
+            }
+            Place::Proof(cluster, backup, id) => {
+                let read = self
+                    .verified_as_listed(RecordKind::Proof, name, listed)
+                    .await?;
+                let proof: ProofRecord = read.clear().map_err(wrong)?;
+                let in_place =
+                    proof.cluster == *cluster && proof.backup == *backup && proof.id == *id;
+                (ClusterRecord::Proof(Box::new(proof)), in_place)
             }
             Place::Run(..) | Place::Alive(..) | Place::Pack(..) | Place::Index(..) => {
                 return Err(records::misplaced(storage, name));
@@ -168,7 +183,7 @@ impl Repository {
         let place = Place::Backup(cluster.clone(), id.clone(), BackupPart::Backup);
         let none = Identities::default();
         match self.cluster_record(&name, &place, None, &none).await? {
-            ClusterRecord::Backup(record, _) => Ok(*record),
+            ClusterRecord::Backup(record, ..) => Ok(*record),
             _ => Err(records::misplaced(self.storage.as_ref(), &name)),
         }
     }

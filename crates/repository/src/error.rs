@@ -293,6 +293,16 @@ pub enum RepositoryError {
         /// What was seen.
         problem: String,
     },
+    /// A proof is of another `backup` record than the backup has.
+    #[error("{object} in {location} proves another record of backup {backup} than is there")]
+    ForeignProof {
+        /// The object's name.
+        object: String,
+        /// Where the repository is.
+        location: String,
+        /// The backup.
+        backup: BackupId,
+    },
     /// A backup was committed, and others had deleted or given up what it needs.
     #[error("backup {backup} came to nothing: {problem}")]
     Overtaken {

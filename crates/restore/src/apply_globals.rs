@@ -128,6 +128,15 @@ impl GlobalsPlan {
         Ok(restored)
     }
 
+    /// Makes the missing roles and nothing else: all of them, or none.
+    ///
+    /// # Errors
+    /// Where the server refuses a role; nothing was made then.
+    pub async fn apply_roles(&self) -> Result<(), RestoreError> {
+        self.is_possible()?;
+        self.roles.apply(&self.session).await
+    }
+
     /// Whether the roles can be made, as far as that is known beforehand.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// What a restore is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Phase {
 #[derive(Debug, Default)]
 pub struct Progress {
     phase: Mutex<Phase>,
+    /// When it came to each phase for the first time.
+    entered: Mutex<Vec<(Phase, Instant)>>,
     read: AtomicU64,
 }
 
@@ -36,6 +39,14 @@ impl Progress {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When it came to a phase for the first time; none where it has not.
+    #[must_use]
+    pub fn entered(&self, phase: Phase) -> Option<Instant> {
+        let entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = entered.iter().find(|(known, _)| *known == phase);
+        found.map(|(_, at)| *at)
+    }
+
     /// How many bytes of the archive were read, found right and handed on.
     #[must_use]
     pub fn read_bytes(&self) -> u64 {
@@ -44,6 +55,10 @@ impl Progress {
 
     pub(crate) fn enter(&self, phase: Phase) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+        let mut entered = self.entered.lock().unwrap_or_else(PoisonError::into_inner);
+        if !entered.iter().any(|(known, _)| *known == phase) {
+            entered.push((phase, Instant::now()));
+        }
     }
 
     pub(crate) fn add(&self, bytes: usize) {

@@ -1,4 +1,4 @@
-//! Ids of backups and runs.
+//! Ids of backups, runs and proofs.
 //!
 //! Invariant: an id carries the second it was made in and 40 random bits, so
 //! that two writers never need to agree on one, and ids sort by time as text.
@@ -41,6 +41,10 @@ pub enum Backup {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Run {}
 
+/// Marker of a proof's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Proof {}
+
 impl Kind for Backup {
     const WORD: &'static str = "backup";
 }
@@ -49,11 +53,18 @@ impl Kind for Run {
     const WORD: &'static str = "run";
 }
 
+impl Kind for Proof {
+    const WORD: &'static str = "proof";
+}
+
 /// The id of one backup, such as `20261120T030000Z-7k3m9q2x`.
 pub type BackupId = Id<Backup>;
 
 /// The id of one run; looks like a backup's.
 pub type RunId = Id<Run>;
+
+/// The id of one proof; looks like a backup's.
+pub type ProofId = Id<Proof>;
 
 /// An id that carries its time and its own randomness.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

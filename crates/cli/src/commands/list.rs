@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
                 .failure(&CliError::UnreadableKey(key.clone()));
             exit = Exit::Failed;
         }
-        let catalogue = repository.catalogue(&cluster, &keys.all()).await?;
+        let mut catalogue = repository.catalogue(&cluster, &keys.all()).await?;
         lines.extend(describe(&repository, &catalogue, context));
         let now = context.clock.now();
         if let Some(backup) = catalogue.is_behind(now) {
@@ -72,6 +72,10 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
             warn_of_misdated(context, &catalogue, database);
         }
         warn_of_unbelieved(context, &catalogue);
+        for bad in catalogue.take_bad_proofs() {
+            context.output.failure(&CliError::Repository(bad.error));
+            exit = Exit::Failed;
+        }
         for entry in catalogue.entries {
             if let Entry::Unreadable(unreadable) = entry {
                 let ends = what_ends(&unreadable);
@@ -136,6 +140,7 @@ fn describe(repository: &Repository, catalogue: &Catalogue, context: &Context) -
             let lacks_a_key = repository.lacks_a_key_of(record);
             BackupLine::complete(record)
                 .with_key_in_use(repository.opens_to_anybody(record), lacks_a_key)
+                .with_proofs(catalogue)
         }
         Entry::Attempt(attempt) => BackupLine::attempt(catalogue, attempt, now),
         Entry::Unreadable(unreadable) => BackupLine::unreadable(&catalogue.cluster, unreadable),

@@ -13,6 +13,7 @@ mod keeping;
 mod key;
 mod kit;
 mod list;
+mod prove;
 mod prune;
 mod reference;
 mod restore;
@@ -28,7 +29,11 @@ use crate::error::{CliError, Exit};
 /// has to clean up is asked first, and dropped only when asked again.
 pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, CliError> {
     match command {
-        Command::Init(_) | Command::Backup(_) | Command::Restore(_) | Command::Demo(_) => {
+        Command::Init(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Prove(_)
+        | Command::Demo(_) => {
             tokio::select! {
                 done = dispatch(command, context) => done,
                 () = context.interrupt.insisted() => Err(CliError::Insisted),
@@ -65,6 +70,7 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
         Command::List(arguments) => list::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Restore(arguments) => restore::run(arguments, context).await,
+        Command::Prove(arguments) => prove::run(arguments, context).await,
         Command::Prune(arguments) => prune::run(arguments, context).await,
         Command::Key(arguments) => key::run(arguments, context).await,
         Command::Kit(arguments) => kit::run(arguments, context).await,

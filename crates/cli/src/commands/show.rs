@@ -7,7 +7,8 @@ mod tables;
 
 use std::fmt::Write as _;
 
-use pgkeep_format::records::{BackupRecord, DumpFacts};
+use pgkeep_format::Identities;
+use pgkeep_format::records::{BackupRecord, DumpFacts, Level, ProofDetails, ProofRecord};
 use pgkeep_repository::{Attempt, Catalogue, Entry, Repository, RepositoryError};
 use pgkeep_restore::{RestoreError, Selection, select};
 use pgkeep_types::Clock;
@@ -15,6 +16,7 @@ use serde::Serialize;
 
 use crate::arguments::Show;
 use crate::commands::list::BackupLine;
+use crate::commands::prove::{describe as describe_proof, level_word};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -30,8 +32,21 @@ struct Shown<'a> {
     backup: &'a BackupRecord,
     /// Whether a key that is in use opens it.
     key_in_use: bool,
+    level: Level,
+    /// Whether the newest proof that tells says that it is not good.
+    refuted: bool,
+    /// Oldest first.
+    proofs: &'a [ShownProof],
     /// None where no key at hand opens them.
     facts: Option<&'a DumpFacts>,
+}
+
+#[derive(Serialize)]
+struct ShownProof {
+    #[serde(flatten)]
+    record: ProofRecord,
+    /// None where no key at hand opens them.
+    details: Option<ProofDetails>,
 }
 
 #[derive(Serialize)]
@@ -59,7 +74,15 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
     let record = selected?;
     let facts = facts(repository, record, &opened.keys.all()).await?;
 
-    let described = describe(record, facts.as_ref(), repository);
+    let proofs = proofs(repository, catalogue, record, &opened.keys.all()).await?;
+    let refuted = catalogue.refuted(&record.id).is_some();
+    let level = catalogue.level(&record.id);
+    let mut described = describe(record, facts.as_ref(), repository);
+    let told = level_word(level, refuted);
+    let _ = writeln!(described, "{:<INDENT$}{told}", "level");
+    for (name, value) in told_proofs(&proofs) {
+        let _ = writeln!(described, "{name:<INDENT$}{}", words::printable(&value));
+    }
     context
         .output
         .data(context.output.folded(&described, INDENT));
@@ -71,9 +94,41 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
         status: "complete",
         backup: record,
         key_in_use: repository.opens_to_anybody(record),
+        level,
+        refuted,
+        proofs: &proofs,
         facts: facts.as_ref(),
     })?;
     Ok(Exit::Done)
+}
+
+/// The backup's proofs, oldest first; what they say inside where a key at hand opens it.
+async fn proofs(
+    repository: &Repository,
+    catalogue: &Catalogue,
+    backup: &BackupRecord,
+    identities: &Identities,
+) -> Result<Vec<ShownProof>, CliError> {
+    let mut proofs = Vec::new();
+    for proof in catalogue.proofs(&backup.id) {
+        let record = proof.record.clone();
+        let details = repository.proof_details(&record, identities).await?;
+        proofs.push(ShownProof { record, details });
+    }
+    Ok(proofs)
+}
+
+/// The newest proof whole, and of those before it what came of them.
+fn told_proofs(proofs: &[ShownProof]) -> Vec<(String, String)> {
+    let Some((newest, before)) = proofs.split_last() else {
+        return vec![("proof".to_owned(), "none".to_owned())];
+    };
+    let of = |proof: &ShownProof| describe_proof(&proof.record, proof.details.as_ref());
+    let mut lines = of(newest);
+    for proof in before.iter().rev() {
+        lines.extend(of(proof).into_iter().take(1));
+    }
+    lines
 }
 
 /// The one attempt whose id begins so.
@@ -124,7 +179,7 @@ fn tell_attempt(
 async fn facts(
     repository: &Repository,
     record: &BackupRecord,
-    identities: &pgkeep_format::Identities,
+    identities: &Identities,
 ) -> Result<Option<DumpFacts>, CliError> {
     match repository.facts(record, identities).await {
         Ok(json) => DumpFacts::from_json(&json).map(Some).map_err(|source| {

@@ -37,6 +37,14 @@ fn every_name_is_taken_apart_as_it_was_put_together() {
     );
     let name = alive(&main, &run_id, 7).unwrap();
     assert_eq!(place(&name), Some(Place::Alive(main.clone(), run_id, 7)));
+    let proof_id: ProofId = "20261121T040000Z-7k3m9q2x".parse().unwrap();
+    let name = proof(&main, &id, &proof_id).unwrap();
+    assert_eq!(
+        name.as_str(),
+        "main/proofs/20261120T030000Z-7k3m9q2x/20261121T040000Z-7k3m9q2x"
+    );
+    let expected = Place::Proof(main.clone(), id.clone(), proof_id);
+    assert_eq!(place(&name), Some(expected));
     let name = tombstone(&main, &id).unwrap();
     assert_eq!(place(&name), Some(Place::Tombstone(main, id)));
 }

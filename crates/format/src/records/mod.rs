@@ -15,6 +15,7 @@ pub const GLOBALS_FILE: &str = "globals";
 mod backup;
 mod deletion;
 mod facts;
+mod proof;
 mod run;
 mod selection;
 
@@ -23,6 +24,9 @@ pub use deletion::{RunAlive, RunDead, Tombstone};
 pub use facts::{
     DatabaseFacts, DatabaseSetting, DumpFacts, Extension, Grant, LocaleProvider, SecurityLabel,
     SequenceFacts, TableFacts,
+};
+pub use proof::{
+    Level, ProofAnswer, ProofDetails, ProofOutcome, ProofRecord, ProofStep, StepOutcome,
 };
 pub use run::{BackupOutcome, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome};
 pub use selection::Selection;

@@ -8,7 +8,7 @@ use pgkeep_format::{
     Identities, Leaf, LeafRef, Manifest, PackEntry, PackRef, RecoveryIdentity, Seal,
 };
 use pgkeep_testkit::{ScriptedClock, SeededRandom};
-use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId, Timestamp};
+use pgkeep_types::{BackupId, ClusterName, ObjectName, ProofId, RunId, Timestamp};
 
 use crate::mutation::{below, noise, one_of};
 
@@ -47,6 +47,10 @@ pub(crate) fn run_id(random: &SeededRandom) -> RunId {
     RunId::new(&clock(random), random)
 }
 
+pub(crate) fn proof_id(random: &SeededRandom) -> ProofId {
+    ProofId::new(&clock(random), random)
+}
+
 pub(crate) fn cluster(random: &SeededRandom) -> ClusterName {
     one_of(random, &["main", "a", "db-1"]).parse().unwrap()
 }
@@ -68,8 +72,9 @@ pub(crate) fn name_of_any_object(random: &SeededRandom) -> ObjectName {
     let backup = |part| names::backup(&cluster, &backup_id(random), part);
     let run = |record| names::run(&cluster, &run_id(random), record);
     let number = u32::try_from(random.below(2000)).unwrap();
-    let name = match random.below(12) {
+    let name = match random.below(13) {
         11 => names::retirement(&hash(random).to_string()[..32]),
+        12 => names::proof(&cluster, &backup_id(random), &proof_id(random)),
         0 => names::key(&hash(random).to_string()[..32]),
         1 => run(RunRecord::Begin),
         2 => run(RunRecord::Outcome),

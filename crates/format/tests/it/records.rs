@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
-    Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, RecordHashes, RunAlive,
-    RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, Selection, SequenceFacts, TableFacts,
-    Tombstone,
+    Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, ProofAnswer, ProofDetails,
+    ProofOutcome, ProofRecord, ProofStep, RecordHashes, RunAlive, RunBegin, RunDead, RunErrors,
+    RunOutcome, SecurityLabel, Selection, SequenceFacts, StepOutcome, TableFacts, Tombstone,
 };
 use pgkeep_format::{
     Ending, Envelope, FormatError, Hash, Identities, KeyRecord, KeyRing, KeyRole, KeySecrets,
@@ -24,7 +24,7 @@ use crate::mutation::{below, mutated, one_of};
 const HEADER: usize = 24;
 const TRAILER: usize = 128;
 
-const KINDS: [RecordKind; 12] = [
+const KINDS: [RecordKind; 13] = [
     RecordKind::Key,
     RecordKind::Begin,
     RecordKind::Outcome,
@@ -37,6 +37,7 @@ const KINDS: [RecordKind; 12] = [
     RecordKind::Dead,
     RecordKind::Alive,
     RecordKind::Ending,
+    RecordKind::Proof,
 ];
 
 struct Example {
@@ -79,6 +80,7 @@ impl Example {
             RecordKind::Dead => envelope.write(&dead(random), hidden, &signer),
             RecordKind::Alive => envelope.write(&alive(random), hidden, &signer),
             RecordKind::Ending => envelope.write(&ending(random), hidden, &signer),
+            RecordKind::Proof => envelope.write(&proof(random), hidden, &signer),
         };
         Self {
             bytes: written.unwrap(),
@@ -111,6 +113,7 @@ impl Example {
             RecordKind::Dead => drop(record.clear::<RunDead>()),
             RecordKind::Alive => drop(record.clear::<RunAlive>()),
             RecordKind::Ending => drop(record.clear::<Ending>()),
+            RecordKind::Proof => drop(record.clear::<ProofRecord>()),
         }
         let Ok(plain) = record.hidden(self.identities.as_ref()) else {
             return;
@@ -119,6 +122,7 @@ impl Example {
             RecordKind::Key => drop(KeySecrets::from_bytes(&plain)),
             RecordKind::Manifest => drop(Manifest::from_bytes(&plain)),
             RecordKind::Outcome => drop(RunErrors::from_json(&plain)),
+            RecordKind::Proof => drop(ProofDetails::from_json(&plain)),
             _ => drop(DumpFacts::from_json(&plain)),
         }
     }
@@ -151,6 +155,10 @@ fn hidden_part(random: &SeededRandom, kind: RecordKind) -> Option<Vec<u8>> {
         RecordKind::Manifest => Some(examples::manifest(random).to_bytes().unwrap()),
         RecordKind::Facts => Some(facts(random).to_json().unwrap()),
         RecordKind::Outcome => Some(errors(random).to_json().unwrap()),
+        RecordKind::Proof => {
+            let limit = RecordKind::Proof.limit();
+            Some(proof_details(random).to_json_within(limit).unwrap())
+        }
         RecordKind::Begin
         | RecordKind::Backup
         | RecordKind::Retirement
@@ -223,7 +231,9 @@ pub(crate) fn sealed_part_changed(random: &SeededRandom) {
 
 /// JSON that is read says the same when it is written and read again.
 pub(crate) fn json_changed(random: &SeededRandom) {
-    match random.below(8) {
+    match random.below(10) {
+        8 => json_of(random, &proof(random)),
+        9 => json_of(random, &proof_details(random)),
         6 => json_of(random, &retirement(random)),
         7 => json_of(random, &key_ring(random)),
         0 => json_of(random, &key(random)),
@@ -268,6 +278,60 @@ fn ending(random: &SeededRandom) -> Ending {
     Ending {
         key: hash(random).to_string()[..32].to_owned(),
         since: time(random),
+    }
+}
+
+fn proof(random: &SeededRandom) -> ProofRecord {
+    let some = |number: u64| (number > 3).then_some(number);
+    let count = |random: &SeededRandom| u32::try_from(random.below(3)).unwrap();
+    let outcomes = [
+        ProofOutcome::Proven,
+        ProofOutcome::Restorable,
+        ProofOutcome::Failed,
+        ProofOutcome::NotProvable,
+    ];
+    ProofRecord {
+        id: examples::proof_id(random),
+        backup: backup_id(random),
+        cluster: cluster(random),
+        record: hash(random),
+        host: text(random),
+        pgkeep: "0.0.0".to_owned(),
+        started: time(random),
+        finished: time(random),
+        outcome: *one_of(random, &outcomes),
+        questions: count(random),
+        right: count(random),
+        restore_ms: some(random.below(9)),
+        loss_seconds: some(random.below(9)),
+        server_version: some(random.below(9)).map(|_| text(random)),
+        pg_restore_version: some(random.below(9)).map(|_| text(random)),
+    }
+}
+
+fn proof_details(random: &SeededRandom) -> ProofDetails {
+    let texts = |random: &SeededRandom| (0..random.below(3)).map(|_| text(random)).collect();
+    let outcomes = [StepOutcome::Done, StepOutcome::Failed, StepOutcome::NotDone];
+    let step = |_| ProofStep {
+        name: text(random),
+        outcome: *one_of(random, &outcomes),
+        ms: random.below(1 << 20),
+        notes: texts(random),
+    };
+    let answer = |_| ProofAnswer {
+        name: text(random),
+        database: text(random),
+        sql: text(random),
+        expected: text(random),
+        answer: (random.below(2) == 0).then(|| text(random)),
+        right: random.below(2) == 0,
+        problem: (random.below(2) == 0).then(|| text(random)),
+        ms: random.below(1 << 20),
+    };
+    ProofDetails {
+        steps: (0..random.below(4)).map(step).collect(),
+        questions: (0..random.below(4)).map(answer).collect(),
+        problem: (random.below(2) == 0).then(|| text(random)),
     }
 }
 

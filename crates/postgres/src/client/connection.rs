@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row, SimpleQueryMessage};
 
 use super::choose;
 use super::connect_error::ConnectError;
@@ -188,6 +188,23 @@ impl Connection {
     pub async fn batch(&self, sql: &str) -> Result<(), QueryError> {
         let done = self.client.batch_execute(sql).await;
         done.map_err(|error| self.error(error))
+    }
+
+    /// The types of the columns that one statement gives.
+    pub(super) async fn column_types(&self, sql: &str) -> Result<Vec<Type>, QueryError> {
+        let prepared = self.client.prepare(sql).await;
+        let prepared = prepared.map_err(|error| self.error(error))?;
+        Ok(prepared
+            .columns()
+            .iter()
+            .map(|c| c.type_().clone())
+            .collect())
+    }
+
+    /// What statements without values say, by the simple protocol: as text.
+    pub(super) async fn simple(&self, sql: &str) -> Result<Vec<SimpleQueryMessage>, QueryError> {
+        let said = self.client.simple_query(sql).await;
+        said.map_err(|error| self.error(error))
     }
 
     /// One column of a row that this session gave.

@@ -252,6 +252,30 @@ impl ConnectionParameters {
         }
     }
 
+    /// The same, with sessions that load no library on their own, whatever the database's
+    /// or the role's settings say, and that speak English. For a superuser.
+    #[must_use]
+    pub fn without_libraries(&self) -> Self {
+        let mut options = self.options.clone().unwrap_or_default();
+        options.push_str(
+            " -c session_preload_libraries= -c local_preload_libraries= -c lc_messages=C",
+        );
+        Self {
+            options: Some(options.trim_start().to_owned()),
+            ..self.clone()
+        }
+    }
+
+    /// The same, with sessions that begin as the server's, the database's and the role's
+    /// settings say.
+    #[must_use]
+    pub fn without_options(&self) -> Self {
+        Self {
+            options: None,
+            ..self.clone()
+        }
+    }
+
     /// The user; `postgres` where nothing names one.
     #[must_use]
     pub fn user(&self) -> &str {

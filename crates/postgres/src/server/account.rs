@@ -36,6 +36,14 @@ impl Account {
             .ok_or(ServerError::NoAccount)
     }
 
+    /// Its user id; none where it is this process's own.
+    pub(super) fn user(self) -> Option<u32> {
+        match self {
+            Self::Own => None,
+            Self::Other { user, .. } => Some(user),
+        }
+    }
+
     /// Gives a file or directory to the account.
     pub(super) fn own(self, path: &Path) -> Result<(), ServerError> {
         let Self::Other { user, group } = self else {
@@ -49,8 +57,10 @@ impl Account {
         })
     }
 
-    /// Lets a command run as the account.
+    /// Lets a command run as the account, and out of reach of what is typed at our
+    /// terminal: it ends when it is told to.
     pub(super) fn apply(self, command: &mut Command) {
+        command.process_group(0);
         if let Self::Other { user, group } = self {
             command.uid(user).gid(group);
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::account::Account;
 use super::error::ServerError;
@@ -78,6 +78,13 @@ impl Postmaster {
     pub(super) fn has_ended(&mut self) -> bool {
         // A child that cannot be waited for is not there either.
         !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// The same, for whoever only looks on: it stays to be waited for.
+    pub(super) fn is_gone(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let pid = WaitId::Pid(Pid::from_child(&self.child));
+        !matches!(waitid(pid, options), Ok(None))
     }
 
     /// Tells it to shut down and waits until it has.

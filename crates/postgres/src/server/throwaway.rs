@@ -5,7 +5,7 @@
 
 use std::fs::Permissions;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use super::account::Account;
 use super::error::ServerError;
 use super::initdb;
 use super::log::last_lines_of;
+use super::mishap::Mishap;
 use super::options::ServerOptions;
 use super::postmaster::{Call, POLL, Postmaster};
 use crate::client::{ConnectionParameters, connect};
@@ -204,6 +205,38 @@ impl ThrowawayServer {
     #[must_use]
     pub fn log_file(&self) -> PathBuf {
         self.home.path().join("log")
+    }
+
+    /// Makes a directory for a tablespace, which goes with the server.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn make_directory(&self, name: &str) -> Result<PathBuf, ServerError> {
+        let path = self.home.path().join(name);
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|source| ServerError::Prepare {
+            path: path.clone(),
+            source,
+        })?;
+        self.account.own(&path)?;
+        Ok(path)
+    }
+
+    /// Whether the first process has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.postmaster.is_gone()
+    }
+
+    /// What its log says of processes of the server that did not end as they should, and
+    /// of room that it did not have.
+    #[must_use]
+    pub fn mishaps(&self) -> Vec<Mishap> {
+        let log = std::fs::read(self.log_file()).unwrap_or_default();
+        String::from_utf8_lossy(&log)
+            .lines()
+            .filter_map(Mishap::of)
+            .collect()
     }
 
     fn launch_on(&mut self, port: u16) -> Result<(), ServerError> {

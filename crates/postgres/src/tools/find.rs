@@ -53,6 +53,14 @@ impl ToolDirectory {
         &self.version
     }
 
+    /// Whether a server can be made and started with what is there.
+    #[must_use]
+    pub fn has_server(&self) -> bool {
+        ["initdb", "postgres"]
+            .iter()
+            .all(|program| self.program(program).is_file())
+    }
+
     /// Where a program of that name is.
     #[must_use]
     pub fn program(&self, name: &str) -> PathBuf {

@@ -11,12 +11,13 @@ use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{
     BackupRecord, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome, Tombstone,
 };
-use pgkeep_format::{Encryption, VerifyingKey};
+use pgkeep_format::{Encryption, Hash, VerifyingKey};
 use pgkeep_storage::ObjectMeta;
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 
 use super::lost::{lost, missing};
 use super::parent::Origin;
+use super::proofs::{Proof, Proofs, proven};
 use super::{Attempt, Catalogue, Deleted, Entry, Unreadable};
 use crate::cluster_records::ClusterRecord;
 use crate::{Repository, RepositoryError};
@@ -25,6 +26,9 @@ use crate::{Repository, RepositoryError};
 #[derive(Default)]
 pub(super) struct Found {
     sizes: BTreeMap<ObjectName, u64>,
+    /// When proofs were stored, by the storage's clock.
+    stored: BTreeMap<ObjectName, Timestamp>,
+    proofs: Vec<(ObjectName, Proof)>,
     newest: Timestamp,
     /// When runs were begun, by the storage's clock.
     begun: BTreeMap<RunId, Timestamp>,
@@ -37,6 +41,8 @@ pub(super) struct Found {
     /// When backups were committed, by the storage's clock, and with whose key.
     committed: BTreeMap<BackupId, Timestamp>,
     writers: BTreeMap<BackupId, VerifyingKey>,
+    /// The hashes of their records.
+    hashes: BTreeMap<BackupId, Hash>,
     begins: Vec<RunBegin>,
     outcomes: BTreeMap<RunId, (RunOutcome, RunErrors)>,
     unreadable: Vec<Unreadable>,
@@ -76,6 +82,9 @@ impl Found {
                 Some(Place::Tombstone(_, id)) => {
                     found.tombstones.insert(id, None);
                 }
+                Some(Place::Proof(..)) => {
+                    found.stored.insert(object.name.clone(), object.modified);
+                }
                 None => {}
             }
             found.sizes.insert(object.name, object.size);
@@ -90,7 +99,8 @@ impl Found {
         record: Result<ClusterRecord, RepositoryError>,
     ) {
         match record {
-            Ok(ClusterRecord::Backup(record, writer)) => {
+            Ok(ClusterRecord::Backup(record, writer, hash)) => {
+                self.hashes.insert(record.id.clone(), hash);
                 self.writers.insert(record.id.clone(), writer);
                 self.backups.push(*record);
             }
@@ -102,17 +112,27 @@ impl Found {
                 let id = tombstone.backup.clone();
                 self.tombstones.insert(id, Some(tombstone));
             }
+            Ok(ClusterRecord::Proof(record)) => {
+                let stored = self.stored.get(&object).copied().unwrap_or_default();
+                let record = *record;
+                self.proofs.push((object, Proof { record, stored }));
+            }
             Err(error) => {
+                // One of a proof is told of its backup, for as long as that is there.
+                let is_nothing = error.is_about_nothing() && !matches!(place, Place::Proof(..));
                 let id = match place {
                     Place::Backup(_, id, _) | Place::Pack(_, id, _) | Place::Index(_, id, _) => {
                         Some(id)
                     }
                     // Of a run's record that went away nothing is left to tell.
-                    Place::Run(..) | Place::Tombstone(..) if is_not_found(&error) => return,
+                    Place::Run(..) | Place::Tombstone(..) | Place::Proof(..)
+                        if is_not_found(&error) =>
+                    {
+                        return;
+                    }
                     Place::Run(..) | Place::Alive(..) => None,
-                    Place::Tombstone(_, id) => Some(id),
+                    Place::Tombstone(_, id) | Place::Proof(_, id, _) => Some(id),
                 };
-                let is_nothing = error.is_about_nothing();
                 let unreadable = Unreadable {
                     object,
                     id,
@@ -125,6 +145,12 @@ impl Found {
                 }
             }
         }
+    }
+
+    /// Proofs that cannot be read: they hide nothing and keep nobody from anything.
+    fn take_bad_proofs(&mut self) -> Vec<Unreadable> {
+        let is_proof = |unreadable: &mut Unreadable| proven(&unreadable.object).is_some();
+        self.unreadable.extract_if(.., is_proof).collect()
     }
 
     /// Sorts out tombstones that count as nothing. Where their backup is there, they hide
@@ -282,6 +308,7 @@ impl Found {
     ) -> Result<(Catalogue, BTreeSet<BackupId>), RepositoryError> {
         let location = repository.location();
         let location = location.as_str();
+        let mut bad_proofs = self.take_bad_proofs();
         self.judge_tombstones(location);
         let mut deleted = std::mem::take(&mut self.tombstones);
         let failed = self.failed_by_their_own_runs();
@@ -335,6 +362,17 @@ impl Found {
         let backups = self.backups.into_iter();
         entries.extend(backups.map(|record| Entry::Complete(Box::new(record))));
         entries.sort_by(|a, b| a.order().cmp(&b.order()));
+        let there: BTreeMap<BackupId, Hash> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Complete(record) => Some(record.id.clone()),
+                Entry::Attempt(_) | Entry::Unreadable(_) => None,
+            })
+            .filter_map(|id| Some((id.clone(), *self.hashes.get(&id)?)))
+            .collect();
+        let mut proofs = Proofs::sort(self.proofs, &there, location);
+        bad_proofs.retain(|bad| bad.id.as_ref().is_some_and(|id| there.contains_key(id)));
+        proofs.bad.extend(bad_proofs);
         let ended = self.outcomes.into_values().flat_map(|(o, _)| o.backups);
         let whole = ended.filter(|b| b.outcome == Outcome::Complete);
         let catalogue = Catalogue {
@@ -349,6 +387,7 @@ impl Found {
             confirmed: whole.map(|backup| backup.id).collect(),
             unbelieved: self.unbelieved,
             runs: self.signs.into_keys().collect(),
+            proofs,
             newest: self.newest,
         };
         Ok((catalogue, unaccounted))

@@ -11,6 +11,7 @@ mod found;
 mod lost;
 mod newest;
 mod parent;
+mod proofs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +27,8 @@ use self::found::Found;
 pub use self::newest::Unclear;
 use self::parent::Origin;
 pub use self::parent::{ParentChoice, ShutParent};
+pub use self::proofs::Proof;
+use self::proofs::Proofs;
 use crate::{Repository, RepositoryError};
 
 /// A run that has given no sign of life for longer is taken for one that was cut
@@ -56,6 +59,8 @@ pub struct Catalogue {
     /// Records that count as nothing: of retired hosts, whose ends do not list them. Of a
     /// backup that its run has planned there is an attempt besides.
     pub unbelieved: Vec<Unreadable>,
+    /// What is proven of them.
+    proofs: Proofs,
     /// Whether what hosts must read again is sealed to them.
     is_sealed: bool,
     /// Where backups come from that can be read.
@@ -237,6 +242,7 @@ impl Repository {
         let mut objects = list_all(storage, &names::runs(cluster)).await?;
         objects.extend(list_all(storage, &names::backups(cluster)).await?);
         objects.extend(list_all(storage, &names::tombstones(cluster)).await?);
+        objects.extend(list_all(storage, &names::proofs(cluster)).await?);
         let wanted = objects.iter().filter_map(|object| {
             let place = names::place(&object.name)?;
             Some((object.name.clone(), place, object.size))

@@ -54,6 +54,7 @@ impl Repository {
         let mut listing = Listing {
             runs: list_all(storage, &names::runs(cluster)).await?,
             tombstones: list_all(storage, &names::tombstones(cluster)).await?,
+            proofs: list_all(storage, &names::proofs(cluster)).await?,
             backups: list_all(storage, &names::backups(cluster)).await?,
             ..Listing::default()
         };
@@ -83,10 +84,11 @@ impl Repository {
                     records.outcomes.insert(outcome.run.clone(), outcome);
                     continue;
                 }
-                Ok(ClusterRecord::Backup(record, _)) => {
+                Ok(ClusterRecord::Backup(record, ..)) => {
                     records.backups.insert(record.id.clone(), Ok(*record));
                     continue;
                 }
+                Ok(ClusterRecord::Proof(_)) => continue,
                 Ok(ClusterRecord::Tombstone(tombstone)) => {
                     records.tombstones.insert(tombstone.backup, true);
                     continue;
@@ -125,7 +127,7 @@ impl Repository {
                 P::Tombstone(_, id) => {
                     records.tombstones.insert(id, false);
                 }
-                P::Run(..) | P::Alive(..) | P::Pack(..) | P::Index(..) => {}
+                P::Run(..) | P::Alive(..) | P::Pack(..) | P::Index(..) | P::Proof(..) => {}
             }
         }
         Ok(Ok(Seen {

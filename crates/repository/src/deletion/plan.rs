@@ -171,6 +171,7 @@ pub fn deletions(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
     of_backups(&outlook, terms, &kept, &mut plan)?;
     of_runs(&outlook, terms, &mut plan);
     of_tombstones(&outlook, terms, &mut plan);
+    of_proofs(&outlook, terms, &mut plan);
     of_beside(&outlook, terms, &mut plan);
     of_uploads(&outlook, terms, &mut plan);
     plan.deletions
@@ -283,6 +284,22 @@ fn of_tombstones(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
         {
             // As long as its backup is there it hides that, and somebody has to decide.
             plan.delete(object, 6, Reason::Orphan);
+        }
+    }
+}
+
+/// A proof goes with its backup. Nothing needs it.
+fn of_proofs(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
+    for object in &outlook.seen.listing.proofs {
+        let Some(Place::Proof(_, id, _)) = names::place(&object.name) else {
+            plan.foreign.push(object.name.clone());
+            continue;
+        };
+        if outlook.is_deleted(&id) {
+            plan.delete(object, 1, Reason::Deleted(id));
+        } else if !outlook.has_objects.contains(&id) && terms.is_older(object.modified, terms.grace)
+        {
+            plan.delete(object, 1, Reason::Orphan);
         }
     }
 }

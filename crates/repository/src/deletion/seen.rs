@@ -24,6 +24,9 @@ pub struct Listing {
     pub runs: Vec<ObjectMeta>,
     /// Below `tombstones/`. Who begins after `runs_again` sees them too.
     pub tombstones: Vec<ObjectMeta>,
+    /// Below `proofs/`. Listed before `backups`: whatever a proof is of that was not
+    /// deleted is in there.
+    pub proofs: Vec<ObjectMeta>,
     /// Below `backups/`.
     pub backups: Vec<ObjectMeta>,
     /// What uploads have left in the cluster's folder, or are at. Listed before

@@ -172,7 +172,11 @@ impl Prune {
         }
         self.sweep(plan, &mut swept, &mut told).await?;
         let storage = self.repository.storage.as_ref();
-        for folder in [names::backups(&self.cluster), names::runs(&self.cluster)] {
+        for folder in [
+            names::backups(&self.cluster),
+            names::proofs(&self.cluster),
+            names::runs(&self.cluster),
+        ] {
             storage.remove_empty_folders(&folder).await?;
         }
         Ok(swept)

@@ -145,6 +145,10 @@ impl RepositoryError {
                  nothing was read or written"
                     .to_owned(),
             ),
+            Self::ForeignProof { backup, .. } => Some(format!(
+                "it counts as none; prove the backup that is there with 'pgkeep prove {}'",
+                backup.short()
+            )),
             Self::Clock { .. } => Some("set the clock".to_owned()),
             Self::ClockBehind { backup, .. } => Some(format!(
                 "nothing was begun; set the clock. Where it is right, and that backup's date is \

@@ -15,6 +15,7 @@ mod owner;
 mod parent_choice;
 mod parents;
 mod passphrases;
+mod proofs;
 mod retired;
 mod retiring;
 mod rounds;

@@ -1,10 +1,11 @@
 //! A line of the list: what there is to say of a backup, for people and for programs.
 
-use pgkeep_format::records::{BackupOutcome, BackupRecord, Outcome, PlannedBackup};
+use pgkeep_format::records::{BackupOutcome, BackupRecord, Level, Outcome, PlannedBackup};
 use pgkeep_repository::{Attempt, Catalogue, Unreadable};
 use pgkeep_types::{BackupId, ClusterName, Timestamp};
 use serde::Serialize;
 
+use crate::commands::prove::level_word;
 use crate::words::{self, Align};
 
 /// How a backup is listed.
@@ -25,6 +26,12 @@ pub(crate) struct BackupLine {
     globals: Option<bool>,
     /// Whether it has a part of the database alone, since that was chosen.
     selected: Option<bool>,
+    /// How much is known of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<Level>,
+    /// Whether the newest proof that tells says that it is not good.
+    #[serde(skip_serializing_if = "is_false")]
+    refuted: bool,
     /// Whether a key that is in use opens it.
     #[serde(skip_serializing_if = "Option::is_none")]
     key_in_use: Option<bool>,
@@ -36,6 +43,11 @@ pub(crate) struct BackupLine {
     silent_since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What has become of a backup.
@@ -83,6 +95,8 @@ impl BackupLine {
             server_version: Some(record.server_version.clone()),
             globals: Some(record.globals),
             selected: Some(record.selected),
+            level: Some(Level::Stored),
+            refuted: false,
             key_in_use: None,
             lacks_a_key: false,
             silent_since: None,
@@ -177,6 +191,18 @@ impl BackupLine {
         }
     }
 
+    /// Itself, told what its proofs come to.
+    pub(super) fn with_proofs(self, catalogue: &Catalogue) -> Self {
+        let Some(id) = self.id.clone() else {
+            return self;
+        };
+        Self {
+            level: Some(catalogue.level(&id)),
+            refuted: catalogue.refuted(&id).is_some(),
+            ..self
+        }
+    }
+
     fn empty(cluster: &ClusterName) -> Self {
         Self {
             id: None,
@@ -192,6 +218,8 @@ impl BackupLine {
             server_version: None,
             globals: None,
             selected: None,
+            level: None,
+            refuted: false,
             key_in_use: None,
             lacks_a_key: false,
             silent_since: None,
@@ -212,6 +240,10 @@ impl BackupLine {
                 .map_or_else(|| "-".to_owned(), words::time_to_the_minute),
             Column::Size => bytes(self.raw_bytes),
             Column::New => bytes(self.new_bytes),
+            Column::Level => match self.level {
+                Some(level) => level_word(level, self.refuted).to_owned(),
+                None => "-".to_owned(),
+            },
             Column::Status => {
                 let mut words = vec![self.status.word()];
                 words.extend((self.globals == Some(false)).then_some("NO GLOBALS"));
@@ -238,11 +270,12 @@ enum Column {
     Started,
     Size,
     New,
+    Level,
     Status,
 }
 
 impl Column {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Id,
         Self::Cluster,
         Self::Kind,
@@ -250,6 +283,7 @@ impl Column {
         Self::Started,
         Self::Size,
         Self::New,
+        Self::Level,
         Self::Status,
     ];
 
@@ -262,6 +296,7 @@ impl Column {
             Self::Started => ("STARTED", Align::Left),
             Self::Size => ("SIZE", Align::Right),
             Self::New => ("NEW", Align::Right),
+            Self::Level => ("LEVEL", Align::Left),
             Self::Status => ("STATUS", Align::Left),
         }
     }

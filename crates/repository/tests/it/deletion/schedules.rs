@@ -210,6 +210,7 @@ impl Play {
                 }),
                 // Runs are few; that theirs go is a rule of its own.
                 Some(Place::Run(..)) => true,
+                Some(Place::Proof(_, id, _)) => whole.iter().any(|record| record.id == id),
                 Some(Place::Tombstone(_, id)) => needed.contains(&id) || self.is_named(&id),
             };
             assert!(stays, "seed {}: {name} stays for ever", self.seed);

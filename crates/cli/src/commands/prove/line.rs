@@ -1,0 +1,264 @@
+//! A line of what was proved, for people and for programs.
+//!
+//! Invariant: what was skipped is told as such.
+
+use pgkeep_format::records::{
+    BackupRecord, Level, ProofDetails, ProofOutcome, ProofRecord, StepOutcome,
+};
+use pgkeep_proof::Proof;
+use pgkeep_types::{BackupId, ClusterName, Timestamp};
+use serde::Serialize;
+
+use crate::words::{self, Align};
+
+/// What came of one backup.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ProofLine {
+    pub(super) backup: Option<BackupId>,
+    pub(super) cluster: ClusterName,
+    pub(super) database: String,
+    /// When the backup was begun.
+    pub(super) backup_started: Option<Timestamp>,
+    pub(super) outcome: ProofOutcome,
+    pub(super) level: Option<Level>,
+    /// Whether it was written down.
+    recorded: bool,
+    /// Why it is not more.
+    pub(super) problem: Option<String>,
+    /// Why it was not written down, though it was to be.
+    not_recorded: Option<String>,
+    pub(super) proof: Option<ProofRecord>,
+    pub(super) details: Option<ProofDetails>,
+}
+
+impl ProofLine {
+    /// What cannot even be tried.
+    pub(super) fn refused(cluster: &ClusterName, database: &str, problem: String) -> Self {
+        Self {
+            backup: None,
+            cluster: cluster.clone(),
+            database: database.to_owned(),
+            backup_started: None,
+            outcome: ProofOutcome::Failed,
+            level: None,
+            recorded: false,
+            problem: Some(problem),
+            not_recorded: None,
+            proof: None,
+            details: None,
+        }
+    }
+
+    pub(super) fn of_backup(self, backup: &BackupRecord) -> Self {
+        Self {
+            backup: Some(backup.id.clone()),
+            backup_started: Some(backup.started),
+            ..self
+        }
+    }
+
+    /// A proof, and whether it was written down.
+    pub(super) fn of(backup: &BackupRecord, proof: Proof, recorded: Result<bool, String>) -> Self {
+        let Proof { record, details } = proof;
+        Self {
+            backup: Some(backup.id.clone()),
+            cluster: backup.cluster.clone(),
+            database: backup.database.clone(),
+            backup_started: Some(backup.started),
+            outcome: record.outcome,
+            level: record.level(),
+            recorded: recorded == Ok(true),
+            problem: details.problem.clone(),
+            not_recorded: recorded.err(),
+            proof: Some(record),
+            details: Some(details),
+        }
+    }
+
+    /// What came of it, in a word.
+    pub(super) fn outcome(&self) -> &'static str {
+        outcome_word(self.outcome)
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.outcome == ProofOutcome::Failed || self.not_recorded.is_some()
+    }
+
+    pub(super) fn is_good(&self) -> bool {
+        self.level.is_some()
+    }
+
+    /// What was found, in short.
+    pub(super) fn found(&self) -> String {
+        let Some((proof, details)) = self.proof.as_ref().zip(self.details.as_ref()) else {
+            return "-".to_owned();
+        };
+        let mut found = Vec::new();
+        match proof.questions {
+            0 => found.push("nothing was asked".to_owned()),
+            asked => found.push(format!("{} of {asked} answers right", proof.right)),
+        }
+        let skipped: Vec<&str> = details
+            .steps
+            .iter()
+            .filter(|step| step.outcome == StepOutcome::NotDone && step.name != "questions")
+            .map(|step| step.name.as_str())
+            .collect();
+        if !skipped.is_empty() {
+            found.push(format!("not done: {}", skipped.join(", ")));
+        }
+        found.join("; ")
+    }
+
+    /// What there is to say of it beside its row.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        let id = self.backup.as_ref().map_or("-", BackupId::short);
+        let mut remarks = Vec::new();
+        if let Some(problem) = &self.problem {
+            remarks.push(format!("{id}: {}", words::printable(problem)));
+        }
+        if self.outcome == ProofOutcome::Restorable {
+            remarks.push(format!(
+                "{id}: restorable, and not proven: no questions are configured for database {:?}",
+                self.database
+            ));
+        }
+        if let Some(problem) = &self.not_recorded {
+            remarks.push(format!(
+                "{id}: the proof could not be written down: {}",
+                words::printable(problem)
+            ));
+        }
+        remarks
+    }
+
+    fn cells(&self) -> Vec<String> {
+        let dash = || "-".to_owned();
+        let proof = self.proof.as_ref();
+        let restore = proof.and_then(|proof| proof.restore_ms);
+        let loss = proof.and_then(|proof| proof.loss_seconds);
+        vec![
+            self.backup.as_ref().map_or("-", BackupId::short).to_owned(),
+            self.cluster.to_string(),
+            words::printable(&self.database),
+            self.backup_started
+                .map_or_else(dash, words::time_to_the_minute),
+            self.outcome().to_owned(),
+            restore.map_or_else(dash, lasting),
+            loss.map_or_else(dash, words::span),
+            words::printable(&self.found()),
+        ]
+    }
+}
+
+/// The lines as a table.
+pub(super) fn table(lines: &[ProofLine]) -> String {
+    let headings = [
+        ("BACKUP", Align::Left),
+        ("CLUSTER", Align::Left),
+        ("DATABASE", Align::Left),
+        ("STARTED", Align::Left),
+        ("LEVEL", Align::Left),
+        ("RESTORE", Align::Right),
+        ("BEHIND", Align::Right),
+        ("FOUND", Align::Left),
+    ];
+    let rows: Vec<Vec<String>> = lines.iter().map(ProofLine::cells).collect();
+    words::table(&headings, &rows)
+}
+
+/// So many milliseconds, such as `2.1 s`.
+pub(super) fn lasting(milliseconds: u64) -> String {
+    match milliseconds {
+        0..60_000 => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
+        _ => words::span(milliseconds / 1000),
+    }
+}
+
+/// What came of a proof, in a word.
+pub(super) fn outcome_word(outcome: ProofOutcome) -> &'static str {
+    match outcome {
+        ProofOutcome::Proven => "proven",
+        ProofOutcome::Restorable => "restorable",
+        ProofOutcome::Failed => "FAILED",
+        ProofOutcome::NotProvable => "not provable here",
+    }
+}
+
+/// The level of a backup, in a word; one that a proof has refuted is at none.
+pub(in crate::commands) fn level_word(level: Level, refuted: bool) -> &'static str {
+    match refuted {
+        true => "FAILED PROOF",
+        false => level.as_str(),
+    }
+}
+
+/// A proof in lines, as `pgkeep show` tells it.
+pub(in crate::commands) fn describe(
+    proof: &ProofRecord,
+    details: Option<&ProofDetails>,
+) -> Vec<(String, String)> {
+    let mut lines = vec![(
+        "proof".to_owned(),
+        format!(
+            "{}: {}, on host {} with pgkeep {}",
+            words::time(proof.started),
+            outcome_word(proof.outcome),
+            proof.host,
+            proof.pgkeep
+        ),
+    )];
+    let mut line = |name: &str, value: String| lines.push((name.to_owned(), value));
+    let mut took = Vec::new();
+    if let Some(restore) = proof.restore_ms {
+        took.push(format!("restored in {}", lasting(restore)));
+    }
+    if let Some(loss) = proof.loss_seconds {
+        took.push(format!("the data was {} old", words::span(loss)));
+    }
+    if let Some(version) = &proof.server_version {
+        took.push(format!("PostgreSQL {version}"));
+    }
+    line("", took.join(", "));
+    let Some(details) = details else {
+        line(
+            "",
+            "steps and answers are sealed; no key at hand opens them".to_owned(),
+        );
+        return lines;
+    };
+    for step in &details.steps {
+        let outcome = match step.outcome {
+            StepOutcome::Done => format!("done in {}", lasting(step.ms)),
+            StepOutcome::Failed => format!("FAILED after {}", lasting(step.ms)),
+            StepOutcome::NotDone => "not done".to_owned(),
+        };
+        let notes: Vec<&str> = step
+            .notes
+            .iter()
+            .map(|note| note.strip_prefix("not done: ").unwrap_or(note))
+            .collect();
+        let notes = match notes.is_empty() {
+            true => String::new(),
+            false => format!(": {}", notes.join("; ")),
+        };
+        line(&format!("  {}", step.name), format!("{outcome}{notes}"));
+    }
+    for answer in &details.questions {
+        let told = answer.answer.as_deref().unwrap_or("no answer");
+        let verdict = match &answer.problem {
+            None => "right".to_owned(),
+            Some(problem) => format!("WRONG: {problem}"),
+        };
+        line(
+            "  asked",
+            format!(
+                "{}: {told} (wanted: {}); {verdict}, {}",
+                answer.name,
+                answer.expected,
+                lasting(answer.ms)
+            ),
+        );
+    }
+    lines
+}

@@ -1,0 +1,220 @@
+//! `pgkeep prove`: restores backups into throwaway servers, compares and questions them,
+//! and writes down what came of it.
+//!
+//! Invariants: the server that a backup is of is never connected to; one backup that is
+//! not good keeps no other from being proved; an older backup is never proved in the place
+//! of the newest one.
+
+mod line;
+mod page;
+mod progress;
+mod wanted;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use pgkeep_format::Encryption;
+use pgkeep_format::records::BackupRecord;
+use pgkeep_postgres::server::remove_leftovers;
+use pgkeep_proof::{ProofError, ProofProgress, Prover};
+use pgkeep_repository::{ReadAccess, WriteAccess};
+use pgkeep_types::Clock;
+use serde::Serialize;
+
+use self::line::ProofLine;
+use self::progress::ProofRow;
+use self::wanted::Wanted;
+use crate::arguments::Prove;
+use crate::context::{Context, Opened};
+use crate::error::{CliError, Exit, sentence};
+use crate::output::JSON_VERSION;
+use crate::words;
+
+pub(in crate::commands) use self::line::{describe, level_word};
+
+/// How far right a remark goes on.
+const REMARK: usize = 10;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    version: u32,
+    proofs: &'a [ProofLine],
+}
+
+/// Proves.
+pub(crate) async fn run(arguments: &Prove, context: &Context) -> Result<Exit, CliError> {
+    if let Some(path) = &arguments.report {
+        page::check(&context.path(path))?;
+    }
+    let wanted = wanted::find(arguments, context);
+    let wanted = context.unless_interrupted("the proof", wanted).await?;
+    let mut lines = Vec::new();
+    let mut swept = BTreeSet::new();
+    for Wanted {
+        opened,
+        backups,
+        mut refused,
+    } in wanted
+    {
+        let host = Host::of(arguments, context, &opened).await?;
+        if swept.insert(host.scratch.clone()) {
+            for left in remove_leftovers(&host.scratch).await {
+                context.output.say(format_args!(
+                    "removed what an earlier proof has left in {}",
+                    left.display()
+                ));
+            }
+        }
+        for backup in &backups {
+            lines.push(prove(context, &opened, &host, backup).await?);
+        }
+        lines.append(&mut refused);
+    }
+    tell(context, &lines)?;
+    if let Some(path) = &arguments.report {
+        page::write(&context.path(path), &lines, context.clock.now())?;
+    }
+    Ok(exit_code(&lines))
+}
+
+/// What this host has to prove with.
+struct Host {
+    access: ReadAccess,
+    /// None where nothing is to be written down.
+    write: Option<WriteAccess>,
+    tools: pgkeep_postgres::tools::Tools,
+    scratch: PathBuf,
+    name: String,
+}
+
+impl Host {
+    async fn of(arguments: &Prove, context: &Context, opened: &Opened) -> Result<Self, CliError> {
+        let repository = &opened.repository;
+        let sealed = repository.encryption() == Encryption::Age;
+        if sealed && !repository.is_pinned() && !arguments.unpinned {
+            let location = repository.location();
+            return Err(CliError::Unpinned { location });
+        }
+        let write = match arguments.no_record {
+            true => None,
+            false => {
+                let keys = context.keys(&opened.settings, arguments.identity.as_deref())?;
+                Some(context.write_access(&opened.settings, repository, keys)?)
+            }
+        };
+        let scratch = match (&arguments.scratch, &opened.cluster_settings.prove.scratch) {
+            (Some(directory), _) => context.path(directory),
+            (None, Some(directory)) => directory.clone(),
+            (None, None) => {
+                let named = context.environment.variable("TMPDIR");
+                PathBuf::from(named.unwrap_or_else(|| OsStr::new("/tmp")))
+            }
+        };
+        let name = write.as_ref().map(|write| write.host().to_owned());
+        Ok(Self {
+            access: repository.read_access(&opened.keys.recovery())?,
+            tools: context.tools(&opened.settings).await,
+            name: name.unwrap_or_else(|| "unknown".to_owned()),
+            write,
+            scratch,
+        })
+    }
+}
+
+/// Proves one backup, and writes it down.
+async fn prove(
+    context: &Context,
+    opened: &Opened,
+    host: &Host,
+    backup: &BackupRecord,
+) -> Result<ProofLine, CliError> {
+    let progress = std::sync::Arc::new(ProofProgress::default());
+    let prover = Prover {
+        repository: &opened.repository,
+        access: &host.access,
+        tools: &host.tools,
+        scratch: &host.scratch,
+        questions: &opened.cluster_settings.prove.queries,
+        clock: &context.clock,
+        random: &context.random,
+        host: &host.name,
+        pgkeep: env!("CARGO_PKG_VERSION"),
+        progress: &progress,
+    };
+    let what = format!(
+        "proof of backup {}, database {:?}",
+        backup.id.short(),
+        backup.database
+    );
+    let started = context.clock.now();
+    context
+        .output
+        .say(format_args!("{} START {what}", words::time(started)));
+    let interrupted = || CliError::Interrupted {
+        what: format!("the {what}"),
+    };
+    let shown = context.live(ProofRow::new(backup, &progress));
+    let mut stop = Box::pin(context.interrupt.requested());
+    let proved = prover.prove(backup, stop.as_mut()).await;
+    drop(shown);
+    let line = match proved {
+        // What was typed at the terminal may have ended pg_restore before us.
+        _ if context.interrupt.was_requested() => return Err(interrupted()),
+        Err(ProofError::Interrupted { .. }) => return Err(interrupted()),
+        Err(error) => ProofLine::refused(&opened.cluster, &backup.database, sentence(&error))
+            .of_backup(backup),
+        Ok(proof) => {
+            let recorded = match &host.write {
+                None => Ok(false),
+                Some(access) => {
+                    let record = proof.record.clone();
+                    let written = (opened.repository).record_proof(access, record, &proof.details);
+                    written.await.map(|()| true)
+                }
+            };
+            ProofLine::of(backup, proof, recorded.map_err(|error| sentence(&error)))
+        }
+    };
+    let now = context.clock.now();
+    context.output.say(format_args!(
+        "{} END   {what}: {} in {}",
+        words::time(now),
+        line.outcome(),
+        words::duration(started, now)
+    ));
+    Ok(line)
+}
+
+fn tell(context: &Context, lines: &[ProofLine]) -> Result<(), CliError> {
+    if lines.is_empty() {
+        context
+            .output
+            .say("found no good backup to prove; 'pgkeep list' shows what there is");
+    } else {
+        context.output.data(line::table(lines));
+        let remarks: Vec<String> = lines.iter().flat_map(ProofLine::remarks).collect();
+        if !remarks.is_empty() {
+            let remarks = context.output.folded(&remarks.join("\n"), REMARK);
+            context.output.data(format_args!("\n{remarks}\n"));
+        }
+    }
+    context.output.json(&Report {
+        version: JSON_VERSION,
+        proofs: lines,
+    })
+}
+
+/// One that failed counts more than one that could not be proved here.
+fn exit_code(lines: &[ProofLine]) -> Exit {
+    if lines.is_empty() {
+        return Exit::NothingFound;
+    }
+    if lines.iter().any(ProofLine::has_failed) {
+        return Exit::Failed;
+    }
+    match lines.iter().all(ProofLine::is_good) {
+        true => Exit::Done,
+        false => Exit::Partial,
+    }
+}

@@ -1,0 +1,207 @@
+//! Why a backup is not proven: by its own fault, or by the host's.
+//!
+//! Invariants: where it is not certain that the host or the storage was in the way, it is
+//! the backup's; neither is ever good. An error that nobody thought of is the backup's.
+
+use std::error::Error;
+
+use pgkeep_format::FormatError;
+use pgkeep_postgres::client::CreateDatabaseError;
+use pgkeep_postgres::server::{Mishap, ServerError};
+use pgkeep_postgres::tools::ToolFailed;
+use pgkeep_repository::RepositoryError;
+use pgkeep_restore::RestoreError;
+
+/// Why there is no good end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The backup is not what it should be.
+    Backup(String),
+    /// This host cannot tell.
+    Host(String),
+}
+
+/// What a server says that lacks a library, or would have to load one at its start
+/// (`internal_load_library` in src/backend/utils/fmgr/dfmgr.c; the words of the
+/// extensions that want to be preloaded).
+const OF_LIBRARIES: [&str; 3] = [
+    "could not access file \"",
+    "could not load library \"",
+    "shared_preload_libraries",
+];
+
+/// What is said where there is no room (`ENOSPC`).
+const OF_ROOM: &str = "No space left on device";
+
+impl Refusal {
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Backup(words) | Self::Host(words) => words,
+        }
+    }
+
+    pub(crate) fn of_server(error: &ServerError) -> Self {
+        Self::Host(words(error))
+    }
+
+    pub(crate) fn of_repository(error: &RepositoryError) -> Self {
+        let told = words(error);
+        match error {
+            RepositoryError::Storage(error) if error.is_not_found() => Self::Backup(told),
+            RepositoryError::Storage(_)
+            | RepositoryError::Missing { .. }
+            | RepositoryError::Vanished { .. }
+            | RepositoryError::Deleted { .. }
+            | RepositoryError::NoIdentity { .. }
+            | RepositoryError::SealedToOthers { .. }
+            | RepositoryError::Thread(_)
+            | RepositoryError::GivenUp
+            | RepositoryError::Object {
+                source:
+                    FormatError::NoIdentity
+                    | FormatError::TooNew { .. }
+                    | FormatError::NotUnderstood { .. },
+                ..
+            } => Self::Host(told),
+            _ => Self::Backup(told),
+        }
+    }
+
+    /// `newer`: that the server is of a newer major than the backup, in words, where it is.
+    pub(crate) fn of_restore(error: &RestoreError, newer: Option<&str>) -> Self {
+        let told = words(error);
+        let by_server = |told: String| match newer {
+            Some(newer) => Self::Host(format!("{newer}: {told}")),
+            None => Self::Backup(told),
+        };
+        match error {
+            RestoreError::Read { source, .. } => Self::of_repository(source),
+            RestoreError::Leftover { failure, .. } => Self::of_restore(failure, newer),
+            RestoreError::Unmet { problems, .. } | RestoreError::UnmetGlobals { problems } => {
+                let problems: Vec<&str> = problems.iter().map(|p| p.what.as_str()).collect();
+                Self::Host(problems.join("; "))
+            }
+            RestoreError::Connect { .. }
+            | RestoreError::ConnectForGlobals { .. }
+            | RestoreError::Look { .. }
+            | RestoreError::LookForGlobals { .. }
+            | RestoreError::Feed { .. } => Self::Host(told),
+            RestoreError::Create {
+                source: CreateDatabaseError::Property { .. },
+            } => by_server(told),
+            RestoreError::Create { .. } => Self::Host(told),
+            RestoreError::Restore {
+                source: ToolFailed::Start { .. } | ToolFailed::Wait { .. },
+                ..
+            } => Self::Host(told),
+            RestoreError::Restore {
+                source: ToolFailed::Signal { signal, .. },
+                ..
+            } if signal == "SIGKILL" => Self::Host(told),
+            RestoreError::Restore { source, .. } => {
+                let says = |words: &str| source.messages().iter().any(|m| m.contains(words));
+                match OF_LIBRARIES.iter().any(|words| says(words)) || says(OF_ROOM) {
+                    true => Self::Host(told),
+                    false => by_server(told),
+                }
+            }
+            RestoreError::Role { .. } | RestoreError::Unnamed { .. } => by_server(told),
+            _ => Self::Backup(told),
+        }
+    }
+
+    /// What is to be said of a server that has lost a process or had no room; it goes before
+    /// whatever its sessions said of that.
+    pub(crate) fn of_mishaps(mishaps: &[Mishap], has_ended: bool) -> Option<Self> {
+        let first = |wanted: fn(&Mishap) -> bool| mishaps.iter().find(|mishap| wanted(mishap));
+        let room = first(|mishap| matches!(mishap, Mishap::NoRoom(_)));
+        let killed = first(|mishap| matches!(mishap, Mishap::Killed(_)));
+        let crashed = first(|mishap| matches!(mishap, Mishap::Crashed(_)));
+        match room.or(killed).or(crashed) {
+            Some(Mishap::NoRoom(said)) => Some(Self::Host(format!(
+                "the throwaway server had no room left: {said}"
+            ))),
+            Some(Mishap::Killed(said)) => Some(Self::Host(format!(
+                "the throwaway server lost a process that was killed: {said}"
+            ))),
+            _ if has_ended => Some(Self::Host(
+                "the throwaway server has ended, and nobody told it to".to_owned(),
+            )),
+            Some(Mishap::Crashed(said)) => Some(Self::Backup(format!(
+                "the throwaway server crashed: {said}"
+            ))),
+            None => None,
+        }
+    }
+}
+
+/// The error and its causes as one sentence; a cause that was told is not told again.
+pub(crate) fn words(error: &(dyn Error + 'static)) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !told.ends_with(&text) {
+            told.push_str(": ");
+            told.push_str(&text);
+        }
+        cause = error.source();
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn restore(message: &str) -> RestoreError {
+        RestoreError::Restore {
+            database: "app".to_owned(),
+            source: ToolFailed::Exit {
+                tool: "pg_restore",
+                version: "15.1".to_owned(),
+                database: "app".to_owned(),
+                code: 1,
+                messages: vec![message.to_owned()],
+            },
+        }
+    }
+
+    #[test]
+    fn what_the_host_lacks_is_not_held_against_the_backup() {
+        for (message, of_host) in [
+            (
+                "error: could not access file \"$libdir/x\": No such file or directory",
+                true,
+            ),
+            (
+                "error: pg_cron can only be loaded via shared_preload_libraries",
+                true,
+            ),
+            (
+                "error: could not extend file \"base/1\": No space left on device",
+                true,
+            ),
+            ("error: division by zero", false),
+        ] {
+            let refusal = Refusal::of_restore(&restore(message), None);
+            assert_eq!(matches!(refusal, Refusal::Host(_)), of_host, "{message}");
+        }
+        let newer = Some("PostgreSQL 18 is newer than the backup's 15");
+        let refusal = Refusal::of_restore(&restore("error: no such operator"), newer);
+        assert!(matches!(&refusal, Refusal::Host(told) if told.starts_with("PostgreSQL 18")));
+    }
+
+    #[test]
+    fn a_server_that_was_killed_says_nothing_of_the_backup_and_one_that_crashed_does() {
+        let killed = Mishap::Killed("server process (PID 7)".to_owned());
+        let crashed = Mishap::Crashed("server process (PID 8)".to_owned());
+        let of = |mishaps: &[Mishap], ended| Refusal::of_mishaps(mishaps, ended);
+        assert_eq!(of(&[], false), None);
+        let refusal = of(&[crashed.clone(), killed], false);
+        assert!(matches!(refusal, Some(Refusal::Host(_))));
+        assert!(matches!(of(&[], true), Some(Refusal::Host(_))));
+        let refusal = of(&[crashed], false);
+        assert!(matches!(refusal, Some(Refusal::Backup(_))));
+    }
+}

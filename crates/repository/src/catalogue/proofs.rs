@@ -1,0 +1,136 @@
+//! What is proven of backups.
+//!
+//! Invariants: a proof counts only where a believed host has signed it for this backup,
+//! and it cites the very `backup` record that is there; what cannot be read counts as
+//! none. What a failed proof says is taken back only by one that was made after it by its
+//! host's date and not before it by the storage's clock: where that cannot be told, the
+//! failure stands.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use pgkeep_format::Hash;
+use pgkeep_format::names::{self, Place};
+use pgkeep_format::records::{Level, ProofRecord};
+use pgkeep_types::{BackupId, ObjectName};
+
+use super::{Catalogue, Unreadable};
+use crate::RepositoryError;
+
+/// A proof that counts.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// What it says.
+    pub record: ProofRecord,
+    /// When it was stored, by the storage's clock.
+    pub stored: Timestamp,
+}
+
+impl Proof {
+    fn is_after(&self, other: &Self) -> bool {
+        self.record.started > other.record.started && self.stored >= other.stored
+    }
+}
+
+/// The proofs of a cluster's backups.
+#[derive(Debug, Default)]
+pub(super) struct Proofs {
+    pub(super) good: BTreeMap<BackupId, Vec<Proof>>,
+    pub(super) bad: Vec<Unreadable>,
+}
+
+impl Proofs {
+    /// Sorts what was read; `backups` are those that are there, with the hashes of their
+    /// records.
+    pub(super) fn sort(
+        found: Vec<(ObjectName, Proof)>,
+        backups: &BTreeMap<BackupId, Hash>,
+        location: &str,
+    ) -> Self {
+        let mut proofs = Self::default();
+        for (object, proof) in found {
+            let id = &proof.record.backup;
+            match backups.get(id) {
+                // It goes with the next prune, as its backup did.
+                None => {}
+                Some(hash) if *hash == proof.record.record => {
+                    proofs.good.entry(id.clone()).or_default().push(proof);
+                }
+                Some(_) => proofs.bad.push(Unreadable {
+                    error: RepositoryError::ForeignProof {
+                        object: object.to_string(),
+                        location: location.to_owned(),
+                        backup: id.clone(),
+                    },
+                    id: Some(id.clone()),
+                    object,
+                    database: None,
+                }),
+            }
+        }
+        for of_one in proofs.good.values_mut() {
+            of_one.sort_by(|a, b| {
+                let of = |proof: &Proof| (proof.record.started, proof.record.id.clone());
+                of(a).cmp(&of(b))
+            });
+        }
+        proofs
+    }
+}
+
+impl Catalogue {
+    /// The proofs of a backup that count, oldest first.
+    #[must_use]
+    pub fn proofs(&self, backup: &BackupId) -> &[Proof] {
+        self.proofs.good.get(backup).map_or(&[], Vec::as_slice)
+    }
+
+    /// Proofs that cannot be read, or are of another `backup` record than is there: they
+    /// count as none.
+    #[must_use]
+    pub fn bad_proofs(&self) -> &[Unreadable] {
+        &self.proofs.bad
+    }
+
+    /// The same, for whoever tells of them.
+    pub fn take_bad_proofs(&mut self) -> Vec<Unreadable> {
+        std::mem::take(&mut self.proofs.bad)
+    }
+
+    /// How much is known of a backup that is there. What a later proof has refuted does
+    /// not count.
+    #[must_use]
+    pub fn level(&self, backup: &BackupId) -> Level {
+        let proofs = self.proofs(backup);
+        let standing = proofs.iter().filter(|proof| {
+            let mut refuting = proofs.iter().filter(|other| other.record.refutes());
+            refuting.all(|refuting| proof.is_after(refuting))
+        });
+        let levels = standing.filter_map(|proof| proof.record.level());
+        levels.max().unwrap_or(Level::Stored)
+    }
+
+    /// Whether a backup is proven.
+    #[must_use]
+    pub fn is_proven(&self, backup: &BackupId) -> bool {
+        self.level(backup) == Level::Proven
+    }
+
+    /// The newest proof that says that a backup is not good, where no later one takes it
+    /// back.
+    #[must_use]
+    pub fn refuted(&self, backup: &BackupId) -> Option<&Proof> {
+        let proofs = self.proofs(backup);
+        let newest = proofs.iter().rfind(|proof| proof.record.refutes())?;
+        let taken_back = |later: &Proof| later.record.level().is_some() && later.is_after(newest);
+        (!proofs.iter().any(taken_back)).then_some(newest)
+    }
+}
+
+/// The backup of which an object is a proof, by its name.
+pub(super) fn proven(object: &ObjectName) -> Option<BackupId> {
+    match names::place(object)? {
+        Place::Proof(_, backup, _) => Some(backup),
+        _ => None,
+    }
+}

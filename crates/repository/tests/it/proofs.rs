@@ -1,0 +1,221 @@
+//! What is proven of backups, and what does not count for it.
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+use pgkeep_format::records::{BackupRecord, Level, ProofDetails, ProofOutcome, ProofRecord};
+use pgkeep_format::{Envelope, Hash, HostKey, Identities, RecordKind, names};
+use pgkeep_repository::Catalogue;
+use pgkeep_types::{Clock, ObjectName, ProofId};
+
+use crate::deletion::prune;
+use crate::world::{World, content, main};
+
+/// A proof of `backup` as of now, of one question.
+async fn proof(world: &World, backup: &BackupRecord, outcome: ProofOutcome) -> ProofRecord {
+    let repository = world.open().await.unwrap();
+    let (questions, right) = match outcome {
+        ProofOutcome::Proven => (1, 1),
+        ProofOutcome::Restorable => (0, 0),
+        ProofOutcome::Failed | ProofOutcome::NotProvable => (1, 0),
+    };
+    ProofRecord {
+        id: ProofId::new(&world.clock, &world.random),
+        backup: backup.id.clone(),
+        cluster: main(),
+        record: repository.record_hash(backup).await.unwrap(),
+        host: "db1".to_owned(),
+        pgkeep: "0.0.0".to_owned(),
+        started: world.clock.now(),
+        finished: world.clock.now(),
+        outcome,
+        questions,
+        right,
+        restore_ms: Some(1200),
+        loss_seconds: Some(3600),
+        server_version: None,
+        pg_restore_version: None,
+    }
+}
+
+fn details() -> ProofDetails {
+    ProofDetails {
+        problem: Some("table \"public\".\"people\" has 0 rows".to_owned()),
+        ..ProofDetails::default()
+    }
+}
+
+/// Writes a proof down an hour after whatever was before it.
+async fn prove(world: &World, backup: &BackupRecord, outcome: ProofOutcome) -> ProofRecord {
+    let hour = SignedDuration::from_hours(1);
+    world.clock.advance(hour);
+    world.storage_clock.advance(hour);
+    let proof = proof(world, backup, outcome).await;
+    record(world, &proof).await;
+    proof
+}
+
+async fn record(world: &World, proof: &ProofRecord) {
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let details = details();
+    let written = repository.record_proof(&access, proof.clone(), &details);
+    written.await.unwrap();
+}
+
+fn name(proof: &ProofRecord) -> ObjectName {
+    names::proof(&main(), &proof.backup, &proof.id).unwrap()
+}
+
+/// The backup is listed as ever, at this level.
+async fn expect(world: &World, backup: &BackupRecord, level: Level) -> Catalogue {
+    let catalogue = world.catalogue().await;
+    let newest = catalogue.newest("app", None, world.clock.now());
+    assert_eq!(newest.unwrap().unwrap().id, backup.id);
+    assert_eq!(catalogue.level(&backup.id), level);
+    catalogue
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_stored_until_it_is_proven() {
+    use ProofOutcome::{NotProvable, Proven, Restorable};
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    expect(&world, &backup, Level::Stored).await;
+    for (outcome, level) in [
+        (NotProvable, Level::Stored),
+        (Restorable, Level::Restorable),
+        (Proven, Level::Proven),
+        // Nobody has asked, or could: what is known stays.
+        (Restorable, Level::Proven),
+        (NotProvable, Level::Proven),
+    ] {
+        prove(&world, &backup, outcome).await;
+        let catalogue = expect(&world, &backup, level).await;
+        assert!(catalogue.refuted(&backup.id).is_none());
+    }
+    assert_eq!(world.catalogue().await.proofs(&backup.id).len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_failed_takes_away_what_was_known_until_a_later_one_brings_it_back() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    prove(&world, &backup, ProofOutcome::Proven).await;
+    let failed = prove(&world, &backup, ProofOutcome::Failed).await;
+    let catalogue = expect(&world, &backup, Level::Stored).await;
+    assert_eq!(catalogue.refuted(&backup.id).unwrap().record, failed);
+    prove(&world, &backup, ProofOutcome::NotProvable).await;
+    expect(&world, &backup, Level::Stored).await;
+    prove(&world, &backup, ProofOutcome::Restorable).await;
+    let catalogue = expect(&world, &backup, Level::Restorable).await;
+    assert!(catalogue.refuted(&backup.id).is_none());
+    prove(&world, &backup, ProofOutcome::Proven).await;
+    expect(&world, &backup, Level::Proven).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_whose_date_is_ahead_does_not_outlive_a_failure() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    let mut ahead = proof(&world, &backup, ProofOutcome::Proven).await;
+    ahead.started = "2036-11-20T03:00:00Z".parse().unwrap();
+    record(&world, &ahead).await;
+    expect(&world, &backup, Level::Proven).await;
+    let failed = prove(&world, &backup, ProofOutcome::Failed).await;
+    let catalogue = expect(&world, &backup, Level::Stored).await;
+    assert_eq!(catalogue.refuted(&backup.id).unwrap().record, failed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_byte_of_a_proof_is_guarded_and_one_that_is_damaged_hides_nothing() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    let proof = prove(&world, &backup, ProofOutcome::Proven).await;
+    let whole = world.memory.object(&name(&proof));
+    for at in (0..whole.len()).step_by(7) {
+        let mut flipped = whole.to_vec();
+        flipped[at] ^= 1 << (at % 8);
+        world.memory.replace(&name(&proof), Some(flipped.into()));
+        let catalogue = expect(&world, &backup, Level::Stored).await;
+        assert_eq!(catalogue.unreadable().count(), 0);
+        let told = catalogue.bad_proofs()[0].error.to_string();
+        assert!(told.starts_with(name(&proof).as_str()), "{told}");
+    }
+    world.memory.replace(&name(&proof), Some(whole));
+    expect(&world, &backup, Level::Proven).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_by_a_stranger_or_of_another_record_counts_as_none() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    let good = proof(&world, &backup, ProofOutcome::Proven).await;
+    let signed = |proof: &ProofRecord, by: &HostKey, at: &ObjectName| {
+        let envelope = Envelope {
+            repository: world.trust.repository,
+            name: at,
+            kind: RecordKind::Proof,
+        };
+        Bytes::from(envelope.write(proof, None, &by.signer).unwrap())
+    };
+    let stranger = HostKey::generate("db9".to_owned(), &[9; 32]);
+    let mut other = good.clone();
+    other.record = Hash::of(b"another");
+    let of_another = name(&ProofRecord {
+        id: "20261120T030000Z-00000000".parse().unwrap(),
+        ..good.clone()
+    });
+    for (proof, by, at, problem) in [
+        (&good, &stranger, name(&good), "as its writer"),
+        (&other, &world.host, name(&good), "proves another record of"),
+        (&good, &world.host, of_another, "another object's"),
+    ] {
+        world.memory.replace(&at, Some(signed(proof, by, &at)));
+        let catalogue = expect(&world, &backup, Level::Stored).await;
+        assert!(catalogue.proofs(&backup.id).is_empty());
+        let told = catalogue.bad_proofs()[0].error.to_string();
+        assert!(told.contains(problem), "{told}");
+        world.memory.replace(&at, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_proof_says_inside_opens_to_the_keys_that_open_its_backup() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    let proof = prove(&world, &backup, ProofOutcome::Failed).await;
+    let repository = world.open().await.unwrap();
+    let read = repository.proof_details(&proof, &world.identities).await;
+    assert_eq!(read.unwrap(), Some(details()));
+    let none = Identities::default();
+    let read = repository.proof_details(&proof, &none).await;
+    assert_eq!(read.unwrap(), None);
+    let bytes = world.memory.object(&name(&proof));
+    let clear = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    assert!(clear(b"\"failed\"") && !clear(b"people"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_goes_with_its_backup_and_no_sooner() {
+    let world = World::sealed().await;
+    let old = world.back_up(&content(1000, 1)).await.unwrap();
+    let gone = prove(&world, &old, ProofOutcome::Proven).await;
+    let new = world.back_up(&content(1000, 2)).await.unwrap();
+    let kept = prove(&world, &new, ProofOutcome::Failed).await;
+    let is_there = |proof: &ProofRecord| world.memory.names().contains(&name(proof));
+    world.storage_clock.advance(SignedDuration::from_hours(48));
+    prune(&world, &[]).await.unwrap();
+    assert!(is_there(&gone) && is_there(&kept));
+    prune(&world, &[&old.id]).await.unwrap();
+    assert!(!is_there(&gone) && is_there(&kept));
+
+    // Of a backup of which nothing is known it goes once it is old.
+    let mut gone = gone;
+    gone.backup = "20261120T030000Z-00000000".parse().unwrap();
+    record(&world, &gone).await;
+    prune(&world, &[]).await.unwrap();
+    assert!(is_there(&gone));
+    world.storage_clock.advance(SignedDuration::from_hours(48));
+    prune(&world, &[]).await.unwrap();
+    assert!(!is_there(&gone) && is_there(&kept));
+}
