@@ -239,3 +239,88 @@ fn passwords_are_not_printed() {
     let settings = settings(FILE, &environment()).unwrap();
     assert!(!format!("{settings:?}").contains("pw"));
 }
+
+/// What is asked, of a file with these `queries`.
+fn questions(queries: &str) -> Result<Vec<crate::Question>, ConfigError> {
+    let text = format!("{FILE}[cluster.main.prove]\nqueries = {queries}\n");
+    let settings = settings(&text, &environment())?;
+    Ok(settings.clusters[&"main".parse().unwrap()]
+        .prove
+        .queries
+        .clone())
+}
+
+#[test]
+fn a_question_has_one_thing_that_it_must_answer() {
+    let asked = questions(
+        "[{ database = 'app', sql = 'select   true' }, \
+         { name = 'n', database = 'app', sql = 'select 1', min = 1, max = 2.5, timeout = '1min' }, \
+         { database = 'app', sql = 'x', expect = 'no rows' }, \
+         { database = 'app', sql = 'x', newer_than = '30d' }]",
+    );
+    let told = asked.unwrap().into_iter().map(|q| {
+        let seconds = q.timeout.as_secs();
+        format!("{} | {} | {seconds}", q.name, q.expected)
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            "select true | true | 30",
+            "n | a number from 1 to 2.5 | 60",
+            "x | no rows | 30",
+            "x | a time within the last 720 h | 30",
+        ]
+    );
+}
+
+#[test]
+fn a_question_that_cannot_be_is_told_with_its_place() {
+    let base = "database = 'app', sql = 'x'";
+    for (more, problem) in [
+        (", expect = 'row'", "\"rows\" or \"no rows\""),
+        (", expect = false", "\"rows\" or \"no rows\""),
+        (", min = 'one'", "a number"),
+        (", min = 2, max = 1", "not above the 'max'"),
+        (", min = 1, newer_than = '1h'", "one of 'expect'"),
+        (", newer_than = '24'", "a number with a unit"),
+        (", timeout = 'soon'", "a number with a unit"),
+        (", name = ' '", "some text"),
+        (", expct = 'rows'", "unknown field `expct`"),
+    ] {
+        let error = questions(&format!("[{{ {base}{more} }}]")).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("line 8, column"), "{told}");
+        assert!(told.contains(problem), "{told}");
+    }
+    let error = questions("[{ database = 'app', sqll = 'x' }]").unwrap_err();
+    assert_eq!(error.hint().unwrap(), "did you mean 'sql'");
+}
+
+#[test]
+fn what_is_asked_can_come_from_the_environment() {
+    let name = "PGKEEP_CLUSTER_MAIN_PROVE_QUERIES";
+    let asked = |text: &str| settings(FILE, &environment().with_variable(name, text));
+    let settings = asked("[{ database = 'app', sql = 'select true' }]").unwrap();
+    let prove = &settings.clusters[&"main".parse().unwrap()].prove;
+    assert_eq!(prove.queries[0].sql, "select true");
+    for (text, problem) in [
+        ("[{ database = 'app' }]", "missing field `sql`"),
+        (
+            "[{ database = 'app', sql = 'x', min = 'a' }]",
+            "a value that it does not take",
+        ),
+        ("select true", name),
+    ] {
+        let told = asked(text).unwrap_err().to_string();
+        assert!(told.contains(name) && told.contains(problem), "{told}");
+    }
+    let more = environment()
+        .with_variable("PGKEEP_CLUSTER_MAIN_PROVE_MAX_AGE", "24h")
+        .with_variable("PGKEEP_CLUSTER_MAIN_PROVE_SCRATCH", "work");
+    let settings = self::settings(FILE, &more).unwrap();
+    let prove = &settings.clusters[&"main".parse().unwrap()].prove;
+    assert_eq!(prove.max_age, Some(Duration::from_secs(86_400)));
+    assert!(prove.scratch.as_ref().unwrap().is_absolute());
+    let mistyped = environment().with_variable("PGKEEP_CLUSTER_MAIN_PROVE_QUERY", "x");
+    assert!(self::settings(FILE, &mistyped).is_err());
+}

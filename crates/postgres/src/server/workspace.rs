@@ -83,7 +83,7 @@ fn mark(directory: &Path) -> std::io::Result<File> {
     let started = start_of(process).unwrap_or_default();
     let draft = directory.join("marker.draft");
     let mut marker = File::create_new(&draft)?;
-    write!(marker, "{IDENTITY}process {process} started {started}\n")?;
+    writeln!(marker, "{IDENTITY}process {process} started {started}")?;
     flock(&marker, FlockOperation::NonBlockingLockExclusive)?;
     std::fs::rename(&draft, directory.join(MARKER))?;
     Ok(marker)
