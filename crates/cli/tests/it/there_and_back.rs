@@ -1,5 +1,6 @@
 //! A database that was backed up and restored is the database that it was.
 
+mod newer_programs;
 mod parts;
 
 use pgkeep_testkit::cluster::{Cluster, Major};

@@ -49,7 +49,7 @@ fn initialise(
     let attempt = |locale: &str| {
         let mut command = Command::new(options.programs.join("initdb"));
         command
-            .args(["--encoding=UTF8", "--no-sync", "--no-instructions"])
+            .args(["--encoding=UTF8", "--no-sync"])
             .args(["--auth-local=trust", "--auth-host=scram-sha-256"])
             .arg(format!("--locale={locale}"))
             .arg(format!("--username={}", options.superuser))

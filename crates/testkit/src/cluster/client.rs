@@ -96,7 +96,7 @@ impl Cluster {
     }
 
     fn command(&self, program: &str, connection: &ConnectionParameters) -> Command {
-        let mut command = Command::new(self.major().programs().join(program));
+        let mut command = Command::new(self.major().clients().join(program));
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")

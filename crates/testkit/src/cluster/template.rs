@@ -18,8 +18,7 @@ const REVISION: u32 = 1;
 /// The data directory to copy for a server of that version.
 pub(super) async fn of(major: Major) -> PathBuf {
     let directory = directory_of_this_user();
-    let tools = major.tools().await;
-    let template = directory.join(format!("r{REVISION}-{}", tools.version()));
+    let template = directory.join(format!("r{REVISION}-{}", major.server_version()));
     let lock = File::create(directory.join(format!("lock-{major}"))).expect("a lock file");
     let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
     let _lock = lock.await.expect("a thread").expect("the lock");

@@ -18,6 +18,7 @@ const VECTOR: &str = include_str!("../../fixtures/zoo-vector.sql");
 const SINCE_17: &str = include_str!("../../fixtures/zoo-17plus.sql");
 const SINCE_18: &str = include_str!("../../fixtures/zoo-18plus.sql");
 const BUILTIN: &str = include_str!("../../fixtures/zoo-builtin.sql");
+const SMALL: &str = include_str!("../../fixtures/small-zoo.sql");
 const IN_QUOTED: &str = include_str!("../../fixtures/quoted.sql");
 const LATIN: &str = include_str!("../../fixtures/latin.sql");
 
@@ -26,11 +27,25 @@ impl Cluster {
     /// equals sign.
     pub const QUOTED: &str = QUOTED;
 
+    /// Makes the database `small`, of which every server of 13 or newer holds all.
+    pub async fn load_small_zoo(&self) {
+        self.psql("postgres", "CREATE DATABASE small").await;
+        self.psql("small", SMALL).await;
+    }
+
     /// Makes of the zoo what every server of 15 or newer takes: the database `zoo`.
     pub async fn load_plain_zoo(&self) {
         self.psql("postgres", ROLES).await;
         self.psql("postgres", DATABASES).await;
         self.psql("zoo", ZOO).await;
+    }
+
+    /// Makes of the zoo what a server of 17 holds, and tells the databases.
+    pub async fn load_zoo_of_17(&self) -> [&'static str; 2] {
+        self.load_plain_zoo().await;
+        self.psql("zoo", SINCE_17).await;
+        self.psql("postgres", BUILTIN).await;
+        ["zoo", "builtin"]
     }
 
     /// Makes the zoo's roles and databases, and tells the databases: `zoo`,
