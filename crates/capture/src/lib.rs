@@ -11,11 +11,10 @@ mod error;
 mod facts;
 mod globals;
 mod locks;
-mod pace;
 mod progress;
 
 pub use dump::{Dump, StopSignal};
 pub use error::{CaptureError, GlobalsError};
 pub use globals::Globals;
-pub use pace::Pace;
+pub use pgkeep_repository::Pace;
 pub use progress::{Phase, Progress};

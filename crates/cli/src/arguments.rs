@@ -59,6 +59,12 @@ pub(crate) enum Command {
     /// objects, and may run on another machine than the backups, whose hosts need no such right.
     /// What a killed backup has left goes a day after its last sign of life.
     Prune(Prune),
+    /// Read back what is stored, and verify it
+    ///
+    /// Needs no recovery key, so the host that makes the backups can do it. What is found is
+    /// written down in the repository: a backup of which something is hurt is no longer offered,
+    /// until it was found whole again. Killed in the middle it goes on where it was.
+    Verify(Verify),
     /// Who may read and write: list, make, add and retire keys
     Key(key::Key),
     /// All that a stranger needs to restore, on one page
@@ -225,6 +231,29 @@ pub(crate) struct Prune {
     /// Do not ask, not even where most backups would go
     #[arg(long)]
     pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The clusters [default: all that are configured]
+    pub(crate) clusters: Vec<ClusterName>,
+
+    /// Of one repository only [default: of all that the cluster's backups go to]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) repository: Option<String>,
+
+    /// Read a share, such as 10%, of what was read longest ago: every night, it reads everything
+    /// within ten nights [default: everything]
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) share: Option<String>,
+
+    /// Read no faster than this a second, such as 50MB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) rate: Option<String>,
+
+    /// Begin to read nothing more after this time, such as 2h
+    #[arg(long, value_name = "TIME")]
+    pub(crate) within: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -36,6 +36,8 @@ pub use settings::{
     ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,
     Settings,
 };
+pub use size::{WANTED as SIZE_WANTED, parse as parse_size};
+pub use span::{WANTED as SPAN_WANTED, parse as parse_span};
 pub use storage_text::{StorageText, storage_text};
 pub use variables::{VARIABLES, Variable};
 

@@ -6,10 +6,11 @@
 //! Invariant: a number without a unit is none: what it counts would be a guess.
 
 /// What a size is given as, for an error.
-pub(crate) const WANTED: &str = "a number with a unit: kB, MB, GB or TB";
+pub const WANTED: &str = "a number with a unit: kB, MB, GB or TB";
 
 /// The size in bytes, such as `20MB` or `1 GB`.
-pub(crate) fn parse(text: &str) -> Option<u64> {
+#[must_use]
+pub fn parse(text: &str) -> Option<u64> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(end);

@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 /// What a length of time is given as, for an error.
-pub(crate) const WANTED: &str = "a number with a unit: ms, s, min, h or d";
+pub const WANTED: &str = "a number with a unit: ms, s, min, h or d";
 
 /// The length, such as `30s` or `5 min`; never zero, and no longer than a setting of
 /// PostgreSQL's may be.
-pub(crate) fn parse(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn parse(text: &str) -> Option<Duration> {
     // PostgreSQL keeps them as 32 bits.
     parse_any(text).filter(|length| i32::try_from(length.as_millis()).is_ok())
 }

@@ -3,7 +3,9 @@
 //! Invariant: this file is the only place that puts an object's name together
 //! or takes one apart; FORMAT.md lists the same names.
 
-use pgkeep_types::{BackupId, ClusterName, ObjectName, ObjectNameError, ProofId, RunId};
+use pgkeep_types::{
+    BackupId, ClusterName, ObjectName, ObjectNameError, ProofId, RunId, VerificationId,
+};
 
 /// The descriptor's name.
 pub const DESCRIPTOR: &str = "pgkeep.json";
@@ -179,6 +181,12 @@ pub fn proofs(cluster: &ClusterName) -> String {
     format!("{cluster}/proofs/")
 }
 
+/// The folder of what verifications of a cluster's backups have found.
+#[must_use]
+pub fn verifications(cluster: &ClusterName) -> String {
+    format!("{cluster}/verified/")
+}
+
 /// A record of a run.
 ///
 /// # Errors
@@ -226,6 +234,17 @@ pub fn proof(
     proof: &ProofId,
 ) -> Result<ObjectName, ObjectNameError> {
     format!("{}{backup}/{proof}", proofs(cluster)).parse()
+}
+
+/// What a verification has found.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn verification(
+    cluster: &ClusterName,
+    verification: &VerificationId,
+) -> Result<ObjectName, ObjectNameError> {
+    format!("{}{verification}", verifications(cluster)).parse()
 }
 
 /// A record of a backup.
@@ -286,6 +305,8 @@ pub enum Place {
     Tombstone(ClusterName, BackupId),
     /// The record of a test restore of a backup.
     Proof(ClusterName, BackupId, ProofId),
+    /// What a verification has found.
+    Verification(ClusterName, VerificationId),
 }
 
 impl Place {
@@ -299,7 +320,8 @@ impl Place {
             | Self::Pack(cluster, ..)
             | Self::Index(cluster, ..)
             | Self::Proof(cluster, ..)
-            | Self::Tombstone(cluster, _) => cluster,
+            | Self::Tombstone(cluster, _)
+            | Self::Verification(cluster, _) => cluster,
         }
     }
 }
@@ -331,6 +353,9 @@ pub fn place(name: &ObjectName) -> Option<Place> {
             backup.parse().ok()?,
             id.parse().ok()?,
         )),
+        [cluster, "verified", id] => {
+            Some(Place::Verification(cluster.parse().ok()?, id.parse().ok()?))
+        }
         [cluster, "backups", id, part] => {
             let part = match part {
                 "manifest" => BackupPart::Manifest,

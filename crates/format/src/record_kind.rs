@@ -32,6 +32,8 @@ pub enum RecordKind {
     Ending = 12,
     /// `<cluster>/proofs/<backup>/<proof>`
     Proof = 13,
+    /// `<cluster>/verified/<verification>`
+    Verification = 15,
 }
 
 impl RecordKind {
@@ -45,7 +47,7 @@ impl RecordKind {
             Self::Facts | Self::Retirement => 64 << 20,
             Self::Backup => 32 << 20,
             Self::Outcome | Self::KeyRing => 16 << 20,
-            Self::Begin => 8 << 20,
+            Self::Begin | Self::Verification => 8 << 20,
             Self::Key | Self::Tombstone | Self::Dead | Self::Alive | Self::Ending | Self::Proof => {
                 1 << 20
             }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: it is told by the `backup` record alone.
 
+use pgkeep_format::Hash;
 use pgkeep_format::names::{self, BackupPart};
 use pgkeep_format::records::{BackupRecord, PackSummary};
 use pgkeep_types::{ObjectName, ObjectNameError};
@@ -25,21 +26,32 @@ pub(crate) fn cited(
     of_need.collect()
 }
 
-/// Every object that `backup` needs beside its own `backup` record, and its length.
-pub(crate) fn lengths(backup: &BackupRecord) -> Result<Vec<(ObjectName, u64)>, ObjectNameError> {
+/// Every object that `backup` needs beside its own `backup` record, its length in bytes and
+/// its hash.
+pub(crate) fn everything(
+    backup: &BackupRecord,
+) -> Result<Vec<(ObjectName, u64, Hash)>, ObjectNameError> {
     let (cluster, id) = (&backup.cluster, &backup.id);
     let records = &backup.records;
     let mut all = vec![
         (
             names::backup(cluster, id, BackupPart::Manifest)?,
             records.manifest_length,
+            records.manifest,
         ),
         (
             names::backup(cluster, id, BackupPart::Facts)?,
             records.facts_length,
+            records.facts,
         ),
     ];
     let packs = cited(backup)?.into_iter();
-    all.extend(packs.map(|(name, pack)| (name, pack.length)));
+    all.extend(packs.map(|(name, pack)| (name, pack.length, pack.blake3)));
     Ok(all)
+}
+
+/// Every object that `backup` needs beside its own `backup` record, and its length.
+pub(crate) fn lengths(backup: &BackupRecord) -> Result<Vec<(ObjectName, u64)>, ObjectNameError> {
+    let all = everything(backup)?.into_iter();
+    Ok(all.map(|(name, length, _)| (name, length)).collect())
 }

@@ -5,7 +5,7 @@
 
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{
-    BackupRecord, ProofRecord, RunBegin, RunErrors, RunOutcome, Tombstone,
+    BackupRecord, ProofRecord, RunBegin, RunErrors, RunOutcome, Tombstone, Verification,
 };
 use pgkeep_format::{
     Encryption, FormatError, Hash, Identities, RecordKind, Verified, VerifyingKey,
@@ -27,6 +27,7 @@ pub(crate) enum ClusterRecord {
     Backup(Box<BackupRecord>, VerifyingKey, Hash),
     Tombstone(Tombstone),
     Proof(Box<ProofRecord>),
+    Verification(Box<Verification>),
 }
 
 /// A record's name, what that stands for, and what was read.
@@ -41,7 +42,8 @@ pub(crate) fn tells(place: &Place) -> bool {
         Place::Run(_, _, RunRecord::Begin | RunRecord::Outcome)
         | Place::Backup(_, _, BackupPart::Backup)
         | Place::Tombstone(..)
-        | Place::Proof(..) => true,
+        | Place::Proof(..)
+        | Place::Verification(..) => true,
         Place::Run(_, _, RunRecord::Dead)
         | Place::Alive(..)
         | Place::Backup(_, _, BackupPart::Manifest | BackupPart::Facts)
@@ -137,6 +139,17 @@ impl Repository {
                     proof.cluster == *cluster && proof.backup == *backup && proof.id == *id;
                 (ClusterRecord::Proof(Box::new(proof)), in_place)
             }
+            Place::Verification(cluster, id) => {
+                let read = self
+                    .verified_as_listed(RecordKind::Verification, name, listed)
+                    .await?;
+                let verification: Verification = read.clear().map_err(wrong)?;
+                let in_place = verification.cluster == *cluster && verification.id == *id;
+                (
+                    ClusterRecord::Verification(Box::new(verification)),
+                    in_place,
+                )
+            }
             Place::Run(..) | Place::Alive(..) | Place::Pack(..) | Place::Index(..) => {
                 return Err(records::misplaced(storage, name));
             }
@@ -213,7 +226,7 @@ impl Repository {
         self.verified_as_listed(kind, name, None).await
     }
 
-    async fn verified_as_listed(
+    pub(crate) async fn verified_as_listed(
         &self,
         kind: RecordKind,
         name: &ObjectName,

@@ -303,6 +303,23 @@ pub enum RepositoryError {
         /// The backup.
         backup: BackupId,
     },
+    /// An object that a backup needs was read back, and is not what was written.
+    #[error(
+        "{object} in {location}: {problem}, as host {host} found on {}",
+        .found.strftime("%Y-%m-%d")
+    )]
+    Hurt {
+        /// The object's name.
+        object: String,
+        /// Where the repository is.
+        location: String,
+        /// What is wrong with it.
+        problem: String,
+        /// The host that has read it.
+        host: String,
+        /// When that was written down, by that host's clock.
+        found: Timestamp,
+    },
     /// A backup was committed, and others had deleted or given up what it needs.
     #[error("backup {backup} came to nothing: {problem}")]
     Overtaken {

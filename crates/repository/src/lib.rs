@@ -16,6 +16,7 @@ mod error;
 mod index;
 mod keys;
 mod open;
+mod pace;
 mod parent;
 mod probe;
 mod proof;
@@ -25,6 +26,7 @@ mod records;
 mod remains;
 mod run;
 mod threads;
+mod verification;
 mod write;
 
 pub use access::{ReadAccess, WriteAccess};
@@ -37,8 +39,12 @@ pub use create::{Begun, NewRepository, Withdrawn};
 pub use error::RepositoryError;
 pub use keys::{KeyInfo, KeysError, OwnerAccess, Retired, Rewrapped, UnendedRuns};
 pub use open::Repository;
+pub use pace::Pace;
 pub use parent::Parent;
 pub use read::{FileReader, FilesReader, OpenBackup, Piece};
 pub use remains::lost_all_but_backups;
 pub use run::{Run, RunPlan, RunReport};
+pub use verification::{
+    Condition, Needed, OpenFinding, ReadBack, Statement, Strange, in_words as finding_in_words,
+};
 pub use write::Limits;

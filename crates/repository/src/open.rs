@@ -232,7 +232,7 @@ fn hold_against(
     Ok(())
 }
 
-async fn read_descriptor(storage: &dyn Storage) -> Result<Descriptor, RepositoryError> {
+pub(crate) async fn read_descriptor(storage: &dyn Storage) -> Result<Descriptor, RepositoryError> {
     let name = names::descriptor()?;
     // A byte more than it may have: then it is refused for its length, unread.
     let most = DESCRIPTOR_LIMIT + 1;

@@ -59,11 +59,11 @@ pub enum RestoreError {
         cluster: ClusterName,
     },
     /// What is meant may be a backup that cannot be read.
-    #[error("backup {backup} may be the one, and its record cannot be read: {problem}")]
+    #[error("backup {backup} may be the one, and cannot be used: {problem}")]
     Unreadable {
         /// The backup.
         backup: BackupId,
-        /// What is wrong with its record.
+        /// What is wrong with it.
         problem: String,
     },
     /// The repository failed.

@@ -45,6 +45,10 @@ pub enum Run {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Proof {}
 
+/// Marker of a verification's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verification {}
+
 impl Kind for Backup {
     const WORD: &'static str = "backup";
 }
@@ -57,6 +61,10 @@ impl Kind for Proof {
     const WORD: &'static str = "proof";
 }
 
+impl Kind for Verification {
+    const WORD: &'static str = "verification";
+}
+
 /// The id of one backup, such as `20261120T030000Z-7k3m9q2x`.
 pub type BackupId = Id<Backup>;
 
@@ -65,6 +73,9 @@ pub type RunId = Id<Run>;
 
 /// The id of one proof; looks like a backup's.
 pub type ProofId = Id<Proof>;
+
+/// The id of what one verification has found; looks like a backup's.
+pub type VerificationId = Id<Verification>;
 
 /// An id that carries its time and its own randomness.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

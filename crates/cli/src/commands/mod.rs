@@ -18,6 +18,7 @@ mod prune;
 mod reference;
 mod restore;
 mod show;
+mod verify;
 
 pub(crate) use demo::DemoError;
 
@@ -33,6 +34,7 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, Cl
         | Command::Backup(_)
         | Command::Restore(_)
         | Command::Prove(_)
+        | Command::Verify(_)
         | Command::Demo(_) => {
             tokio::select! {
                 done = dispatch(command, context) => done,
@@ -72,6 +74,7 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
         Command::Restore(arguments) => restore::run(arguments, context).await,
         Command::Prove(arguments) => prove::run(arguments, context).await,
         Command::Prune(arguments) => prune::run(arguments, context).await,
+        Command::Verify(arguments) => verify::run(arguments, context).await,
         Command::Key(arguments) => key::run(arguments, context).await,
         Command::Kit(arguments) => kit::run(arguments, context).await,
         Command::Config => config::run(context),

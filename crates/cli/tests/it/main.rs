@@ -44,4 +44,5 @@ mod standby;
 mod terminal;
 mod there_and_back;
 mod unreachable;
+mod verify;
 mod whole_servers;

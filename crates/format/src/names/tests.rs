@@ -45,6 +45,11 @@ fn every_name_is_taken_apart_as_it_was_put_together() {
     );
     let expected = Place::Proof(main.clone(), id.clone(), proof_id);
     assert_eq!(place(&name), Some(expected));
+    let verified: VerificationId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
+    let name = verification(&main, &verified).unwrap();
+    assert_eq!(name.as_str(), "main/verified/20261120T030000Z-7k3m9q2x");
+    let expected = Place::Verification(main.clone(), verified);
+    assert_eq!(place(&name), Some(expected));
     let name = tombstone(&main, &id).unwrap();
     assert_eq!(place(&name), Some(Place::Tombstone(main, id)));
 }

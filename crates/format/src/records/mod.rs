@@ -18,6 +18,7 @@ mod facts;
 mod proof;
 mod run;
 mod selection;
+mod verification;
 
 pub use backup::{BackupKind, BackupRecord, Need, PackSummary, RecordHashes};
 pub use deletion::{RunAlive, RunDead, Tombstone};
@@ -30,3 +31,4 @@ pub use proof::{
 };
 pub use run::{BackupOutcome, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome};
 pub use selection::Selection;
+pub use verification::{Finding, FindingId, Problem, Verification, WholeObjects, WholePack};

@@ -8,7 +8,7 @@ use pgkeep_format::{
     Identities, Leaf, LeafRef, Manifest, PackEntry, PackRef, RecoveryIdentity, Seal,
 };
 use pgkeep_testkit::{ScriptedClock, SeededRandom};
-use pgkeep_types::{BackupId, ClusterName, ObjectName, ProofId, RunId, Timestamp};
+use pgkeep_types::{BackupId, ClusterName, ObjectName, ProofId, RunId, Timestamp, VerificationId};
 
 use crate::mutation::{below, noise, one_of};
 
@@ -51,6 +51,10 @@ pub(crate) fn proof_id(random: &SeededRandom) -> ProofId {
     ProofId::new(&clock(random), random)
 }
 
+pub(crate) fn verification_id(random: &SeededRandom) -> VerificationId {
+    VerificationId::new(&clock(random), random)
+}
+
 pub(crate) fn cluster(random: &SeededRandom) -> ClusterName {
     one_of(random, &["main", "a", "db-1"]).parse().unwrap()
 }
@@ -72,7 +76,8 @@ pub(crate) fn name_of_any_object(random: &SeededRandom) -> ObjectName {
     let backup = |part| names::backup(&cluster, &backup_id(random), part);
     let run = |record| names::run(&cluster, &run_id(random), record);
     let number = u32::try_from(random.below(2000)).unwrap();
-    let name = match random.below(13) {
+    let name = match random.below(14) {
+        13 => names::verification(&cluster, &verification_id(random)),
         11 => names::retirement(&hash(random).to_string()[..32]),
         12 => names::proof(&cluster, &backup_id(random), &proof_id(random)),
         0 => names::key(&hash(random).to_string()[..32]),

@@ -23,6 +23,7 @@ pub(crate) fn changed(random: &SeededRandom) {
         Some(Place::Alive(cluster, run, number)) => names::alive(&cluster, &run, number),
         Some(Place::Tombstone(cluster, backup)) => names::tombstone(&cluster, &backup),
         Some(Place::Proof(cluster, backup, id)) => names::proof(&cluster, &backup, &id),
+        Some(Place::Verification(cluster, id)) => names::verification(&cluster, &id),
         None => return,
     };
     assert_eq!(again.unwrap(), name);

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
-    Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, ProofAnswer, ProofDetails,
-    ProofOutcome, ProofRecord, ProofStep, RecordHashes, RunAlive, RunBegin, RunDead, RunErrors,
-    RunOutcome, SecurityLabel, Selection, SequenceFacts, StepOutcome, TableFacts, Tombstone,
+    Finding, FindingId, Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, Problem,
+    ProofAnswer, ProofDetails, ProofOutcome, ProofRecord, ProofStep, RecordHashes, RunAlive,
+    RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, Selection, SequenceFacts, StepOutcome,
+    TableFacts, Tombstone, Verification, WholeObjects, WholePack,
 };
 use pgkeep_format::{
     Ending, Envelope, FormatError, Hash, Identities, KeyRecord, KeyRing, KeyRole, KeySecrets,
@@ -24,7 +25,7 @@ use crate::mutation::{below, mutated, one_of};
 const HEADER: usize = 24;
 const TRAILER: usize = 128;
 
-const KINDS: [RecordKind; 13] = [
+const KINDS: [RecordKind; 14] = [
     RecordKind::Key,
     RecordKind::Begin,
     RecordKind::Outcome,
@@ -38,6 +39,7 @@ const KINDS: [RecordKind; 13] = [
     RecordKind::Alive,
     RecordKind::Ending,
     RecordKind::Proof,
+    RecordKind::Verification,
 ];
 
 struct Example {
@@ -81,6 +83,7 @@ impl Example {
             RecordKind::Alive => envelope.write(&alive(random), hidden, &signer),
             RecordKind::Ending => envelope.write(&ending(random), hidden, &signer),
             RecordKind::Proof => envelope.write(&proof(random), hidden, &signer),
+            RecordKind::Verification => envelope.write(&verification(random), hidden, &signer),
         };
         Self {
             bytes: written.unwrap(),
@@ -114,6 +117,7 @@ impl Example {
             RecordKind::Alive => drop(record.clear::<RunAlive>()),
             RecordKind::Ending => drop(record.clear::<Ending>()),
             RecordKind::Proof => drop(record.clear::<ProofRecord>()),
+            RecordKind::Verification => drop(record.clear::<Verification>()),
         }
         let Ok(plain) = record.hidden(self.identities.as_ref()) else {
             return;
@@ -166,6 +170,7 @@ fn hidden_part(random: &SeededRandom, kind: RecordKind) -> Option<Vec<u8>> {
         | RecordKind::Tombstone
         | RecordKind::Dead
         | RecordKind::Alive
+        | RecordKind::Verification
         | RecordKind::Ending => None,
     }
 }
@@ -231,9 +236,10 @@ pub(crate) fn sealed_part_changed(random: &SeededRandom) {
 
 /// JSON that is read says the same when it is written and read again.
 pub(crate) fn json_changed(random: &SeededRandom) {
-    match random.below(10) {
+    match random.below(11) {
         8 => json_of(random, &proof(random)),
         9 => json_of(random, &proof_details(random)),
+        10 => json_of(random, &verification(random)),
         6 => json_of(random, &retirement(random)),
         7 => json_of(random, &key_ring(random)),
         0 => json_of(random, &key(random)),
@@ -332,6 +338,56 @@ fn proof_details(random: &SeededRandom) -> ProofDetails {
         steps: (0..random.below(4)).map(step).collect(),
         questions: (0..random.below(4)).map(answer).collect(),
         problem: (random.below(2) == 0).then(|| text(random)),
+    }
+}
+
+fn verification(random: &SeededRandom) -> Verification {
+    let number = |random: &SeededRandom| u32::try_from(random.below(9)).unwrap();
+    let hashes = |random: &SeededRandom| (random.below(2) == 0).then(|| hash(random));
+    let packs = |random: &SeededRandom| {
+        let pack = |_| WholePack {
+            number: number(random),
+            blake3: hash(random),
+        };
+        (0..random.below(3)).map(pack).collect()
+    };
+    let whole = |_| WholeObjects {
+        backup: backup_id(random),
+        manifest: hashes(random),
+        facts: hashes(random),
+        packs: packs(random),
+        index: packs(random),
+    };
+    let problems = [
+        Problem::Missing,
+        Problem::Truncated,
+        Problem::Longer,
+        Problem::Altered,
+        Problem::Foreign,
+        Problem::Unreadable,
+    ];
+    let finding = |_| Finding {
+        object: examples::name_of_any_object(random),
+        blake3: hash(random),
+        length: random.below(1 << 40),
+        problem: *one_of(random, &problems),
+        found: (random.below(2) == 0).then(|| random.below(1 << 40)),
+    };
+    let mended = |_| FindingId {
+        verification: examples::verification_id(random),
+        number: number(random),
+    };
+    Verification {
+        id: examples::verification_id(random),
+        cluster: cluster(random),
+        written: time(random),
+        host: text(random),
+        pgkeep: "0.0.0".to_owned(),
+        round: random.below(1 << 40),
+        ended: random.below(2) == 0,
+        whole: (0..random.below(3)).map(whole).collect(),
+        findings: (0..random.below(3)).map(finding).collect(),
+        mended: (0..random.below(3)).map(mended).collect(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{
-    BackupRecord, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome, Tombstone,
+    BackupRecord, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome, Tombstone, Verification,
 };
 use pgkeep_format::{Encryption, Hash, VerifyingKey};
 use pgkeep_storage::ObjectMeta;
@@ -20,6 +20,7 @@ use super::parent::Origin;
 use super::proofs::{Proof, Proofs, proven};
 use super::{Attempt, Catalogue, Deleted, Entry, Unreadable};
 use crate::cluster_records::ClusterRecord;
+use crate::verification::{ReadBack, in_words};
 use crate::{Repository, RepositoryError};
 
 /// What was listed and read.
@@ -45,6 +46,10 @@ pub(super) struct Found {
     hashes: BTreeMap<BackupId, Hash>,
     begins: Vec<RunBegin>,
     outcomes: BTreeMap<RunId, (RunOutcome, RunErrors)>,
+    /// What verifications have found, and when that was stored.
+    verifications: Vec<(Verification, Timestamp)>,
+    /// Backups of which something is missing, or was found hurt.
+    hurt: Vec<BackupRecord>,
     unreadable: Vec<Unreadable>,
     /// What counts as nothing.
     unbelieved: Vec<Unreadable>,
@@ -82,7 +87,7 @@ impl Found {
                 Some(Place::Tombstone(_, id)) => {
                     found.tombstones.insert(id, None);
                 }
-                Some(Place::Proof(..)) => {
+                Some(Place::Proof(..) | Place::Verification(..)) => {
                     found.stored.insert(object.name.clone(), object.modified);
                 }
                 None => {}
@@ -117,6 +122,10 @@ impl Found {
                 let record = *record;
                 self.proofs.push((object, Proof { record, stored }));
             }
+            Ok(ClusterRecord::Verification(verification)) => {
+                let stored = self.stored.get(&object).copied().unwrap_or_default();
+                self.verifications.push((*verification, stored));
+            }
             Err(error) => {
                 // One of a proof is told of its backup, for as long as that is there.
                 let is_nothing = error.is_about_nothing() && !matches!(place, Place::Proof(..));
@@ -125,12 +134,15 @@ impl Found {
                         Some(id)
                     }
                     // Of a run's record that went away nothing is left to tell.
-                    Place::Run(..) | Place::Tombstone(..) | Place::Proof(..)
+                    Place::Run(..)
+                    | Place::Tombstone(..)
+                    | Place::Proof(..)
+                    | Place::Verification(..)
                         if is_not_found(&error) =>
                     {
                         return;
                     }
-                    Place::Run(..) | Place::Alive(..) => None,
+                    Place::Run(..) | Place::Alive(..) | Place::Verification(..) => None,
                     Place::Tombstone(_, id) | Place::Proof(_, id, _) => Some(id),
                 };
                 let unreadable = Unreadable {
@@ -236,7 +248,7 @@ impl Found {
 
     /// Sorts backups of which an object is missing or has another size out of the
     /// good ones.
-    fn check_cited(&mut self, location: &str) -> Result<(), RepositoryError> {
+    fn check_cited(&mut self, said: &ReadBack, location: &str) -> Result<(), RepositoryError> {
         for backup in std::mem::take(&mut self.backups) {
             let outcome = self.said(&backup.run);
             if outcome.is_some_and(|outcome| outcome.failed(&backup.id)) {
@@ -245,21 +257,42 @@ impl Found {
             let given_up = outcome.is_none()
                 && self.dead.contains(&backup.run)
                 && !self.ended_somehow(&backup.run);
-            match missing(&backup, &self.sizes)? {
-                None => self.backups.push(backup),
-                // It was given up before it was whole: an attempt.
-                Some(_) if given_up => {}
-                Some((object, problem)) => self.unreadable.push(Unreadable {
-                    error: RepositoryError::Lost {
+            let missing = missing(&backup, &self.sizes)?;
+            // It was given up before it was whole: an attempt.
+            if missing.is_some() && given_up {
+                continue;
+            }
+            let (object, error) = match (missing, said.hurt(&backup)?) {
+                (None, None) => {
+                    self.backups.push(backup);
+                    continue;
+                }
+                (Some((object, problem)), _) => {
+                    let error = RepositoryError::Lost {
                         object: object.to_string(),
                         location: location.to_owned(),
                         problem,
-                    },
-                    object,
-                    id: Some(backup.id),
-                    database: Some(backup.database),
-                }),
-            }
+                    };
+                    (object, error)
+                }
+                (None, Some(hurt)) => {
+                    let error = RepositoryError::Hurt {
+                        object: hurt.finding.object.to_string(),
+                        location: location.to_owned(),
+                        problem: in_words(&hurt.finding),
+                        host: hurt.host.clone(),
+                        found: hurt.written,
+                    };
+                    (hurt.finding.object.clone(), error)
+                }
+            };
+            self.unreadable.push(Unreadable {
+                error,
+                object,
+                id: Some(backup.id.clone()),
+                database: Some(backup.database.clone()),
+            });
+            self.hurt.push(backup);
         }
         Ok(())
     }
@@ -321,7 +354,9 @@ impl Found {
             u.id.as_ref()
                 .is_none_or(|id| is_deleted(id) == is_tombstone)
         });
-        self.check_cited(location)?;
+        let verifications = self.verifications.iter();
+        let said = ReadBack::of(verifications.map(|(record, stored)| (record, *stored)))?;
+        self.check_cited(&said, location)?;
 
         let committed = self.backups.iter().map(|b| &b.id);
         let unreadable = self.unreadable.iter().filter_map(|u| u.id.as_ref());
@@ -388,6 +423,8 @@ impl Found {
             unbelieved: self.unbelieved,
             runs: self.signs.into_keys().collect(),
             proofs,
+            hurt: self.hurt,
+            said,
             newest: self.newest,
         };
         Ok((catalogue, unaccounted))

@@ -29,6 +29,7 @@ use self::parent::Origin;
 pub use self::parent::{ParentChoice, ShutParent};
 pub use self::proofs::Proof;
 use self::proofs::Proofs;
+use crate::verification::ReadBack;
 use crate::{Repository, RepositoryError};
 
 /// A run that has given no sign of life for longer is taken for one that was cut
@@ -69,6 +70,10 @@ pub struct Catalogue {
     confirmed: BTreeSet<BackupId>,
     /// Runs of which anything is there.
     runs: BTreeSet<RunId>,
+    /// Backups that were committed and are hurt, by what is listed or was read.
+    hurt: Vec<BackupRecord>,
+    /// What verifications have said.
+    said: ReadBack,
     /// When the newest of all objects came to be, by the storage's clock.
     newest: Timestamp,
 }
@@ -133,6 +138,38 @@ impl Catalogue {
             Entry::Complete(record) => Some(record.as_ref()),
             Entry::Attempt(_) | Entry::Unreadable(_) => None,
         })
+    }
+
+    /// Backups that were committed and can be read, and of which something is missing or was
+    /// found hurt: an [`Unreadable`] tells of each what it is.
+    pub fn hurt(&self) -> impl Iterator<Item = &BackupRecord> {
+        self.hurt.iter()
+    }
+
+    /// What verifications have said of what backups need.
+    #[must_use]
+    pub fn read_back(&self) -> &ReadBack {
+        &self.said
+    }
+
+    /// Since when all that a good backup needs is known to be whole; none where something
+    /// of it was never read back, or the backup is not good.
+    #[must_use]
+    pub fn intact(&self, id: &BackupId) -> Option<Timestamp> {
+        let record = self.complete().find(|record| record.id == *id)?;
+        self.said.intact(record)
+    }
+
+    /// When a backup was committed, by the storage's clock.
+    #[must_use]
+    pub fn committed_at(&self, id: &BackupId) -> Option<Timestamp> {
+        self.origins.get(id).map(|origin| origin.committed)
+    }
+
+    /// When the newest of all objects came to be, by the storage's clock.
+    #[must_use]
+    pub fn newest_instant(&self) -> Timestamp {
+        self.newest
     }
 
     /// Records that cannot be read.
@@ -243,6 +280,7 @@ impl Repository {
         objects.extend(list_all(storage, &names::backups(cluster)).await?);
         objects.extend(list_all(storage, &names::tombstones(cluster)).await?);
         objects.extend(list_all(storage, &names::proofs(cluster)).await?);
+        objects.extend(list_all(storage, &names::verifications(cluster)).await?);
         let wanted = objects.iter().filter_map(|object| {
             let place = names::place(&object.name)?;
             Some((object.name.clone(), place, object.size))

@@ -37,10 +37,19 @@ impl Catalogue {
         let found = self.complete().rfind(|backup| {
             backup.database == database && before.is_none_or(|before| backup.finished < before)
         });
-        // Ids tell the second only: one of the same second may be newer.
+        // Ids tell the second only: one of the same second may be newer. Of one that is hurt
+        // its record tells more.
         let may_be_newer = |id: &BackupId| {
-            found.is_none_or(|found| id.time() >= found.id.time())
-                && before.is_none_or(|before| id.time() < before)
+            let begun = self
+                .hurt()
+                .find(|hurt| hurt.id == *id)
+                .map(|hurt| hurt.started);
+            let is_newer = |found: &BackupRecord| match begun {
+                Some(begun) => begun >= found.started,
+                None => id.time() >= found.id.time(),
+            };
+            found.is_none_or(is_newer)
+                && before.is_none_or(|before| begun.unwrap_or_else(|| id.time()) < before)
         };
         for unreadable in self.unreadable() {
             let may_be_of_it = unreadable

@@ -56,6 +56,7 @@ impl Repository {
             tombstones: list_all(storage, &names::tombstones(cluster)).await?,
             proofs: list_all(storage, &names::proofs(cluster)).await?,
             backups: list_all(storage, &names::backups(cluster)).await?,
+            verifications: list_all(storage, &names::verifications(cluster)).await?,
             ..Listing::default()
         };
         self.look_beside(&mut listing).await?;
@@ -93,6 +94,11 @@ impl Repository {
                     records.tombstones.insert(tombstone.backup, true);
                     continue;
                 }
+                Ok(ClusterRecord::Verification(verification)) => {
+                    let id = verification.id.clone();
+                    records.verifications.insert(id, Ok(*verification));
+                    continue;
+                }
                 Err(RepositoryError::Storage(error)) if error.is_not_found() => {
                     return Ok(Err(PlanError::Gone { object }));
                 }
@@ -126,6 +132,9 @@ impl Repository {
                 }
                 P::Tombstone(_, id) => {
                     records.tombstones.insert(id, false);
+                }
+                P::Verification(_, id) => {
+                    records.verifications.insert(id, Err(problem));
                 }
                 P::Run(..) | P::Alive(..) | P::Pack(..) | P::Index(..) | P::Proof(..) => {}
             }

@@ -20,6 +20,7 @@ mod plan;
 mod refused;
 mod seen;
 mod sweep;
+mod verified;
 
 pub(crate) use alive::Signs;
 pub use plan::{Deletion, GivenUp, Plan, Reason, Terms, deletions, plan};

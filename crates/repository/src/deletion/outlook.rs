@@ -230,7 +230,11 @@ pub(super) fn of_backup(name: &ObjectName) -> Option<(BackupId, bool)> {
     match names::place(name)? {
         Place::Backup(_, id, part) => Some((id, part == BackupPart::Backup)),
         Place::Pack(_, id, _) | Place::Index(_, id, _) => Some((id, false)),
-        Place::Run(..) | Place::Alive(..) | Place::Tombstone(..) | Place::Proof(..) => None,
+        Place::Run(..)
+        | Place::Alive(..)
+        | Place::Tombstone(..)
+        | Place::Proof(..)
+        | Place::Verification(..) => None,
     }
 }
 

@@ -16,6 +16,7 @@ use super::keep::Kept;
 use super::outlook::{Outlook, RunSeen, of_backup, parents};
 use super::refused::PlanError;
 use super::seen::Seen;
+use super::verified::of_verifications;
 
 /// By what a pruner goes besides what it has seen.
 #[derive(Clone, Debug)]
@@ -134,6 +135,8 @@ pub enum Reason {
     Damaged,
     /// It tells of something that is long over.
     History,
+    /// What a verification has found, and later ones say anew.
+    Verification,
     /// A private key under a passphrase that is no longer in use.
     Key,
     /// It was written to see what the storage does, by somebody who was killed.
@@ -172,6 +175,7 @@ pub fn deletions(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
     of_runs(&outlook, terms, &mut plan);
     of_tombstones(&outlook, terms, &mut plan);
     of_proofs(&outlook, terms, &mut plan);
+    of_verifications(&outlook, terms, &kept, &mut plan)?;
     of_beside(&outlook, terms, &mut plan);
     of_uploads(&outlook, terms, &mut plan);
     plan.deletions

@@ -9,9 +9,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::names::{self, Place, RunRecord};
-use pgkeep_format::records::{BackupRecord, RunBegin, RunOutcome};
+use pgkeep_format::records::{BackupRecord, RunBegin, RunOutcome, Verification};
 use pgkeep_storage::{ObjectMeta, Unfinished};
-use pgkeep_types::{BackupId, ClusterName, ObjectName, ObjectNameError, RunId, Timestamp};
+use pgkeep_types::{
+    BackupId, ClusterName, ObjectName, ObjectNameError, RunId, Timestamp, VerificationId,
+};
 
 use super::plan::Plan;
 use crate::cluster_records::Listed;
@@ -38,6 +40,8 @@ pub struct Listing {
     pub beside: Vec<ObjectMeta>,
     /// What uploads of such have left, or are at.
     pub unfinished_beside: Vec<Unfinished>,
+    /// Below `verified/`.
+    pub verifications: Vec<ObjectMeta>,
     /// Below `runs/` again. Whatever had an object in `backups` had begun before.
     pub runs_again: Vec<ObjectMeta>,
 }
@@ -56,6 +60,8 @@ pub struct Records {
     pub backups: BTreeMap<BackupId, Result<BackupRecord, String>>,
     /// Tombstones: whether a host of the repository has signed it.
     pub tombstones: BTreeMap<BackupId, bool>,
+    /// What verifications have found.
+    pub verifications: BTreeMap<VerificationId, Result<Verification, String>>,
     /// Records that count as nothing: of retired hosts, whose ends do not list them.
     pub nothing: BTreeSet<ObjectName>,
     /// The backups that a `begin` among these names as its own.
@@ -87,7 +93,8 @@ impl Listing {
             .runs
             .iter()
             .chain(&self.tombstones)
-            .chain(&self.backups);
+            .chain(&self.backups)
+            .chain(&self.verifications);
         let mut wanted: BTreeMap<ObjectName, (Place, u64)> = first.filter_map(placed).collect();
         let again = self.runs_again.iter().filter_map(placed);
         let is_begin = |place: &Place| matches!(place, Place::Run(_, _, RunRecord::Begin));

@@ -130,6 +130,7 @@ impl RepositoryError {
                 ..
             }
             | Self::Uncited { .. }
+            | Self::Hurt { .. }
             | Self::Lost { .. } => Some(
                 "the storage has changed or lost bytes; use another backup, look at the storage \
                  before it takes more, and then make one with 'pgkeep backup --whole', which \

@@ -340,6 +340,7 @@ fn kind(place: &Place) -> Option<RecordKind> {
         Place::Run(_, _, RunRecord::Dead) => RecordKind::Dead,
         Place::Tombstone(..) => RecordKind::Tombstone,
         Place::Proof(..) => RecordKind::Proof,
+        Place::Verification(..) => RecordKind::Verification,
         Place::Backup(_, _, BackupPart::Backup) => RecordKind::Backup,
         Place::Backup(_, _, BackupPart::Manifest) => RecordKind::Manifest,
         Place::Backup(_, _, BackupPart::Facts) => RecordKind::Facts,

@@ -34,6 +34,7 @@ fn of(reason: &Reason) -> (&'static str, Option<&BackupId>) {
         Reason::Sign => ("sign", None),
         Reason::Damaged => ("damaged", None),
         Reason::History => ("history", None),
+        Reason::Verification => ("verification", None),
         Reason::Key => ("key", None),
         Reason::Probe => ("probe", None),
     }
@@ -103,6 +104,7 @@ pub(super) fn tell(
             let what = match group.reason {
                 "orphan" => "of a host whose key was retired before",
                 "damaged" => "damaged records of runs that are dead",
+                "verification" => "what verifications have found and later ones say anew",
                 "key" => "private keys under a passphrase that is no longer in use",
                 "probe" => "left by somebody who tried out what the storage does",
                 "sign" => "signs of life of runs that have ended",

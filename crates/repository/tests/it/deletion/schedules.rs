@@ -209,7 +209,7 @@ impl Play {
                     needs.any(|need| need.index.iter().any(|pack| pack.number == number))
                 }),
                 // Runs are few; that theirs go is a rule of its own.
-                Some(Place::Run(..)) => true,
+                Some(Place::Run(..) | Place::Verification(..)) => true,
                 Some(Place::Proof(_, id, _)) => whole.iter().any(|record| record.id == id),
                 Some(Place::Tombstone(_, id)) => needed.contains(&id) || self.is_named(&id),
             };

@@ -321,6 +321,7 @@ fn records(question: Question, all: Objects, known: Known) -> Records {
         tombstones: listed(Kind::Tombstone)
             .map(|b| (backup_id(b), reads(Kind::Tombstone, b)))
             .collect(),
+        verifications: BTreeMap::new(),
         nothing: BTreeSet::new(),
         damaged: listed(Kind::Begin)
             .filter(|b| !reads(Kind::Begin, *b))

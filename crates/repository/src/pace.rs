@@ -1,4 +1,4 @@
-//! Reading no faster than somebody wants.
+//! Going no faster than somebody wants.
 //!
 //! Invariant: over any time no more is taken than the limit allows, but for what was
 //! taken last; waiting that was not used is not saved up.
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A limit that several dumps share.
+/// A limit that several share who read.
 #[derive(Debug)]
 pub struct Pace {
     bytes_a_second: NonZeroU64,
@@ -28,7 +28,7 @@ impl Pace {
     }
 
     /// Waits until what was taken before is paid for, and takes so many bytes.
-    pub(crate) async fn take(&self, bytes: usize) {
+    pub async fn take(&self, bytes: usize) {
         let until = self.book(Instant::now(), bytes);
         tokio::time::sleep_until(until).await;
     }

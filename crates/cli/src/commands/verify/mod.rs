@@ -1,0 +1,208 @@
+//! `pgkeep verify`: reads back what is stored, and says what of it is hurt.
+//!
+//! Invariants: exit code 0 only where all that was read is whole, and nothing is known to
+//! be hurt of what was not; a repository that does not answer hides no other.
+
+mod report;
+mod row;
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pgkeep_config::{SIZE_WANTED, SPAN_WANTED, Settings, parse_size, parse_span};
+use pgkeep_format::Identities;
+use pgkeep_maintenance::{Amount, Verify as Verification, VerifyProgress};
+use pgkeep_repository::{Pace, Repository, WriteAccess};
+use pgkeep_types::{Clock, ClusterName};
+
+use self::report::{ClusterReport, Report};
+use self::row::VerifyRow;
+use crate::arguments::Verify;
+use crate::context::Context;
+use crate::error::{CliError, Exit};
+use crate::words;
+
+/// How much is read, and how fast.
+struct Terms {
+    amount: Amount,
+    pace: Option<Arc<Pace>>,
+    within: Option<Duration>,
+}
+
+/// Verifies.
+pub(crate) async fn run(arguments: &Verify, context: &Context) -> Result<Exit, CliError> {
+    let terms = terms(arguments)?;
+    let settings = context.settings()?;
+    let mut report = Report::default();
+    for (name, clusters) in wanted(arguments, context, &settings).await? {
+        if context.interrupt.was_requested() {
+            break;
+        }
+        let verified = of_repository(context, &settings, &name, clusters, &terms, &mut report);
+        if let Err(error) = verified.await {
+            context.output.failure(&error);
+            report.failed(&name, &error);
+        }
+    }
+    let exit = report.exit();
+    context.output.json(&report)?;
+    match context.interrupt.was_requested() {
+        true => Ok(Exit::Interrupted),
+        false => Ok(exit),
+    }
+}
+
+fn terms(arguments: &Verify) -> Result<Terms, CliError> {
+    let usage = |option: &str, given: &str, wanted: &str| CliError::Usage {
+        problem: format!("{option} {given:?} cannot be understood"),
+        hint: format!("give {wanted}"),
+    };
+    let amount = match &arguments.share {
+        None => Amount::All,
+        Some(text) => {
+            let share = text.parse();
+            Amount::Part(share.map_err(|wanted: &str| CliError::Usage {
+                problem: format!("--share {text:?} cannot be understood"),
+                hint: wanted.to_owned(),
+            })?)
+        }
+    };
+    let rate = arguments.rate.as_deref().map(|text| {
+        let rate = parse_size(text).and_then(NonZeroU64::new);
+        rate.ok_or_else(|| usage("--rate", text, SIZE_WANTED))
+    });
+    let within = arguments.within.as_deref();
+    let within =
+        within.map(|text| parse_span(text).ok_or_else(|| usage("--within", text, SPAN_WANTED)));
+    Ok(Terms {
+        amount,
+        pace: rate.transpose()?.map(|rate| Arc::new(Pace::new(rate))),
+        within: within.transpose()?,
+    })
+}
+
+/// What is to be verified: repositories, and of each the clusters; none where that is all
+/// that it holds.
+async fn wanted(
+    arguments: &Verify,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Vec<(String, Vec<ClusterName>)>, CliError> {
+    if let Some(name) = &arguments.repository {
+        context.repository_name(settings, Some(name))?;
+    }
+    let mut clusters = arguments.clusters.clone();
+    if clusters.is_empty() {
+        clusters = settings.clusters.keys().cloned().collect();
+    }
+    let mut wanted: Vec<(String, Vec<ClusterName>)> = Vec::new();
+    if clusters.is_empty() {
+        let all = settings.repositories.keys().cloned();
+        wanted.extend(all.map(|name| (name, Vec::new())));
+    }
+    for cluster in clusters {
+        let (cluster, of_cluster) = context.cluster(settings, Some(&cluster))?;
+        for name in of_cluster.repositories {
+            match wanted.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, clusters)) => clusters.push(cluster.clone()),
+                None => wanted.push((name, vec![cluster.clone()])),
+            }
+        }
+    }
+    if let Some(named) = &arguments.repository {
+        wanted.retain(|(name, _)| name == named);
+    }
+    Ok(wanted)
+}
+
+async fn of_repository(
+    context: &Context,
+    settings: &Settings,
+    name: &str,
+    mut clusters: Vec<ClusterName>,
+    terms: &Terms,
+    report: &mut Report,
+) -> Result<(), CliError> {
+    let keys = context.keys(settings, None)?;
+    let pins = keys.pins();
+    let opened = context.open_repository(settings, name, &pins);
+    let repository = context
+        .unless_interrupted("the verification", opened)
+        .await?;
+    for key in repository.unreadable_keys() {
+        let error = CliError::UnreadableKey(key.clone());
+        context.output.failure(&error);
+        report.failed(name, &error);
+    }
+    let access = match context.write_access(settings, &repository, keys) {
+        Ok(access) => Some(access),
+        Err(error) => {
+            context.output.warning(format_args!(
+                "what is found is not written down in repository {name:?}: {}",
+                crate::error::sentence(&error)
+            ));
+            None
+        }
+    };
+    if clusters.is_empty() {
+        clusters = repository.clusters().await?;
+    }
+    for cluster in clusters {
+        if context.interrupt.was_requested() {
+            return Ok(());
+        }
+        let access = access.as_ref();
+        let verified = of_cluster(context, &repository, name, &cluster, access, terms).await?;
+        verified.tell(context);
+        report.clusters.push(verified);
+    }
+    report.strange(context, name, repository.strange().await?);
+    Ok(())
+}
+
+async fn of_cluster(
+    context: &Context,
+    repository: &Repository,
+    name: &str,
+    cluster: &ClusterName,
+    access: Option<&WriteAccess>,
+    terms: &Terms,
+) -> Result<ClusterReport, CliError> {
+    let none = Identities::default();
+    let catalogue = repository.catalogue(cluster, &none).await?;
+    let started = context.clock.now();
+    context.output.say(format_args!(
+        "{} START verify of cluster {cluster} in repository {name:?}",
+        words::time(started)
+    ));
+    let progress = Arc::new(VerifyProgress::default());
+    let shown = context.live(VerifyRow::new(cluster, &progress));
+    let verification = Verification {
+        repository,
+        catalogue: &catalogue,
+        access,
+        amount: terms.amount,
+        pace: terms.pace.as_ref(),
+        within: terms.within,
+        progress: &progress,
+        clock: &context.clock,
+        random: &context.random,
+        pgkeep: env!("CARGO_PKG_VERSION"),
+    };
+    let mut stop = Box::pin(context.interrupt.requested());
+    let verdict = verification.run(stop.as_mut()).await;
+    drop(shown);
+    let verdict = verdict?;
+    // What was written down shows in what is offered.
+    let after = repository.catalogue(cluster, &none).await?;
+    let report = ClusterReport::new(name, verdict, after);
+    let now = context.clock.now();
+    context.output.say(format_args!(
+        "{} END   verify of cluster {cluster} in repository {name:?}: {} in {}",
+        words::time(now),
+        report.in_short(),
+        words::duration(started, now)
+    ));
+    Ok(report)
+}

@@ -1,0 +1,342 @@
+//! What a verification came to: for people, and for programs.
+//!
+//! Invariant: both say the same; whatever is hurt is named, with the backups that need it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pgkeep_format::records::{BackupRecord, Problem};
+use pgkeep_maintenance::{Found, Verdict};
+use pgkeep_repository::{Catalogue, Entry, Strange, finding_in_words};
+use pgkeep_types::{BackupId, ClusterName, ObjectName, Timestamp};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::error::{CliError, Exit, sentence};
+use crate::output::JSON_VERSION;
+use crate::words;
+
+/// What programs are told.
+#[derive(Serialize)]
+pub(super) struct Report {
+    version: u32,
+    pub(super) clusters: Vec<ClusterReport>,
+    /// Records that hurt no backup, and are damaged or somebody else's.
+    records: Vec<Line>,
+    /// What is no object of a repository.
+    foreign: Vec<Foreign>,
+    /// What kept anything from being looked at.
+    errors: Vec<Failure>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    object: ObjectName,
+    error: String,
+}
+
+#[derive(Serialize)]
+struct Foreign {
+    repository: String,
+    object: ObjectName,
+}
+
+#[derive(Serialize)]
+struct Failure {
+    repository: String,
+    error: String,
+}
+
+/// What was found of a cluster in a repository.
+#[derive(Serialize)]
+pub(super) struct ClusterReport {
+    cluster: ClusterName,
+    repository: String,
+    /// What was read.
+    objects: usize,
+    bytes: u64,
+    /// All that backups need.
+    all_objects: usize,
+    all_bytes: u64,
+    /// What a verification that was broken off had read before.
+    objects_before: usize,
+    bytes_before: u64,
+    /// What was to be read and was not.
+    left_objects: usize,
+    left_bytes: u64,
+    hurt: Vec<HurtObject>,
+    mended: Vec<ObjectName>,
+    unread: Vec<Line>,
+    /// Backups that are not offered any more.
+    backups: Vec<HurtBackup>,
+    databases: Vec<Database>,
+    /// Why what was found could not be written down.
+    not_written: Option<String>,
+}
+
+#[derive(Serialize)]
+struct HurtObject {
+    object: ObjectName,
+    problem: Problem,
+    #[serde(skip)]
+    told: String,
+    length: u64,
+    found: Option<u64>,
+    /// Whose bytes it has.
+    instead: Option<ObjectName>,
+    /// Whether it was known before.
+    known: bool,
+}
+
+#[derive(Serialize)]
+struct HurtBackup {
+    id: Option<BackupId>,
+    database: Option<String>,
+    started: Option<Timestamp>,
+    error: String,
+}
+
+#[derive(Serialize)]
+struct Database {
+    database: String,
+    /// How many good backups there are.
+    good: usize,
+    /// The newest of them.
+    newest: Option<BackupId>,
+    newest_started: Option<Timestamp>,
+    #[serde(skip)]
+    is_hurt: bool,
+}
+
+impl From<Found> for HurtObject {
+    fn from(found: Found) -> Self {
+        let Found {
+            finding,
+            instead,
+            was_known,
+        } = found;
+        Self {
+            told: match &instead {
+                Some(other) => format!("it has the bytes of {other}"),
+                None => finding_in_words(&finding),
+            },
+            object: finding.object,
+            problem: finding.problem,
+            length: finding.length,
+            found: finding.found,
+            instead,
+            known: was_known,
+        }
+    }
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            version: JSON_VERSION,
+            clusters: Vec::new(),
+            records: Vec::new(),
+            foreign: Vec::new(),
+            errors: Vec::new(),
+        }
+    }
+}
+
+impl Report {
+    /// Something kept a repository from being looked at as a whole.
+    pub(super) fn failed(&mut self, repository: &str, error: &CliError) {
+        self.errors.push(Failure {
+            repository: repository.to_owned(),
+            error: sentence(error),
+        });
+    }
+
+    /// Takes what hurts no backup, and tells it.
+    pub(super) fn strange(&mut self, context: &Context, repository: &str, strange: Strange) {
+        for (object, error) in strange.records {
+            let error = CliError::Repository(error);
+            context.output.failure(&error);
+            let error = sentence(&error);
+            self.records.push(Line { object, error });
+        }
+        for object in strange.foreign {
+            context.output.warning(format_args!(
+                "{object} in repository {repository:?} is no object of a repository, and is not \
+                 looked at"
+            ));
+            let repository = repository.to_owned();
+            self.foreign.push(Foreign { repository, object });
+        }
+    }
+
+    /// How the program ends: well only where nothing is hurt.
+    pub(super) fn exit(&self) -> Exit {
+        let is_whole = self.clusters.iter().all(ClusterReport::is_whole);
+        match is_whole && self.records.is_empty() && self.errors.is_empty() {
+            true => Exit::Done,
+            false => Exit::Failed,
+        }
+    }
+}
+
+impl ClusterReport {
+    /// `after` is what is offered once what was found was written down.
+    pub(super) fn new(repository: &str, verdict: Verdict, after: Catalogue) -> Self {
+        let hurt_records: BTreeMap<BackupId, BackupRecord> = after
+            .hurt()
+            .map(|record| (record.id.clone(), record.clone()))
+            .collect();
+        let mut names: BTreeSet<String> = BTreeSet::new();
+        names.extend(after.complete().map(|backup| backup.database.clone()));
+        names.extend(after.unreadable().filter_map(|u| u.database.clone()));
+        let database = |name: String| {
+            let good: Vec<&BackupRecord> =
+                after.complete().filter(|b| b.database == name).collect();
+            let newest = good.last();
+            let mut hurt = after.unreadable();
+            Database {
+                good: good.len(),
+                newest: newest.map(|backup| backup.id.clone()),
+                newest_started: newest.map(|backup| backup.started),
+                is_hurt: hurt.any(|u| u.database.as_ref() == Some(&name)),
+                database: name,
+            }
+        };
+        let databases = names.into_iter().map(database).collect();
+        let cluster = after.cluster.clone();
+        let backups = after.entries.into_iter().filter_map(|entry| match entry {
+            Entry::Unreadable(unreadable) => {
+                let record = unreadable.id.as_ref().and_then(|id| hurt_records.get(id));
+                Some(HurtBackup {
+                    started: record.map(|record| record.started),
+                    id: unreadable.id,
+                    database: unreadable.database,
+                    error: unreadable.error.to_string(),
+                })
+            }
+            Entry::Complete(_) | Entry::Attempt(_) => None,
+        });
+        Self {
+            cluster,
+            repository: repository.to_owned(),
+            objects: verdict.read.0,
+            bytes: verdict.read.1,
+            all_objects: verdict.all.0,
+            all_bytes: verdict.all.1,
+            objects_before: verdict.before.map_or(0, |before| before.0),
+            bytes_before: verdict.before.map_or(0, |before| before.1),
+            left_objects: verdict.left.0,
+            left_bytes: verdict.left.1,
+            hurt: verdict.hurt.into_iter().map(HurtObject::from).collect(),
+            mended: verdict.mended,
+            unread: verdict
+                .unread
+                .into_iter()
+                .map(|unread| Line {
+                    object: unread.object,
+                    error: sentence(&unread.error),
+                })
+                .collect(),
+            backups: backups.collect(),
+            databases,
+            not_written: verdict.not_written.as_ref().map(|error| sentence(error)),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.hurt.is_empty()
+            && self.unread.is_empty()
+            && self.backups.is_empty()
+            && self.not_written.is_none()
+    }
+
+    /// In a few words.
+    pub(super) fn in_short(&self) -> String {
+        let read = format!(
+            "{}, {} read",
+            words::counted(self.objects, "object"),
+            words::size(self.bytes)
+        );
+        match self.hurt.len() {
+            0 if self.is_whole() => format!("{read}, all whole"),
+            0 => format!("{read}"),
+            1 => format!("{read}, 1 HURT"),
+            hurt => format!("{read}, {hurt} HURT"),
+        }
+    }
+
+    /// Tells it all.
+    pub(super) fn tell(&self, context: &Context) {
+        let output = context.output;
+        let say = |words: std::fmt::Arguments<'_>| {
+            output.data(format_args!("{}\n", output.folded(&words.to_string(), 2)));
+        };
+        if self.objects_before > 0 {
+            say(format_args!(
+                "went on with a verification that was broken off: {}, {} had been read",
+                words::counted(self.objects_before, "object"),
+                words::size(self.bytes_before)
+            ));
+        }
+        for hurt in &self.hurt {
+            let known = if hurt.known { ", as before" } else { "" };
+            say(format_args!("{}: {}{known}", hurt.object, hurt.told));
+        }
+        for object in &self.mended {
+            say(format_args!("{object}: it is whole again"));
+        }
+        for unread in &self.unread {
+            say(format_args!(
+                "{}: could not be read: {}",
+                unread.object, unread.error
+            ));
+        }
+        for backup in &self.backups {
+            let what = match (&backup.id, &backup.database) {
+                (Some(id), Some(database)) => {
+                    format!("backup {id} of database {}", words::printable(database))
+                }
+                (Some(id), None) => format!("backup {id}"),
+                (None, _) => "a record".to_owned(),
+            };
+            say(format_args!(
+                "{what} is hurt, and not offered: {}",
+                backup.error
+            ));
+        }
+        for database in self.databases.iter().filter(|database| database.is_hurt) {
+            let name = words::printable(&database.database);
+            match (&database.newest, database.newest_started) {
+                (Some(id), Some(started)) => say(format_args!(
+                    "database {name}: {} left; the newest is {id} of {}",
+                    words::counted(database.good, "good backup"),
+                    words::time(started)
+                )),
+                _ => say(format_args!("database {name}: NO GOOD BACKUP IS LEFT")),
+            }
+        }
+        say(format_args!(
+            "cluster {} in repository {:?}: {} of {}, {}",
+            self.cluster,
+            self.repository,
+            words::counted(self.objects + self.objects_before, "object"),
+            self.all_objects,
+            match (self.hurt.len(), self.is_whole()) {
+                (0, true) => "all whole".to_owned(),
+                (0, false) => "and not all is well".to_owned(),
+                (1, _) => "1 is hurt".to_owned(),
+                (hurt, _) => format!("{hurt} are hurt"),
+            }
+        ));
+        if self.left_objects > 0 {
+            say(format_args!(
+                "{} left for the next time",
+                words::counted(self.left_objects, "object")
+            ));
+        }
+        if let Some(error) = &self.not_written {
+            output.warning(format_args!(
+                "what was found could not be written down: {error}"
+            ));
+        }
+    }
+}

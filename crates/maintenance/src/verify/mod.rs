@@ -1,0 +1,307 @@
+//! Reading back what is stored.
+//!
+//! Invariants: an object is called whole or hurt by what was read of it alone; what could
+//! not be read for want of an answer is neither. A finding is called mended only where it
+//! was known before its object was read. What somebody deletes meanwhile is not missing.
+//! What is held at once is bounded: [`AT_ONCE`] objects, two pieces of each.
+
+mod choose;
+mod notes;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use pgkeep_format::Hash;
+use pgkeep_format::records::{Finding, FindingId, Problem};
+use pgkeep_repository::{
+    Catalogue, Condition, Needed, Pace, Repository, RepositoryError, WriteAccess,
+};
+use pgkeep_types::{Clock, ObjectName, Random};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+pub use self::choose::{Amount, Share};
+use self::choose::{chosen, turns};
+use self::notes::Notes;
+
+/// How many objects are read at once.
+const AT_ONCE: usize = 8;
+/// A verification of everything that was broken off is gone on with, where its last record
+/// is no older.
+const GONE_ON_WITH: Duration = Duration::from_hours(24);
+
+/// A verification of a cluster's backups.
+#[derive(Clone, Copy)]
+pub struct Verify<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// What there is of the cluster; read just before.
+    pub catalogue: &'a Catalogue,
+    /// The right to write down what is found; without it nothing is.
+    pub access: Option<&'a WriteAccess>,
+    /// How much is read.
+    pub amount: Amount,
+    /// How fast at most.
+    pub pace: Option<&'a Arc<Pace>>,
+    /// How long at most.
+    pub within: Option<Duration>,
+    /// How far it is.
+    pub progress: &'a Arc<VerifyProgress>,
+    /// The host's clock.
+    pub clock: &'a dyn Clock,
+    /// Where ids come from.
+    pub random: &'a dyn Random,
+    /// The version of pgkeep.
+    pub pgkeep: &'a str,
+}
+
+/// How far a verification is.
+#[derive(Debug, Default)]
+pub struct VerifyProgress {
+    /// Bytes that were read.
+    pub bytes: AtomicU64,
+    /// Objects that were read.
+    pub objects: AtomicU64,
+    /// Bytes that are to be read.
+    pub all_bytes: AtomicU64,
+}
+
+/// What a verification has found.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// Objects that were read, and their bytes.
+    pub read: (usize, u64),
+    /// All that backups need.
+    pub all: (usize, u64),
+    /// What a verification that was broken off had read before, where it is gone on with.
+    pub before: Option<(usize, u64)>,
+    /// What was to be read and was not: time was up, or somebody asked to stop.
+    pub left: (usize, u64),
+    /// What was read and is hurt.
+    pub hurt: Vec<Found>,
+    /// What had been found hurt and is whole again.
+    pub mended: Vec<ObjectName>,
+    /// What could not be read.
+    pub unread: Vec<Unread>,
+    /// Why what was found could not be written down.
+    pub not_written: Option<RepositoryError>,
+}
+
+/// An object that is hurt.
+#[derive(Debug)]
+pub struct Found {
+    /// The object, and what is wrong with it.
+    pub finding: Finding,
+    /// Whose bytes it has, where they are another one's.
+    pub instead: Option<ObjectName>,
+    /// Whether that was known before.
+    pub was_known: bool,
+}
+
+/// An object that could not be read.
+#[derive(Debug)]
+pub struct Unread {
+    /// The object.
+    pub object: ObjectName,
+    /// Why not.
+    pub error: RepositoryError,
+}
+
+impl Verify<'_> {
+    /// Reads back what there is, until all is read, the time is up, or `stop` comes.
+    ///
+    /// # Errors
+    /// Where it cannot be told what there is to read. All else is told of each object.
+    pub async fn run(
+        &self,
+        mut stop: Pin<&mut (dyn Future<Output = ()> + Send)>,
+    ) -> Result<Verdict, RepositoryError> {
+        let needed = self.catalogue.needed()?;
+        let mut verdict = Verdict {
+            all: sum(&needed),
+            ..Verdict::default()
+        };
+        let by_hash: BTreeMap<Hash, ObjectName> = needed
+            .iter()
+            .map(|object| (object.blake3, object.name.clone()))
+            .collect();
+        let said = self.catalogue.read_back();
+        let mut turns = turns(self.catalogue, needed);
+        let round = match self.gone_on_with() {
+            Some(round) => {
+                let read_before = |turn: &choose::Turn| turn.was_read && turn.round == round;
+                let before = turns.iter().filter(|turn| read_before(turn));
+                let before: Vec<Needed> = before.map(|turn| turn.object.clone()).collect();
+                verdict.before = Some(sum(&before));
+                turns.retain(|turn| !read_before(turn));
+                round
+            }
+            None => said.newest_round() + 1,
+        };
+        let chosen = chosen(turns, self.amount);
+        let (_, bytes) = sum(&chosen);
+        self.progress.all_bytes.store(bytes, Ordering::Relaxed);
+
+        let deadline = self.within.map(|within| Instant::now() + within);
+        let mut notes = Notes::new(round);
+        let mut reading = JoinSet::new();
+        let mut waiting = chosen.into_iter();
+        let mut stopped = false;
+        loop {
+            stopped |= deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            while !stopped
+                && reading.len() < AT_ONCE
+                && let Some(object) = waiting.next()
+            {
+                reading.spawn(self.read(object));
+            }
+            let ended = tokio::select! {
+                ended = reading.join_next() => ended,
+                () = stop.as_mut(), if !stopped => {
+                    stopped = true;
+                    reading.abort_all();
+                    continue;
+                }
+            };
+            let Some(ended) = ended else { break };
+            let Ok((object, condition)) = ended else {
+                // It was under way when somebody asked to stop.
+                verdict.left.0 += 1;
+                continue;
+            };
+            self.take(object, condition, &by_hash, &mut notes, &mut verdict)
+                .await;
+            notes.write(self, None).await;
+        }
+        let (objects, bytes) = sum(&waiting.collect::<Vec<_>>());
+        verdict.left = (verdict.left.0 + objects, bytes);
+        notes.write(self, Some(verdict.left.0 == 0)).await;
+        verdict.not_written = notes.failed;
+        Ok(verdict)
+    }
+
+    /// The round of a verification of everything that was broken off of late.
+    fn gone_on_with(&self) -> Option<u64> {
+        if self.amount != Amount::All {
+            return None;
+        }
+        let (round, last) = self.catalogue.read_back().unended_round()?;
+        let now = self.catalogue.newest_instant().max(self.clock.now());
+        let age = now.duration_since(last);
+        (age.unsigned_abs() < GONE_ON_WITH).then_some(round)
+    }
+
+    fn read(
+        &self,
+        object: Needed,
+    ) -> impl Future<Output = (Needed, Result<Condition, RepositoryError>)> + Send + 'static {
+        let repository = self.repository.clone();
+        let (pace, progress) = (self.pace.cloned(), Arc::clone(self.progress));
+        async move {
+            let read = repository.read_back(&object, |bytes| {
+                let pace = pace.clone();
+                progress.bytes.fetch_add(bytes, Ordering::Relaxed);
+                async move {
+                    if let Some(pace) = pace {
+                        pace.take(usize::try_from(bytes).unwrap_or(usize::MAX))
+                            .await;
+                    }
+                }
+            });
+            let read = read.await;
+            progress.objects.fetch_add(1, Ordering::Relaxed);
+            (object, read)
+        }
+    }
+
+    /// Takes down what came of one object.
+    async fn take(
+        &self,
+        object: Needed,
+        condition: Result<Condition, RepositoryError>,
+        by_hash: &BTreeMap<Hash, ObjectName>,
+        notes: &mut Notes,
+        verdict: &mut Verdict,
+    ) {
+        let said = self.catalogue.read_back();
+        let open: Vec<FindingId> = said
+            .open_of(&object.name, object.blake3)
+            .map(|(id, _)| id.clone())
+            .collect();
+        let (problem, found, hash) = match condition {
+            Ok(Condition::Whole) => {
+                if !open.is_empty() {
+                    verdict.mended.push(object.name.clone());
+                }
+                notes.mended(open);
+                notes.whole(&object);
+                verdict.read.0 += 1;
+                verdict.read.1 += object.length;
+                return;
+            }
+            Ok(Condition::Hurt {
+                problem,
+                found,
+                hash,
+            }) => (problem, found, hash),
+            Err(error) => {
+                let object = object.name;
+                verdict.unread.push(Unread { object, error });
+                return;
+            }
+        };
+        match self.was_deleted(&object).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => {
+                let object = object.name;
+                verdict.unread.push(Unread { object, error });
+                return;
+            }
+        }
+        verdict.read.0 += 1;
+        verdict.read.1 += object.length;
+        let instead = hash.and_then(|hash| by_hash.get(&hash)).cloned();
+        let finding = Finding {
+            problem: match instead {
+                Some(_) => Problem::Foreign,
+                None => problem,
+            },
+            object: object.name,
+            blake3: object.blake3,
+            length: object.length,
+            found,
+        };
+        let was_known = !open.is_empty();
+        if !was_known {
+            notes.hurt(finding.clone());
+        }
+        verdict.hurt.push(Found {
+            finding,
+            instead,
+            was_known,
+        });
+    }
+
+    /// Whether all backups that needed the object were deleted meanwhile.
+    async fn was_deleted(&self, object: &Needed) -> Result<bool, RepositoryError> {
+        for id in &object.by {
+            let cluster = &self.catalogue.cluster;
+            if self.repository.tombstone(cluster, id).await?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn sum(objects: &[Needed]) -> (usize, u64) {
+    (
+        objects.len(),
+        objects.iter().map(|object| object.length).sum(),
+    )
+}

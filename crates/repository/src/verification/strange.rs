@@ -1,0 +1,92 @@
+//! What lies in a repository and is none of what backups need: signs of life, and what is
+//! no object of a repository.
+//!
+//! Invariant: it hurts no backup, and is only told.
+
+use pgkeep_format::names::{self, Place, RunRecord};
+use pgkeep_format::records::{RunAlive, RunDead};
+use pgkeep_format::{FormatError, RecordKind};
+use pgkeep_storage::{ObjectMeta, list_all};
+use pgkeep_types::ObjectName;
+
+use crate::reads::Reads;
+use crate::{Repository, RepositoryError, records};
+
+/// What is strange in a repository.
+#[derive(Debug, Default)]
+pub struct Strange {
+    /// What is no object of a repository.
+    pub foreign: Vec<ObjectName>,
+    /// Records that count by being there, and are damaged or somebody else's.
+    pub records: Vec<(ObjectName, RepositoryError)>,
+}
+
+impl Repository {
+    /// Looks what is strange in all of the repository.
+    ///
+    /// # Errors
+    /// Where it cannot be listed.
+    pub async fn strange(&self) -> Result<Strange, RepositoryError> {
+        let mut strange = Strange::default();
+        let mut reads = Reads::new();
+        for object in list_all(self.storage.as_ref(), "").await? {
+            let name = &object.name;
+            match names::place(name) {
+                Some(Place::Alive(..) | Place::Run(_, _, RunRecord::Dead)) => {
+                    while let Some(read) = reads.before(object.size).await? {
+                        strange.records.extend(read);
+                    }
+                    let repository = self.clone();
+                    reads.start(object.size, async move { repository.judged(object).await });
+                }
+                Some(_) => {}
+                None => {
+                    let of_keys = name.as_str().starts_with(names::KEYS);
+                    let of_repository = of_keys || name.as_str() == names::DESCRIPTOR;
+                    if !of_repository && !names::is_probe(name.as_str()) {
+                        strange.foreign.push(object.name);
+                    }
+                }
+            }
+        }
+        while let Some(read) = reads.next().await? {
+            strange.records.extend(read);
+        }
+        strange.records.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(strange)
+    }
+
+    /// What is wrong with such a record.
+    async fn judged(&self, object: ObjectMeta) -> Option<(ObjectName, RepositoryError)> {
+        let name = object.name;
+        match self.is_right(&name, object.size).await {
+            Ok(()) => None,
+            Err(RepositoryError::Storage(error)) if error.is_not_found() => None,
+            Err(error) => Some((name, error)),
+        }
+    }
+
+    async fn is_right(&self, name: &ObjectName, size: u64) -> Result<(), RepositoryError> {
+        let storage = self.storage.as_ref();
+        let wrong = |source: FormatError| records::in_object(storage, name, source);
+        let in_place = match names::place(name) {
+            Some(Place::Alive(cluster, run, number)) => {
+                let kind = RecordKind::Alive;
+                let sign = self.verified_as_listed(kind, name, Some(size)).await?;
+                let sign: RunAlive = sign.clear().map_err(wrong)?;
+                sign.cluster == cluster && sign.run == run && sign.number == number
+            }
+            Some(Place::Run(cluster, run, RunRecord::Dead)) => {
+                let kind = RecordKind::Dead;
+                let dead = self.verified_as_listed(kind, name, Some(size)).await?;
+                let dead: RunDead = dead.clear().map_err(wrong)?;
+                dead.cluster == cluster && dead.run == run
+            }
+            _ => true,
+        };
+        match in_place {
+            true => Ok(()),
+            false => Err(records::misplaced(storage, name)),
+        }
+    }
+}
