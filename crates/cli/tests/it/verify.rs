@@ -21,7 +21,7 @@ async fn cluster() -> Cluster {
 async fn grow(cluster: &Cluster, table: &str) {
     let fill = format!(
         "CREATE TABLE {table} AS SELECT n, md5(n::text || '{table}') AS noise \
-         FROM generate_series(1, 6000) AS n"
+         FROM generate_series(1, 30000) AS n"
     );
     cluster.psql("app", &fill).await;
 }
@@ -203,11 +203,12 @@ async fn a_verification_that_was_killed_goes_on_where_it_was() {
     let cluster = cluster().await;
     let (site, ..) = with_two(&cluster).await;
     let folder = site.path("backups/main/verified");
-    let mut slow = site.start(&["verify", "--rate", "40kB"]);
+    let mut slow = site.start(&["verify", "--rate", "200kB"]);
+    // A draft has a name that begins with a dot.
+    let is_note = |file: std::fs::DirEntry| !file.file_name().to_string_lossy().starts_with('.');
     until("a note of what was read", async || {
-        folder
-            .read_dir()
-            .is_ok_and(|mut notes| notes.next().is_some())
+        let notes = folder.read_dir();
+        notes.is_ok_and(|notes| notes.flatten().any(is_note))
     })
     .await;
     slow.kill().await.unwrap();
@@ -253,8 +254,10 @@ async fn shares_read_everything_in_turn_and_old_notes_go() {
     }
     let before = notes();
     site.run(&["prune"]).await.ended(0);
-    // The last one that has read the pack whole, the one that has the finding, and the last.
-    assert_eq!((before, notes()), (8, 3));
+    // The one that has the finding, the last one, and maybe the last that has read the pack
+    // whole: ids of one second are in no order.
+    let after = notes();
+    assert!(before == 8 && (2..=3).contains(&after), "{before}, {after}");
     site.run(&["list"]).await.ended(1);
     for wrong in ["10", "0%", "200%"] {
         verify(&site, &["--share", wrong])

@@ -258,7 +258,7 @@ impl ClusterReport {
         );
         match self.hurt.len() {
             0 if self.is_whole() => format!("{read}, all whole"),
-            0 => format!("{read}"),
+            0 => read,
             1 => format!("{read}, 1 HURT"),
             hurt => format!("{read}, {hurt} HURT"),
         }
