@@ -72,7 +72,7 @@ pub struct VerifyProgress {
 
 /// What a verification has found.
 #[derive(Debug, Default)]
-pub struct Verdict {
+pub struct Verified {
     /// Objects that were read, and their bytes.
     pub read: (usize, u64),
     /// All that backups need.
@@ -119,11 +119,11 @@ impl Verify<'_> {
     pub async fn run(
         &self,
         mut stop: Pin<&mut (dyn Future<Output = ()> + Send)>,
-    ) -> Result<Verdict, RepositoryError> {
+    ) -> Result<Verified, RepositoryError> {
         let needed = self.catalogue.needed()?;
-        let mut verdict = Verdict {
+        let mut verdict = Verified {
             all: sum(&needed),
-            ..Verdict::default()
+            ..Verified::default()
         };
         let by_hash: BTreeMap<Hash, ObjectName> = needed
             .iter()
@@ -225,7 +225,7 @@ impl Verify<'_> {
         condition: Result<Condition, RepositoryError>,
         by_hash: &BTreeMap<Hash, ObjectName>,
         notes: &mut Notes,
-        verdict: &mut Verdict,
+        verdict: &mut Verified,
     ) {
         let said = self.catalogue.read_back();
         let open: Vec<FindingId> = said

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::records::{BackupRecord, Problem};
-use pgkeep_maintenance::{Found, Verdict};
+use pgkeep_maintenance::{Found, Verified};
 use pgkeep_repository::{Catalogue, Entry, Strange, finding_in_words};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, Timestamp};
 use serde::Serialize;
@@ -180,7 +180,7 @@ impl Report {
 
 impl ClusterReport {
     /// `after` is what is offered once what was found was written down.
-    pub(super) fn new(repository: &str, verdict: Verdict, after: Catalogue) -> Self {
+    pub(super) fn new(repository: &str, verdict: Verified, after: Catalogue) -> Self {
         let hurt_records: BTreeMap<BackupId, BackupRecord> = after
             .hurt()
             .map(|record| (record.id.clone(), record.clone()))
