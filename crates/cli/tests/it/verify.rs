@@ -67,6 +67,11 @@ async fn what_is_whole_is_told_so_without_a_recovery_key() {
         "{ran:#?}"
     );
     let ran = verify(&site, &["--json"]).await.ended(0);
+    let listed = site.list().await;
+    assert!(
+        listed.iter().all(|backup| backup["level"] == "intact"),
+        "{listed:#?}"
+    );
     let report = report(&ran);
     assert_eq!(report["version"], 1);
     assert_eq!(report["clusters"][0]["objects"], 8);

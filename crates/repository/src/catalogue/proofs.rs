@@ -107,7 +107,10 @@ impl Catalogue {
             refuting.all(|refuting| proof.is_after(refuting))
         });
         let levels = standing.filter_map(|proof| proof.record.level());
-        levels.max().unwrap_or(Level::Stored)
+        levels.max().unwrap_or_else(|| match self.intact(backup) {
+            Some(_) => Level::Intact,
+            None => Level::Stored,
+        })
     }
 
     /// Whether a backup is proven.
