@@ -60,8 +60,10 @@ async fn a_database_comes_back_from_a_bucket() {
     comes_back(&site, &cluster).await;
     // What exists is left as it is.
     let again = site_with(server.access());
-    init(&again, &cluster, server.access()).await.ended(1);
+    let ran = init(&again, &cluster, server.access()).await.ended(1);
+    ran.says(&["s3://backups/pg/main", "already"]);
     assert!(!again.path("host.key").exists());
+    assert_eq!(site.good().await.len(), 1);
     cluster.stop().await;
 }
 

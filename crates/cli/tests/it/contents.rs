@@ -111,6 +111,8 @@ async fn a_restore_that_lost_a_row_or_a_value_of_a_sequence_is_an_error() {
         with_program(&mut site, "pg_restore", &script);
         let restored = site.run(&restore_as(name)).await;
         restored.ended(1).says(&[sentence]);
+        let named = format!("SELECT count(*) FROM pg_database WHERE datname = '{name}'");
+        assert_eq!(cluster.psql("postgres", &named).await, "0\n", "{name}");
     }
     site.set("PGKEEP_POSTGRES_BIN", Major::Fifteen.programs());
     site.run(&restore_as("whole")).await.ended(0);

@@ -67,7 +67,8 @@ async fn rights_that_are_missing_are_found_and_the_sql_that_is_printed_gives_the
         assert!(has(&rights, "problem", wanted), "{wanted}: {rights:?}");
     }
     assert_eq!(about(&ran.stdout, "globals")[0].0, "warning");
-    site.run(&["backup"]).await.ended(3);
+    let ran = site.run(&["backup"]).await.ended(3);
+    ran.says(&["cannot back up database \"app\"", "permission denied"]);
 
     let role = site.run(&["doctor", "--role", "backup"]).await.ended(0);
     cluster.psql("postgres", &role.stdout).await;

@@ -289,7 +289,8 @@ async fn show_tells_what_is_known_also_of_an_attempt_that_failed() {
     let ran = site.run(&of_failed).await;
     ran.ended(4)
         .says(&[&failed, "failed", "there is no database"]);
-    site.run(&["show", "1999"]).await.ended(4);
+    let ran = site.run(&["show", "1999"]).await;
+    ran.ended(4).says(&["\"1999\""]);
     cluster.stop().await;
 }
 

@@ -78,14 +78,16 @@ async fn a_second_host_joins_step_by_step() {
     let with_key = [&add_it[..], &["--identity", "recovery.key"]].concat();
     let shown = site.run(&with_key).await.ended(2);
     shown.says(&["fingerprint", "db2", "--yes"]);
-    second.run(&back_up).await.ended(1);
+    let refused = second.run(&back_up).await.ended(1);
+    refused.says(&["host db2 is no writer of the repository", "pgkeep key add"]);
     add(&site, &request, &[]).await;
 
     let refused = second.run(&back_up).await.ended(1);
     refused.says(&["does not know the repository", "pgkeep key trust"]);
     let asked = second.run(&["key", "trust"]).await.ended(2);
     asked.says(&["root key", "recovery", "--yes"]);
-    second.run(&back_up).await.ended(1);
+    let refused = second.run(&back_up).await.ended(1);
+    refused.says(&["does not know the repository", "pgkeep key trust"]);
     second.run(&["key", "trust", "--yes"]).await.ended(0);
     let mode = std::fs::metadata(second.path("host.key"))
         .unwrap()

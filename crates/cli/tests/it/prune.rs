@@ -114,9 +114,9 @@ async fn nothing_goes_that_nobody_said_yes_to() {
         "nobody is there to answer",
         "--yes",
     ]);
-    typed(&site, &["n"], PROGRAM, &["prune", "--id", &id])
-        .await
-        .ended(1);
+    let ran = typed(&site, &["n"], PROGRAM, &["prune", "--id", &id]).await;
+    let ran = ran.ended(1);
+    assert!(ran.stdout.contains("nothing was changed"), "{ran:#?}");
     site.run(&["prune", "--id", "1999", "--yes"])
         .await
         .ended(4)
@@ -124,7 +124,8 @@ async fn nothing_goes_that_nobody_said_yes_to() {
     assert_eq!(site.good().await, std::slice::from_ref(&id));
 
     std::fs::rename(site.path("host.key"), site.path("elsewhere")).unwrap();
-    site.run(&["prune", "--id", &id, "--yes"]).await.ended(1);
+    let ran = site.run(&["prune", "--id", &id, "--yes"]).await.ended(1);
+    ran.says(&["host.key"]);
     std::fs::rename(site.path("elsewhere"), site.path("host.key")).unwrap();
     assert_eq!(site.good().await, std::slice::from_ref(&id));
 
@@ -202,7 +203,11 @@ async fn what_is_left_of_a_backup_in_half_a_copy_stays_until_it_is_given_up_by_i
     // Both may be of the same second.
     listed.sort();
     assert_eq!(listed, ["complete", "damaged"]);
-    site.run(&["list"]).await.ended(1);
+    let ran = site.run(&["list"]).await.ended(1);
+    assert!(
+        format!("{}{}", ran.stdout, ran.stderr).contains(&id),
+        "{ran:#?}"
+    );
     let newest = ["--database", "app", "--to-file", "newest"];
     site.run(&restore(&newest)).await.ended(1).says(&[&id]);
     let doctor = site.run(&["doctor"]).await.ended(1);

@@ -100,7 +100,9 @@ async fn a_backup_that_waits_for_a_lock_says_for_which() {
         .await
         .unwrap();
     let steps = [("waiting for a lock on public.orders", STOP)];
-    watched(&site, 80, &steps, &BACKUP).await.ended(130);
+    let ran = watched(&site, 80, &steps, &BACKUP).await.ended(130);
+    assert!(ran.stdout.contains("interrupted"), "{ran:#?}");
+    assert!(site.good().await.is_empty());
     drop(lock);
     cluster.stop().await;
 }
