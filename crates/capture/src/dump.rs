@@ -13,18 +13,16 @@ use bytes::Bytes;
 use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE, PlannedBackup, Selection};
 use pgkeep_postgres::client::{
-    ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, QueryError, connect,
-    has_large_objects, hidden_user_mappings, strange_names, unlogged_tables, unmatched_schemas,
-    unmatched_tables,
+    ConnectionParameters, Contents, DatabaseFacts, ExportedSnapshot, connect, strange_names,
 };
 use pgkeep_postgres::tools::{Choice, PgDump, RunningDump, ToolMessages, Tools};
 use pgkeep_repository::{
     BackupWriter, Committed, DumpMeta, FileWriter, Limits, Parent, RepositoryError, Run,
 };
-use pgkeep_types::{Clock, Timestamp, counted};
+use pgkeep_types::{Clock, Timestamp};
 
 use crate::archive::{Archive, Passing};
-use crate::{CaptureError, Globals, Pace, Phase, Progress, facts, locks};
+use crate::{CaptureError, Globals, Pace, Phase, Progress, facts, lacking, locks};
 
 /// How much is read from `pg_dump` at a time, in bytes.
 const READ: usize = 256 << 10;
@@ -197,16 +195,9 @@ impl Dump<'_> {
             return Err(CaptureError::StrangeNames { database, names });
         }
         let facts = DatabaseFacts::read(&snapshot).await.map_err(asked)?;
-        if self.selection.loses_large_objects()
-            && has_large_objects(&snapshot).await.map_err(asked)?
-        {
-            (self.warn)(&format!(
-                "database {database:?} has large objects, and the dump of what was chosen \
-                 has none of them; --large-objects among the arguments takes them along"
-            ));
-        }
-        self.warn_of_unseen(&snapshot).await.map_err(asked)?;
-        self.warn_of_unmatched(&snapshot).await.map_err(asked)?;
+        lacking::tell(&snapshot, self.selection, self.warn)
+            .await
+            .map_err(asked)?;
         let contents = Contents::read(&snapshot).await.map_err(asked)?;
         // Of several servers the one that has the snapshot.
         let mut dump = PgDump::new(&choice.tools, snapshot.connection().parameters())
@@ -229,46 +220,6 @@ impl Dump<'_> {
             },
             dump,
         })
-    }
-
-    /// Says what `pg_dump` leaves out without a word.
-    async fn warn_of_unseen(&self, snapshot: &ExportedSnapshot) -> Result<(), QueryError> {
-        let session = snapshot.connection();
-        let database = session.database();
-        if let count @ 1.. = hidden_user_mappings(session).await? {
-            (self.warn)(&format!(
-                "database {database:?} has {} whose options, such as passwords, this role is not \
-                 shown, if they have any: the backup is without them",
-                counted(count, "user mapping")
-            ));
-        }
-        if session.is_in_recovery()
-            && let tables = unlogged_tables(session).await?
-            && let Some(first) = tables.first()
-        {
-            (self.warn)(&format!(
-                "database {database:?} has {} ({first} …), of which a standby has no rows: the \
-                 backup is without them; back the primary up to have them",
-                counted(tables.len(), "unlogged table")
-            ));
-        }
-        Ok(())
-    }
-
-    /// Says which of the patterns choose nothing: `pg_dump` only fails where all of a kind do.
-    async fn warn_of_unmatched(&self, snapshot: &ExportedSnapshot) -> Result<(), QueryError> {
-        let schemas = unmatched_schemas(snapshot, &self.selection.schemas).await?;
-        let tables = unmatched_tables(snapshot, &self.selection.tables).await?;
-        let database = snapshot.connection().database();
-        for (kind, unmatched) in [("schema", schemas), ("table", tables)] {
-            for pattern in unmatched {
-                (self.warn)(&format!(
-                    "database {database:?} has no {kind} {pattern:?}, which '{kind}s' chooses: the \
-                     backup has nothing of it"
-                ));
-            }
-        }
-        Ok(())
     }
 
     fn meta(

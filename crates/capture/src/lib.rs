@@ -10,6 +10,7 @@ mod dump;
 mod error;
 mod facts;
 mod globals;
+mod lacking;
 mod locks;
 mod progress;
 

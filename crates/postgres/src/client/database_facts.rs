@@ -10,7 +10,7 @@
 use pgkeep_types::SystemId;
 
 use super::connection::Connection;
-use super::objects::{self, Counts, SUBSCRIPTIONS};
+use super::objects::{self, Counts};
 use super::query_error::QueryError;
 use super::snapshot::ExportedSnapshot;
 use super::version::ServerVersion;
@@ -213,7 +213,7 @@ impl DatabaseFacts {
             extensions: extensions(session).await?,
             schemas: Some(objects::schemas(session).await?),
             tablespaces: Some(objects::tablespaces(session).await?),
-            not_dumped: not_dumped(session, &objects).await?,
+            not_dumped: objects::not_dumped(session, &objects).await?,
             objects,
             tables: tables.unsigned_abs(),
             size_bytes: size.unsigned_abs(),
@@ -385,19 +385,6 @@ async fn extensions(session: &Connection) -> Result<Vec<Extension>, QueryError> 
             })
         })
         .collect()
-}
-
-/// Only a superuser dumps subscriptions (`getSubscriptions` in src/bin/pg_dump/pg_dump.c).
-async fn not_dumped(session: &Connection, objects: &Counts) -> Result<Counts, QueryError> {
-    let asked = "SELECT pg_catalog.current_setting('is_superuser') = 'on' AS is_superuser";
-    let row = session.query_one(asked, &[]).await?;
-    let mut hidden = Counts::new();
-    if let Some((kind, count @ 1..)) = objects.get_key_value(SUBSCRIPTIONS)
-        && !session.column::<bool>(&row, "is_superuser")?
-    {
-        hidden.insert(kind.clone(), *count);
-    }
-    Ok(hidden)
 }
 
 /// Managed servers refuse this: the refusal must not end the transaction.

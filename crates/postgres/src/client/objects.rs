@@ -104,6 +104,22 @@ pub(super) async fn counts(session: &Connection) -> Result<Counts, QueryError> {
     counted.collect()
 }
 
+/// How many of what was counted a dump by the session's user does not have: only a superuser dumps subscriptions (`getSubscriptions` in src/bin/pg_dump/pg_dump.c).
+pub(super) async fn not_dumped(
+    session: &Connection,
+    objects: &Counts,
+) -> Result<Counts, QueryError> {
+    let asked = "SELECT pg_catalog.current_setting('is_superuser') = 'on' AS is_superuser";
+    let row = session.query_one(asked, &[]).await?;
+    let mut hidden = Counts::new();
+    if let Some((kind, count @ 1..)) = objects.get_key_value(SUBSCRIPTIONS)
+        && !session.column::<bool>(&row, "is_superuser")?
+    {
+        hidden.insert(kind.clone(), *count);
+    }
+    Ok(hidden)
+}
+
 /// The schemas that are somebody's own, by name.
 pub(super) async fn schemas(session: &Connection) -> Result<Vec<String>, QueryError> {
     let query = format!(

@@ -1,0 +1,55 @@
+//! What a dump will lack, of which `pg_dump` says nothing.
+//!
+//! Invariant: looking reads no table.
+
+use pgkeep_format::records::Selection;
+use pgkeep_postgres::client::{
+    ExportedSnapshot, QueryError, has_large_objects, hidden_user_mappings, unlogged_tables,
+    unmatched_schemas, unmatched_tables,
+};
+use pgkeep_types::counted;
+
+/// Tells what a dump of `selection` of the snapshot's database will lack.
+pub(crate) async fn tell(
+    snapshot: &ExportedSnapshot,
+    selection: &Selection,
+    warn: &(dyn Fn(&str) + Sync),
+) -> Result<(), QueryError> {
+    let session = snapshot.connection();
+    let database = session.database();
+    if selection.loses_large_objects() && has_large_objects(snapshot).await? {
+        warn(&format!(
+            "database {database:?} has large objects, and the dump of what was chosen has none of \
+             them; --large-objects among the arguments takes them along"
+        ));
+    }
+    if let count @ 1.. = hidden_user_mappings(session).await? {
+        warn(&format!(
+            "database {database:?} has {} whose options, such as passwords, this role is not \
+             shown, if they have any: the backup is without them",
+            counted(count, "user mapping")
+        ));
+    }
+    if session.is_in_recovery()
+        && let tables = unlogged_tables(session).await?
+        && let Some(first) = tables.first()
+    {
+        warn(&format!(
+            "database {database:?} has {} ({first} …), of which a standby has no rows: the backup \
+             is without them; back the primary up to have them",
+            counted(tables.len(), "unlogged table")
+        ));
+    }
+    // pg_dump only fails where none of a kind chooses anything.
+    let schemas = unmatched_schemas(snapshot, &selection.schemas).await?;
+    let tables = unmatched_tables(snapshot, &selection.tables).await?;
+    for (kind, unmatched) in [("schema", schemas), ("table", tables)] {
+        for pattern in unmatched {
+            warn(&format!(
+                "database {database:?} has no {kind} {pattern:?}, which '{kind}s' chooses: the \
+                 backup has nothing of it"
+            ));
+        }
+    }
+    Ok(())
+}
