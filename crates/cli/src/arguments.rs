@@ -65,6 +65,12 @@ pub(crate) enum Command {
     /// written down in the repository: a backup of which something is hurt is no longer offered,
     /// until it was found whole again. Killed in the middle it goes on where it was.
     Verify(Verify),
+    /// Keep a backup, whatever the rules say
+    ///
+    /// Until it is unpinned, or its time is over, neither a rule nor 'pgkeep prune --id' deletes it.
+    Pin(Pin),
+    /// Lift the pins of a backup: the rules decide on it again
+    Unpin(Unpin),
     /// Who may read and write: list, make, add and retire keys
     Key(key::Key),
     /// All that a stranger needs to restore, on one page
@@ -254,6 +260,35 @@ pub(crate) struct Verify {
     /// Begin to read nothing more after this time, such as 2h
     #[arg(long, value_name = "TIME")]
     pub(crate) within: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pin {
+    /// The backup: its id as 'pgkeep list' shows it, or whole, or the beginning of it
+    pub(crate) backup: String,
+
+    /// Why, for whoever finds it later
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+
+    /// Until when: 2026-12-31, 2026-12-31 18:00 (local time) or with an offset [default: without
+    /// an end]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+
+    /// The cluster [default: the only one that is configured]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<ClusterName>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Unpin {
+    /// The backup: its id as 'pgkeep list' shows it, or whole, or the beginning of it
+    pub(crate) backup: String,
+
+    /// The cluster [default: the only one that is configured]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<ClusterName>,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod commands;
 mod context;
 mod error;
 mod fold;
+mod instant;
 mod interrupt;
 mod keys;
 mod live;

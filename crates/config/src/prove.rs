@@ -98,7 +98,9 @@ impl fmt::Display for Expected {
 fn span(length: Duration) -> String {
     let milliseconds = length.as_millis();
     let units = [(3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
-    let whole = units.iter().find(|(unit, _)| milliseconds.is_multiple_of(*unit));
+    let whole = units
+        .iter()
+        .find(|(unit, _)| milliseconds.is_multiple_of(*unit));
     let (unit, name) = whole.copied().unwrap_or((1, "ms"));
     format!("{} {name}", milliseconds / unit)
 }

@@ -4,7 +4,7 @@
 //! or takes one apart; FORMAT.md lists the same names.
 
 use pgkeep_types::{
-    BackupId, ClusterName, ObjectName, ObjectNameError, ProofId, RunId, VerificationId,
+    BackupId, ClusterName, ObjectName, ObjectNameError, PinId, ProofId, RunId, VerificationId,
 };
 
 /// The descriptor's name.
@@ -17,6 +17,7 @@ const RETIRED: &str = ".retired";
 const ENDING: &str = ".ending";
 const WRAPPED: &str = ".age";
 const RING: &str = "ring-";
+const LIFTED: &str = ".lifted";
 
 /// The descriptor.
 ///
@@ -187,6 +188,12 @@ pub fn verifications(cluster: &ClusterName) -> String {
     format!("{cluster}/verified/")
 }
 
+/// The folder of the pins of a cluster's backups.
+#[must_use]
+pub fn pins(cluster: &ClusterName) -> String {
+    format!("{cluster}/pins/")
+}
+
 /// A record of a run.
 ///
 /// # Errors
@@ -245,6 +252,30 @@ pub fn verification(
     verification: &VerificationId,
 ) -> Result<ObjectName, ObjectNameError> {
     format!("{}{verification}", verifications(cluster)).parse()
+}
+
+/// The record that a backup is to be kept.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn pin(
+    cluster: &ClusterName,
+    backup: &BackupId,
+    pin: &PinId,
+) -> Result<ObjectName, ObjectNameError> {
+    format!("{}{backup}/{pin}", pins(cluster)).parse()
+}
+
+/// The record that a pin holds no more.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn lift(
+    cluster: &ClusterName,
+    backup: &BackupId,
+    pin: &PinId,
+) -> Result<ObjectName, ObjectNameError> {
+    format!("{}{backup}/{pin}{LIFTED}", pins(cluster)).parse()
 }
 
 /// A record of a backup.
@@ -307,6 +338,10 @@ pub enum Place {
     Proof(ClusterName, BackupId, ProofId),
     /// What a verification has found.
     Verification(ClusterName, VerificationId),
+    /// The record that a backup is to be kept.
+    Pin(ClusterName, BackupId, PinId),
+    /// The record that a pin holds no more.
+    Lift(ClusterName, BackupId, PinId),
 }
 
 impl Place {
@@ -320,6 +355,8 @@ impl Place {
             | Self::Pack(cluster, ..)
             | Self::Index(cluster, ..)
             | Self::Proof(cluster, ..)
+            | Self::Pin(cluster, ..)
+            | Self::Lift(cluster, ..)
             | Self::Tombstone(cluster, _)
             | Self::Verification(cluster, _) => cluster,
         }
@@ -355,6 +392,13 @@ pub fn place(name: &ObjectName) -> Option<Place> {
         )),
         [cluster, "verified", id] => {
             Some(Place::Verification(cluster.parse().ok()?, id.parse().ok()?))
+        }
+        [cluster, "pins", backup, pin] => {
+            let (cluster, backup) = (cluster.parse().ok()?, backup.parse().ok()?);
+            Some(match pin.strip_suffix(LIFTED) {
+                Some(lifted) => Place::Lift(cluster, backup, lifted.parse().ok()?),
+                None => Place::Pin(cluster, backup, pin.parse().ok()?),
+            })
         }
         [cluster, "backups", id, part] => {
             let part = match part {

@@ -32,8 +32,12 @@ pub enum RecordKind {
     Ending = 12,
     /// `<cluster>/proofs/<backup>/<proof>`
     Proof = 13,
+    /// `<cluster>/pins/<backup>/<pin>`
+    Pin = 14,
     /// `<cluster>/verified/<verification>`
     Verification = 15,
+    /// `<cluster>/pins/<backup>/<pin>.lifted`
+    Lift = 16,
 }
 
 impl RecordKind {
@@ -51,6 +55,7 @@ impl RecordKind {
             Self::Key | Self::Tombstone | Self::Dead | Self::Alive | Self::Ending | Self::Proof => {
                 1 << 20
             }
+            Self::Pin | Self::Lift => 1 << 16,
         }
     }
 }

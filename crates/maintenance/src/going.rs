@@ -20,13 +20,13 @@ pub struct Going {
     pub prune: Prune,
 }
 
-/// A backup that stays since a run goes on.
+/// A backup that stays all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InUse {
     /// The backup.
     pub backup: BackupId,
-    /// The run that makes it, or refers to it.
-    pub run: RunId,
+    /// The run that makes it, or refers to it; none where somebody has just pinned it.
+    pub run: Option<RunId>,
 }
 
 /// Looks what goes when these do; `terms` choose nothing yet.
@@ -56,20 +56,20 @@ pub async fn going(
             }
             Err(error) => error,
         };
-        let RepositoryError::NotDeleted {
-            source: PlanError::InUse { backup, run } | PlanError::InTheMaking { backup, run },
-            ..
-        } = &error
-        else {
+        let RepositoryError::NotDeleted { source, .. } = &error else {
             return Err(error);
         };
-        if !backups.remove(backup) {
+        let (backup, run) = match source {
+            PlanError::InUse { backup, run } | PlanError::InTheMaking { backup, run } => {
+                (backup.clone(), Some(run.clone()))
+            }
+            PlanError::Pinned { backup } => (backup.clone(), None),
+            _ => return Err(error),
+        };
+        if !backups.remove(&backup) {
             return Err(error);
         }
-        in_use.push(InUse {
-            backup: backup.clone(),
-            run: run.clone(),
-        });
+        in_use.push(InUse { backup, run });
     }
 }
 

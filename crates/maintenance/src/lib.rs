@@ -12,6 +12,6 @@ mod verify;
 
 pub use going::{Going, InUse, going, left};
 pub use judge::{Judged, Verdict, all_going, judge};
-pub use series::{Damage, SeriesName};
+pub use series::{Damage, SeriesName, pin};
 pub use sweeping::Sweeping;
 pub use verify::{Amount, Found, Share, Unread, Verified, Verify, VerifyProgress};

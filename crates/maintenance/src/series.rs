@@ -24,8 +24,8 @@ pub struct SeriesName {
     pub part: bool,
 }
 
-/// A backup that is damaged, or of which nobody can tell whether it is good: no policy
-/// deletes it.
+/// A backup that is damaged, that a test restore has refuted, or of which nobody can tell
+/// whether it is good: no policy deletes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// The backup.
@@ -34,6 +34,8 @@ pub struct Damage {
     pub database: Option<String>,
     /// What is wrong.
     pub problem: String,
+    /// Whether a test restore has shown that.
+    pub refuted: bool,
 }
 
 /// What is known of a cluster's backups.
@@ -53,17 +55,22 @@ impl<'a> Known<'a> {
         };
         for record in catalogue.complete() {
             // Its run may have said that it failed.
-            match catalogue.unread_of_run(record).next() {
-                None => {
+            let unread = catalogue.unread_of_run(record).next();
+            let problem = match (unread, catalogue.refuted(&record.id)) {
+                (None, None) => {
                     let of_it = known.good.entry(name(record)).or_default();
                     of_it.push(record);
+                    continue;
                 }
-                Some(unread) => known.damaged.push(Damage {
-                    id: record.id.clone(),
-                    database: Some(record.database.clone()),
-                    problem: unread.error.to_string(),
-                }),
-            }
+                (Some(unread), _) => unread.error.to_string(),
+                (None, Some(_)) => "a test restore of it failed".to_owned(),
+            };
+            known.damaged.push(Damage {
+                id: record.id.clone(),
+                database: Some(record.database.clone()),
+                problem,
+                refuted: unread.is_none(),
+            });
         }
         for unreadable in catalogue.unreadable() {
             let id = unreadable.id.clone();
@@ -71,6 +78,7 @@ impl<'a> Known<'a> {
                 id,
                 database: unreadable.database.clone(),
                 problem: unreadable.error.to_string(),
+                refuted: false,
             }));
         }
         known
@@ -83,7 +91,6 @@ impl<'a> Known<'a> {
         good: &[&BackupRecord],
         now: Timestamp,
         proven: &impl Fn(&BackupId) -> bool,
-        pin: &impl Fn(&BackupId) -> Option<Pin>,
     ) -> Series {
         let undated = self.catalogue.undated(&name.database, now);
         let candidate = |record: &&BackupRecord| Candidate {
@@ -91,7 +98,7 @@ impl<'a> Known<'a> {
             started: record.started,
             proven: proven(&record.id),
             dated: !undated.contains(&record.id),
-            pin: pin(&record.id),
+            pin: pin(self.catalogue, &record.id, now),
         };
         Series {
             good: good.iter().map(candidate).collect(),
@@ -136,7 +143,10 @@ impl<'a> Known<'a> {
             begun.is_some_and(|begun| newest.is_none_or(|newest| begun >= newest.id.time()))
         });
         damaged
-            .map(|damage| Failure::Damaged(damage.id.clone()))
+            .map(|damage| match damage.refuted {
+                true => Failure::Refuted(damage.id.clone()),
+                false => Failure::Damaged(damage.id.clone()),
+            })
             .or_else(|| attempt.map(|attempt| Failure::Attempt(attempt.id.clone())))
             .or_else(|| unread.map(|unread| Failure::Unread(unread.object.clone())))
             .or_else(|| lacking.map(|lacking| Failure::Lacking(lacking.id.clone())))
@@ -149,6 +159,23 @@ impl<'a> Known<'a> {
             && self.catalogue.silent_since(attempt, now).is_none();
         attempt.database == name.database && attempt.begin.kind.as_str() == name.kind && !goes_on
     }
+}
+
+/// The pin that keeps a backup longest; one that cannot be read keeps it without an end.
+#[must_use]
+pub fn pin(catalogue: &Catalogue, id: &BackupId, now: Timestamp) -> Option<Pin> {
+    let holding = catalogue.pins(id).filter(|pinned| pinned.holds(now));
+    let pins = holding.map(|pinned| match &pinned.record {
+        Some(record) => Pin {
+            reason: record.reason.clone(),
+            until: record.until,
+        },
+        None => Pin {
+            reason: "what this pin says cannot be read".to_owned(),
+            until: None,
+        },
+    });
+    pins.max_by_key(|pin| (pin.until.is_none(), pin.until))
 }
 
 /// The series that a good backup is of.

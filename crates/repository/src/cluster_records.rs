@@ -5,7 +5,8 @@
 
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{
-    BackupRecord, ProofRecord, RunBegin, RunErrors, RunOutcome, Tombstone, Verification,
+    BackupRecord, Lift, PinRecord, ProofRecord, RunBegin, RunErrors, RunOutcome, Tombstone,
+    Verification,
 };
 use pgkeep_format::{
     Encryption, FormatError, Hash, Identities, RecordKind, Verified, VerifyingKey,
@@ -28,6 +29,8 @@ pub(crate) enum ClusterRecord {
     Tombstone(Tombstone),
     Proof(Box<ProofRecord>),
     Verification(Box<Verification>),
+    Pin(PinRecord),
+    Lift(Lift),
 }
 
 /// A record's name, what that stands for, and what was read.
@@ -43,7 +46,9 @@ pub(crate) fn tells(place: &Place) -> bool {
         | Place::Backup(_, _, BackupPart::Backup)
         | Place::Tombstone(..)
         | Place::Proof(..)
-        | Place::Verification(..) => true,
+        | Place::Verification(..)
+        | Place::Pin(..)
+        | Place::Lift(..) => true,
         Place::Run(_, _, RunRecord::Dead)
         | Place::Alive(..)
         | Place::Backup(_, _, BackupPart::Manifest | BackupPart::Facts)
@@ -149,6 +154,23 @@ impl Repository {
                     ClusterRecord::Verification(Box::new(verification)),
                     in_place,
                 )
+            }
+            Place::Pin(cluster, backup, id) => {
+                let read = self
+                    .verified_as_listed(RecordKind::Pin, name, listed)
+                    .await?;
+                let pin: PinRecord = read.clear().map_err(wrong)?;
+                let in_place = pin.cluster == *cluster && pin.backup == *backup && pin.id == *id;
+                (ClusterRecord::Pin(pin), in_place)
+            }
+            Place::Lift(cluster, backup, id) => {
+                let read = self
+                    .verified_as_listed(RecordKind::Lift, name, listed)
+                    .await?;
+                let lift: Lift = read.clear().map_err(wrong)?;
+                let in_place =
+                    lift.cluster == *cluster && lift.backup == *backup && lift.pin == *id;
+                (ClusterRecord::Lift(lift), in_place)
             }
             Place::Run(..) | Place::Alive(..) | Place::Pack(..) | Place::Index(..) => {
                 return Err(records::misplaced(storage, name));

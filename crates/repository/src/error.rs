@@ -347,6 +347,12 @@ pub enum RepositoryError {
         /// When, by whom and why, where that is known.
         how: Option<String>,
     },
+    /// A backup was pinned while somebody deleted it.
+    #[error("backup {backup} is being deleted: the pin may have come too late")]
+    PinnedTooLate {
+        /// The backup.
+        backup: BackupId,
+    },
     /// What to delete could not be told, so nothing more was.
     #[error("{} deleted in {location}: {source}", match .deleted {
         0 => "nothing was".to_owned(),

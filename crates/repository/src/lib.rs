@@ -18,6 +18,7 @@ mod keys;
 mod open;
 mod pace;
 mod parent;
+mod pins;
 mod probe;
 mod proof;
 mod read;
@@ -32,8 +33,8 @@ mod write;
 pub use access::{ReadAccess, WriteAccess};
 pub use backup_writer::{BackupWriter, Committed, DumpMeta, FileWriter, StoredBackup};
 pub use catalogue::{
-    Attempt, Catalogue, Contested, Deleted, Entry, Misdated, ParentChoice, Proof, ShutParent,
-    Unclear, Unreadable, is_ahead,
+    Attempt, Catalogue, Contested, Deleted, Entry, Misdated, ParentChoice, Pinned, Proof,
+    ShutParent, Unclear, Unreadable, is_ahead,
 };
 pub use create::{Begun, NewRepository, Withdrawn};
 pub use error::RepositoryError;

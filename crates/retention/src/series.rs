@@ -21,6 +21,8 @@ pub enum Failure {
     Attempt(BackupId),
     /// This one was committed, and is damaged.
     Damaged(BackupId),
+    /// This one was restored to see whether it can be, and could not.
+    Refuted(BackupId),
     /// This one has less than those before it.
     Lacking(BackupId),
     /// Nobody can tell what came of the run that this record is of.

@@ -1,4 +1,4 @@
-//! Ids of backups, runs and proofs.
+//! Ids of backups, runs, proofs and pins.
 //!
 //! Invariant: an id carries the second it was made in and 40 random bits, so
 //! that two writers never need to agree on one, and ids sort by time as text.
@@ -49,6 +49,10 @@ pub enum Proof {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verification {}
 
+/// Marker of a pin's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pin {}
+
 impl Kind for Backup {
     const WORD: &'static str = "backup";
 }
@@ -65,6 +69,10 @@ impl Kind for Verification {
     const WORD: &'static str = "verification";
 }
 
+impl Kind for Pin {
+    const WORD: &'static str = "pin";
+}
+
 /// The id of one backup, such as `20261120T030000Z-7k3m9q2x`.
 pub type BackupId = Id<Backup>;
 
@@ -76,6 +84,9 @@ pub type ProofId = Id<Proof>;
 
 /// The id of what one verification has found; looks like a backup's.
 pub type VerificationId = Id<Verification>;
+
+/// The id of one pin; looks like a backup's.
+pub type PinId = Id<Pin>;
 
 /// An id that carries its time and its own randomness.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

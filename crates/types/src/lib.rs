@@ -18,7 +18,7 @@ mod system_id;
 pub use amount::{counted, size};
 pub use clock::Clock;
 pub use environment::Environment;
-pub use id::{BackupId, IdError, ProofId, RunId, VerificationId};
+pub use id::{BackupId, IdError, PinId, ProofId, RunId, VerificationId};
 pub use jiff::Timestamp;
 pub use names::{ClusterName, NameError};
 pub use nearest::nearest;

@@ -11,9 +11,10 @@ mod table;
 use std::collections::BTreeMap;
 
 use pgkeep_config::{ClusterSettings, Keep, policy_in};
+use pgkeep_format::records::Level;
 use pgkeep_maintenance::{Damage, Going, Judged, judge, left};
 use pgkeep_repository::Catalogue;
-use pgkeep_types::{BackupId, Timestamp};
+use pgkeep_types::{BackupId, RunId, Timestamp};
 
 use crate::error::CliError;
 use crate::output::Output;
@@ -47,8 +48,8 @@ pub(super) struct Space {
     freed: BTreeMap<BackupId, u64>,
     /// How many bytes of each stay, since backups that stay need them.
     left: BTreeMap<BackupId, u64>,
-    /// What stays since a run goes on that refers to it.
-    in_use: BTreeMap<BackupId, String>,
+    /// What stays all the same: the run that goes on and refers to it, if it is that.
+    in_use: BTreeMap<BackupId, Option<RunId>>,
 }
 
 /// Warns of what keeps a policy from letting anything go.
@@ -67,7 +68,8 @@ pub(super) fn warn_of_failures(kept: &Kept<'_>, output: Output) {
 impl<'a> Kept<'a> {
     /// Decides; what a prune would do is not looked at yet.
     pub(super) fn of(catalogue: &'a Catalogue, keep: &Keep, now: Timestamp) -> Self {
-        let (judged, damaged) = judge(catalogue, keep, now, |_| false, |_| None);
+        let proven = |id: &BackupId| catalogue.level(id) == Level::Proven;
+        let (judged, damaged) = judge(catalogue, keep, now, proven);
         Self {
             judged,
             damaged,
@@ -77,7 +79,7 @@ impl<'a> Kept<'a> {
 
     pub(super) fn with(self, going: &Going, catalogue: &Catalogue) -> Self {
         let in_use = going.in_use.iter();
-        let in_use = in_use.map(|one| (one.backup.clone(), one.run.to_string()));
+        let in_use = in_use.map(|one| (one.backup.clone(), one.run.clone()));
         let space = Space {
             freed: going.freed(),
             left: left(catalogue, &going.backups),
@@ -95,8 +97,8 @@ impl<'a> Kept<'a> {
         going.filter(|id| self.in_use(id).is_none())
     }
 
-    fn in_use(&self, id: &BackupId) -> Option<&str> {
-        self.space.as_ref()?.in_use.get(id).map(String::as_str)
+    fn in_use(&self, id: &BackupId) -> Option<Option<&RunId>> {
+        self.space.as_ref()?.in_use.get(id).map(Option::as_ref)
     }
 
     fn freed(&self, id: &BackupId) -> Option<u64> {

@@ -22,7 +22,7 @@ use crate::keys::KeysAtHand;
 use crate::output::JSON_VERSION;
 use crate::words;
 
-pub(crate) use line::BackupLine;
+pub(crate) use line::{BackupLine, PinLine};
 
 /// How far right a remark begins, behind the id that it is about.
 const REMARK: usize = 10;
@@ -74,6 +74,9 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
         warn_of_unbelieved(context, &catalogue);
         for bad in catalogue.take_bad_proofs() {
             context.output.failure(&CliError::Repository(bad.error));
+            exit = Exit::Failed;
+        }
+        if warn_of_pins(context, &catalogue) {
             exit = Exit::Failed;
         }
         for entry in catalogue.entries {
@@ -139,6 +142,7 @@ fn describe(repository: &Repository, catalogue: &Catalogue, context: &Context) -
         Entry::Complete(record) => {
             let lacks_a_key = repository.lacks_a_key_of(record);
             BackupLine::complete(record)
+                .with_pins(catalogue.pins(&record.id), now)
                 .with_key_in_use(repository.opens_to_anybody(record), lacks_a_key)
                 .with_proofs(catalogue)
         }
@@ -165,6 +169,17 @@ pub(crate) fn warn_of_misdated(context: &Context, catalogue: &Catalogue, databas
         words::time(misdated.later.started),
         words::time(misdated.earlier.started)
     ));
+}
+
+/// Tells of pins that cannot be read, and whether there are any.
+pub(crate) fn warn_of_pins(context: &Context, catalogue: &Catalogue) -> bool {
+    for unread in catalogue.unread_pins() {
+        context.output.warning(format_args!(
+            "{}: the backup that it is about is kept without an end; 'pgkeep unpin' lets it go",
+            unread.error
+        ));
+    }
+    !catalogue.unread_pins().is_empty()
 }
 
 /// Tells of records that count as nothing.

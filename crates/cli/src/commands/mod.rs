@@ -13,6 +13,7 @@ mod keeping;
 mod key;
 mod kit;
 mod list;
+mod pin;
 mod prove;
 mod prune;
 mod reference;
@@ -46,6 +47,10 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, Cl
             let work = dispatch(command, context);
             context.unless_interrupted("the prune", work).await
         }
+        Command::Pin(_) | Command::Unpin(_) => {
+            let work = dispatch(command, context);
+            context.unless_interrupted("the work on pins", work).await
+        }
         Command::Key(_) => {
             let work = dispatch(command, context);
             context
@@ -75,6 +80,8 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
         Command::Prove(arguments) => prove::run(arguments, context).await,
         Command::Prune(arguments) => prune::run(arguments, context).await,
         Command::Verify(arguments) => verify::run(arguments, context).await,
+        Command::Pin(arguments) => pin::pin(arguments, context).await,
+        Command::Unpin(arguments) => pin::unpin(arguments, context).await,
         Command::Key(arguments) => key::run(arguments, context).await,
         Command::Kit(arguments) => kit::run(arguments, context).await,
         Command::Config => config::run(context),

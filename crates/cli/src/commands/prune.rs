@@ -22,6 +22,7 @@ use pgkeep_storage::StorageErrorKind;
 use pgkeep_types::{BackupId, Clock, ClusterName, ObjectName, RunId, Timestamp};
 use serde::Serialize;
 
+pub(super) use self::chosen::find;
 use self::told::{Group, groups, tell, unfinished_bytes};
 use super::keeping::{self, keep};
 use crate::arguments::Prune;
@@ -154,7 +155,7 @@ impl<'a> Work<'a> {
     /// Deletes the backups that are named.
     async fn by_id(&self, ids: &[String]) -> Result<Report, CliError> {
         let (context, catalogue) = (self.context, self.catalogue().await?);
-        let chosen = ids.iter().map(|text| chosen::find(&catalogue, text));
+        let chosen = ids.iter().map(|text| find(&catalogue, text));
         let chosen = chosen.collect::<Result<BTreeSet<BackupId>, _>>()?;
         let terms = Terms {
             chosen: chosen.clone(),
@@ -289,6 +290,10 @@ async fn check_gone(
             Entry::Attempt(_) => continue,
         };
         if let Some(id) = id.filter(|id| chosen.contains(id)) {
+            let problem = match catalogue.pins(id).next() {
+                Some(_) => "it was pinned meanwhile".to_owned(),
+                None => problem,
+            };
             return Err(CliError::StillThere {
                 id: id.clone(),
                 problem,

@@ -15,8 +15,6 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use pgkeep_format::Encryption;
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::OpenBackup;
@@ -32,6 +30,7 @@ use crate::arguments::{Format, Restore};
 use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::{Context, Opened};
 use crate::error::{CliError, Exit, sentence};
+use crate::instant::instant;
 use crate::server_password;
 
 /// Restores.
@@ -295,26 +294,6 @@ fn selection(arguments: &Restore) -> Result<Selection, CliError> {
     }
 }
 
-/// A point in time as people write it: local where it names no offset.
-fn instant(text: &str) -> Result<Timestamp, CliError> {
-    if let Ok(instant) = text.parse() {
-        return Ok(instant);
-    }
-    // An hour that a change of the clock left out or brought twice is not guessed at.
-    let local = text
-        .parse::<DateTime>()
-        .and_then(|local| TimeZone::system().to_ambiguous_zoned(local).unambiguous());
-    match local {
-        Ok(local) => Ok(local.timestamp()),
-        Err(error) => Err(CliError::Usage {
-            problem: format!("{text:?} is no point in time: {error}"),
-            hint: "give it as 2026-11-20T03:00:00Z, with an offset, or as 2026-11-20 03:00 in \
-                   local time"
-                .to_owned(),
-        }),
-    }
-}
-
 /// The old name, cut if need be, and the backup's time.
 fn default_name(database: &str, backup: &BackupId) -> String {
     with_suffix(database, &stamp("", backup.time()))
@@ -340,21 +319,6 @@ mod tests {
     fn the_new_name_is_the_old_one_with_the_backups_time() {
         let id: BackupId = "20261120T030000Z-7k3m9q2x".parse().unwrap();
         assert_eq!(default_name("app", &id), "app_20261120_030000");
-    }
-
-    #[test]
-    fn a_point_in_time_is_local_where_it_names_no_offset() {
-        let utc = instant("2026-11-20T03:00:00Z").unwrap();
-        assert_eq!(instant("2026-11-20 04:00+01").unwrap(), utc);
-        let local = utc.to_zoned(TimeZone::system()).datetime();
-        assert_eq!(
-            instant(&local.strftime("%Y-%m-%d %H:%M").to_string()).unwrap(),
-            utc
-        );
-        assert!(instant("2026-11-20").is_ok());
-        for text in ["", "now", "03:00", "2026-13-01", "2026-11-20 25:00"] {
-            assert!(instant(text).is_err(), "{text:?}");
-        }
     }
 
     #[test]

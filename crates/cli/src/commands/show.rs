@@ -15,7 +15,7 @@ use pgkeep_types::Clock;
 use serde::Serialize;
 
 use crate::arguments::Show;
-use crate::commands::list::BackupLine;
+use crate::commands::list::{BackupLine, PinLine};
 use crate::commands::prove::{describe as describe_proof, level_word};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
@@ -39,6 +39,8 @@ struct Shown<'a> {
     proofs: &'a [ShownProof],
     /// None where no key at hand opens them.
     facts: Option<&'a DumpFacts>,
+    /// Who wants it kept, as far as that holds.
+    pins: &'a [PinLine],
 }
 
 #[derive(Serialize)]
@@ -74,10 +76,13 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
     let record = selected?;
     let facts = facts(repository, record, &opened.keys.all()).await?;
 
+    let now = context.clock.now();
+    let holding = catalogue.pins(&record.id).filter(|pin| pin.holds(now));
+    let pins: Vec<PinLine> = holding.map(PinLine::of).collect();
     let proofs = proofs(repository, catalogue, record, &opened.keys.all()).await?;
     let refuted = catalogue.refuted(&record.id).is_some();
     let level = catalogue.level(&record.id);
-    let mut described = describe(record, facts.as_ref(), repository);
+    let mut described = describe(record, &pins, facts.as_ref(), repository);
     let told = level_word(level, refuted);
     let _ = writeln!(described, "{:<INDENT$}{told}", "level");
     for (name, value) in told_proofs(&proofs) {
@@ -98,6 +103,7 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
         refuted,
         proofs: &proofs,
         facts: facts.as_ref(),
+        pins: &pins,
     })?;
     Ok(Exit::Done)
 }
@@ -193,7 +199,12 @@ async fn facts(
     }
 }
 
-fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, repository: &Repository) -> String {
+fn describe(
+    record: &BackupRecord,
+    pins: &[PinLine],
+    facts: Option<&DumpFacts>,
+    repository: &Repository,
+) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         // Writing into a string does not fail.
@@ -201,6 +212,9 @@ fn describe(record: &BackupRecord, facts: Option<&DumpFacts>, repository: &Repos
     };
     line("backup", record.id.to_string());
     line("status", "complete".to_owned());
+    for pin in pins {
+        line("pinned", pin.told());
+    }
     line("cluster", record.cluster.to_string());
     line("kind", record.kind.as_str().to_owned());
     line("database", record.database.clone());

@@ -1,5 +1,7 @@
 //! What is kept by policy: what goes, what never does, and what is told of both.
 
+mod pins;
+mod proofs;
 mod shelf;
 mod told;
 
@@ -348,6 +350,11 @@ async fn a_backup_prunes_afterwards_only_if_all_was_backed_up() {
     refused.says(&["all was backed up, and pruning failed", "--yes"]);
     assert_eq!(site.good().await.len(), 6);
     site.run(&[&prune[..], &["--yes"]].concat()).await.ended(0);
-    assert_eq!(site.good().await.len(), 2);
+    let left = site.good().await;
+    assert_eq!(left.len(), 2);
+    let pin = ["pin", &left[0], "--reason", "audit"];
+    site.run(&pin).await.ended(0);
+    let shown = site.run(&["show", &left[0]]).await.ended(0).stdout;
+    assert!(shown.contains("pinned        audit (by host"), "{shown}");
     cluster.stop().await;
 }

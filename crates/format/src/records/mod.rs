@@ -15,6 +15,7 @@ pub const GLOBALS_FILE: &str = "globals";
 mod backup;
 mod deletion;
 mod facts;
+mod pin;
 mod proof;
 mod run;
 mod selection;
@@ -26,6 +27,7 @@ pub use facts::{
     DatabaseFacts, DatabaseSetting, DumpFacts, Extension, Grant, LocaleProvider, SecurityLabel,
     SequenceFacts, TableFacts,
 };
+pub use pin::{Lift, PinRecord};
 pub use proof::{
     Level, ProofAnswer, ProofDetails, ProofOutcome, ProofRecord, ProofStep, StepOutcome,
 };

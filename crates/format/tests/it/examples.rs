@@ -8,7 +8,9 @@ use pgkeep_format::{
     Identities, Leaf, LeafRef, Manifest, PackEntry, PackRef, RecoveryIdentity, Seal,
 };
 use pgkeep_testkit::{ScriptedClock, SeededRandom};
-use pgkeep_types::{BackupId, ClusterName, ObjectName, ProofId, RunId, Timestamp, VerificationId};
+use pgkeep_types::{
+    BackupId, ClusterName, ObjectName, PinId, ProofId, RunId, Timestamp, VerificationId,
+};
 
 use crate::mutation::{below, noise, one_of};
 
@@ -55,6 +57,10 @@ pub(crate) fn verification_id(random: &SeededRandom) -> VerificationId {
     VerificationId::new(&clock(random), random)
 }
 
+pub(crate) fn pin_id(random: &SeededRandom) -> PinId {
+    PinId::new(&clock(random), random)
+}
+
 pub(crate) fn cluster(random: &SeededRandom) -> ClusterName {
     one_of(random, &["main", "a", "db-1"]).parse().unwrap()
 }
@@ -76,8 +82,10 @@ pub(crate) fn name_of_any_object(random: &SeededRandom) -> ObjectName {
     let backup = |part| names::backup(&cluster, &backup_id(random), part);
     let run = |record| names::run(&cluster, &run_id(random), record);
     let number = u32::try_from(random.below(2000)).unwrap();
-    let name = match random.below(14) {
-        13 => names::verification(&cluster, &verification_id(random)),
+    let name = match random.below(16) {
+        14 => names::lift(&cluster, &backup_id(random), &pin_id(random)),
+        13 => names::pin(&cluster, &backup_id(random), &pin_id(random)),
+        15 => names::verification(&cluster, &verification_id(random)),
         11 => names::retirement(&hash(random).to_string()[..32]),
         12 => names::proof(&cluster, &backup_id(random), &proof_id(random)),
         0 => names::key(&hash(random).to_string()[..32]),

@@ -24,6 +24,8 @@ pub(crate) fn changed(random: &SeededRandom) {
         Some(Place::Tombstone(cluster, backup)) => names::tombstone(&cluster, &backup),
         Some(Place::Proof(cluster, backup, id)) => names::proof(&cluster, &backup, &id),
         Some(Place::Verification(cluster, id)) => names::verification(&cluster, &id),
+        Some(Place::Pin(cluster, backup, pin)) => names::pin(&cluster, &backup, &pin),
+        Some(Place::Lift(cluster, backup, pin)) => names::lift(&cluster, &backup, &pin),
         None => return,
     };
     assert_eq!(again.unwrap(), name);

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use pgkeep_format::records::{
     BackupKind, BackupOutcome, BackupRecord, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
-    Finding, FindingId, Grant, LocaleProvider, Need, Outcome, PackSummary, PlannedBackup, Problem,
-    ProofAnswer, ProofDetails, ProofOutcome, ProofRecord, ProofStep, RecordHashes, RunAlive,
-    RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, Selection, SequenceFacts, StepOutcome,
-    TableFacts, Tombstone, Verification, WholeObjects, WholePack,
+    Finding, FindingId, Grant, Lift, LocaleProvider, Need, Outcome, PackSummary, PinRecord,
+    PlannedBackup, Problem, ProofAnswer, ProofDetails, ProofOutcome, ProofRecord, ProofStep,
+    RecordHashes, RunAlive, RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, Selection,
+    SequenceFacts, StepOutcome, TableFacts, Tombstone, Verification, WholeObjects, WholePack,
 };
 use pgkeep_format::{
     Ending, Envelope, FormatError, Hash, Identities, KeyRecord, KeyRing, KeyRole, KeySecrets,
@@ -19,13 +19,13 @@ use pgkeep_types::{ObjectName, SystemId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::examples::{self, backup_id, cluster, hash, run_id, text, time};
+use crate::examples::{self, backup_id, cluster, hash, pin_id, run_id, text, time};
 use crate::mutation::{below, mutated, one_of};
 
 const HEADER: usize = 24;
 const TRAILER: usize = 128;
 
-const KINDS: [RecordKind; 14] = [
+const KINDS: [RecordKind; 16] = [
     RecordKind::Key,
     RecordKind::Begin,
     RecordKind::Outcome,
@@ -40,6 +40,8 @@ const KINDS: [RecordKind; 14] = [
     RecordKind::Ending,
     RecordKind::Proof,
     RecordKind::Verification,
+    RecordKind::Pin,
+    RecordKind::Lift,
 ];
 
 struct Example {
@@ -79,6 +81,8 @@ impl Example {
             RecordKind::KeyRing => envelope.write(&key_ring(random), hidden, &signer),
             RecordKind::Manifest | RecordKind::Facts => envelope.write(&(), hidden, &signer),
             RecordKind::Tombstone => envelope.write(&tombstone(random), hidden, &signer),
+            RecordKind::Pin => envelope.write(&pin(random), hidden, &signer),
+            RecordKind::Lift => envelope.write(&lift(random), hidden, &signer),
             RecordKind::Dead => envelope.write(&dead(random), hidden, &signer),
             RecordKind::Alive => envelope.write(&alive(random), hidden, &signer),
             RecordKind::Ending => envelope.write(&ending(random), hidden, &signer),
@@ -113,6 +117,8 @@ impl Example {
             RecordKind::KeyRing => drop(record.clear::<KeyRing>()),
             RecordKind::Manifest | RecordKind::Facts => drop(record.clear::<()>()),
             RecordKind::Tombstone => drop(record.clear::<Tombstone>()),
+            RecordKind::Pin => drop(record.clear::<PinRecord>()),
+            RecordKind::Lift => drop(record.clear::<Lift>()),
             RecordKind::Dead => drop(record.clear::<RunDead>()),
             RecordKind::Alive => drop(record.clear::<RunAlive>()),
             RecordKind::Ending => drop(record.clear::<Ending>()),
@@ -168,6 +174,8 @@ fn hidden_part(random: &SeededRandom, kind: RecordKind) -> Option<Vec<u8>> {
         | RecordKind::Retirement
         | RecordKind::KeyRing
         | RecordKind::Tombstone
+        | RecordKind::Pin
+        | RecordKind::Lift
         | RecordKind::Dead
         | RecordKind::Alive
         | RecordKind::Verification
@@ -433,6 +441,30 @@ fn tombstone(random: &SeededRandom) -> Tombstone {
         host: text(random),
         pgkeep: "0.0.0".to_owned(),
         reason: text(random),
+    }
+}
+
+fn pin(random: &SeededRandom) -> PinRecord {
+    PinRecord {
+        id: pin_id(random),
+        backup: backup_id(random),
+        cluster: cluster(random),
+        reason: text(random),
+        until: (random.below(2) == 0).then(|| time(random)),
+        pinned: time(random),
+        host: text(random),
+        pgkeep: "0.0.0".to_owned(),
+    }
+}
+
+fn lift(random: &SeededRandom) -> Lift {
+    Lift {
+        pin: pin_id(random),
+        backup: backup_id(random),
+        cluster: cluster(random),
+        lifted: time(random),
+        host: text(random),
+        pgkeep: "0.0.0".to_owned(),
     }
 }
 

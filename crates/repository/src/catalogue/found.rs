@@ -17,6 +17,7 @@ use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 
 use super::lost::{lost, missing};
 use super::parent::Origin;
+use super::pins::Pins;
 use super::proofs::{Proof, Proofs, proven};
 use super::{Attempt, Catalogue, Deleted, Entry, Unreadable};
 use crate::cluster_records::ClusterRecord;
@@ -53,6 +54,7 @@ pub(super) struct Found {
     unreadable: Vec<Unreadable>,
     /// What counts as nothing.
     unbelieved: Vec<Unreadable>,
+    pins: Pins,
 }
 
 fn latest<K: Ord>(instants: &mut BTreeMap<K, Timestamp>, key: K, instant: Timestamp) {
@@ -90,7 +92,7 @@ impl Found {
                 Some(Place::Proof(..) | Place::Verification(..)) => {
                     found.stored.insert(object.name.clone(), object.modified);
                 }
-                None => {}
+                Some(Place::Pin(..) | Place::Lift(..)) | None => {}
             }
             found.sizes.insert(object.name, object.size);
         }
@@ -104,6 +106,11 @@ impl Found {
         record: Result<ClusterRecord, RepositoryError>,
     ) {
         match record {
+            Ok(ClusterRecord::Pin(pin)) => self.pins.pin(pin),
+            Ok(ClusterRecord::Lift(lift)) => self.pins.lift(&lift),
+            Err(error) if matches!(place, Place::Pin(..) | Place::Lift(..)) => {
+                self.unread_pin(object, place, error);
+            }
             Ok(ClusterRecord::Backup(record, writer, hash)) => {
                 self.hashes.insert(record.id.clone(), hash);
                 self.writers.insert(record.id.clone(), writer);
@@ -144,6 +151,7 @@ impl Found {
                     }
                     Place::Run(..) | Place::Alive(..) | Place::Verification(..) => None,
                     Place::Tombstone(_, id) | Place::Proof(_, id, _) => Some(id),
+                    Place::Pin(..) | Place::Lift(..) => None,
                 };
                 let unreadable = Unreadable {
                     object,
@@ -163,6 +171,25 @@ impl Found {
     fn take_bad_proofs(&mut self) -> Vec<Unreadable> {
         let is_proof = |unreadable: &mut Unreadable| proven(&unreadable.object).is_some();
         self.unreadable.extract_if(.., is_proof).collect()
+    }
+
+    /// A damaged pin holds, and what says of one that it does not is not believed.
+    fn unread_pin(&mut self, object: ObjectName, place: Place, error: RepositoryError) {
+        let is_nothing = error.is_about_nothing();
+        if is_not_found(&error) {
+            return;
+        }
+        let unread = Unreadable {
+            object,
+            id: None,
+            database: None,
+            error,
+        };
+        match (is_nothing, place) {
+            (true, _) => self.unbelieved.push(unread),
+            (false, Place::Pin(_, backup, id)) => self.pins.damaged(backup, id, unread),
+            (false, _) => self.pins.unread(unread),
+        }
     }
 
     /// Sorts out tombstones that count as nothing. Where their backup is there, they hide
@@ -417,6 +444,7 @@ impl Found {
                 .into_iter()
                 .map(|(id, tombstone)| Deleted { id, tombstone })
                 .collect(),
+            pins: self.pins,
             is_sealed: repository.encryption() == Encryption::Age,
             origins,
             confirmed: whole.map(|backup| backup.id).collect(),

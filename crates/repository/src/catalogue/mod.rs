@@ -11,6 +11,7 @@ mod found;
 mod lost;
 mod newest;
 mod parent;
+mod pins;
 mod proofs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,8 @@ use self::found::Found;
 pub use self::newest::Unclear;
 use self::parent::Origin;
 pub use self::parent::{ParentChoice, ShutParent};
+pub use self::pins::Pinned;
+use self::pins::Pins;
 pub use self::proofs::Proof;
 use self::proofs::Proofs;
 use crate::verification::ReadBack;
@@ -62,6 +65,8 @@ pub struct Catalogue {
     pub unbelieved: Vec<Unreadable>,
     /// What is proven of them.
     proofs: Proofs,
+    /// Which are to be kept.
+    pins: Pins,
     /// Whether what hosts must read again is sealed to them.
     is_sealed: bool,
     /// Where backups come from that can be read.
@@ -281,6 +286,7 @@ impl Repository {
         objects.extend(list_all(storage, &names::tombstones(cluster)).await?);
         objects.extend(list_all(storage, &names::proofs(cluster)).await?);
         objects.extend(list_all(storage, &names::verifications(cluster)).await?);
+        objects.extend(list_all(storage, &names::pins(cluster)).await?);
         let wanted = objects.iter().filter_map(|object| {
             let place = names::place(&object.name)?;
             Some((object.name.clone(), place, object.size))

@@ -55,6 +55,7 @@ impl Repository {
             runs: list_all(storage, &names::runs(cluster)).await?,
             tombstones: list_all(storage, &names::tombstones(cluster)).await?,
             proofs: list_all(storage, &names::proofs(cluster)).await?,
+            pins: list_all(storage, &names::pins(cluster)).await?,
             backups: list_all(storage, &names::backups(cluster)).await?,
             verifications: list_all(storage, &names::verifications(cluster)).await?,
             ..Listing::default()
@@ -99,6 +100,14 @@ impl Repository {
                     records.verifications.insert(id, Ok(*verification));
                     continue;
                 }
+                Ok(ClusterRecord::Pin(pin)) => {
+                    records.pins.insert((pin.backup, pin.id), pin.until);
+                    continue;
+                }
+                Ok(ClusterRecord::Lift(lift)) => {
+                    records.lifts.insert((lift.backup, lift.pin));
+                    continue;
+                }
                 Err(RepositoryError::Storage(error)) if error.is_not_found() => {
                     return Ok(Err(PlanError::Gone { object }));
                 }
@@ -136,7 +145,15 @@ impl Repository {
                 P::Verification(_, id) => {
                     records.verifications.insert(id, Err(problem));
                 }
-                P::Run(..) | P::Alive(..) | P::Pack(..) | P::Index(..) | P::Proof(..) => {}
+                P::Pin(_, id, pin) => {
+                    records.pins.insert((id, pin), None);
+                }
+                P::Run(..)
+                | P::Alive(..)
+                | P::Pack(..)
+                | P::Index(..)
+                | P::Lift(..)
+                | P::Proof(..) => {}
             }
         }
         Ok(Ok(Seen {

@@ -50,11 +50,15 @@ pub(super) struct Outlook<'a> {
     pub(super) sizes: BTreeMap<&'a ObjectName, u64>,
     /// Which backups have any object.
     pub(super) has_objects: BTreeSet<BackupId>,
+    /// Which backups have been committed, and somebody wants them kept.
+    pub(super) pinned: BTreeSet<BackupId>,
 }
 
 impl<'a> Outlook<'a> {
-    pub(super) fn new(seen: &'a Seen) -> Self {
+    /// `now` is the storage's, by which pins end.
+    pub(super) fn new(seen: &'a Seen, now: Timestamp) -> Self {
         let mut outlook = Self {
+            pinned: BTreeSet::new(),
             seen,
             runs: BTreeMap::new(),
             run_of: BTreeMap::new(),
@@ -64,7 +68,18 @@ impl<'a> Outlook<'a> {
         };
         outlook.take_runs();
         outlook.take_backups();
+        outlook.take_pins(now);
         outlook
+    }
+
+    fn take_pins(&mut self, now: Timestamp) {
+        let records = &self.seen.records;
+        for (key, until) in &records.pins {
+            let holds = until.is_none_or(|until| now < until) && !records.lifts.contains(key);
+            if holds && records.backups.contains_key(&key.0) {
+                self.pinned.insert(key.0.clone());
+            }
+        }
     }
 
     fn take_runs(&mut self) {
@@ -185,8 +200,13 @@ impl<'a> Outlook<'a> {
         unclear.filter_map(|(id, _)| self.begin(id))
     }
 
-    /// Whether a pruner, or the backup's own writer, has deleted it.
+    /// Whether a pruner, or the backup's own writer, has deleted it. One that is pinned is
+    /// not, as long as it is whole: the two did not see each other, and nothing of it is gone.
     pub(super) fn is_deleted(&self, id: &BackupId) -> bool {
+        self.has_tombstone(id) && !self.pinned.contains(id)
+    }
+
+    pub(super) fn has_tombstone(&self, id: &BackupId) -> bool {
         self.seen.records.tombstones.get(id) == Some(&true)
     }
 
@@ -234,7 +254,9 @@ pub(super) fn of_backup(name: &ObjectName) -> Option<(BackupId, bool)> {
         | Place::Alive(..)
         | Place::Tombstone(..)
         | Place::Proof(..)
-        | Place::Verification(..) => None,
+        | Place::Verification(..)
+        | Place::Pin(..)
+        | Place::Lift(..) => None,
     }
 }
 

@@ -141,6 +141,8 @@ pub enum Reason {
     Key,
     /// It was written to see what the storage does, by somebody who was killed.
     Probe,
+    /// This backup was pinned before it was deleted: that it is deleted is taken back.
+    Pinned(BackupId),
 }
 
 /// Decides what has to be declared; where that is nothing, what goes.
@@ -148,7 +150,7 @@ pub enum Reason {
 /// # Errors
 /// Where it cannot be told, or what was chosen cannot go.
 pub fn plan(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
-    let outlook = Outlook::new(seen);
+    let outlook = Outlook::new(seen, terms.now);
     let dead = given_up(&outlook, terms);
     check_chosen(&outlook, terms, &dead)?;
     let tombstones = terms.chosen.iter().filter(|id| !outlook.is_deleted(id));
@@ -168,7 +170,7 @@ pub fn plan(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
 /// # Errors
 /// Where it cannot be told.
 pub fn deletions(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
-    let outlook = Outlook::new(seen);
+    let outlook = Outlook::new(seen, terms.now);
     let kept = Kept::new(&outlook)?;
     let mut plan = Plan::default();
     of_backups(&outlook, terms, &kept, &mut plan)?;
@@ -176,6 +178,7 @@ pub fn deletions(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
     of_tombstones(&outlook, terms, &mut plan);
     of_proofs(&outlook, terms, &mut plan);
     of_verifications(&outlook, terms, &kept, &mut plan)?;
+    of_pins(&outlook, terms, &mut plan);
     of_beside(&outlook, terms, &mut plan);
     of_uploads(&outlook, terms, &mut plan);
     plan.deletions
@@ -279,6 +282,10 @@ fn of_tombstones(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
             plan.foreign.push(object.name.clone());
             continue;
         };
+        if outlook.has_tombstone(&id) && outlook.pinned.contains(&id) && !outlook.has_failed(&id) {
+            plan.delete(object, 6, Reason::Pinned(id));
+            continue;
+        }
         let forgotten = !outlook.has_objects.contains(&id) && !named.contains(&id);
         if forgotten && terms.is_older(object.modified, terms.history) {
             plan.delete(object, 6, Reason::History);
@@ -308,6 +315,23 @@ fn of_proofs(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
     }
 }
 
+/// What says that a backup is to be kept goes with it.
+fn of_pins(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
+    for object in &outlook.seen.listing.pins {
+        let Some(Place::Pin(_, id, _) | Place::Lift(_, id, _)) = names::place(&object.name) else {
+            plan.foreign.push(object.name.clone());
+            continue;
+        };
+        let is_old = terms.is_older(object.modified, terms.grace);
+        let is_gone = !outlook.has_objects.contains(&id);
+        if outlook.is_deleted(&id) || is_gone && is_old {
+            plan.delete(object, 6, Reason::Deleted(id));
+        } else if outlook.seen.records.nothing.contains(&object.name) && is_old {
+            plan.delete(object, 6, Reason::Orphan);
+        }
+    }
+}
+
 /// The runs that have given no sign of life for too long.
 fn given_up(outlook: &Outlook<'_>, terms: &Terms) -> Vec<GivenUp> {
     let silent = outlook
@@ -321,8 +345,13 @@ fn given_up(outlook: &Outlook<'_>, terms: &Terms) -> Vec<GivenUp> {
     given_up.collect()
 }
 
-/// Refuses to delete what a run makes or refers to that may still go on.
+/// Refuses to delete what is pinned, and what a run makes or refers to that may still go on.
 fn check_chosen(outlook: &Outlook<'_>, terms: &Terms, dead: &[GivenUp]) -> Result<(), PlanError> {
+    let pinned = |id: &&BackupId| outlook.pinned.contains(*id);
+    if let Some(backup) = terms.chosen.iter().find(pinned) {
+        let backup = backup.clone();
+        return Err(PlanError::Pinned { backup });
+    }
     for (id, run) in outlook.runs.iter().filter(|(_, run)| run.lives()) {
         let Some(begin) = outlook.begin(id) else {
             continue;

@@ -58,6 +58,12 @@ pub enum PlanError {
         /// The run.
         run: RunId,
     },
+    /// A backup that should be deleted is to be kept.
+    #[error("backup {backup} is pinned")]
+    Pinned {
+        /// The backup.
+        backup: BackupId,
+    },
     /// A backup that should be deleted is still being made.
     #[error("run {run}, which goes on, makes backup {backup}")]
     InTheMaking {
@@ -122,6 +128,7 @@ impl PlanError {
             Self::Unreadable { .. }
             | Self::InUse { .. }
             | Self::InTheMaking { .. }
+            | Self::Pinned { .. }
             | Self::Name(_) => false,
         }
     }
@@ -161,6 +168,11 @@ impl PlanError {
                 return Some(format!(
                     "bring {object} back from another copy of the repository; where there is \
                      none, give that backup up with 'pgkeep prune --id {backup}'"
+                ));
+            }
+            Self::Pinned { backup } => {
+                return Some(format!(
+                    "'pgkeep show {backup}' tells why; 'pgkeep unpin {backup}' lets it go"
                 ));
             }
             Self::InUse { .. } | Self::InTheMaking { .. } | Self::NoParent { .. } => {

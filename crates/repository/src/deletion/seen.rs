@@ -1,4 +1,4 @@
-//! What a pruner has seen: four listings of objects, one after the other, one of what is
+//! What a pruner has seen: six listings of objects, one after the other, one of what is
 //! unfinished, and the records that they name.
 //!
 //! Invariants: each listing was begun after the one before it had ended, and the
@@ -12,7 +12,7 @@ use pgkeep_format::names::{self, Place, RunRecord};
 use pgkeep_format::records::{BackupRecord, RunBegin, RunOutcome, Verification};
 use pgkeep_storage::{ObjectMeta, Unfinished};
 use pgkeep_types::{
-    BackupId, ClusterName, ObjectName, ObjectNameError, RunId, Timestamp, VerificationId,
+    BackupId, ClusterName, ObjectName, ObjectNameError, PinId, RunId, Timestamp, VerificationId,
 };
 
 use super::plan::Plan;
@@ -29,6 +29,8 @@ pub struct Listing {
     /// Below `proofs/`. Listed before `backups`: whatever a proof is of that was not
     /// deleted is in there.
     pub proofs: Vec<ObjectMeta>,
+    /// Below `pins/`. Whose tombstone was seen, has those here that were written before it.
+    pub pins: Vec<ObjectMeta>,
     /// Below `backups/`.
     pub backups: Vec<ObjectMeta>,
     /// What uploads have left in the cluster's folder, or are at. Listed before
@@ -62,6 +64,10 @@ pub struct Records {
     pub tombstones: BTreeMap<BackupId, bool>,
     /// What verifications have found.
     pub verifications: BTreeMap<VerificationId, Result<Verification, String>>,
+    /// Pins, with their ends; without one where there is none, or it cannot be read.
+    pub pins: BTreeMap<(BackupId, PinId), Option<Timestamp>>,
+    /// Pins that were lifted, by a host of the repository.
+    pub lifts: BTreeSet<(BackupId, PinId)>,
     /// Records that count as nothing: of retired hosts, whose ends do not list them.
     pub nothing: BTreeSet<ObjectName>,
     /// The backups that a `begin` among these names as its own.
@@ -93,6 +99,7 @@ impl Listing {
             .runs
             .iter()
             .chain(&self.tombstones)
+            .chain(&self.pins)
             .chain(&self.backups)
             .chain(&self.verifications);
         let mut wanted: BTreeMap<ObjectName, (Place, u64)> = first.filter_map(placed).collect();

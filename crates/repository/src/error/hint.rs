@@ -167,6 +167,10 @@ impl RepositoryError {
                  the backup again"
                     .to_owned(),
             ),
+            Self::PinnedTooLate { backup } => Some(format!(
+                "'pgkeep list' shows whether it is there: then the pin holds; where not, pin \
+                 another one than {backup}"
+            )),
             Self::Deleted { .. } => Some("use another backup".to_owned()),
             Self::NotDeleted { source, .. } => source.hint(),
             Self::NoRoom { .. } => Some(

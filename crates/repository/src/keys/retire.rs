@@ -341,6 +341,8 @@ fn kind(place: &Place) -> Option<RecordKind> {
         Place::Tombstone(..) => RecordKind::Tombstone,
         Place::Proof(..) => RecordKind::Proof,
         Place::Verification(..) => RecordKind::Verification,
+        Place::Pin(..) => RecordKind::Pin,
+        Place::Lift(..) => RecordKind::Lift,
         Place::Backup(_, _, BackupPart::Backup) => RecordKind::Backup,
         Place::Backup(_, _, BackupPart::Manifest) => RecordKind::Manifest,
         Place::Backup(_, _, BackupPart::Facts) => RecordKind::Facts,

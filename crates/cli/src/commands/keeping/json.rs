@@ -5,7 +5,7 @@
 
 use pgkeep_maintenance::Verdict;
 use pgkeep_retention::{Failure, Period, Until, Why};
-use pgkeep_types::{BackupId, ObjectName, Timestamp};
+use pgkeep_types::{BackupId, ObjectName, RunId, Timestamp};
 use serde::Serialize;
 
 use super::{Kept, reasons};
@@ -47,7 +47,7 @@ struct Backup {
     leaves_bytes: Option<u64>,
     /// A run that goes on and refers to it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    in_use_by: Option<String>,
+    in_use_by: Option<RunId>,
 }
 
 #[derive(Serialize)]
@@ -62,6 +62,7 @@ struct Damaged {
 enum Failed {
     Attempt(BackupId),
     Damaged(BackupId),
+    Refuted(BackupId),
     Lacking(BackupId),
     Unread(ObjectName),
 }
@@ -123,8 +124,8 @@ impl Report {
 
 fn backup(kept: &Kept<'_>, verdict: &Verdict<'_>) -> Backup {
     let id = &verdict.backup.id;
-    let in_use_by = kept.in_use(id).filter(|_| verdict.goes());
-    let goes = verdict.goes() && in_use_by.is_none();
+    let in_use = kept.in_use(id).filter(|_| verdict.goes());
+    let goes = verdict.goes() && in_use.is_none();
     Backup {
         id: id.clone(),
         started: verdict.backup.started,
@@ -132,7 +133,7 @@ fn backup(kept: &Kept<'_>, verdict: &Verdict<'_>) -> Backup {
         why: verdict.stays.iter().map(Reason::from).collect(),
         frees_bytes: kept.freed(id).filter(|_| goes),
         leaves_bytes: goes.then(|| kept.left(id)),
-        in_use_by: in_use_by.map(str::to_owned),
+        in_use_by: in_use.flatten().cloned(),
     }
 }
 
@@ -141,6 +142,7 @@ impl From<Failure> for Failed {
         match failure {
             Failure::Attempt(id) => Self::Attempt(id),
             Failure::Damaged(id) => Self::Damaged(id),
+            Failure::Refuted(id) => Self::Refuted(id),
             Failure::Lacking(id) => Self::Lacking(id),
             Failure::Unread(object) => Self::Unread(object),
         }

@@ -125,6 +125,7 @@ pub(super) fn failure(failure: &Failure) -> String {
     match failure {
         Failure::Attempt(id) => format!("{} came to nothing", id.short()),
         Failure::Damaged(id) => format!("{} is damaged", id.short()),
+        Failure::Refuted(id) => format!("a test restore of {} failed", id.short()),
         Failure::Lacking(id) => {
             format!("{} is without globals, which earlier ones have", id.short())
         }

@@ -68,7 +68,8 @@ fn rows(kept: &Kept<'_>, series: &Judged<'_>, now: Timestamp) -> String {
         let backup = verdict.backup;
         let (fate, why) = match (verdict.goes(), kept.in_use(&backup.id)) {
             (true, None) => ("goes", going(kept, verdict)),
-            (true, Some(run)) => ("stays", format!("run {run} goes on, and refers to it")),
+            (true, Some(Some(run))) => ("stays", format!("run {run} goes on, and refers to it")),
+            (true, Some(None)) => ("stays", "it was just pinned".to_owned()),
             (false, _) => ("stays", reasons::told(&verdict.stays, now)),
         };
         let cells = [

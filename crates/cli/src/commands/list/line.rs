@@ -1,8 +1,8 @@
 //! A line of the list: what there is to say of a backup, for people and for programs.
 
 use pgkeep_format::records::{BackupOutcome, BackupRecord, Level, Outcome, PlannedBackup};
-use pgkeep_repository::{Attempt, Catalogue, Unreadable};
-use pgkeep_types::{BackupId, ClusterName, Timestamp};
+use pgkeep_repository::{Attempt, Catalogue, Pinned, Unreadable};
+use pgkeep_types::{BackupId, ClusterName, PinId, Timestamp};
 use serde::Serialize;
 
 use crate::commands::prove::level_word;
@@ -43,6 +43,47 @@ pub(crate) struct BackupLine {
     silent_since: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// Who wants it kept, as far as that holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pins: Vec<PinLine>,
+}
+
+/// A pin that holds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PinLine {
+    id: PinId,
+    /// None where it cannot be read.
+    reason: Option<String>,
+    until: Option<Timestamp>,
+    host: Option<String>,
+}
+
+impl PinLine {
+    pub(crate) fn of(pinned: &Pinned) -> Self {
+        let record = pinned.record.as_ref();
+        Self {
+            id: pinned.id.clone(),
+            reason: record.map(|record| record.reason.clone()),
+            until: record.and_then(|record| record.until),
+            host: record.map(|record| record.host.clone()),
+        }
+    }
+
+    /// Why, until when and by whom.
+    pub(crate) fn told(&self) -> String {
+        let (Some(reason), Some(host)) = (&self.reason, &self.host) else {
+            return "what its pin says cannot be read".to_owned();
+        };
+        let reason = words::printable(reason);
+        let host = words::printable(host);
+        match self.until {
+            Some(until) => {
+                let until = words::time_to_the_minute(until);
+                format!("{reason} (until {until}, by host {host})")
+            }
+            None => format!("{reason} (by host {host})"),
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
@@ -101,6 +142,7 @@ impl BackupLine {
             lacks_a_key: false,
             silent_since: None,
             error: None,
+            pins: Vec::new(),
         }
     }
 
@@ -161,6 +203,10 @@ impl BackupLine {
     pub(super) fn remark(&self) -> Option<String> {
         let id = self.id.as_ref()?.short();
         match (self.status, &self.error, self.silent_since) {
+            (Status::Complete, ..) if !self.pins.is_empty() => {
+                let pins: Vec<String> = self.pins.iter().map(PinLine::told).collect();
+                Some(format!("{id}: pinned: {}", pins.join("; ")))
+            }
             (Status::Failed, Some(error), _) => Some(format!("{id}: {}", words::printable(error))),
             (Status::Running | Status::Abandoned, _, Some(since)) => Some(format!(
                 "{id}: no sign of life since {}; a run that goes on shows one every ten minutes",
@@ -178,6 +224,19 @@ impl BackupLine {
             started: unreadable.id.as_ref().map(BackupId::time),
             error: Some(unreadable.error.to_string()),
             ..Self::empty(cluster)
+        }
+    }
+
+    /// Itself, told who wants it kept.
+    pub(super) fn with_pins<'a>(
+        self,
+        pins: impl Iterator<Item = &'a Pinned>,
+        now: Timestamp,
+    ) -> Self {
+        let holding = pins.filter(|pinned| pinned.holds(now));
+        Self {
+            pins: holding.map(PinLine::of).collect(),
+            ..self
         }
     }
 
@@ -224,6 +283,7 @@ impl BackupLine {
             lacks_a_key: false,
             silent_since: None,
             error: None,
+            pins: Vec::new(),
         }
     }
 
@@ -248,6 +308,7 @@ impl BackupLine {
                 let mut words = vec![self.status.word()];
                 words.extend((self.globals == Some(false)).then_some("NO GLOBALS"));
                 words.extend((self.selected == Some(true)).then_some("a part"));
+                words.extend((!self.pins.is_empty()).then_some("pinned"));
                 if self.key_in_use == Some(false) {
                     words.push(match self.lacks_a_key {
                         true => "KEY RECORD LOST",

@@ -9,7 +9,7 @@ use pgkeep_repository::deletion::Terms;
 use pgkeep_types::{Clock, ClusterName};
 use serde::Serialize;
 
-use super::wanted;
+use super::{wanted, warn_of_pins};
 use crate::arguments::List;
 use crate::commands::keeping::{Kept, Report, keep, table};
 use crate::context::{Context, unconfigured};
@@ -82,6 +82,7 @@ async fn of_one(
 ) -> Result<Told, CliError> {
     let keep = keep(settings, arguments.policy.as_deref())?;
     let catalogue = repository.catalogue(cluster, &keys.all()).await?;
+    warn_of_pins(context, &catalogue);
     let now = context.clock.now();
     let kept = Kept::of(&catalogue, &keep, now);
     // Nothing is written that would tell the storage's now.

@@ -13,7 +13,7 @@ use crate::error::CliError;
 
 /// The backup that is meant: one that is there, however damaged, or one that was
 /// deleted before and of which something may be left.
-pub(super) fn find(catalogue: &Catalogue, text: &str) -> Result<BackupId, CliError> {
+pub(in crate::commands) fn find(catalogue: &Catalogue, text: &str) -> Result<BackupId, CliError> {
     let mut attempted = false;
     let there = catalogue.entries.iter().filter_map(|entry| match entry {
         Entry::Complete(record) => Some(&record.id),

@@ -15,6 +15,7 @@ use pgkeep_types::{BackupId, Clock, Timestamp};
 use super::told::tell;
 use super::{Report, Work, now};
 use crate::commands::keeping::{self, Kept, sentence, table, warn_of_failures};
+use crate::commands::list::warn_of_pins;
 use crate::error::CliError;
 use crate::{terminal, words};
 
@@ -26,6 +27,7 @@ impl Work<'_> {
     pub(super) async fn by_policy(&self, keep: &Keep) -> Result<Report, CliError> {
         let context = self.context;
         let catalogue = self.catalogue().await?;
+        warn_of_pins(context, &catalogue);
         let of_storage = now(context, &self.repository, self.cluster).await?;
         let terms = Terms::at(of_storage);
         let now = context.clock.now().min(of_storage);

@@ -37,6 +37,7 @@ fn of(reason: &Reason) -> (&'static str, Option<&BackupId>) {
         Reason::Verification => ("verification", None),
         Reason::Key => ("key", None),
         Reason::Probe => ("probe", None),
+        Reason::Pinned(id) => ("pinned", Some(id)),
     }
 }
 
@@ -121,6 +122,7 @@ pub(super) fn tell(
                 words::time(record.started)
             ),
             ("deleted", None) => "deleted".to_owned(),
+            ("pinned", _) => "pinned before it was deleted, so it stays".to_owned(),
             ("failed", _) => "failed".to_owned(),
             _ => "its run was cut off".to_owned(),
         };

@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use pgkeep_format::HostKey;
 use pgkeep_format::cut::Cutting;
-use pgkeep_format::records::{BackupKind, BackupOutcome, Outcome, PlannedBackup, RunErrors};
+use pgkeep_format::records::{
+    BackupKind, BackupOutcome, Outcome, PlannedBackup, ProofDetails, ProofOutcome, ProofRecord,
+    RunErrors,
+};
+use pgkeep_format::{HostKey, Identities};
 use pgkeep_repository::{DumpMeta, Limits, Repository, Run, RunPlan, RunReport};
 use pgkeep_storage::LocalStorage;
 use pgkeep_testkit::{ScriptedClock, SeededRandom};
-use pgkeep_types::{BackupId, Clock, RunId};
+use pgkeep_types::{BackupId, Clock, ProofId, RunId};
 
 use crate::site::Site;
 
@@ -135,6 +138,42 @@ impl Shelf {
         };
         let access = self.repository.write_access(&self.host).unwrap();
         self.repository.begin(&access, plan).await.unwrap()
+    }
+
+    /// Writes down what a test restore of a backup came to.
+    pub(super) async fn prove(&self, id: &str, outcome: ProofOutcome) {
+        let cluster = "main".parse().unwrap();
+        let none = Identities::default();
+        let catalogue = self.repository.catalogue(&cluster, &none).await.unwrap();
+        let mut records = catalogue.complete();
+        let backup = records.find(|record| record.id.as_str() == id).unwrap();
+        let clock = ScriptedClock::at("2026-05-01T00:00:00Z");
+        let asked = u32::from(outcome == ProofOutcome::Proven);
+        let proof = ProofRecord {
+            id: ProofId::new(&clock, &self.random),
+            backup: backup.id.clone(),
+            cluster,
+            record: self.repository.record_hash(backup).await.unwrap(),
+            host: "db1".to_owned(),
+            pgkeep: "0.0.0".to_owned(),
+            started: clock.now(),
+            finished: clock.now(),
+            outcome,
+            questions: asked,
+            right: asked,
+            restore_ms: None,
+            loss_seconds: None,
+            server_version: None,
+            pg_restore_version: None,
+        };
+        let details = ProofDetails {
+            steps: Vec::new(),
+            questions: Vec::new(),
+            problem: None,
+        };
+        let access = self.repository.write_access(&self.host).unwrap();
+        let recorded = self.repository.record_proof(&access, proof, &details);
+        recorded.await.unwrap();
     }
 
     /// Has the storage's clock say that backups were stored when their hosts made them.

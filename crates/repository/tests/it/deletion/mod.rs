@@ -8,6 +8,7 @@ mod full;
 pub(crate) mod gate;
 mod looks;
 mod model;
+mod pins;
 mod rules;
 mod schedules;
 mod unfinished;

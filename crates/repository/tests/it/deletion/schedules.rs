@@ -211,6 +211,9 @@ impl Play {
                 // Runs are few; that theirs go is a rule of its own.
                 Some(Place::Run(..) | Place::Verification(..)) => true,
                 Some(Place::Proof(_, id, _)) => whole.iter().any(|record| record.id == id),
+                Some(Place::Pin(_, id, _) | Place::Lift(_, id, _)) => {
+                    whole.iter().any(|record| record.id == id)
+                }
                 Some(Place::Tombstone(_, id)) => needed.contains(&id) || self.is_named(&id),
             };
             assert!(stays, "seed {}: {name} stays for ever", self.seed);

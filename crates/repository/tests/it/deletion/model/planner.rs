@@ -322,6 +322,8 @@ fn records(question: Question, all: Objects, known: Known) -> Records {
             .map(|b| (backup_id(b), reads(Kind::Tombstone, b)))
             .collect(),
         verifications: BTreeMap::new(),
+        pins: BTreeMap::new(),
+        lifts: BTreeSet::new(),
         nothing: BTreeSet::new(),
         damaged: listed(Kind::Begin)
             .filter(|b| !reads(Kind::Begin, *b))

@@ -1,0 +1,220 @@
+//! Pins: what they keep, whoever comes first, and that they go with their backup.
+
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pgkeep_format::records::PinRecord;
+use pgkeep_format::{self as format, Envelope, RecordKind};
+use pgkeep_repository::RepositoryError;
+use pgkeep_repository::deletion::PlanError;
+use pgkeep_storage::Operation;
+use pgkeep_testkit::{Call, Hook, Hooked, MemoryStorage};
+use pgkeep_types::{BackupId, Clock, ObjectName, PinId, Timestamp};
+
+use super::{DAY, names, prune, refused, tombstone};
+use crate::world::{World, content, main};
+
+/// What a host says that wants a backup kept.
+fn record(world: &World, id: &BackupId, until: Option<Timestamp>) -> PinRecord {
+    PinRecord {
+        id: PinId::new(&world.clock, &world.random),
+        backup: id.clone(),
+        cluster: main(),
+        reason: "before the migration".to_owned(),
+        until,
+        pinned: world.clock.now(),
+        host: "db1".to_owned(),
+        pgkeep: "0.0.0".to_owned(),
+    }
+}
+
+async fn pin(world: &World, id: &BackupId, until: Option<Timestamp>) -> PinId {
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let record = record(world, id, until);
+    let pin = record.id.clone();
+    repository.pin(&access, record).await.unwrap();
+    pin
+}
+
+async fn unpin(world: &World, id: &BackupId, pin: &PinId) {
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let (now, cluster) = (world.clock.now(), main());
+    let lifted = repository.unpin(&access, &cluster, id, pin, now, "0.0.0");
+    lifted.await.unwrap();
+}
+
+/// A pin, as somebody writes it.
+fn bytes(world: &World, id: &BackupId) -> (ObjectName, Bytes) {
+    let record = record(world, id, None);
+    let name = format::names::pin(&main(), id, &record.id).unwrap();
+    let envelope = Envelope {
+        repository: world.trust.repository,
+        name: &name,
+        kind: RecordKind::Pin,
+    };
+    let bytes = envelope.write(&record, None, &world.host.signer).unwrap();
+    (name, Bytes::from(bytes))
+}
+
+/// Puts an object just before another one is put whose name has this in it.
+#[derive(Default)]
+struct Before(Mutex<Option<(&'static str, MemoryStorage, ObjectName, Bytes)>>);
+
+#[async_trait]
+impl Hook for Before {
+    async fn before(&self, call: Call<'_>) -> Result<(), ErrorKind> {
+        let mut waiting = self.0.lock().unwrap();
+        let is_it =
+            |of: &&'static str| call.operation == Operation::Put && call.object.contains(*of);
+        if waiting.as_ref().is_some_and(|(of, ..)| is_it(of))
+            && let Some((_, memory, name, bytes)) = waiting.take()
+        {
+            memory.replace(&name, Some(bytes));
+        }
+        Ok(())
+    }
+}
+
+async fn hooked() -> (World, Arc<Hooked<Before>>) {
+    World::on(|memory| Arc::new(Hooked::new(memory, Before::default()))).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pinned_is_not_deleted_until_it_is_unpinned_and_its_pins_go_with_it() {
+    let world = World::sealed().await;
+    let kept = world.back_up(&content(200_000, 1)).await.unwrap();
+    let other = world.back_up(&content(200_000, 2)).await.unwrap();
+    let first = pin(&world, &kept.id, None).await;
+    let second = pin(&world, &kept.id, None).await;
+    let pinned = PlanError::Pinned {
+        backup: kept.id.clone(),
+    };
+    assert_eq!(refused(&world, &[&kept.id, &other.id]).await, pinned);
+    unpin(&world, &kept.id, &first).await;
+    // Twice is no failure.
+    unpin(&world, &kept.id, &first).await;
+    assert_eq!(refused(&world, &[&kept.id]).await, pinned);
+    let catalogue = world.catalogue().await;
+    let left: Vec<_> = catalogue.pins(&kept.id).map(|pin| &pin.id).collect();
+    assert_eq!(left, [&second]);
+    unpin(&world, &kept.id, &second).await;
+    assert!(names(&world).iter().any(|name| name.contains("/pins/")));
+    prune(&world, &[&kept.id]).await.unwrap();
+    assert!(!names(&world).iter().any(|name| name.contains("/pins/")));
+    assert_eq!(world.catalogue().await.complete().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_whose_time_is_over_keeps_nothing() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    // The storage's clock decides.
+    pin(&world, &backup.id, Some(world.storage_clock.now() + DAY)).await;
+    refused(&world, &[&backup.id]).await;
+    world.storage_clock.advance(DAY);
+    prune(&world, &[&backup.id]).await.unwrap();
+    assert_eq!(world.catalogue().await.complete().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_that_was_written_before_the_tombstone_takes_it_back() {
+    let (world, storage) = hooked().await;
+    let backup = world.back_up(&content(200_000, 1)).await.unwrap();
+    let (name, bytes) = bytes(&world, &backup.id);
+    let memory = world.memory.clone();
+    *storage.hook.0.lock().unwrap() = Some(("tombstones/", memory, name, bytes));
+    prune(&world, &[&backup.id]).await.unwrap();
+    assert!(
+        !names(&world)
+            .iter()
+            .any(|name| name.contains("/tombstones/"))
+    );
+    assert_eq!(world.catalogue().await.complete().count(), 1);
+    assert_eq!(world.read_back(&backup).await.unwrap(), content(200_000, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pruner_has_left_that_was_cut_off_keeps_what_is_pinned() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(200_000, 1)).await.unwrap();
+    let (pinned, bytes) = bytes(&world, &backup.id);
+    let (dead, tombstone) = tombstone(&world, &backup.id);
+    world.memory.replace(&pinned, Some(bytes));
+    world.memory.replace(&dead, Some(tombstone));
+    assert_eq!(world.catalogue().await.complete().count(), 0);
+    prune(&world, &[]).await.unwrap();
+    assert_eq!(world.catalogue().await.complete().count(), 1);
+    assert_eq!(world.read_back(&backup).await.unwrap(), content(200_000, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_pins_what_is_being_deleted_is_told_that_it_may_be_too_late() {
+    let (world, storage) = hooked().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    let (name, bytes) = tombstone(&world, &backup.id);
+    let memory = world.memory.clone();
+    *storage.hook.0.lock().unwrap() = Some(("/pins/", memory, name, bytes));
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let late = repository
+        .pin(&access, record(&world, &backup.id, None))
+        .await;
+    assert!(
+        matches!(late, Err(RepositoryError::PinnedTooLate { .. })),
+        "{late:?}"
+    );
+    let before = names(&world);
+    let late = repository
+        .pin(&access, record(&world, &backup.id, None))
+        .await;
+    assert!(
+        matches!(late, Err(RepositoryError::Deleted { .. })),
+        "{late:?}"
+    );
+    assert_eq!(names(&world), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_pin_holds_without_an_end_and_a_damaged_lift_lifts_nothing() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    let over = Some(Timestamp::UNIX_EPOCH);
+    let id = pin(&world, &backup.id, over).await;
+    let name = format::names::pin(&main(), &backup.id, &id).unwrap();
+    let whole = world.memory.object(&name);
+    world.memory.replace(&name, Some(whole.slice(1..)));
+    refused(&world, &[&backup.id]).await;
+    let catalogue = world.catalogue().await;
+    assert_eq!(catalogue.unread_pins().len(), 1);
+    assert_eq!(catalogue.unreadable().count(), 0);
+    assert!(
+        catalogue
+            .pins(&backup.id)
+            .all(|pin| pin.holds(Timestamp::MAX))
+    );
+
+    let lift = format::names::lift(&main(), &backup.id, &id).unwrap();
+    world.memory.replace(&lift, Some(whole.slice(1..)));
+    refused(&world, &[&backup.id]).await;
+    assert_eq!(world.catalogue().await.unread_pins().len(), 2);
+    world.memory.replace(&lift, None);
+    unpin(&world, &backup.id, &id).await;
+    prune(&world, &[&backup.id]).await.unwrap();
+    assert_eq!(world.catalogue().await.complete().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pins_of_what_is_no_more_go_after_a_day() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    prune(&world, &[&backup.id]).await.unwrap();
+    let (name, bytes) = bytes(&world, &backup.id);
+    world.memory.replace(&name, Some(bytes));
+    world.storage_clock.advance(DAY + DAY);
+    prune(&world, &[]).await.unwrap();
+    assert!(!names(&world).contains(name.as_str()));
+}
