@@ -4,6 +4,7 @@
 //! command fail, but hides nothing else.
 
 mod line;
+mod table;
 mod why;
 
 use std::collections::BTreeSet;
@@ -215,7 +216,7 @@ fn tell(context: &Context, lines: Vec<BackupLine>) -> Result<(), CliError> {
             .output
             .say("no backups yet; 'pgkeep backup' makes one");
     } else {
-        context.output.data(line::table(&lines));
+        context.output.data(table::tables(&lines, context.output));
         let remarks: Vec<String> = lines.iter().filter_map(BackupLine::remark).collect();
         if !remarks.is_empty() {
             let remarks = context.output.folded(&remarks.join("\n"), REMARK);

@@ -66,7 +66,7 @@ async fn a_backup_of_a_part_says_so_and_is_held_against_that_part() {
     site.run(&["backup"]).await.ended(0);
     let id = site.good().await.remove(0);
     let listed = site.run(&["list"]).await.ended(0).stdout;
-    assert!(listed.contains("complete, a part"), "{listed}");
+    assert!(listed.contains("stored, a part"), "{listed}");
     let shown = site.run(&["show", &id]).await.ended(0).stdout;
     let choice = "pg_dump --exclude-schema=tmp --exclude-table-data=log --no-comments";
     assert!(shown.contains(choice), "{shown}");

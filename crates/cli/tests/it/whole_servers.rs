@@ -236,7 +236,7 @@ async fn globals_that_fail_or_are_cut_short_make_the_run_partial_and_are_told() 
         assert_eq!(report["outcome"], "partial");
         assert_eq!(report["globals"]["outcome"], "failed");
         let listed = site.run(&["list"]).await.ended(0).stdout;
-        assert!(listed.contains("complete, NO GLOBALS"), "{listed}");
+        assert!(listed.contains("stored, NO GLOBALS"), "{listed}");
     }
     let id = site.good().await.remove(0);
     let restore = ["restore", "--backup", &id, "--globals", "--to-file", "sql"];

@@ -5,8 +5,9 @@ use pgkeep_repository::{Attempt, Catalogue, Pinned, Unreadable};
 use pgkeep_types::{BackupId, ClusterName, PinId, Timestamp};
 use serde::Serialize;
 
+use super::table::Column;
 use crate::commands::prove::level_word;
-use crate::words::{self, Align};
+use crate::words;
 
 /// How a backup is listed.
 #[derive(Clone, Debug, Serialize)]
@@ -287,12 +288,21 @@ impl BackupLine {
         }
     }
 
-    fn cell(&self, column: Column) -> String {
+    pub(super) fn cluster(&self) -> &ClusterName {
+        &self.cluster
+    }
+
+    /// Of which kind it is, where that is known.
+    pub(super) fn kind(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
+
+    /// What it has in a column: what belongs together in one text.
+    pub(super) fn cell(&self, column: Column) -> Vec<String> {
         let text = |text: &Option<String>| text.as_deref().map_or("-".to_owned(), words::printable);
         let bytes = |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), words::size);
-        match column {
+        vec![match column {
             Column::Id => self.id.as_ref().map_or("-", BackupId::short).to_owned(),
-            Column::Cluster => self.cluster.to_string(),
             Column::Kind => text(&self.kind),
             Column::Database => text(&self.database),
             Column::Started => self
@@ -300,79 +310,30 @@ impl BackupLine {
                 .map_or_else(|| "-".to_owned(), words::time_to_the_minute),
             Column::Size => bytes(self.raw_bytes),
             Column::New => bytes(self.new_bytes),
-            Column::Level => match self.level {
-                Some(level) => level_word(level, self.refuted).to_owned(),
-                None => "-".to_owned(),
-            },
             Column::Status => {
-                let mut words = vec![self.status.word()];
-                words.extend((self.globals == Some(false)).then_some("NO GLOBALS"));
-                words.extend((self.selected == Some(true)).then_some("a part"));
-                words.extend((!self.pins.is_empty()).then_some("pinned"));
-                if self.key_in_use == Some(false) {
-                    words.push(match self.lacks_a_key {
-                        true => "KEY RECORD LOST",
-                        false => "RETIRED KEYS ONLY",
-                    });
-                }
-                words.join(", ")
+                let words = self.statuses().into_iter();
+                return words.map(ToOwned::to_owned).collect();
             }
-        }
+        }]
     }
-}
 
-/// A column of the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Column {
-    Id,
-    Cluster,
-    Kind,
-    Database,
-    Started,
-    Size,
-    New,
-    Level,
-    Status,
-}
-
-impl Column {
-    const ALL: [Self; 9] = [
-        Self::Id,
-        Self::Cluster,
-        Self::Kind,
-        Self::Database,
-        Self::Started,
-        Self::Size,
-        Self::New,
-        Self::Level,
-        Self::Status,
-    ];
-
-    fn heading(self) -> (&'static str, Align) {
-        match self {
-            Self::Id => ("ID", Align::Left),
-            Self::Cluster => ("CLUSTER", Align::Left),
-            Self::Kind => ("KIND", Align::Left),
-            Self::Database => ("DATABASE", Align::Left),
-            Self::Started => ("STARTED", Align::Left),
-            Self::Size => ("SIZE", Align::Right),
-            Self::New => ("NEW", Align::Right),
-            Self::Level => ("LEVEL", Align::Left),
-            Self::Status => ("STATUS", Align::Left),
+    /// Its level where it is complete, or what has become of it; then what else there is to
+    /// know of it.
+    fn statuses(&self) -> Vec<&'static str> {
+        let first = match self.level {
+            Some(level) => level_word(level, self.refuted),
+            None => self.status.word(),
+        };
+        let mut words = vec![first];
+        words.extend((self.globals == Some(false)).then_some("NO GLOBALS"));
+        words.extend((self.selected == Some(true)).then_some("a part"));
+        words.extend((!self.pins.is_empty()).then_some("pinned"));
+        if self.key_in_use == Some(false) {
+            words.push(match self.lacks_a_key {
+                true => "KEY RECORD LOST",
+                false => "RETIRED KEYS ONLY",
+            });
         }
+        words
     }
-}
-
-/// The lines as a table.
-pub(super) fn table(lines: &[BackupLine]) -> String {
-    // One cluster needs no column.
-    let one = lines.iter().all(|line| line.cluster == lines[0].cluster);
-    let columns = Column::ALL.iter().copied();
-    let columns: Vec<Column> = columns
-        .filter(|c| !(one && *c == Column::Cluster))
-        .collect();
-    let headings: Vec<_> = columns.iter().map(|column| column.heading()).collect();
-    let row = |line: &BackupLine| columns.iter().map(|column| line.cell(*column)).collect();
-    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-    words::table(&headings, &rows)
 }

@@ -11,7 +11,7 @@ async fn what_is_pinned_goes_neither_by_a_rule_nor_by_its_id_and_is_told() {
     let told = shelf.site.run(&pin).await.ended(0).stdout;
     assert!(told.contains(&ids[0]), "{told}");
     let told = shelf.site.run(&["list"]).await.ended(0).stdout;
-    assert!(told.contains("complete, pinned"), "{told}");
+    assert!(told.contains("stored, pinned"), "{told}");
     assert!(told.contains(&format!("{short}: pinned: before the migration (by host")));
     let told = shelf.site.run(&["list", "--why"]).await.ended(0).stdout;
     assert!(

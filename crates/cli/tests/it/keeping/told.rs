@@ -1,5 +1,7 @@
 //! What is told of what is kept, word by word.
 
+use pgkeep_format::records::ProofOutcome;
+
 use super::shelf::{APP, Dump, Shelf};
 use crate::terminal::{screen, watched};
 
@@ -112,3 +114,57 @@ async fn programs_are_told_each_reason_and_its_end() {
     let dry: serde_json::Value = serde_json::from_str(&dry.stdout).unwrap();
     assert_eq!(&dry["retention"]["series"], series);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_fits_a_terminal_and_has_the_level_of_each_backup() {
+    let shelf = Shelf::new("").await;
+    let ids = shelf.nights("2026-04-01", 4).await;
+    let long = Dump {
+        database: "orders_of_the_whole_of_the_year",
+        ..APP
+    };
+    shelf.dump(long, "2026-04-05T03:00:00Z").await;
+    shelf.prove(&ids[0], ProofOutcome::Proven).await;
+    shelf.prove(&ids[1], ProofOutcome::Restorable).await;
+    shelf.prove(&ids[2], ProofOutcome::Failed).await;
+    let pin = ["pin", &ids[2], "--reason", "x"];
+    shelf.site.run(&pin).await.ended(0);
+    for (columns, told) in [(120, WIDE), (80, FITTING), (50, FOLDED)] {
+        let shown = watched(&shelf.site, columns, &[], &["list"]).await.ended(0);
+        let shown = screen(&shown.stdout).join("\n");
+        let (table, _) = shown.split_once("\n\n").unwrap();
+        assert_eq!(table, told, "{columns}: {table}");
+    }
+}
+
+const WIDE: &str = "\
+ID        DATABASE  STARTED                  SIZE      NEW  STATUS
+qdjs41b3  app       2026-04-01 03:00 +00  293 KiB  294 KiB  proven
+2aht00r6  app       2026-04-02 03:00 +00  293 KiB  294 KiB  restorable
+t1ya6vkk  app       2026-04-03 03:00 +00  293 KiB  294 KiB  FAILED PROOF, pinned
+pg2k14bq  app       2026-04-04 03:00 +00  293 KiB  294 KiB  stored
+17gst0y2  orders_of_the_whole_of_the_year  2026-04-05 03:00 +00  293 KiB  294 KiB  stored";
+
+const FITTING: &str = "\
+ID        DATABASE  STARTED                  SIZE      NEW  STATUS
+qdjs41b3  app       2026-04-01 03:00 +00  293 KiB  294 KiB  proven
+2aht00r6  app       2026-04-02 03:00 +00  293 KiB  294 KiB  restorable
+t1ya6vkk  app       2026-04-03 03:00 +00  293 KiB  294 KiB  FAILED PROOF, pinned
+pg2k14bq  app       2026-04-04 03:00 +00  293 KiB  294 KiB  stored
+17gst0y2  orders_of_the_whole_of_the_year  2026-04-05 03:00 +00  293 KiB
+          294 KiB  stored";
+
+const FOLDED: &str = "\
+ID        DATABASE  STARTED                  SIZE
+          NEW  STATUS
+qdjs41b3  app       2026-04-01 03:00 +00  293 KiB
+          294 KiB  proven
+2aht00r6  app       2026-04-02 03:00 +00  293 KiB
+          294 KiB  restorable
+t1ya6vkk  app       2026-04-03 03:00 +00  293 KiB
+          294 KiB  FAILED PROOF, pinned
+pg2k14bq  app       2026-04-04 03:00 +00  293 KiB
+          294 KiB  stored
+17gst0y2  orders_of_the_whole_of_the_year
+          2026-04-05 03:00 +00  293 KiB  294 KiB
+          stored";

@@ -1,0 +1,95 @@
+//! The list for people.
+//!
+//! Invariants: with sizes, names and one word as they are most often it fits a terminal of
+//! 80 columns; one that is longer goes on in a new line, and not in the middle of what
+//! belongs together. Programs get lines whole.
+
+use std::fmt::Write as _;
+
+use super::line::BackupLine;
+use crate::output::Output;
+use crate::words::{self, Align};
+
+/// How far right a line goes on: behind the id.
+const MORE: usize = 10;
+
+/// A name that is longer pushes no other line to the right.
+const WIDEST: usize = 24;
+
+/// A blank at which no line is broken: none that is told has this character.
+const KEPT_BLANK: &str = "\u{1f}";
+
+/// A column of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    Id,
+    Kind,
+    Database,
+    Started,
+    Size,
+    New,
+    Status,
+}
+
+impl Column {
+    const ALL: [Self; 7] = [
+        Self::Id,
+        Self::Kind,
+        Self::Database,
+        Self::Started,
+        Self::Size,
+        Self::New,
+        Self::Status,
+    ];
+
+    fn heading(self) -> (&'static str, Align) {
+        match self {
+            Self::Id => ("ID", Align::Left),
+            Self::Kind => ("KIND", Align::Left),
+            Self::Database => ("DATABASE", Align::Left),
+            Self::Started => ("STARTED", Align::Left),
+            Self::Size => ("SIZE", Align::Right),
+            Self::New => ("NEW", Align::Right),
+            Self::Status => ("STATUS", Align::Left),
+        }
+    }
+}
+
+/// A table for each cluster, under its name where there are several.
+pub(super) fn tables(lines: &[BackupLine], output: Output) -> String {
+    let mut clusters = lines.chunk_by(|a, b| a.cluster() == b.cluster()).peekable();
+    let mut text = String::new();
+    let mut is_alone = true;
+    while let Some(of_one) = clusters.next() {
+        let more = clusters.peek().is_some();
+        is_alone &= !more;
+        if !is_alone {
+            // Writing into a string does not fail.
+            let _ = writeln!(text, "cluster {}", of_one[0].cluster());
+        }
+        let told = output.folded(&table(of_one), MORE);
+        text.push_str(&told.replace(KEPT_BLANK, " "));
+        if more {
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn table(lines: &[BackupLine]) -> String {
+    // One kind needs no column.
+    let mut kinds = lines.iter().filter_map(BackupLine::kind);
+    let first = kinds.next();
+    let one = kinds.all(|kind| Some(kind) == first);
+    let columns = Column::ALL.iter().copied();
+    let columns: Vec<Column> = columns.filter(|c| !(one && *c == Column::Kind)).collect();
+    let headings: Vec<_> = columns.iter().map(|column| column.heading()).collect();
+    let cell = |line: &BackupLine, column: Column| {
+        let texts = line.cell(column).into_iter();
+        let texts = texts.map(|text| text.replace(' ', KEPT_BLANK));
+        texts.collect::<Vec<_>>().join(", ")
+    };
+    let row = |line: &BackupLine| columns.iter().map(|column| cell(line, *column)).collect();
+    let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
+    words::table_of(&headings, &rows, WIDEST)
+}
