@@ -10,6 +10,7 @@ mod globals;
 mod plan;
 mod progress;
 mod report;
+mod standing;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -26,12 +27,20 @@ use pgkeep_types::{BackupId, Clock, Timestamp};
 
 use self::progress::RestoreRow;
 use self::report::{PartsReport, Report, left_out_words, of_part};
+use self::standing::Standing;
 use crate::arguments::{Format, Restore};
 use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::{Context, Opened};
 use crate::error::{CliError, Exit, sentence};
 use crate::instant::instant;
 use crate::server_password;
+
+/// The backup that is meant.
+struct Chosen {
+    opened: Opened,
+    backup: OpenBackup,
+    standing: Standing,
+}
 
 /// Restores.
 pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, CliError> {
@@ -53,26 +62,29 @@ pub(crate) async fn run(arguments: &Restore, context: &Context) -> Result<Exit, 
         (None, None) => "the restore".to_owned(),
     };
     let open = open(arguments, context, &selection);
-    let (opened, backup) = context.unless_interrupted(&what, open).await?;
+    let chosen = context.unless_interrupted(&what, open).await?;
     if let Some(path) = &arguments.to_file {
-        return into_file(arguments, context, &opened, &backup, &context.path(path)).await;
+        return into_file(arguments, context, &chosen, &context.path(path)).await;
     }
     let connection = match into {
         Some(into) => into,
-        None => context.connection(&opened.cluster, &opened.cluster_settings)?,
+        None => {
+            let opened = &chosen.opened;
+            context.connection(&opened.cluster, &opened.cluster_settings)?
+        }
     };
     let connection = with_password(context, connection).await?;
     if arguments.globals && arguments.dry_run {
-        return plan::globals::run(context, &opened, &backup, &connection).await;
+        return plan::globals::run(context, &chosen, &connection).await;
     }
     if arguments.globals {
-        return globals::run(context, &backup, &connection).await;
+        return globals::run(context, &chosen, &connection).await;
     }
     let admin = match admin {
         Some(admin) => with_password(context, admin).await?,
         None => connection.clone(),
     };
-    into_server(arguments, context, &opened, &backup, &connection, &admin).await
+    into_server(arguments, context, &chosen, &connection, &admin).await
 }
 
 /// Finds the backup that is meant, and opens it.
@@ -80,7 +92,7 @@ async fn open(
     arguments: &Restore,
     context: &Context,
     selection: &Selection,
-) -> Result<(Opened, OpenBackup), CliError> {
+) -> Result<Chosen, CliError> {
     let opened = context
         .open_for_reading(arguments.cluster.as_ref(), arguments.identity.as_deref())
         .await?
@@ -116,9 +128,19 @@ async fn open(
         ));
     }
     let keys = opened.keys.recovery();
+    let before = match selection {
+        Selection::Newest { before, .. } => *before,
+        Selection::Id(_) => None,
+    };
+    let standing = Standing::of(&opened, record, before, &keys).await;
+    standing.warn(context, record);
     let access = opened.repository.read_access_to(record, &keys)?;
     match opened.repository.open_backup(&access, record).await {
-        Ok(backup) => Ok((opened, backup)),
+        Ok(backup) => Ok(Chosen {
+            opened,
+            backup,
+            standing,
+        }),
         Err(error) => Err(opened.repository.explain(record, error).await.into()),
     }
 }
@@ -128,21 +150,20 @@ async fn open(
 async fn into_file(
     arguments: &Restore,
     context: &Context,
-    opened: &Opened,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     path: &Path,
 ) -> Result<Exit, CliError> {
     match (arguments.format, arguments.dry_run) {
         (Format::Custom, true) => {
-            return plan::file::run(context, opened, backup, arguments.globals, path).await;
+            return plan::file::run(context, chosen, arguments.globals, path).await;
         }
         (Format::Custom, false) => {
-            return file::run(context, backup, arguments.globals, path).await;
+            return file::run(context, chosen, arguments.globals, path).await;
         }
         (Format::Sql, _) => {}
     }
-    let record = backup.record();
-    let tools = context.tools(&opened.settings).await;
+    let record = chosen.backup.record();
+    let tools = context.tools(&chosen.opened.settings).await;
     let progress = Arc::new(Progress::default());
     let script = ScriptRestore {
         tools: &tools,
@@ -151,29 +172,28 @@ async fn into_file(
         progress: &progress,
     };
     if arguments.dry_run {
-        return plan::file::run_sql(context, opened, backup, &script, path).await;
+        return plan::file::run_sql(context, chosen, &script, path).await;
     }
     let row = RestoreRow::new(&record.database, Some(record.raw_bytes), &progress);
-    file::run_sql(context, backup, &script, path, row).await
+    file::run_sql(context, chosen, &script, path, row).await
 }
 
 /// Restores the database into a server, or tells how that would be done.
 async fn into_server(
     arguments: &Restore,
     context: &Context,
-    opened: &Opened,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     connection: &ConnectionParameters,
     admin: &ConnectionParameters,
 ) -> Result<Exit, CliError> {
-    let record = backup.record();
+    let record = chosen.backup.record();
     let name = match &arguments.new_name {
         Some(name) => name.clone(),
         None if arguments.replace => record.database.clone(),
         None => default_name(&record.database, &record.id),
     };
     let aside = with_suffix(&name, &stamp("_replaced", context.clock.now()));
-    let tools = context.tools(&opened.settings).await;
+    let tools = context.tools(&chosen.opened.settings).await;
     let progress = Arc::new(Progress::default());
     let scratch = scratch(context, arguments);
     let jobs = (arguments.jobs.get() > 1).then_some(Jobs {
@@ -197,10 +217,10 @@ async fn into_server(
         progress: &progress,
     };
     if arguments.dry_run {
-        return plan::run(context, arguments, opened, backup, restore).await;
+        return plan::run(context, arguments, chosen, restore).await;
     }
     let row = RestoreRow::new(&name, Some(record.raw_bytes), &progress);
-    database::run(context, arguments, backup, restore, row).await
+    database::run(context, arguments, chosen, restore, row).await
 }
 
 /// What of the database is to come.

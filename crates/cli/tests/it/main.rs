@@ -28,6 +28,7 @@ mod misuse;
 mod other_servers;
 mod passphrases;
 mod prune;
+mod refuted;
 mod replaced;
 mod said;
 mod script;

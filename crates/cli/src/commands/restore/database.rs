@@ -2,12 +2,11 @@
 //!
 //! Invariant: a database that is to be replaced is asked for before anything is made.
 
-use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{DumpRestore, LeftOut, Parts, Restored};
 use pgkeep_types::Clock;
 
 use super::progress::RestoreRow;
-use super::{PartsReport, Report, globals, left_out_words, of_part};
+use super::{Chosen, PartsReport, Report, globals, left_out_words, of_part};
 use crate::arguments::Restore;
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
@@ -18,10 +17,13 @@ use crate::{terminal, words};
 pub(super) async fn run(
     context: &Context,
     arguments: &Restore,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     restore: DumpRestore<'_>,
     row: RestoreRow,
 ) -> Result<Exit, CliError> {
+    let Chosen {
+        backup, standing, ..
+    } = chosen;
     let record = backup.record();
     let what = format!("the restore of database {:?}", restore.name);
     let prepare = async { Ok(restore.prepare(backup).await?) };
@@ -152,6 +154,7 @@ pub(super) async fn run(
     context.output.json(&Report {
         version: JSON_VERSION,
         backup: &record.id,
+        standing,
         database: Some(&restored.database),
         file: None,
         raw_bytes: restored.raw_bytes,

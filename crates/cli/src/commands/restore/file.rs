@@ -4,12 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pgkeep_format::records::{DUMP_FILE, GLOBALS_FILE};
-use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{LeftOut, Progress, ScriptRestore, dumped_part, to_file};
 
 use super::globals::check_globals;
 use super::progress::RestoreRow;
-use super::{PartsReport, Report, left_out_words, of_part};
+use super::{Chosen, PartsReport, Report, left_out_words, of_part};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -18,10 +17,11 @@ use crate::words;
 /// Writes it.
 pub(super) async fn run(
     context: &Context,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     globals: bool,
     path: &Path,
 ) -> Result<Exit, CliError> {
+    let Chosen { backup, .. } = chosen;
     let record = backup.record();
     if globals {
         check_globals(record)?;
@@ -48,17 +48,18 @@ pub(super) async fn run(
         words::size(raw_bytes)
     ));
     let nothing = LeftOut::default();
-    tell_written(context, backup, path, raw_bytes, nothing, part, None)
+    tell_written(context, chosen, path, raw_bytes, nothing, part, None)
 }
 
 /// Writes SQL of the archive.
 pub(super) async fn run_sql(
     context: &Context,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     script: &ScriptRestore<'_>,
     path: &Path,
     row: RestoreRow,
 ) -> Result<Exit, CliError> {
+    let Chosen { backup, .. } = chosen;
     let record = backup.record();
     let mut stop = Box::pin(context.interrupt.requested());
     let shown = context.live(row);
@@ -88,13 +89,13 @@ pub(super) async fn run_sql(
     }
     let left_out = script.left_out;
     let raw_bytes = written.raw_bytes;
-    tell_written(context, backup, path, raw_bytes, left_out, part, parts)
+    tell_written(context, chosen, path, raw_bytes, left_out, part, parts)
 }
 
 /// Tells of a file that was written.
 fn tell_written(
     context: &Context,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     path: &Path,
     raw_bytes: u64,
     left_out: LeftOut,
@@ -104,7 +105,8 @@ fn tell_written(
     context.output.data(format_args!("{}\n", path.display()));
     context.output.json(&Report {
         version: JSON_VERSION,
-        backup: &backup.record().id,
+        backup: &chosen.backup.record().id,
+        standing: &chosen.standing,
         database: None,
         file: Some(path),
         raw_bytes,

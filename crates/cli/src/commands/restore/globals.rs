@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::records::BackupRecord;
 use pgkeep_postgres::client::ConnectionParameters;
-use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{FailedTablespace, GlobalsPlan, RestoreError};
 use pgkeep_types::BackupId;
 use serde::Serialize;
 
+use super::{Chosen, Standing};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -19,6 +19,9 @@ use crate::output::JSON_VERSION;
 struct Report<'a> {
     version: u32,
     backup: &'a BackupId,
+    /// How far it can be relied on.
+    #[serde(flatten)]
+    standing: &'a Standing,
     roles_made: &'a BTreeSet<String>,
     roles_left_alone: &'a [String],
     /// Member and role.
@@ -44,12 +47,12 @@ pub(super) fn check_globals(record: &BackupRecord) -> Result<(), RestoreError> {
 /// Makes what is missing. Done in part where a tablespace could not be made.
 pub(super) async fn run(
     context: &Context,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     connection: &ConnectionParameters,
 ) -> Result<Exit, CliError> {
     let what = "the restore of the globals";
     let apply = async {
-        let plan = GlobalsPlan::look(backup, connection).await?;
+        let plan = GlobalsPlan::look(&chosen.backup, connection).await?;
         let restored = plan.apply().await?;
         Ok((plan, restored))
     };
@@ -74,7 +77,8 @@ pub(super) async fn run(
     let failed = restored.failed_tablespaces.iter();
     context.output.json(&Report {
         version: JSON_VERSION,
-        backup: &backup.record().id,
+        backup: &chosen.backup.record().id,
+        standing: &chosen.standing,
         roles_made: plan.roles(),
         roles_left_alone: plan.existing_roles(),
         memberships_left_alone: plan.left_alone(),

@@ -10,16 +10,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use pgkeep_postgres::client::DatabaseFacts;
-use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{DumpRestore, Parts, PreparedRestore};
 use pgkeep_types::{BackupId, Timestamp};
 use serde::Serialize;
 
 use self::lines::{Lines, Missing, Program};
 use super::globals::quoted;
-use super::{PartsReport, left_out_words};
+use super::{Chosen, PartsReport, Standing, left_out_words};
 use crate::arguments::Restore;
-use crate::context::{Context, Opened};
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
 use crate::words;
@@ -36,30 +35,34 @@ struct Head<'a> {
     database: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     finished: Option<Timestamp>,
+    /// How far it can be relied on.
+    #[serde(flatten)]
+    standing: &'a Standing,
     repository: String,
     cluster: String,
 }
 
 impl<'a> Head<'a> {
-    fn of_globals(opened: &Opened, backup: &'a OpenBackup) -> Self {
-        let record = backup.record();
+    fn of_globals(chosen: &'a Chosen) -> Self {
+        let record = chosen.backup.record();
         Self {
             version: JSON_VERSION,
             dry_run: true,
             backup: &record.id,
             database: None,
             finished: None,
-            repository: opened.repository.location(),
+            standing: &chosen.standing,
+            repository: chosen.opened.repository.location(),
             cluster: record.cluster.to_string(),
         }
     }
 
-    fn of_database(opened: &Opened, backup: &'a OpenBackup) -> Self {
-        let record = backup.record();
+    fn of_database(chosen: &'a Chosen) -> Self {
+        let record = chosen.backup.record();
         Self {
             database: Some(&record.database),
             finished: Some(record.finished),
-            ..Self::of_globals(opened, backup)
+            ..Self::of_globals(chosen)
         }
     }
 }
@@ -125,18 +128,17 @@ struct Compared {
 pub(super) async fn run(
     context: &Context,
     arguments: &Restore,
-    opened: &Opened,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     restore: DumpRestore<'_>,
 ) -> Result<Exit, CliError> {
     let what = format!("the plan for database {:?}", restore.name);
-    let prepare = async { Ok(restore.prepare(backup).await?) };
+    let prepare = async { Ok(restore.prepare(&chosen.backup).await?) };
     let prepared = context.unless_interrupted(&what, prepare).await?;
-    let plan = plan(arguments, opened, backup, &restore, &prepared);
+    let plan = plan(arguments, chosen, &restore, &prepared);
     for note in plan.notes {
         context.output.warning(note);
     }
-    told(context, &plan.lines(opened, backup), &plan)?;
+    told(context, &plan.lines(chosen), &plan)?;
     prepared.is_possible()?;
     Ok(Exit::Done)
 }
@@ -155,16 +157,15 @@ fn told(context: &Context, lines: &Lines, plan: &impl Serialize) -> Result<(), C
 
 fn plan<'a>(
     arguments: &Restore,
-    opened: &'a Opened,
-    backup: &'a OpenBackup,
+    chosen: &'a Chosen,
     restore: &'a DumpRestore<'_>,
     prepared: &'a PreparedRestore<'_>,
 ) -> Plan<'a> {
     let compared = prepared.compared();
     let problems = prepared.problems().iter();
     Plan {
-        head: Head::of_database(opened, backup),
-        raw_bytes: backup.record().raw_bytes,
+        head: Head::of_database(chosen),
+        raw_bytes: chosen.backup.record().raw_bytes,
         server: restore.connection.server(),
         server_version: prepared.server_version().to_string(),
         new_database: NewDatabase::new(restore.name, prepared.properties()),
@@ -230,9 +231,9 @@ impl<'a> NewDatabase<'a> {
 }
 
 impl Plan<'_> {
-    fn lines(&self, opened: &Opened, backup: &OpenBackup) -> Lines {
+    fn lines(&self, chosen: &Chosen) -> Lines {
         let mut lines = Lines::default();
-        lines.add_source(opened, backup, self.dumped_part.as_deref());
+        lines.add_source(chosen, self.dumped_part.as_deref());
         lines.add(
             "into",
             format!(

@@ -8,12 +8,16 @@ use pgkeep_restore::{LeftOut, Parts};
 use pgkeep_types::BackupId;
 use serde::Serialize;
 
+use super::Standing;
 use crate::context::Context;
 
 #[derive(Serialize)]
 pub(super) struct Report<'a> {
     pub(super) version: u32,
     pub(super) backup: &'a BackupId,
+    /// How far it can be relied on.
+    #[serde(flatten)]
+    pub(super) standing: &'a Standing,
     pub(super) database: Option<&'a str>,
     pub(super) file: Option<&'a Path>,
     pub(super) raw_bytes: u64,

@@ -5,15 +5,14 @@
 use std::path::Path;
 
 use pgkeep_format::records::GLOBALS_FILE;
-use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{RestoreError, ScriptRestore, check_file, dumped_part, length_of};
 use serde::Serialize;
 
 use super::super::globals::check_globals;
-use super::super::{PartsReport, left_out_words};
+use super::super::{Chosen, PartsReport, left_out_words};
 use super::lines::{Lines, Program};
 use super::{Head, told};
-use crate::context::{Context, Opened};
+use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
 use crate::words;
 
@@ -39,33 +38,32 @@ struct Plan<'a> {
 /// Tells the plan of a file of the backup: its globals, or its archive.
 pub(in super::super) async fn run(
     context: &Context,
-    opened: &Opened,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     globals: bool,
     path: &Path,
 ) -> Result<Exit, CliError> {
-    let record = backup.record();
+    let record = chosen.backup.record();
     let (writes, bytes) = match globals {
         false => ("archive", record.raw_bytes),
         true => {
             check_globals(record)?;
-            let read = async { Ok(length_of(backup, GLOBALS_FILE).await?) };
+            let read = async { Ok(length_of(&chosen.backup, GLOBALS_FILE).await?) };
             let what = "the plan for the globals";
             ("globals", context.unless_interrupted(what, read).await?)
         }
     };
     let dumped_part = match globals {
         true => None,
-        false => dumped_part(backup).await?,
+        false => dumped_part(&chosen.backup).await?,
     };
     let possible = check_file(path, Some(bytes));
     let plan = Plan {
         writes,
         bytes: Some(bytes),
         dumped_part,
-        ..Plan::new(opened, backup, path, &possible)
+        ..Plan::new(chosen, path, &possible)
     };
-    plan.tell(context, opened, backup)?;
+    plan.tell(context, chosen)?;
     possible?;
     Ok(Exit::Done)
 }
@@ -73,12 +71,11 @@ pub(in super::super) async fn run(
 /// Tells the plan of SQL.
 pub(in super::super) async fn run_sql(
     context: &Context,
-    opened: &Opened,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     script: &ScriptRestore<'_>,
     path: &Path,
 ) -> Result<Exit, CliError> {
-    let look = async { Ok(script.plan(backup).await?) };
+    let look = async { Ok(script.plan(&chosen.backup).await?) };
     let what = "the plan for the SQL";
     let of = context.unless_interrupted(what, look).await?;
     let possible = check_file(path, None);
@@ -88,22 +85,17 @@ pub(in super::super) async fn run_sql(
         left_out: left_out_words(script.left_out),
         dumped_part: of.dumped_part,
         parts: of.parts.as_ref().map(PartsReport::new),
-        ..Plan::new(opened, backup, path, &possible)
+        ..Plan::new(chosen, path, &possible)
     };
-    plan.tell(context, opened, backup)?;
+    plan.tell(context, chosen)?;
     possible?;
     Ok(Exit::Done)
 }
 
 impl<'a> Plan<'a> {
-    fn new(
-        opened: &Opened,
-        backup: &'a OpenBackup,
-        path: &'a Path,
-        possible: &Result<(), RestoreError>,
-    ) -> Self {
+    fn new(chosen: &'a Chosen, path: &'a Path, possible: &Result<(), RestoreError>) -> Self {
         Self {
-            head: Head::of_database(opened, backup),
+            head: Head::of_database(chosen),
             file: path,
             writes: "archive",
             bytes: None,
@@ -115,14 +107,9 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn tell(
-        &self,
-        context: &Context,
-        opened: &Opened,
-        backup: &OpenBackup,
-    ) -> Result<(), CliError> {
+    fn tell(&self, context: &Context, chosen: &Chosen) -> Result<(), CliError> {
         let mut lines = Lines::default();
-        lines.add_source(opened, backup, self.dumped_part.as_deref());
+        lines.add_source(chosen, self.dumped_part.as_deref());
         let (what, taken_by) = match self.writes {
             "archive" => ("the archive", "pg_restore"),
             "globals" => ("the globals", "psql"),

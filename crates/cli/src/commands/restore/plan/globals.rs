@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use pgkeep_postgres::client::ConnectionParameters;
-use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{GlobalsPlan, MissingTablespace};
 use serde::Serialize;
 
+use super::super::Chosen;
 use super::super::globals::{quoted, tell_left_alone, tell_unknown};
 use super::lines::{Lines, Missing};
 use super::{Head, told};
-use crate::context::{Context, Opened};
+use crate::context::Context;
 use crate::error::{CliError, Exit};
 
 #[derive(Serialize)]
@@ -47,17 +47,16 @@ struct TablespaceMade<'a> {
 /// Tells the plan. It ends as the restore would, as far as that is known.
 pub(in super::super) async fn run(
     context: &Context,
-    opened: &Opened,
-    backup: &OpenBackup,
+    chosen: &Chosen,
     connection: &ConnectionParameters,
 ) -> Result<Exit, CliError> {
-    let look = async { Ok(GlobalsPlan::look(backup, connection).await?) };
+    let look = async { Ok(GlobalsPlan::look(&chosen.backup, connection).await?) };
     let what = "the plan for the globals";
     let globals = context.unless_interrupted(what, look).await?;
-    let plan = Plan::new(opened, backup, connection, &globals);
+    let plan = Plan::new(chosen, connection, &globals);
     tell_left_alone(context, plan.memberships_left_alone);
     tell_unknown(context, plan.unknown);
-    let lines = plan.lines(opened, backup, globals.tablespaces());
+    let lines = plan.lines(chosen, globals.tablespaces());
     told(context, &lines, &plan)?;
     globals.is_possible()?;
     let mut tablespaces = globals.tablespaces().iter();
@@ -69,8 +68,7 @@ pub(in super::super) async fn run(
 
 impl<'a> Plan<'a> {
     fn new(
-        opened: &Opened,
-        backup: &'a OpenBackup,
+        chosen: &'a Chosen,
         connection: &ConnectionParameters,
         globals: &'a GlobalsPlan,
     ) -> Self {
@@ -81,7 +79,7 @@ impl<'a> Plan<'a> {
             problem: missing.problem.as_deref(),
         });
         Self {
-            head: Head::of_globals(opened, backup),
+            head: Head::of_globals(chosen),
             server: connection.server(),
             server_version: globals.server_version().to_string(),
             made_by: globals.made_by(),
@@ -95,14 +93,9 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn lines(
-        &self,
-        opened: &Opened,
-        backup: &OpenBackup,
-        tablespaces: &[MissingTablespace],
-    ) -> Lines {
+    fn lines(&self, chosen: &Chosen, tablespaces: &[MissingTablespace]) -> Lines {
         let mut lines = Lines::default();
-        lines.add_source(opened, backup, None);
+        lines.add_source(chosen, None);
         lines.add(
             "into",
             format!("{}, PostgreSQL {}", self.server, self.server_version),

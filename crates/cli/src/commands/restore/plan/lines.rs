@@ -6,12 +6,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use pgkeep_postgres::tools::ToolDirectory;
-use pgkeep_repository::OpenBackup;
 use pgkeep_restore::Problem;
 use serde::Serialize;
 
-use super::super::PartsReport;
-use crate::context::Opened;
+use super::super::{Chosen, PartsReport};
 use crate::words;
 
 #[derive(Serialize)]
@@ -63,13 +61,8 @@ impl Lines {
     }
 
     /// What it comes from.
-    pub(super) fn add_source(
-        &mut self,
-        opened: &Opened,
-        backup: &OpenBackup,
-        dumped_part: Option<&str>,
-    ) {
-        let record = backup.record();
+    pub(super) fn add_source(&mut self, chosen: &Chosen, dumped_part: Option<&str>) {
+        let record = chosen.backup.record();
         let finished = words::time(record.finished);
         let size = words::size(record.raw_bytes);
         self.add(
@@ -82,7 +75,8 @@ impl Lines {
         if let Some(part) = dumped_part {
             self.add("a part", format!("of the database: {part}"));
         }
-        let repository = opened.repository.location();
+        self.add("level", chosen.standing.words());
+        let repository = chosen.opened.repository.location();
         self.add("from", format!("{repository}, cluster {}", record.cluster));
     }
 

@@ -1,0 +1,174 @@
+//! What is known of the backup that is to be restored.
+//!
+//! Invariant: that its newest proof failed is told before anything is made, with what may be
+//! restored instead; it stops no restore, which may be all that there is.
+
+use pgkeep_format::Identities;
+use pgkeep_format::records::{BackupRecord, Level, ProofDetails};
+use pgkeep_repository::{Catalogue, Proof};
+use pgkeep_types::{BackupId, ProofId, Timestamp};
+use serde::Serialize;
+
+use crate::commands::prove::level_word;
+use crate::context::{Context, Opened};
+use crate::error::sentence;
+use crate::words;
+
+/// How far a backup can be relied on.
+#[derive(Debug, Serialize)]
+pub(super) struct Standing {
+    level: Level,
+    /// The proof that says that it is not good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_proof: Option<FailedProof>,
+}
+
+#[derive(Debug, Serialize)]
+struct FailedProof {
+    id: ProofId,
+    started: Timestamp,
+    host: String,
+    /// What failed; none where that cannot be read.
+    problem: Option<String>,
+    /// Why it cannot be read.
+    #[serde(skip)]
+    unread: Option<String>,
+    /// The newest of the same database that was restored and found good.
+    instead: Option<Instead>,
+}
+
+#[derive(Debug, Serialize)]
+struct Instead {
+    backup: BackupId,
+    started: Timestamp,
+    level: Level,
+}
+
+impl Standing {
+    /// That of `backup`; with `before` only what was finished before that is offered instead.
+    pub(super) async fn of(
+        opened: &Opened,
+        backup: &BackupRecord,
+        before: Option<Timestamp>,
+        identities: &Identities,
+    ) -> Self {
+        let catalogue = &opened.catalogue;
+        let level = catalogue.level(&backup.id);
+        let Some(Proof { record, .. }) = catalogue.refuted(&backup.id) else {
+            return Self {
+                level,
+                failed_proof: None,
+            };
+        };
+        let details = opened.repository.proof_details(record, identities).await;
+        let (problem, unread) = match details {
+            Ok(Some(details)) => (problem(&details), None),
+            Ok(None) => (
+                None,
+                Some("it is sealed, and no key at hand opens it".to_owned()),
+            ),
+            Err(error) => (None, Some(sentence(&error))),
+        };
+        Self {
+            level,
+            failed_proof: Some(FailedProof {
+                id: record.id.clone(),
+                started: record.started,
+                host: record.host.clone(),
+                problem,
+                unread,
+                instead: instead(catalogue, backup, before),
+            }),
+        }
+    }
+
+    /// Tells that the newest proof failed.
+    pub(super) fn warn(&self, context: &Context, backup: &BackupRecord) {
+        let Some(failed) = &self.failed_proof else {
+            return;
+        };
+        let id = backup.id.short();
+        context.output.warning(format_args!(
+            "the newest proof of backup {id} FAILED, at {} on host {}: {}",
+            words::time(failed.started),
+            words::printable(&failed.host),
+            failed.what()
+        ));
+        context.output.say(match &failed.instead {
+            Some(instead) => format!(
+                "backup {} of {} is the newest of database {:?} that is {}; --backup {} restores \
+                 that instead",
+                instead.backup.short(),
+                words::time(instead.started),
+                backup.database,
+                instead.level.as_str(),
+                instead.backup.short()
+            ),
+            None => format!(
+                "no other backup of database {:?} is proven or restorable; what was done with this \
+                 one: 'pgkeep show {id}'",
+                backup.database
+            ),
+        });
+    }
+
+    /// In a line.
+    pub(super) fn words(&self) -> String {
+        let word = level_word(self.level, self.failed_proof.is_some());
+        match &self.failed_proof {
+            Some(failed) => {
+                let offered = failed.instead.as_ref().map(|instead| {
+                    let id = instead.backup.short();
+                    format!("; {id} is {}", instead.level.as_str())
+                });
+                let at = words::time(failed.started);
+                format!("{word} at {at}{}", offered.unwrap_or_default())
+            }
+            None => word.to_owned(),
+        }
+    }
+}
+
+impl FailedProof {
+    fn what(&self) -> String {
+        match (&self.problem, &self.unread) {
+            (Some(problem), _) => words::printable(problem),
+            (None, Some(unread)) => format!("what failed cannot be told: {unread}"),
+            (None, None) => "what failed was not written down".to_owned(),
+        }
+    }
+}
+
+/// What failed, as far as it was written down.
+fn problem(details: &ProofDetails) -> Option<String> {
+    let wrong = || {
+        let mut wrong = details.questions.iter().filter(|answer| !answer.right);
+        let first = wrong.next()?;
+        Some(format!("the answer to {} was wrong", first.name))
+    };
+    details.problem.clone().or_else(wrong)
+}
+
+/// The newest backup of the same database that was restored and found good, and has no
+/// less in it.
+fn instead(
+    catalogue: &Catalogue,
+    backup: &BackupRecord,
+    before: Option<Timestamp>,
+) -> Option<Instead> {
+    let others = catalogue.complete().filter(|other| {
+        other.database == backup.database
+            && other.kind == backup.kind
+            && (backup.selected || !other.selected)
+            && (other.globals || !backup.globals)
+            && before.is_none_or(|before| other.finished < before)
+            && catalogue.level(&other.id) >= Level::Restorable
+            && catalogue.refuted(&other.id).is_none()
+    });
+    let newest = others.max_by_key(|other| other.started)?;
+    Some(Instead {
+        backup: newest.id.clone(),
+        started: newest.started,
+        level: catalogue.level(&newest.id),
+    })
+}
