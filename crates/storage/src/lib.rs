@@ -138,6 +138,7 @@ mod open;
 mod parts;
 mod retry;
 pub mod s3;
+mod walk;
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -152,6 +153,7 @@ pub use open::{OpenError, StorageAddress};
 pub use parts::{PartLimits, PartTag, Parts, UploadTicket, upload_in_parts};
 pub use retry::{Delay, OnDelay, Patience, Retrying};
 pub use s3::S3Storage;
+pub use walk::{list_all, list_unfinished};
 
 /// A place that holds objects, under the contract of this crate's front page.
 #[async_trait]
@@ -282,46 +284,3 @@ pub struct UnfinishedPage {
 /// A storage's own note of how far a listing has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub String);
-
-/// Names all objects that begin with `prefix`, sorted.
-///
-/// # Errors
-/// Whatever a page of the listing fails with.
-pub async fn list_all(
-    storage: &dyn Storage,
-    prefix: &str,
-) -> Result<Vec<ObjectMeta>, StorageError> {
-    let mut objects = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = storage.list(prefix, cursor).await?;
-        objects.extend(page.objects);
-        cursor = page.next;
-        if cursor.is_none() {
-            objects.sort_by(|a, b| a.name.cmp(&b.name));
-            return Ok(objects);
-        }
-    }
-}
-
-/// Names all that is unfinished below `prefix`, sorted by the object.
-///
-/// # Errors
-/// Whatever a page of the listing fails with; one that is not transient where the
-/// storage cannot tell.
-pub async fn list_unfinished(
-    storage: &dyn Storage,
-    prefix: &str,
-) -> Result<Vec<Unfinished>, StorageError> {
-    let mut unfinished = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = storage.unfinished(prefix, cursor).await?;
-        unfinished.extend(page.unfinished);
-        cursor = page.next;
-        if cursor.is_none() {
-            unfinished.sort_by(|a, b| (&a.object, &a.id).cmp(&(&b.object, &b.id)));
-            return Ok(unfinished);
-        }
-    }
-}

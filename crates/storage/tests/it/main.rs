@@ -1,6 +1,7 @@
 //! The storage contract, on every storage there is.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod circles;
 mod conditions;
 mod credentials;
 mod endless;
