@@ -71,6 +71,12 @@ pub(crate) enum Command {
     Pin(Pin),
     /// Lift the pins of a backup: the rules decide on it again
     Unpin(Unpin),
+    /// Copy backups from one repository to another, and mend there what is hurt
+    ///
+    /// Both are of one family: 'pgkeep init --like' makes a repository that shares its secret and
+    /// its keys with another one. What is there already is not sent again; each object's hash is
+    /// verified while it is read.
+    Copy(Copy),
     /// Who may read and write: list, make, add and retire keys
     Key(key::Key),
     /// All that a stranger needs to restore, on one page
@@ -82,6 +88,21 @@ pub(crate) enum Command {
     /// Print a page of the reference
     #[command(hide = true)]
     Reference(Reference),
+}
+
+impl Command {
+    /// The repository that it names, to work with in the place of a cluster's first one.
+    pub(crate) fn repository(&self) -> Option<&str> {
+        match self {
+            Self::List(List { repository, .. })
+            | Self::Show(Show { repository, .. })
+            | Self::Restore(Restore { repository, .. })
+            | Self::Pin(Pin { repository, .. })
+            | Self::Unpin(Unpin { repository, .. })
+            | Self::Prune(Prune { repository, .. }) => repository.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +118,12 @@ pub(crate) struct Init {
     /// on a terminal, for everything that is not given
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) repository: Option<String>,
+
+    /// Make a repository that backups can be copied to from this one, which is configured: with
+    /// the same secret, recovery keys and provers. --repository is then the configured name of
+    /// the new one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) like: Option<String>,
 
     /// How to connect to the cluster: a URL or libpq's key=value pairs, without a password
     /// [default: libpq's PG* variables when a backup is made]
@@ -199,6 +226,10 @@ pub(crate) struct List {
     /// What would be, were this kept: in the place of the configuration's 'keep'
     #[arg(long, value_name = "POLICY", requires = "why")]
     pub(crate) policy: Option<String>,
+
+    /// The repository [default: the first one that the cluster names]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) repository: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -213,6 +244,10 @@ pub(crate) struct Show {
     /// The file with the recovery key [default: what the configuration says]
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
+
+    /// The repository [default: the first one that the cluster names]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) repository: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -237,6 +272,10 @@ pub(crate) struct Prune {
     /// Do not ask, not even where most backups would go
     #[arg(long)]
     pub(crate) yes: bool,
+
+    /// The repository [default: the first one that the cluster names]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) repository: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -279,6 +318,10 @@ pub(crate) struct Pin {
     /// The cluster [default: the only one that is configured]
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<ClusterName>,
+
+    /// The repository [default: the first one that the cluster names]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) repository: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -289,6 +332,33 @@ pub(crate) struct Unpin {
     /// The cluster [default: the only one that is configured]
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<ClusterName>,
+
+    /// The repository [default: the first one that the cluster names]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) repository: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    /// A cluster, or a backup: its id as 'pgkeep list' shows it, or whole, or the beginning of it
+    /// [default: all of all clusters that are configured]
+    pub(crate) what: Vec<String>,
+
+    /// The repository where they are
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from: String,
+
+    /// The repository where they are to be
+    #[arg(long, value_name = "NAME")]
+    pub(crate) to: String,
+
+    /// Copy no faster than this a second, such as 50MB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) rate: Option<String>,
+
+    /// Tell what would be copied and mended, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

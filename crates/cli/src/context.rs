@@ -36,6 +36,8 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     pub(crate) interrupt: Interrupt,
     pub(crate) config: Option<PathBuf>,
+    /// The repository that the command line names.
+    pub(crate) repository: Option<String>,
 }
 
 impl Context {
@@ -47,6 +49,7 @@ impl Context {
             output: *output,
             interrupt: Interrupt::listen()?,
             config: arguments.config.clone(),
+            repository: arguments.command.repository().map(ToOwned::to_owned),
         })
     }
 
@@ -189,16 +192,25 @@ impl Context {
         cluster: &ClusterSettings,
         keys: &KeysAtHand,
     ) -> Result<Repository, CliError> {
-        let [name] = cluster.repositories.as_slice() else {
-            return Err(CliError::Usage {
-                problem: format!(
-                    "the cluster names {} repositories, and this pgkeep writes to one",
-                    cluster.repositories.len()
-                ),
-                hint: "name one in the cluster's 'repositories'".to_owned(),
-            });
-        };
+        let name = self.name_of(settings, cluster)?;
         self.open_repository(settings, name, &keys.pins()).await
+    }
+
+    /// The repository of a cluster that is meant: the one that the command line names, or the
+    /// first one.
+    pub(crate) fn name_of<'a>(
+        &self,
+        settings: &'a Settings,
+        cluster: &'a ClusterSettings,
+    ) -> Result<&'a str, CliError> {
+        if let Some(named) = &self.repository {
+            return self.repository_name(settings, Some(named));
+        }
+        let first = cluster.repositories.first();
+        first.map(String::as_str).ok_or_else(|| CliError::Usage {
+            problem: "the cluster names no repository".to_owned(),
+            hint: "name one in the cluster's 'repositories'".to_owned(),
+        })
     }
 
     /// The repository that is meant: the one that is named, or the only one.

@@ -75,6 +75,31 @@ impl Envelope<'_> {
             }
             None => Vec::new(),
         };
+        self.assemble(&clear, &sealed, signer)
+    }
+
+    /// The bytes of a record with a sealed part that another one of the same repository
+    /// secret and recipients has.
+    ///
+    /// # Errors
+    /// `TooLong` where it could not be read back.
+    pub fn write_sealed(
+        &self,
+        clear: &impl Serialize,
+        sealed: &[u8],
+        signer: &Signer,
+    ) -> Result<Vec<u8>, FormatError> {
+        let json = |error| FormatError::damaged(HEADER as u64, Damage::Json(error));
+        let clear = serde_json::to_vec(clear).map_err(json)?;
+        self.assemble(&clear, sealed, signer)
+    }
+
+    fn assemble(
+        &self,
+        clear: &[u8],
+        sealed: &[u8],
+        signer: &Signer,
+    ) -> Result<Vec<u8>, FormatError> {
         self.check_length(HEADER + clear.len() + sealed.len() + TRAILER)?;
         let clear_length = u32::try_from(clear.len())
             .map_err(|_| FormatError::damaged(12, Damage::Range("clear part's length")))?;
@@ -84,8 +109,8 @@ impl Envelope<'_> {
         bytes.extend_from_slice(&(self.kind as u16).to_le_bytes());
         bytes.extend_from_slice(&clear_length.to_le_bytes());
         bytes.extend_from_slice(&(sealed.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&clear);
-        bytes.extend_from_slice(&sealed);
+        bytes.extend_from_slice(clear);
+        bytes.extend_from_slice(sealed);
         let hash = Hash::of(&bytes);
         bytes.extend_from_slice(&hash.0);
         bytes.extend_from_slice(signer.verifying_key().as_bytes());
@@ -203,6 +228,12 @@ impl Verified {
             offset: HEADER as u64,
             problem,
         })
+    }
+
+    /// The sealed part, as it is stored.
+    #[must_use]
+    pub fn sealed(&self) -> &[u8] {
+        &self.sealed
     }
 
     /// Opens the sealed part with `identities`; with `None` in an unencrypted

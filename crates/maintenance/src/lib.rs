@@ -4,12 +4,14 @@
 //! nothing that is damaged counts as good, nor goes by a policy. What goes is deleted by the
 //! repository's protocol alone. What is whole was read.
 
+mod copy;
 mod going;
 mod judge;
 mod series;
 mod sweeping;
 mod verify;
 
+pub use copy::{Copied, Copy, CopyProgress, Mended, Todo};
 pub use going::{Going, InUse, going, left};
 pub use judge::{Judged, Verdict, all_going, judge};
 pub use series::{Damage, SeriesName, pin};

@@ -21,7 +21,7 @@ use pgkeep_types::{Clock, ObjectName, Random};
 use crate::keys::{FIRST_RING, NewKeyRecord, ring_draft, wrap};
 use crate::probe::probe;
 use crate::remains::refuse_existing;
-use crate::{RepositoryError, records};
+use crate::{Repository, RepositoryError, WriteAccess, records};
 
 /// The most bytes that are read of what may be an object that was written: none is longer.
 const MOST: u64 = 16 << 20;
@@ -35,6 +35,8 @@ pub struct NewRepository<'a> {
     host: &'a HostKey,
     /// Who vouches for the hosts of an unencrypted repository.
     owner: Option<Recipient>,
+    /// The provers of the repository that it is to be like.
+    provers: Vec<(String, Recipient)>,
     /// A private key under a passphrase.
     wrapped: Option<(Recipient, Vec<u8>)>,
     id: RepositoryId,
@@ -84,6 +86,7 @@ impl<'a> NewRepository<'a> {
             recovery,
             host,
             owner: None,
+            provers: Vec::new(),
             wrapped: None,
             id: RepositoryId::new(drawn(random)),
             root: Signer::from_seed(&drawn(random)),
@@ -93,6 +96,20 @@ impl<'a> NewRepository<'a> {
                 written: Written::new(),
             }),
         }
+    }
+
+    /// Gives it the secret, the provers and the owner of another repository, whose recovery
+    /// keys it was drawn with: then packs of the one are packs of the other.
+    #[must_use]
+    pub fn like(mut self, other: &Repository, access: &WriteAccess) -> Self {
+        self.secret = access.secret.clone();
+        let named = |role| {
+            let keys = other.keys.in_use(role);
+            keys.filter_map(|key| Some((key.name.clone(), key.recipient.clone()?)))
+        };
+        self.provers = named(KeyRole::Prover).collect();
+        self.owner = named(KeyRole::Owner).next().map(|(_, owner)| owner);
+        self
     }
 
     /// How far [`Self::create`] has come.
@@ -133,6 +150,7 @@ impl<'a> NewRepository<'a> {
     pub fn trust(&self) -> Trust {
         Trust {
             recipients: Some(self.recovery.to_vec()),
+            provers: self.provers.iter().map(|(_, key)| key.clone()).collect(),
             ring: FIRST_RING,
             ..Trust::in_root(self.id, self.root.verifying_key())
         }
@@ -309,6 +327,8 @@ impl<'a> NewRepository<'a> {
         }
         let recovery = self.recovery.iter().cloned();
         keys.extend(recovery.map(|recipient| key(KeyRole::Recovery, "recovery", Some(recipient))));
+        let provers = self.provers.iter();
+        keys.extend(provers.map(|(name, of)| key(KeyRole::Prover, name, Some(of.clone()))));
         keys
     }
 }

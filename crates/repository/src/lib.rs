@@ -10,6 +10,7 @@ mod backup_writer;
 mod catalogue;
 mod cited;
 mod cluster_records;
+mod copying;
 mod create;
 pub mod deletion;
 mod error;
@@ -36,6 +37,7 @@ pub use catalogue::{
     Attempt, Catalogue, Contested, Deleted, Entry, Misdated, ParentChoice, Pinned, Proof,
     ShutParent, Unclear, Unreadable, is_ahead,
 };
+pub use copying::{CopyPlan, CopyRun, Left, Planned};
 pub use create::{Begun, NewRepository, Withdrawn};
 pub use error::RepositoryError;
 pub use keys::{KeyInfo, KeysError, OwnerAccess, Retired, Rewrapped, UnendedRuns};

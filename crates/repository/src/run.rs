@@ -100,6 +100,7 @@ impl Repository {
             host: access.host.clone(),
             pgkeep: plan.pgkeep.clone(),
             backups: plan.backups.clone(),
+            copies: None,
         };
         let name = names::run(&plan.cluster, &plan.id, RunRecord::Begin)?;
         self.write(access, RecordKind::Begin, &name, begin, None)

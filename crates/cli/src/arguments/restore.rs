@@ -141,6 +141,10 @@ pub(crate) struct Restore {
     /// Believe the repository although no key file at hand knows it
     #[arg(long)]
     pub(crate) unpinned: bool,
+
+    /// The repository [default: the first one that the cluster names]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) repository: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

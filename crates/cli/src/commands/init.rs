@@ -7,6 +7,7 @@
 mod around;
 mod configuration;
 mod dialogue;
+mod like;
 mod making;
 mod next;
 mod place;
@@ -67,6 +68,9 @@ struct Plan {
 pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, CliError> {
     refuse_password(arguments)?;
     let settings = settings(context)?;
+    if let Some(like) = &arguments.like {
+        return like::run(arguments, context, like).await;
+    }
     let config = config(context, settings.as_ref());
     let asks = settings.is_none() && dialogue::is_wanted(arguments, context);
     let arguments = &match asks {

@@ -5,6 +5,7 @@
 
 mod backup;
 mod config;
+mod copy;
 mod database_name;
 mod demo;
 mod doctor;
@@ -36,6 +37,7 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, Cl
         | Command::Restore(_)
         | Command::Prove(_)
         | Command::Verify(_)
+        | Command::Copy(_)
         | Command::Demo(_) => {
             tokio::select! {
                 done = dispatch(command, context) => done,
@@ -82,6 +84,7 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
         Command::Verify(arguments) => verify::run(arguments, context).await,
         Command::Pin(arguments) => pin::pin(arguments, context).await,
         Command::Unpin(arguments) => pin::unpin(arguments, context).await,
+        Command::Copy(arguments) => copy::run(arguments, context).await,
         Command::Key(arguments) => key::run(arguments, context).await,
         Command::Kit(arguments) => kit::run(arguments, context).await,
         Command::Config => config::run(context),

@@ -8,6 +8,7 @@ mod choices;
 mod clocks;
 mod config;
 mod contents;
+mod copies;
 mod cut_off;
 mod demo;
 mod doctor;

@@ -31,6 +31,6 @@ pub use pin::{Lift, PinRecord};
 pub use proof::{
     Level, ProofAnswer, ProofDetails, ProofOutcome, ProofRecord, ProofStep, StepOutcome,
 };
-pub use run::{BackupOutcome, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome};
+pub use run::{BackupOutcome, Copies, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome};
 pub use selection::Selection;
 pub use verification::{Finding, FindingId, Problem, Verification, WholeObjects, WholePack};

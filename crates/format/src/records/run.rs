@@ -30,6 +30,20 @@ pub struct RunBegin {
     pub pgkeep: String,
     /// What it sets out to make.
     pub backups: Vec<PlannedBackup>,
+    /// Where its backups are copied from, for a run that makes none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Copies>,
+}
+
+/// That a run copies backups from another repository: they keep their ids, so that what
+/// an earlier run has left of them is as good as what it puts there itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copies {
+    /// The other repository's id, in hex.
+    pub from: String,
+    /// Backups of which packs alone are brought along, since those that are copied need them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brings: Vec<BackupId>,
 }
 
 /// A backup that a run sets out to make.

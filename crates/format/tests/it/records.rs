@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use pgkeep_format::records::{
-    BackupKind, BackupOutcome, BackupRecord, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
+    BackupKind, BackupOutcome, BackupRecord, Copies, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
     Finding, FindingId, Grant, Lift, LocaleProvider, Need, Outcome, PackSummary, PinRecord,
     PlannedBackup, Problem, ProofAnswer, ProofDetails, ProofOutcome, ProofRecord, ProofStep,
     RecordHashes, RunAlive, RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, Selection,
@@ -430,6 +430,10 @@ fn begin(random: &SeededRandom) -> RunBegin {
                 parent: (random.below(2) == 0).then(|| backup_id(random)),
             })
             .collect(),
+        copies: (random.below(2) == 0).then(|| Copies {
+            from: repository().to_string(),
+            brings: (0..random.below(3)).map(|_| backup_id(random)).collect(),
+        }),
     }
 }
 

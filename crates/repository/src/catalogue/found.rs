@@ -20,6 +20,7 @@ use super::parent::Origin;
 use super::pins::Pins;
 use super::proofs::{Proof, Proofs, proven};
 use super::{Attempt, Catalogue, Deleted, Entry, Unreadable};
+use crate::cited::lengths;
 use crate::cluster_records::ClusterRecord;
 use crate::verification::{ReadBack, in_words};
 use crate::{Repository, RepositoryError};
@@ -451,6 +452,7 @@ impl Found {
             unbelieved: self.unbelieved,
             runs: self.signs.into_keys().collect(),
             proofs,
+            lost: lost_of(&self.hurt, &self.sizes)?,
             hurt: self.hurt,
             said,
             newest: self.newest,
@@ -482,4 +484,18 @@ fn origins(
 
 fn is_not_found(error: &RepositoryError) -> bool {
     matches!(error, RepositoryError::Storage(error) if error.is_not_found())
+}
+
+/// The objects that hurt backups need and that are not listed as they are cited.
+fn lost_of(
+    hurt: &[BackupRecord],
+    sizes: &BTreeMap<ObjectName, u64>,
+) -> Result<BTreeSet<ObjectName>, RepositoryError> {
+    let mut lost = BTreeSet::new();
+    for backup in hurt {
+        let needed = lengths(backup)?.into_iter();
+        let gone = needed.filter(|(name, length)| sizes.get(name) != Some(length));
+        lost.extend(gone.map(|(name, _)| name));
+    }
+    Ok(lost)
 }

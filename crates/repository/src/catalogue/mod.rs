@@ -72,11 +72,13 @@ pub struct Catalogue {
     /// Where backups come from that can be read.
     origins: BTreeMap<BackupId, Origin>,
     /// Backups of which a run says that they are whole.
-    confirmed: BTreeSet<BackupId>,
+    pub(crate) confirmed: BTreeSet<BackupId>,
     /// Runs of which anything is there.
     runs: BTreeSet<RunId>,
     /// Backups that were committed and are hurt, by what is listed or was read.
     hurt: Vec<BackupRecord>,
+    /// What is missing of those, or has another length.
+    lost: BTreeSet<ObjectName>,
     /// What verifications have said.
     said: ReadBack,
     /// When the newest of all objects came to be, by the storage's clock.
@@ -149,6 +151,12 @@ impl Catalogue {
     /// found hurt: an [`Unreadable`] tells of each what it is.
     pub fn hurt(&self) -> impl Iterator<Item = &BackupRecord> {
         self.hurt.iter()
+    }
+
+    /// Whether an object that a backup needs was listed, with its length.
+    #[must_use]
+    pub fn is_there(&self, object: &ObjectName) -> bool {
+        !self.lost.contains(object)
     }
 
     /// What verifications have said of what backups need.

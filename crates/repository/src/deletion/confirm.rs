@@ -148,7 +148,7 @@ impl Repository {
     }
 
     /// What has overtaken a backup that was just committed.
-    async fn overtaken(
+    pub(crate) async fn overtaken(
         &self,
         access: &WriteAccess,
         plan: &RunPlan,

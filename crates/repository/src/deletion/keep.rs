@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_types::{BackupId, ObjectName};
 
-use super::outlook::{Outlook, parents};
+use super::outlook::{Outlook, RunSeen, brought, parents};
 use super::plan::commit;
 use super::refused::PlanError;
 use crate::cited::cited;
@@ -28,6 +28,7 @@ impl Kept {
         kept.committed(outlook)?;
         kept.in_the_making(outlook)?;
         kept.lost(outlook)?;
+        kept.half_copied(outlook);
         Ok(kept)
     }
 
@@ -81,6 +82,31 @@ impl Kept {
             }
         }
         Ok(())
+    }
+
+    /// What runs that copy have left of backups that nobody has deleted: the next one goes
+    /// on with it, under the same names. So nothing of that goes without a tombstone, which
+    /// that one would find.
+    fn half_copied(&mut self, outlook: &Outlook<'_>) {
+        let records = &outlook.seen.records;
+        for begin in records.begins.values().flatten() {
+            if begin.copies.is_none() {
+                continue;
+            }
+            let lives = outlook.runs.get(&begin.run).is_some_and(RunSeen::lives);
+            let is_open =
+                |id: &BackupId| !outlook.is_deleted(id) && !records.backups.contains_key(id);
+            let planned = || begin.backups.iter().map(|planned| &planned.id);
+            if lives || planned().any(is_open) {
+                self.backups.extend(
+                    brought(begin)
+                        .filter(|id| lives || !outlook.is_deleted(id))
+                        .cloned(),
+                );
+            }
+            self.backups
+                .extend(planned().filter(|id| !outlook.is_deleted(id)).cloned());
+        }
     }
 
     /// Backups whose commit is not there, though they may be whole, and that nobody has

@@ -119,6 +119,12 @@ impl<'a> Outlook<'a> {
                 self.run_of.insert(planned.id.clone(), begin.run.clone());
             }
         }
+        for begin in records.begins.values().flatten() {
+            for brought in brought(begin) {
+                let known = self.run_of.entry(brought.clone());
+                known.or_insert_with(|| begin.run.clone());
+            }
+        }
         for outcome in records.outcomes.values() {
             for backup in &outcome.backups {
                 self.run_of.insert(backup.id.clone(), outcome.run.clone());
@@ -258,6 +264,11 @@ pub(super) fn of_backup(name: &ObjectName) -> Option<(BackupId, bool)> {
         | Place::Pin(..)
         | Place::Lift(..) => None,
     }
+}
+
+/// The backups of which a run that copies brings packs along.
+pub(super) fn brought(begin: &RunBegin) -> impl Iterator<Item = &BackupId> {
+    begin.copies.iter().flat_map(|copies| &copies.brings)
 }
 
 /// The planned backups that have a parent, with it.

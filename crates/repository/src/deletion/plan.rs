@@ -13,7 +13,7 @@ use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId, Timestamp};
 
 use super::beside::{of_beside, of_uploads};
 use super::keep::Kept;
-use super::outlook::{Outlook, RunSeen, of_backup, parents};
+use super::outlook::{Outlook, RunSeen, brought, of_backup, parents};
 use super::refused::PlanError;
 use super::seen::Seen;
 use super::verified::of_verifications;
@@ -154,7 +154,8 @@ pub fn plan(seen: &Seen, terms: &Terms) -> Result<Plan, PlanError> {
     let dead = given_up(&outlook, terms);
     check_chosen(&outlook, terms, &dead)?;
     let tombstones = terms.chosen.iter().filter(|id| !outlook.is_deleted(id));
-    let tombstones: Vec<BackupId> = tombstones.cloned().collect();
+    let tombstones: BTreeSet<BackupId> = tombstones.cloned().chain(forsaken(&outlook)).collect();
+    let tombstones: Vec<BackupId> = tombstones.into_iter().collect();
     if dead.is_empty() && tombstones.is_empty() {
         return deletions(seen, terms);
     }
@@ -345,6 +346,33 @@ fn given_up(outlook: &Outlook<'_>, terms: &Terms) -> Vec<GivenUp> {
     given_up.collect()
 }
 
+/// Backups of which packs alone were brought along, for others that are gone by now. They
+/// go as what is chosen does: whoever copies finds their tombstones.
+fn forsaken(outlook: &Outlook<'_>) -> BTreeSet<BackupId> {
+    let records = &outlook.seen.records;
+    let begins = records.begins.values().flatten();
+    let mut forsaken: BTreeSet<BackupId> = begins.flat_map(brought).cloned().collect();
+    forsaken.retain(|id| {
+        outlook.has_objects.contains(id)
+            && !outlook.is_deleted(id)
+            && !records.backups.contains_key(id)
+    });
+    if forsaken.is_empty() {
+        return forsaken;
+    }
+    // Where that cannot be told, nothing goes in any case.
+    let Ok(kept) = Kept::new(outlook) else {
+        return BTreeSet::new();
+    };
+    for object in &kept.cited {
+        if let Some((id, _)) = of_backup(object) {
+            forsaken.remove(&id);
+        }
+    }
+    forsaken.retain(|id| !kept.backups.contains(id));
+    forsaken
+}
+
 /// Refuses to delete what is pinned, and what a run makes or refers to that may still go on.
 fn check_chosen(outlook: &Outlook<'_>, terms: &Terms, dead: &[GivenUp]) -> Result<(), PlanError> {
     let pinned = |id: &&BackupId| outlook.pinned.contains(*id);
@@ -364,7 +392,10 @@ fn check_chosen(outlook: &Outlook<'_>, terms: &Terms, dead: &[GivenUp]) -> Resul
             if begin.backups.iter().any(|planned| planned.id == backup) {
                 return Err(PlanError::InTheMaking { backup, run });
             }
-            if parents(begin).any(|parent| *parent == backup) {
+            if parents(begin)
+                .chain(brought(begin))
+                .any(|used| *used == backup)
+            {
                 return Err(PlanError::InUse { backup, run });
             }
         }

@@ -7,6 +7,7 @@
 //! pruned where it would not be 0.
 
 pub(super) mod databases;
+mod others;
 mod parents;
 mod progress;
 mod report;
@@ -23,6 +24,7 @@ use pgkeep_postgres::tools::check_dump_argument;
 use pgkeep_repository::{Run, RunPlan};
 use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 
+use self::others::{Others, open_for_backup};
 use self::parents::find_parents;
 use self::report::{Ended, Report, tell_failures};
 use self::work::Work;
@@ -71,7 +73,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     let plan = plan(context, &cluster, arguments.kind, &databases);
     let begun = begin(context, &settings, &cluster_settings, plan, arguments.whole);
     let begun = context.unless_interrupted("the backup", begun).await;
-    let run = begun.map_err(|source| CliError::NotBegun {
+    let (run, first_repository) = begun.map_err(|source| CliError::NotBegun {
         databases,
         source: Box::new(source),
     })?;
@@ -104,6 +106,15 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     let mut report = Report::new(&cluster, &run, globals.as_ref(), &ended);
     let interrupted = tell_failures(context, globals, ended);
     let mut exit = finish(context, run, &mut report, interrupted).await;
+    if !interrupted {
+        let others = Others {
+            settings: &settings,
+            cluster: &cluster,
+            cluster_settings: &cluster_settings,
+            first: &first_repository,
+        };
+        exit = others::copied(context, others, exit, &mut report).await;
+    }
     if arguments.prune {
         let asked = Asked {
             settings: &settings,
@@ -239,13 +250,28 @@ async fn begin(
     cluster: &ClusterSettings,
     mut plan: RunPlan,
     whole: bool,
-) -> Result<Run, CliError> {
-    let keys = context.keys(settings, None)?;
-    let repository = context.repository(settings, cluster, &keys).await?;
-    let access = context.write_access(settings, &repository, keys)?;
-    note_ring(settings, &repository);
-    find_parents(context, &repository, &access, &mut plan, whole).await?;
-    Ok(repository.begin(&access, plan).await?)
+) -> Result<(Run, String), CliError> {
+    let mut failed = None;
+    for name in &cluster.repositories {
+        match open_for_backup(context, settings, name).await {
+            Ok((repository, access)) => {
+                note_ring(settings, &repository);
+                find_parents(context, &repository, &access, &mut plan, whole).await?;
+                let run = repository.begin(&access, plan).await?;
+                return Ok((run, name.clone()));
+            }
+            Err(error) => {
+                // Where there is another one it is told when that has the backups.
+                if let Some(before) = failed.replace(error) {
+                    context.output.failure(&before);
+                }
+            }
+        }
+    }
+    Err(failed.unwrap_or_else(|| CliError::Usage {
+        problem: "the cluster names no repository".to_owned(),
+        hint: "name one in the cluster's 'repositories'".to_owned(),
+    }))
 }
 
 fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[String]) -> RunPlan {

@@ -8,6 +8,7 @@ use pgkeep_repository::{Run, RunReport};
 use pgkeep_types::{ClusterName, RunId};
 use serde::Serialize;
 
+use super::others::Replica;
 use crate::commands::list::BackupLine;
 use crate::commands::prune;
 use crate::context::Context;
@@ -25,6 +26,9 @@ pub(super) struct Report {
     pub(super) outcome: Outcome,
     globals: Option<GlobalsLine>,
     backups: Vec<BackupLine>,
+    /// What became of them in the cluster's other repositories.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) repositories: Vec<Replica>,
     /// What a prune did afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) prune: Option<prune::Report>,
@@ -73,6 +77,7 @@ impl Report {
             version: JSON_VERSION,
             run: run.id().clone(),
             outcome: Outcome::Failed,
+            repositories: Vec::new(),
             globals: globals.map(GlobalsLine::new),
             backups: ended.iter().map(line).collect(),
             prune: None,

@@ -98,20 +98,23 @@ async fn wanted(
     }
     let mut wanted: Vec<(String, Vec<ClusterName>)> = Vec::new();
     if clusters.is_empty() {
-        let all = settings.repositories.keys().cloned();
+        let all = settings.repositories.keys();
+        let all = all.filter(|name| arguments.repository.as_ref().is_none_or(|n| n == *name));
+        let all = all.cloned();
         wanted.extend(all.map(|name| (name, Vec::new())));
     }
     for cluster in clusters {
         let (cluster, of_cluster) = context.cluster(settings, Some(&cluster))?;
-        for name in of_cluster.repositories {
+        let repositories = match &arguments.repository {
+            Some(named) => vec![named.clone()],
+            None => of_cluster.repositories,
+        };
+        for name in repositories {
             match wanted.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, clusters)) => clusters.push(cluster.clone()),
                 None => wanted.push((name, vec![cluster.clone()])),
             }
         }
-    }
-    if let Some(named) = &arguments.repository {
-        wanted.retain(|(name, _)| name == named);
     }
     Ok(wanted)
 }

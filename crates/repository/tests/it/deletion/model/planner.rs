@@ -350,6 +350,7 @@ fn begin(backup: usize, parent: Option<u8>) -> RunBegin {
             database: "app".to_owned(),
             parent: parent.map(|parent| backup_id(parent.into())),
         }],
+        copies: None,
     }
 }
 

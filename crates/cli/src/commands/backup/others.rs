@@ -1,0 +1,91 @@
+//! The other repositories that a cluster's backups go to.
+//!
+//! Invariant: one that does not answer, or fails, stops no other; it is told, and the run
+//! does not end well.
+
+use pgkeep_config::{ClusterSettings, Settings};
+use pgkeep_repository::{Repository, WriteAccess};
+use pgkeep_types::ClusterName;
+use serde::Serialize;
+
+use super::report::Report;
+use crate::commands::copy;
+use crate::context::Context;
+use crate::error::{CliError, Exit, sentence};
+
+/// Where backups are copied to once they are made.
+pub(super) struct Others<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) cluster: &'a ClusterName,
+    pub(super) cluster_settings: &'a ClusterSettings,
+    /// The repository that they were made in.
+    pub(super) first: &'a str,
+}
+
+/// What became of the backups in a repository.
+#[derive(Serialize)]
+pub(super) struct Replica {
+    repository: String,
+    /// Whether all good backups are there.
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Opens a repository to write backups into.
+pub(super) async fn open_for_backup(
+    context: &Context,
+    settings: &Settings,
+    name: &str,
+) -> Result<(Repository, WriteAccess), CliError> {
+    let keys = context.keys(settings, None)?;
+    let repository = context
+        .open_repository(settings, name, &keys.pins())
+        .await?;
+    let access = context.write_access(settings, &repository, keys)?;
+    Ok((repository, access))
+}
+
+/// Copies all good backups to the others, and tells how that went; a run that made its
+/// backups is done in part where one of them misses any.
+pub(super) async fn copied(
+    context: &Context,
+    others: Others<'_>,
+    exit: Exit,
+    report: &mut Report,
+) -> Exit {
+    let Others {
+        settings,
+        cluster,
+        cluster_settings,
+        first,
+    } = others;
+    let names = cluster_settings.repositories.iter();
+    let mut is_short = false;
+    for name in names.filter(|name| *name != first) {
+        let followed = copy::follow(context, settings, cluster, first, name).await;
+        let (complete, error) = match &followed {
+            Ok(count) => (count.bad == 0, None),
+            Err(error) => {
+                context.output.failure(error);
+                (false, Some(sentence(error)))
+            }
+        };
+        if !complete {
+            is_short = true;
+            context.output.warning(format_args!(
+                "the backups are UNDER-REPLICATED: repository {name:?} misses some; the next \
+                 backup makes it good, or 'pgkeep copy --from {first} --to {name}'"
+            ));
+        }
+        report.repositories.push(Replica {
+            repository: name.clone(),
+            complete,
+            error,
+        });
+    }
+    match exit {
+        Exit::Done if is_short => Exit::Partial,
+        exit => exit,
+    }
+}

@@ -1,0 +1,285 @@
+//! A run that copies.
+//!
+//! Invariants: `begin` is durable before anything else, and names all that is put; no
+//! tombstone of any of that was there afterwards. A backup's record is written last, and is
+//! looked after as a captured one's is; it has no tombstone written by its own writer, since
+//! another copy of it may come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+
+use jiff::Timestamp;
+use pgkeep_format::names::{self, BackupPart, RunRecord};
+use pgkeep_format::records::{
+    BackupOutcome, BackupRecord, Copies, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome,
+};
+use pgkeep_format::{Hash, RecordKind};
+use pgkeep_storage::list_all;
+use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
+
+use super::plan::{CopyPlan, Planned};
+use crate::cited::cited;
+use crate::deletion::Signs;
+use crate::records::Draft;
+use crate::{Needed, Repository, RepositoryError, Run, RunPlan, WriteAccess};
+
+/// A run that copies, whose `begin` is durable.
+#[derive(Debug)]
+pub struct CopyRun {
+    repository: Repository,
+    access: WriteAccess,
+    plan: RunPlan,
+    brings: BTreeSet<BackupId>,
+    signs: Signs,
+    ended: Vec<BackupOutcome>,
+    errors: RunErrors,
+}
+
+impl Repository {
+    /// Writes down what is about to be copied from `from`. Must be called inside of a runtime.
+    ///
+    /// # Errors
+    /// Where the storage fails; then nothing was begun.
+    pub async fn begin_copy(
+        &self,
+        access: &WriteAccess,
+        from: &Self,
+        mut plan: RunPlan,
+        copy: &CopyPlan,
+    ) -> Result<CopyRun, RepositoryError> {
+        plan.backups = copy
+            .backups
+            .iter()
+            .map(|planned| PlannedBackup {
+                id: planned.record.id.clone(),
+                database: planned.record.database.clone(),
+                parent: planned.parent.clone(),
+            })
+            .collect();
+        let begin = RunBegin {
+            run: plan.id.clone(),
+            cluster: plan.cluster.clone(),
+            kind: plan.kind,
+            started: plan.started,
+            host: access.host.clone(),
+            pgkeep: plan.pgkeep.clone(),
+            backups: plan.backups.clone(),
+            copies: Some(Copies {
+                from: from.id().to_string(),
+                brings: copy.brings.iter().cloned().collect(),
+            }),
+        };
+        let name = names::run(&plan.cluster, &plan.id, RunRecord::Begin)?;
+        self.write(access, RecordKind::Begin, &name, begin, None)
+            .await?;
+        let signs = Signs::start(self, access, &plan, Run::SIGN_EVERY);
+        Ok(CopyRun {
+            repository: self.clone(),
+            access: access.clone(),
+            plan,
+            brings: copy.brings.clone(),
+            signs,
+            ended: Vec::new(),
+            errors: RunErrors::default(),
+        })
+    }
+}
+
+impl CopyRun {
+    /// The run's id.
+    #[must_use]
+    pub fn id(&self) -> &RunId {
+        &self.plan.id
+    }
+
+    /// Copies one of the planned backups, and tells how many bytes were put for it.
+    ///
+    /// # Errors
+    /// Where it came to nothing; what was put stays for the next time.
+    pub async fn copy<F: Future<Output = ()>>(
+        &mut self,
+        from: &Repository,
+        planned: &Planned,
+        pace: impl Fn(u64) -> F,
+    ) -> Result<u64, RepositoryError> {
+        let copied = self.try_copy(from, planned, pace).await;
+        let record = &planned.record;
+        let outcome = match &copied {
+            Ok(_) => Outcome::Complete,
+            Err(error) => {
+                self.errors
+                    .errors
+                    .insert(record.id.clone(), error.to_string());
+                Outcome::Failed
+            }
+        };
+        self.ended.push(BackupOutcome {
+            id: record.id.clone(),
+            database: record.database.clone(),
+            outcome,
+        });
+        copied
+    }
+
+    async fn try_copy<F: Future<Output = ()>>(
+        &self,
+        from: &Repository,
+        planned: &Planned,
+        pace: impl Fn(u64) -> F,
+    ) -> Result<u64, RepositoryError> {
+        let Self {
+            repository,
+            access,
+            plan,
+            ..
+        } = self;
+        let source = &planned.record;
+        let cluster = &source.cluster;
+        // After the begin: whoever deletes any of it has not seen that, and is seen here.
+        self.check_tombstones(cluster, &source.id).await?;
+        if let Some(parent) = &planned.parent {
+            let approved = PlannedBackup {
+                id: source.id.clone(),
+                database: source.database.clone(),
+                parent: Some(parent.clone()),
+            };
+            if !repository.is_good_parent(cluster, &approved).await? {
+                return Err(self.overtaken(
+                    &source.id,
+                    format!("backup {parent}, which kept what it needs, was deleted meanwhile"),
+                ));
+            }
+        }
+        let there = self.sizes(source).await?;
+        let mut put = 0;
+        for (name, pack) in cited(source)? {
+            let needed = Needed {
+                holder: source.id.clone(),
+                length: pack.length,
+                blake3: pack.blake3,
+                by: vec![source.id.clone()],
+                name,
+            };
+            match there.get(&needed.name) {
+                // Uploads show only once they are finished, and are finished only once their
+                // hash was seen to be right.
+                Some(size) if *size == needed.length => continue,
+                Some(_) => repository.put_from(from, &needed, true, &pace).await?,
+                None => repository.put_from(from, &needed, false, &pace).await?,
+            }
+            put += needed.length;
+        }
+        let mut record = source.clone();
+        for part in [BackupPart::Manifest, BackupPart::Facts] {
+            let (name, bytes) = repository.signed_anew(access, from, source, part).await?;
+            let (hash, length) = (Hash::of(&bytes), bytes.len() as u64);
+            repository.make_be(&name, bytes).await?;
+            if part == BackupPart::Manifest {
+                (record.records.manifest, record.records.manifest_length) = (hash, length);
+            } else {
+                (record.records.facts, record.records.facts_length) = (hash, length);
+            }
+            put += length;
+        }
+        record.run = plan.id.clone();
+        let name = names::backup(cluster, &source.id, BackupPart::Backup)?;
+        let draft = Draft {
+            repository: repository.id(),
+            name: &name,
+            kind: RecordKind::Backup,
+            clear: record.clone(),
+            hidden: None,
+        };
+        let bytes = draft
+            .sign(repository.storage.as_ref(), &access.signer)
+            .await?;
+        repository.make_be(&name, bytes).await?;
+        let confirmed = self.confirm(&record).await;
+        if confirmed.is_err() {
+            // Its outcome says so too; this only keeps the next copy from having to.
+            let _ = repository.storage.delete(&name).await;
+        }
+        confirmed.map(|()| put)
+    }
+
+    /// Refuses where the backup was deleted, or one whose packs come along.
+    async fn check_tombstones(
+        &self,
+        cluster: &ClusterName,
+        id: &BackupId,
+    ) -> Result<(), RepositoryError> {
+        for used in self.brings.iter().chain([id]) {
+            if self.repository.tombstone(cluster, used).await?.is_some() {
+                return Err(self.overtaken(id, format!("backup {used} was deleted meanwhile")));
+            }
+        }
+        Ok(())
+    }
+
+    fn overtaken(&self, id: &BackupId, problem: String) -> RepositoryError {
+        RepositoryError::Overtaken {
+            backup: id.clone(),
+            problem,
+        }
+    }
+
+    /// The sizes of what is there in the folders that a backup needs.
+    async fn sizes(
+        &self,
+        record: &BackupRecord,
+    ) -> Result<BTreeMap<ObjectName, u64>, RepositoryError> {
+        let holders: BTreeSet<&BackupId> = record.needs.iter().map(|need| &need.backup).collect();
+        let mut sizes = BTreeMap::new();
+        for holder in holders {
+            let folder = format!("{}{holder}/", names::backups(&record.cluster));
+            let listed = list_all(self.repository.storage.as_ref(), &folder).await?;
+            sizes.extend(listed.into_iter().map(|object| (object.name, object.size)));
+        }
+        Ok(sizes)
+    }
+
+    /// Looks, after the commit, whether anybody has deleted or given up what it relies on.
+    async fn confirm(&self, record: &BackupRecord) -> Result<(), RepositoryError> {
+        self.check_tombstones(&record.cluster, &record.id).await?;
+        let (repository, access) = (&self.repository, &self.access);
+        match repository.overtaken(access, &self.plan, record).await? {
+            Some(problem) => Err(self.overtaken(&record.id, problem)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes down how the run ended.
+    ///
+    /// # Errors
+    /// Where the storage fails; the backups are what they are all the same.
+    pub async fn finish(self, finished: Timestamp) -> Result<Outcome, RepositoryError> {
+        self.signs.stop().await;
+        let good = self
+            .ended
+            .iter()
+            .filter(|ended| ended.outcome == Outcome::Complete);
+        let outcome = match good.count() {
+            good if good == self.plan.backups.len() => Outcome::Complete,
+            0 => Outcome::Failed,
+            _ => Outcome::Partial,
+        };
+        let record = RunOutcome {
+            run: self.plan.id.clone(),
+            finished,
+            outcome,
+            backups: self.ended,
+            globals: None,
+        };
+        let name = names::run(&self.plan.cluster, &self.plan.id, RunRecord::Outcome)?;
+        let errors = self.errors.to_json();
+        let errors = errors.map_err(|source| RepositoryError::Make {
+            what: "the outcome",
+            source,
+        })?;
+        let kind = RecordKind::Outcome;
+        self.repository
+            .write(&self.access, kind, &name, record, Some(errors))
+            .await?;
+        Ok(outcome)
+    }
+}
