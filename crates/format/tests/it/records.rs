@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use pgkeep_format::records::{
-    BackupKind, BackupOutcome, BackupRecord, Copies, DatabaseFacts, DatabaseSetting, DumpFacts, Extension,
-    Finding, FindingId, Grant, Lift, LocaleProvider, Need, Outcome, PackSummary, PinRecord,
-    PlannedBackup, Problem, ProofAnswer, ProofDetails, ProofOutcome, ProofRecord, ProofStep,
-    RecordHashes, RunAlive, RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel, Selection,
-    SequenceFacts, StepOutcome, TableFacts, Tombstone, Verification, WholeObjects, WholePack,
+    BackupKind, BackupOutcome, BackupRecord, Copies, DatabaseFacts, DatabaseSetting, DumpFacts,
+    Extension, Finding, FindingId, Grant, Lift, LocaleProvider, Need, Outcome, PackSummary,
+    PinRecord, PlannedBackup, Problem, ProofAnswer, ProofDetails, ProofOutcome, ProofRecord,
+    ProofStep, RecordHashes, RunAlive, RunBegin, RunDead, RunErrors, RunOutcome, SecurityLabel,
+    Selection, SequenceFacts, StepOutcome, TableFacts, Tombstone, Verification, WholeObjects,
+    WholePack,
 };
 use pgkeep_format::{
     Ending, Envelope, FormatError, Hash, Identities, KeyRecord, KeyRing, KeyRole, KeySecrets,

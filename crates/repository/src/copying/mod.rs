@@ -5,7 +5,7 @@
 //! is put was read and verified on the way: nothing is finished whose hash is not the cited
 //! one. A copy is a run of its own, whose `begin` says that it copies: what it leaves half
 //! done stays, since the next one goes on under the same names
-//! (docs/decisions/0021-copies.md).
+//! (docs/decisions/0022-copies.md).
 
 mod object;
 mod plan;
