@@ -3,6 +3,7 @@
 //! Invariants: raw arguments only; what they mean is worked out where they are
 //! used. No secret is ever an argument: other users of the machine can read them.
 
+mod check;
 pub(crate) mod key;
 mod prove;
 mod restore;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pgkeep_types::ClusterName;
 
+pub(crate) use check::{Check, Telling};
 pub(crate) use prove::Prove;
 pub(crate) use restore::{Format, Restore};
 
@@ -30,6 +32,14 @@ pub(crate) struct Arguments {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Whether JSON is wanted.
+    pub(crate) fn wants_json(&self) -> bool {
+        let of_check = |check: &Check| check.format == Some(Telling::Json);
+        self.json || matches!(&self.command, Command::Check(check) if of_check(check))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +61,13 @@ pub(crate) enum Command {
     /// The server that a backup is of is not connected to. Needs PostgreSQL's server programs of
     /// the same major or a newer one, a recovery key or a prover's, and for the record a host's.
     Prove(Prove),
+    /// Is everything fresh? One sentence a cluster and one verdict, for monitoring
+    ///
+    /// Judged by what the repository holds and the server has, never by what a job has said. The
+    /// exit code is 0 where all is well, 1 for a warning, 2 where it is critical and 3 where it
+    /// cannot be told, wrong usage included (docs/monitoring.md). Nothing is written, and a key is
+    /// only needed to look at rows.
+    Check(Check),
     /// Delete backups that no rule keeps, or that are named, and what killed ones have left
     ///
     /// What is kept is said by 'keep' in the configuration; without it all backups are. After a

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pgkeep_config::{
-    ClusterSettings, ConfigError, ConnectionText, DumpSettings, EncryptionMode, ProveSettings,
-    Settings,
+    CheckSettings, ClusterSettings, ConfigError, ConnectionText, DumpSettings, EncryptionMode,
+    ProveSettings, Settings,
 };
 use pgkeep_format::{Encryption, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
@@ -345,6 +345,7 @@ pub(crate) fn unconfigured(settings: &Settings) -> ClusterSettings {
         repositories: settings.repositories.keys().cloned().collect(),
         dump: DumpSettings::default(),
         prove: ProveSettings::default(),
+        check: CheckSettings::default(),
     }
 }
 

@@ -38,6 +38,22 @@ pub(crate) enum Exit {
     NothingFound,
     /// Interrupted.
     Interrupted,
+    /// A check that warns.
+    Warning,
+    /// A check that found something critical.
+    Critical,
+    /// A check that cannot tell.
+    Unknown,
+}
+
+impl Exit {
+    /// How a check ends that was to end so: by the codes of Nagios.
+    pub(crate) fn of_check(self) -> Self {
+        match self {
+            Self::Failed | Self::Usage | Self::Partial | Self::NothingFound => Self::Unknown,
+            Self::Done | Self::Interrupted | Self::Warning | Self::Critical | Self::Unknown => self,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -49,6 +65,9 @@ impl From<Exit> for ExitCode {
             Exit::Partial => 3,
             Exit::NothingFound => 4,
             Exit::Interrupted => 130,
+            Exit::Warning => 1,
+            Exit::Critical => 2,
+            Exit::Unknown => 3,
         })
     }
 }

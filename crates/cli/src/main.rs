@@ -27,14 +27,22 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 use crate::context::Context;
-use crate::error::CliError;
+use crate::error::{CliError, Exit};
 use crate::output::Output;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let output = Output::new(arguments.json);
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(refused) => return told(&refused),
+    };
+    let output = Output::new(arguments.wants_json());
+    let is_check = matches!(arguments.command, Command::Check(_));
+    let exit = |exit: Exit| match is_check {
+        true => exit.of_check(),
+        false => exit,
+    };
     match run(&arguments, &output) {
         // What was asked for was printed in part: nobody may take it for all.
         Ok(_) if output::data_was_lost() => {
@@ -42,17 +50,31 @@ fn main() -> ExitCode {
                 what: "write to stdout",
                 source: std::io::ErrorKind::WriteZero.into(),
             });
-            error::Exit::Failed.into()
+            exit(Exit::Failed).into()
         }
         Ok(code) => code.into(),
         Err(error) => {
             output.failure(&error);
-            error.exit_code().into()
+            exit(error.exit_code()).into()
         }
     }
 }
 
-fn run(arguments: &Arguments, output: &Output) -> Result<error::Exit, CliError> {
+/// Tells what was asked for, such as help, or what is wrong with the arguments.
+fn told(refused: &clap::Error) -> ExitCode {
+    let exit = match refused.use_stderr() {
+        true => Exit::Usage,
+        false => Exit::Done,
+    };
+    // Nobody reads any more: there is nobody to tell.
+    drop(refused.print());
+    match process::command_word().as_deref() {
+        Some("check") => exit.of_check().into(),
+        _ => exit.into(),
+    }
+}
+
+fn run(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

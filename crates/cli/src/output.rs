@@ -35,6 +35,11 @@ impl Output {
         Self { json }
     }
 
+    /// Whether JSON is wanted.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Data for people; nothing where JSON is wanted.
     pub(crate) fn data(self, words: impl Display) {
         if !self.json {

@@ -96,6 +96,20 @@ pub(crate) fn host_name() -> String {
     }
 }
 
+/// The command's name among this process's arguments; the first that is no option and no
+/// option's value.
+pub(crate) fn command_word() -> Option<String> {
+    let mut arguments = env::args_os().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.to_str()? {
+            "--config" => drop(arguments.next()),
+            option if option.starts_with('-') => {}
+            command => return Some(command.to_owned()),
+        }
+    }
+    None
+}
+
 /// This program's own file.
 pub(crate) fn program() -> io::Result<std::path::PathBuf> {
     env::current_exe()

@@ -34,6 +34,24 @@ pub(crate) fn direct(path: &Path) -> PathBuf {
     direct
 }
 
+/// The room that a directory's file system has, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// What this user may still take.
+    pub(crate) free: u64,
+    /// What there is in all.
+    pub(crate) all: u64,
+}
+
+/// The room of the file system that a directory is on.
+pub(crate) fn room(directory: &Path) -> io::Result<Room> {
+    let found = rustix::fs::statvfs(directory)?;
+    Ok(Room {
+        free: found.f_bavail.saturating_mul(found.f_frsize),
+        all: found.f_blocks.saturating_mul(found.f_frsize),
+    })
+}
+
 /// Reads the address of the repository that is called `name`.
 pub(crate) fn address(name: &str, storage: &StorageText) -> Result<StorageAddress, CliError> {
     match storage {

@@ -91,6 +91,8 @@ pub(crate) struct ClusterTable {
     #[serde(default)]
     pub(crate) dump: DumpTable,
     #[serde(default)]
+    pub(crate) check: CheckTable,
+    #[serde(default)]
     pub(crate) prove: ProveTable,
 }
 
@@ -133,6 +135,19 @@ pub(crate) struct DumpTable {
     pub(crate) keep: Option<Spanned<Written>>,
     #[serde(default)]
     pub(crate) keep_for: ByDatabase,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CheckTable {
+    pub(crate) max_age: Option<Spanned<String>>,
+    pub(crate) critical_age: Option<Spanned<String>>,
+    pub(crate) max_run: Option<Spanned<String>>,
+    pub(crate) max_shrink: Option<Spanned<String>>,
+    pub(crate) max_growth: Option<Spanned<String>>,
+    pub(crate) min_rows: Option<Spanned<u64>>,
+    pub(crate) space: Option<Spanned<String>>,
+    pub(crate) critical_space: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

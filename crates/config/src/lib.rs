@@ -6,6 +6,7 @@
 //! effect, and of each value it is kept where it came from. A connection string may hold a
 //! password and is never printed, nor is the line of a file that is wrong.
 
+mod check;
 mod dump;
 mod error;
 mod file;
@@ -16,6 +17,7 @@ mod mistyped;
 mod origin;
 mod passphrase;
 mod pattern;
+mod percent;
 mod prove;
 mod resolve;
 mod settings;
@@ -24,6 +26,7 @@ mod span;
 mod storage_text;
 mod variables;
 
+pub use check::CheckSettings;
 pub use dump::{Content, Databases, DumpSettings};
 pub use error::ConfigError;
 pub use keep::Keep;

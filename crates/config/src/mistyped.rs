@@ -33,7 +33,7 @@ pub(crate) fn unread(
             .iter()
             .any(|(begin, end)| plain.starts_with(begin) && plain.ends_with(end));
         let of_kind = plain.starts_with("PGKEEP_CLUSTER_")
-            && ["_DUMP_", "_PROVE_"]
+            && ["_DUMP_", "_PROVE_", "_CHECK_"]
                 .iter()
                 .any(|kind| plain.contains(kind));
         let of_one = of_one || of_kind;

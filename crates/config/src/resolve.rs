@@ -3,6 +3,7 @@
 //! Invariants: every key of the file has a variable; each value that is in force is
 //! written down with its place; what two would stand for is refused, never chosen.
 
+mod check;
 mod dump;
 mod keep;
 mod prove;
@@ -247,6 +248,7 @@ impl<'a> Resolver<'a> {
                 repositories: wanted,
                 dump: self.dump(&name, table.dump, places)?,
                 prove: self.prove(&name, table.prove, places)?,
+                check: self.check(&name, table.check, places)?,
             };
             clusters.insert(cluster, settings);
         }

@@ -16,7 +16,9 @@ use crate::file::{self, File};
 use crate::origin::InForce;
 use crate::resolve::Resolver;
 use crate::storage_text::StorageText;
-use crate::{ConfigError, DumpSettings, FILE_NAME, ProveSettings, mistyped, variables};
+use crate::{
+    CheckSettings, ConfigError, DumpSettings, FILE_NAME, ProveSettings, mistyped, variables,
+};
 
 #[cfg(test)]
 mod tests;
@@ -83,6 +85,8 @@ pub struct ClusterSettings {
     pub dump: DumpSettings,
     /// How its backups are proved.
     pub prove: ProveSettings,
+    /// What is taken for fresh, for plausible and for room enough.
+    pub check: CheckSettings,
 }
 
 /// A connection string; it may hold a password.

@@ -35,9 +35,30 @@ pub(crate) fn parse_any(text: &str) -> Option<Duration> {
     (all > 0).then(|| Duration::from_millis(all))
 }
 
+/// The length as it is written, in the largest unit that tells it whole; days only where
+/// there are two or more.
+pub(crate) fn tell(length: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [(3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
+    const DAY: u128 = 86_400_000;
+    let all = length.as_millis();
+    if all >= 2 * DAY && all.is_multiple_of(DAY) {
+        return format!("{}d", all / DAY);
+    }
+    let whole = UNITS.iter().find(|(unit, _)| all.is_multiple_of(*unit));
+    let (unit, name) = whole.copied().unwrap_or((1, "ms"));
+    format!("{}{name}", all / unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_length_reads_back_from_how_it_is_told() {
+        for text in ["26h", "90min", "14d", "1500ms", "36h", "24h", "50h", "2d"] {
+            assert_eq!(parse(text).map(tell).as_deref(), Some(text));
+        }
+    }
 
     #[test]
     fn a_length_is_a_number_with_a_unit() {

@@ -128,6 +128,22 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "`cluster.<name>.prove.scratch`: the directory in which throwaway servers are made; `TMPDIR` or `/tmp` where nothing is said.",
     },
     Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_CHECK_MAX_AGE, …_CHECK_CRITICAL_AGE",
+        meaning: "`cluster.<name>.check.max_age`, `.critical_age`: from which age of its newest good backup on `pgkeep check` warns of a database, and from which that is critical; `26h` and `50h` where nothing is said, or twice the `max_age` that is.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_CHECK_MAX_RUN",
+        meaning: "`cluster.<name>.check.max_run`: for how long a backup may go on; `24h` where nothing is said.",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_CHECK_MAX_SHRINK, …_CHECK_MAX_GROWTH, …_CHECK_MIN_ROWS",
+        meaning: "`cluster.<name>.check.max_shrink`, `.max_growth`, `.min_rows`: by how much a database may shrink or grow, and a table shrink, against the median of its last backups (`50%`, `400%`), and how many rows a table has had of which it is told (`100`).",
+    },
+    Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_CHECK_SPACE, …_CHECK_CRITICAL_SPACE",
+        meaning: "`cluster.<name>.check.space`, `.critical_space`: for how long the free space of a directory has to last; `14d` and `3d` where nothing is said.",
+    },
+    Variable {
         name: ENCRYPTION_MODE,
         meaning: "`encryption.mode`: `age` or `none`.",
     },

@@ -4,6 +4,7 @@
 //! nothing that is damaged counts as good, nor goes by a policy. What goes is deleted by the
 //! repository's protocol alone. What is whole was read.
 
+pub mod check;
 mod copy;
 mod going;
 mod judge;

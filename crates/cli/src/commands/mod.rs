@@ -4,6 +4,7 @@
 //! what it does in PostgreSQL or in a repository is another crate's.
 
 mod backup;
+mod check;
 mod config;
 mod copy;
 mod database_name;
@@ -59,6 +60,10 @@ pub(crate) async fn run(command: &Command, context: &Context) -> Result<Exit, Cl
                 .unless_interrupted("the work on the keys", work)
                 .await
         }
+        Command::Check(_) => {
+            let work = dispatch(command, context);
+            context.unless_interrupted("the check", work).await
+        }
         Command::List(_)
         | Command::Show(_)
         | Command::Kit(_)
@@ -75,6 +80,7 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
     match command {
         Command::Init(arguments) => init::run(arguments, context).await,
         Command::Backup(arguments) => backup::run(arguments, context).await,
+        Command::Check(arguments) => check::run(arguments, context).await,
         Command::Doctor(arguments) => doctor::run(arguments, context).await,
         Command::List(arguments) => list::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,

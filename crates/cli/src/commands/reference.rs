@@ -28,7 +28,8 @@ fn commands() -> String {
          | Code | Meaning |\n|---|---|\n\
          | 0 | done |\n| 1 | failed |\n| 2 | wrong usage |\n\
          | 3 | done in part: some databases failed |\n\
-         | 4 | nothing suitable found |\n| 130 | interrupted |\n",
+         | 4 | nothing suitable found |\n| 130 | interrupted |\n\n\
+         `pgkeep check` ends as Nagios has it: 0 ok, 1 warning, 2 critical, 3 unknown.\n",
     );
     page
 }

@@ -2,7 +2,7 @@
 
 mod pins;
 mod proofs;
-mod shelf;
+pub(crate) mod shelf;
 mod told;
 
 use jiff::SignedDuration;

@@ -4,6 +4,7 @@
 
 mod beforehand;
 mod buckets;
+mod check;
 mod choices;
 mod clocks;
 mod config;

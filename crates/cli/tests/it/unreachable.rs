@@ -36,7 +36,7 @@ async fn line_with(talk: impl AsyncRead + Unpin, words: &str) -> String {
 }
 
 /// A server that takes connections and says nothing.
-fn silent() -> (TcpListener, S3Access) {
+pub(crate) fn silent() -> (TcpListener, S3Access) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let access = S3s::start().access().through(endpoint);

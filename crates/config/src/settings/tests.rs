@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::{CheckSettings, Origin};
 
 fn settings(text: &str, environment: &Environment) -> Result<Settings, ConfigError> {
     let path = PathBuf::from("/etc/pgkeep/pgkeep.toml");
@@ -323,4 +324,56 @@ fn what_is_asked_can_come_from_the_environment() {
     assert!(prove.scratch.as_ref().unwrap().is_absolute());
     let mistyped = environment().with_variable("PGKEEP_CLUSTER_MAIN_PROVE_QUERY", "x");
     assert!(self::settings(FILE, &mistyped).is_err());
+}
+
+#[test]
+fn limits_of_check_come_from_the_file_and_the_environment_over_it() {
+    let text = format!(
+        "{FILE}[cluster.main.check]\nmax_age = \"2h\"\nmax_shrink = \"20%\"\nmin_rows = 5\n"
+    );
+    let environment = environment().with_variable("PGKEEP_CLUSTER_MAIN_CHECK_SPACE", "30d");
+    let settings = settings(&text, &environment).unwrap();
+    let check = &settings.clusters[&"main".parse().unwrap()].check;
+    assert_eq!(
+        *check,
+        CheckSettings {
+            max_age: Duration::from_secs(7200),
+            critical_age: Duration::from_secs(14400),
+            max_shrink: 20,
+            min_rows: 5,
+            space: Duration::from_secs(30 * 86_400),
+            ..CheckSettings::default()
+        }
+    );
+    let told = |key: &str| origin_of(&settings, &format!("cluster.main.check.{key}"));
+    assert_eq!(told("max_age"), "/etc/pgkeep/pgkeep.toml:8");
+    assert_eq!(told("space"), "PGKEEP_CLUSTER_MAIN_CHECK_SPACE");
+    assert_eq!(told("critical_space"), Origin::Default.to_string());
+}
+
+#[test]
+fn a_limit_that_is_none_is_told_with_its_place_or_its_nearest_name() {
+    for (key, place, words) in [
+        (
+            "max_age = \"1\"",
+            "line 8, column 11",
+            "a number with a unit",
+        ),
+        ("max_shrink = \"100%\"", "line 8, column 14", "below 100"),
+        ("max_growth = \"4\"", "line 8, column 14", "percent"),
+        ("min_rows = -1", "line 8, column 12", ""),
+        (
+            "max_ago = \"1h\"",
+            "line 8, column 1",
+            "did you mean 'max_age'",
+        ),
+    ] {
+        let text = format!("{FILE}[cluster.main.check]\n{key}\n");
+        let error = settings(&text, &environment()).unwrap_err();
+        let told = format!("{error} {}", error.hint().unwrap_or_default());
+        assert!(told.contains(place) && told.contains(words), "{told}");
+    }
+    let environment = environment().with_variable("PGKEEP_CLUSTER_MAIN_CHECK_MAX_AGO", "1h");
+    let error = settings(FILE, &environment).unwrap_err();
+    assert!(error.hint().unwrap().contains("CHECK_MAX_AGE"), "{error}");
 }

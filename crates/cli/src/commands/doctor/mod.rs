@@ -5,7 +5,7 @@
 
 mod findings;
 mod repository;
-mod server;
+pub(super) mod server;
 
 use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_postgres::client::{BackupRole, connect, databases};

@@ -17,6 +17,7 @@ use super::server::{ahead, tell_clock};
 use crate::commands::list::BackupLine;
 use crate::context::Context;
 use crate::error::CliError;
+use crate::storage::{self, Room};
 use crate::words;
 
 /// Looks at a cluster's repository; `meant` are the databases that a backup would be of
@@ -254,14 +255,12 @@ fn tell_unmade(
 /// What a directory's file system has left.
 fn space(path: &std::path::Path, findings: &mut Findings) {
     const LITTLE: u64 = 5;
-    let found = match rustix::fs::statvfs(path) {
-        Ok(found) => found,
-        Err(error) => return findings.error("space", &std::io::Error::from(error), None),
+    let Room { free, all } = match storage::room(path) {
+        Ok(room) => room,
+        Err(error) => return findings.error("space", &error, None),
     };
-    let free = found.f_bavail.saturating_mul(found.f_frsize);
-    let all = found.f_blocks.saturating_mul(found.f_frsize).max(1);
     let says = format!("{} of {} are free", words::size(free), words::size(all));
-    if free.saturating_mul(100) / all < LITTLE {
+    if free.saturating_mul(100) / all.max(1) < LITTLE {
         findings.warning("space", says, "make room, or move the repository");
     } else {
         findings.good("space", says);

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_postgres::client::{
-    Connection, ConnectionParameters, Unreadable, connect, databases, may_read_passwords,
+    Connection, ConnectionParameters, QueryError, Unreadable, connect, databases,
+    may_read_passwords,
 };
 use pgkeep_types::{Clock, ClusterName, Timestamp};
 
@@ -96,13 +97,15 @@ pub(super) async fn look(
     Ok(Some(choice.into_names().into_iter().collect()))
 }
 
-async fn clock(context: &Context, session: &Connection, findings: &mut Findings) {
+/// The time of a server's clock, in seconds since 1970.
+pub(in crate::commands) async fn server_now(session: &Connection) -> Result<i64, QueryError> {
     let asked = "SELECT extract(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.int8 AS now";
-    let there = async {
-        let row = session.query_one(asked, &[]).await?;
-        session.column::<i64>(&row, "now")
-    };
-    match there.await {
+    let row = session.query_one(asked, &[]).await?;
+    session.column::<i64>(&row, "now")
+}
+
+async fn clock(context: &Context, session: &Connection, findings: &mut Findings) {
+    match server_now(session).await {
         Ok(there) => tell_clock(
             "clock",
             "the server's",

@@ -1,5 +1,6 @@
 //! A repository with backups of chosen times, made without a server.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -8,8 +9,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use pgkeep_format::cut::Cutting;
 use pgkeep_format::records::{
-    BackupKind, BackupOutcome, Outcome, PlannedBackup, ProofDetails, ProofOutcome, ProofRecord,
-    RunErrors,
+    BackupKind, BackupOutcome, DatabaseFacts, DumpFacts, LocaleProvider, Outcome, PlannedBackup,
+    ProofDetails, ProofOutcome, ProofRecord, RunErrors, Selection, TableFacts,
 };
 use pgkeep_format::{HostKey, Identities};
 use pgkeep_repository::{DumpMeta, Limits, Repository, Run, RunPlan, RunReport};
@@ -20,8 +21,8 @@ use pgkeep_types::{BackupId, Clock, ProofId, RunId};
 use crate::site::Site;
 
 /// A site whose server is nowhere, and whose backups are of any time.
-pub(super) struct Shelf {
-    pub(super) site: Site,
+pub(crate) struct Shelf {
+    pub(crate) site: Site,
     repository: Repository,
     host: HostKey,
     random: SeededRandom,
@@ -29,30 +30,36 @@ pub(super) struct Shelf {
 
 /// What a backup is.
 #[derive(Clone, Copy)]
-pub(super) struct Dump<'a> {
-    pub(super) cluster: &'a str,
-    pub(super) database: &'a str,
-    pub(super) globals: bool,
-    pub(super) selected: bool,
+pub(crate) struct Dump<'a> {
+    pub(crate) cluster: &'a str,
+    pub(crate) database: &'a str,
+    pub(crate) globals: bool,
+    pub(crate) selected: bool,
     /// The backup that it is compared with.
-    pub(super) parent: Option<&'a str>,
+    pub(crate) parent: Option<&'a str>,
     /// What tells its content from that of others.
-    pub(super) content: u64,
+    pub(crate) content: u64,
+    /// How many bytes it has.
+    pub(crate) bytes: usize,
+    /// Its tables, and how many rows each has.
+    pub(crate) rows: &'a [(&'a str, u64)],
 }
 
 /// An ordinary one.
-pub(super) const APP: Dump<'_> = Dump {
+pub(crate) const APP: Dump<'_> = Dump {
     cluster: "main",
     database: "app",
     globals: true,
     selected: false,
     parent: None,
     content: 1,
+    bytes: 300_000,
+    rows: &[],
 };
 
 impl Shelf {
     /// One of which `dump` is configured of cluster `main`.
-    pub(super) async fn new(dump: &str) -> Self {
+    pub(crate) async fn new(dump: &str) -> Self {
         let mut site = Site::empty();
         site.set("TZ", "UTC");
         let init = [
@@ -79,7 +86,7 @@ impl Shelf {
     }
 
     /// A backup a day of `app`, at three from this day on.
-    pub(super) async fn nights(&self, first: &str, count: i64) -> Vec<String> {
+    pub(crate) async fn nights(&self, first: &str, count: i64) -> Vec<String> {
         let first: jiff::civil::Date = first.parse().unwrap();
         let mut ids = Vec::new();
         for night in 0..count {
@@ -89,14 +96,14 @@ impl Shelf {
         ids
     }
 
-    pub(super) async fn dump(&self, dump: Dump<'_>, at: &str) -> String {
+    pub(crate) async fn dump(&self, dump: Dump<'_>, at: &str) -> String {
         let clock = ScriptedClock::at(at);
         let run = self.begin(dump, at).await;
         let planned = run.planned()[0].clone();
         let parent = run.parent(&planned).await.unwrap();
         let mut backup = run.backup(&planned, limits(), parent).unwrap();
         let mut file = backup.file("dump", Cutting::Content).await.unwrap();
-        file.write(content(dump.content)).await.unwrap();
+        file.write(content(dump.content, dump.bytes)).await.unwrap();
         file.finish().await.unwrap();
         let meta = DumpMeta {
             system_id: None,
@@ -104,7 +111,7 @@ impl Shelf {
             started: clock.now(),
             globals: dump.globals,
             selected: dump.selected,
-            facts: b"{}".to_vec(),
+            facts: facts(dump),
         };
         let stored = backup.finish().await.unwrap();
         stored.commit(meta, || clock.now()).await.unwrap();
@@ -113,7 +120,7 @@ impl Shelf {
     }
 
     /// An attempt that fails.
-    pub(super) async fn failure(&self, dump: Dump<'_>, at: &str) -> String {
+    pub(crate) async fn failure(&self, dump: Dump<'_>, at: &str) -> String {
         let run = self.begin(dump, at).await;
         let planned = run.planned()[0].clone();
         end(run, &planned, Outcome::Failed, at.parse().unwrap()).await;
@@ -121,7 +128,7 @@ impl Shelf {
     }
 
     /// A run that has begun.
-    pub(super) async fn begin(&self, dump: Dump<'_>, at: &str) -> Run {
+    pub(crate) async fn begin(&self, dump: Dump<'_>, at: &str) -> Run {
         let clock = ScriptedClock::at(at);
         let planned = PlannedBackup {
             id: BackupId::new(&clock, &self.random),
@@ -141,13 +148,18 @@ impl Shelf {
     }
 
     /// Writes down what a test restore of a backup came to.
-    pub(super) async fn prove(&self, id: &str, outcome: ProofOutcome) {
+    pub(crate) async fn prove(&self, id: &str, outcome: ProofOutcome) {
+        self.prove_at(id, outcome, "2026-05-01T00:00:00Z").await;
+    }
+
+    /// The same, of a test restore at this time.
+    pub(crate) async fn prove_at(&self, id: &str, outcome: ProofOutcome, at: &str) {
         let cluster = "main".parse().unwrap();
         let none = Identities::default();
         let catalogue = self.repository.catalogue(&cluster, &none).await.unwrap();
         let mut records = catalogue.complete();
         let backup = records.find(|record| record.id.as_str() == id).unwrap();
-        let clock = ScriptedClock::at("2026-05-01T00:00:00Z");
+        let clock = ScriptedClock::at(at);
         let asked = u32::from(outcome == ProofOutcome::Proven);
         let proof = ProofRecord {
             id: ProofId::new(&clock, &self.random),
@@ -177,7 +189,7 @@ impl Shelf {
     }
 
     /// Has the storage's clock say that backups were stored when their hosts made them.
-    pub(super) fn stored_when_made(&self, ids: &[String]) {
+    pub(crate) fn stored_when_made(&self, ids: &[String]) {
         for id in ids {
             let made: BackupId = id.parse().unwrap();
             let path = format!("backups/main/backups/{id}/backup");
@@ -187,13 +199,13 @@ impl Shelf {
     }
 
     /// Prunes, and tells which of these backups are left.
-    pub(super) async fn left_of(&self, ids: &[String], more: &[&str]) -> Vec<usize> {
+    pub(crate) async fn left_of(&self, ids: &[String], more: &[&str]) -> Vec<usize> {
         self.site.run(&[&["prune"], more].concat()).await.ended(0);
         self.still_there(ids).await
     }
 
     /// Which of these backups are there.
-    pub(super) async fn still_there(&self, ids: &[String]) -> Vec<usize> {
+    pub(crate) async fn still_there(&self, ids: &[String]) -> Vec<usize> {
         let good = self.site.good().await;
         let left = ids.iter().enumerate().filter(|(_, id)| good.contains(*id));
         left.map(|(at, _)| at).collect()
@@ -222,11 +234,56 @@ fn limits() -> Limits {
     }
 }
 
-/// 300 kB, of which the first half is the same in all.
-fn content(seed: u64) -> Bytes {
+/// What was seen of a database with these tables.
+fn facts(dump: Dump<'_>) -> Vec<u8> {
+    let tables = dump.rows.iter().map(|(name, rows)| TableFacts {
+        schema: "public".to_owned(),
+        name: (*name).to_owned(),
+        rows: Some(*rows),
+        bytes: Some(rows * 10),
+    });
+    let facts = DumpFacts {
+        server_version: "15.18".to_owned(),
+        pg_dump_version: "15.18".to_owned(),
+        selection: Selection::default(),
+        database: DatabaseFacts {
+            name: dump.database.to_owned(),
+            owner: "postgres".to_owned(),
+            encoding: "UTF8".to_owned(),
+            locale_provider: LocaleProvider::Libc,
+            collate: "C".to_owned(),
+            ctype: "C".to_owned(),
+            locale: None,
+            icu_rules: None,
+            collation_version: None,
+            tablespace: "pg_default".to_owned(),
+            tablespaces: None,
+            connection_limit: -1,
+            is_template: false,
+            allows_connections: true,
+            comment: None,
+            security_labels: Vec::new(),
+            privileges: None,
+            settings: Vec::new(),
+            roles: Vec::new(),
+            extensions: Vec::new(),
+            schemas: None,
+            objects: BTreeMap::new(),
+            not_dumped: BTreeMap::new(),
+            tables: 0,
+            size: 0,
+        },
+        tables: tables.collect(),
+        sequences: Vec::new(),
+    };
+    facts.to_json().unwrap()
+}
+
+/// So many bytes, of which the first half is the same in all.
+fn content(seed: u64, bytes: usize) -> Bytes {
     let half = |seed| {
         let random = SeededRandom::new(seed);
-        (0..150_000 / 8).flat_map(move |_| random.next().to_le_bytes())
+        (0..bytes / 16).flat_map(move |_| random.next().to_le_bytes())
     };
     half(0).chain(half(seed)).collect()
 }

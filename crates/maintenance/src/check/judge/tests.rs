@@ -1,0 +1,317 @@
+//! What the judgement always holds to, whatever was seen.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::check::seen::{Damaged, Space};
+
+const NOW: &str = "2026-11-20T12:00:00Z";
+const DAY: i64 = 86_400;
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn ago(seconds: i64) -> Timestamp {
+    Timestamp::from_second(now().as_second() - seconds).unwrap()
+}
+
+fn id_of(at: Timestamp) -> BackupId {
+    format!("{}-7k3m9q2x", at.strftime("%Y%m%dT%H%M%SZ"))
+        .parse()
+        .unwrap()
+}
+
+fn good(age: i64) -> Good {
+    Good {
+        id: id_of(ago(age)),
+        started: ago(age),
+        bytes: 1000,
+        globals: true,
+        opens: Opens::ToSomebody,
+    }
+}
+
+fn database(age: Option<i64>) -> Database {
+    Database {
+        chosen: true,
+        newest: age.map(good),
+        rows: Rows::Counted(BTreeMap::new(), Vec::new()),
+        sizes: vec![1000; 8],
+        ..Database::default()
+    }
+}
+
+fn repository(of: impl IntoIterator<Item = (&'static str, Database)>) -> Seen {
+    let databases = of
+        .into_iter()
+        .map(|(name, database)| (name.to_owned(), database));
+    Seen {
+        databases: databases.collect(),
+        readable: true,
+        may_not_write: Some(None),
+        ..Seen::default()
+    }
+}
+
+fn server(names: &[&str]) -> Server {
+    Server::Asked(Asked {
+        databases: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..Asked::default()
+    })
+}
+
+fn unreachable() -> Server {
+    Server::Unreachable("nobody listens".to_owned())
+}
+
+fn judged(server: &Server, seen: Seen) -> Judgement {
+    let seen = Repository::Seen(Box::new(seen));
+    let repositories = BTreeMap::from([("local".to_owned(), seen)]);
+    judge(server, &repositories, &Limits::default(), now())
+}
+
+fn told(judgement: &Judgement) -> Vec<String> {
+    let told = judgement.findings.iter().map(|finding| {
+        let (severity, kind) = (finding.severity.as_str(), finding.what.name());
+        let of = finding.what.database().unwrap_or("-");
+        format!("{severity} {kind} {of}")
+    });
+    told.collect()
+}
+
+#[test]
+fn what_is_as_it_should_be_is_ok() {
+    let judgement = judged(
+        &server(&["app"]),
+        repository([("app", database(Some(3600)))]),
+    );
+    assert_eq!(told(&judgement), [""; 0]);
+    assert_eq!(judgement.severity(), Severity::Ok);
+    let (_, age) = judgement.measured[0].newest.as_ref().unwrap();
+    assert_eq!(*age, 3600);
+}
+
+#[test]
+fn nothing_seen_is_never_ok() {
+    let nothing = BTreeMap::new();
+    for server in [server(&[]), server(&["app"]), unreachable()] {
+        let judgement = judge(&server, &nothing, &Limits::default(), now());
+        assert!(judgement.severity() >= Severity::Unknown, "{judgement:?}");
+        for repository in [
+            Repository::Unreachable("no such bucket".to_owned()),
+            Repository::TooSlow(25),
+        ] {
+            let seen = BTreeMap::from([("local".to_owned(), repository)]);
+            let judgement = judge(&server, &seen, &Limits::default(), now());
+            assert!(judgement.severity() >= Severity::Unknown, "{judgement:?}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_repository_is_critical() {
+    let empty = || repository([]);
+    for (server, expected) in [
+        (server(&["app"]), "CRITICAL no-backup app"),
+        (unreachable(), "CRITICAL no-backups -"),
+        (server(&[]), "CRITICAL no-databases -"),
+    ] {
+        let judgement = judged(&server, empty());
+        assert_eq!(told(&judgement)[0], expected);
+        assert_eq!(judgement.severity(), Severity::Critical);
+    }
+}
+
+#[test]
+fn a_new_database_without_a_backup_warns_while_the_others_are_fresh() {
+    let here = server(&["app", "new"]);
+    let with = |age| judged(&here, repository([("app", database(Some(age)))]));
+    assert_eq!(told(&with(3600)), ["WARNING no-backup new"]);
+    assert_eq!(
+        told(&with(3 * DAY)),
+        ["CRITICAL backup-old app", "CRITICAL no-backup new"]
+    );
+    // Somebody has tried.
+    let mut tried = database(None);
+    tried.attempt = Some(Attempted {
+        id: id_of(ago(60)),
+        started: ago(60),
+        state: State::Failed(None),
+    });
+    let seen = repository([("app", database(Some(3600))), ("new", tried)]);
+    assert_eq!(
+        told(&judged(&here, seen)),
+        ["CRITICAL no-backup new", "WARNING run-failed new"]
+    );
+}
+
+#[test]
+fn a_database_that_is_gone_from_the_server_is_told_and_no_fault() {
+    let seen = || {
+        repository([
+            ("app", database(Some(60))),
+            ("old", database(Some(99 * DAY))),
+        ])
+    };
+    let judgement = judged(&server(&["app"]), seen());
+    assert_eq!(judgement.severity(), Severity::Ok);
+    let gone = Note::Gone(vec!["old".to_owned()]);
+    assert!(judgement.notes.iter().any(|(_, note)| *note == gone));
+    // Where nobody can ask the server it may be there.
+    let judgement = judged(&unreachable(), seen());
+    assert_eq!(
+        told(&judgement),
+        ["CRITICAL backup-old old", "WARNING server-unreachable -"]
+    );
+}
+
+#[test]
+fn what_is_damaged_is_critical_where_it_may_be_the_newest() {
+    let damaged = |begun: Option<i64>, database: Option<&str>| {
+        let mut seen = repository([("app", self::database(Some(3600)))]);
+        seen.damaged.push(Damaged {
+            id: begun.map(|age| id_of(ago(age))),
+            database: database.map(str::to_owned),
+            begun: begun.map(ago),
+            problem: "damaged at offset 4".to_owned(),
+        });
+        judged(&server(&["app"]), seen).severity()
+    };
+    use Severity::{Critical, Warning};
+    assert_eq!(damaged(Some(60), Some("app")), Critical);
+    assert_eq!(damaged(Some(60), None), Critical);
+    assert_eq!(damaged(None, None), Critical);
+    assert_eq!(damaged(Some(7200), Some("app")), Warning);
+    assert_eq!(damaged(Some(60), Some("gone")), Warning);
+}
+
+#[test]
+fn a_host_whose_clock_is_behind_makes_nothing_fresh() {
+    let mut seen = repository([("app", database(Some(3600)))]);
+    seen.newest = ago(-3 * DAY);
+    let judgement = judged(&server(&["app"]), seen);
+    assert_eq!(
+        told(&judgement),
+        ["CRITICAL backup-old app", "WARNING storage-clock -"]
+    );
+}
+
+#[test]
+fn keys_with_which_nobody_could_restore_are_critical() {
+    let mut seen = repository([("app", database(Some(60)))]);
+    seen.readable = false;
+    assert_eq!(
+        told(&judged(&server(&["app"]), seen)),
+        ["CRITICAL no-recovery-key -"]
+    );
+    for opens in [
+        Opens::ToRetired(vec!["recovery \"old\"".to_owned()]),
+        Opens::ToLost,
+    ] {
+        let mut seen = repository([("app", database(Some(60)))]);
+        if let Some(app) = seen.databases.get_mut("app") {
+            app.newest = Some(Good { opens, ..good(60) });
+        }
+        assert_eq!(
+            told(&judged(&server(&["app"]), seen)),
+            ["CRITICAL sealed-to-retired app"]
+        );
+    }
+}
+
+#[test]
+fn what_was_not_looked_at_is_told() {
+    let mut app = database(Some(60));
+    app.rows = Rows::Unseen("no key".to_owned());
+    let mut seen = repository([("app", app)]);
+    seen.may_not_write = None;
+    seen.space = Space::Unknown("gone".to_owned());
+    let judgement = judged(&server(&["app"]), seen);
+    let unseen = judgement.notes.iter().filter_map(|(_, note)| note.unseen());
+    let mut unseen: Vec<&str> = unseen.collect();
+    unseen.sort_unstable();
+    assert_eq!(
+        unseen,
+        ["free space", "rows", "whether this host may write"]
+    );
+}
+
+#[test]
+fn a_run_that_goes_on_is_no_finding_until_it_takes_too_long() {
+    let run = |age: i64, state: State| {
+        let mut app = database(Some(3600));
+        app.attempt = Some(Attempted {
+            id: id_of(ago(age)),
+            started: ago(age),
+            state,
+        });
+        told(&judged(&server(&["app"]), repository([("app", app)])))
+    };
+    assert!(run(DAY, State::Running).is_empty());
+    assert_eq!(run(DAY + 1, State::Running), ["WARNING run-long app"]);
+    assert_eq!(run(60, State::CutOff), ["WARNING run-abandoned app"]);
+    assert_eq!(run(60, State::Silent(ago(30))), ["WARNING run-silent app"]);
+}
+
+const NAMES: [&str; 4] = ["app", "app_archive", "shop", "crm"];
+
+fn ages() -> impl Strategy<Value = Vec<Option<i64>>> {
+    prop::collection::vec(prop::option::of(-DAY..9 * DAY), NAMES.len())
+}
+
+fn seen_of(ages: &[Option<i64>]) -> Seen {
+    let databases = NAMES.into_iter().zip(ages);
+    let known = databases.filter(|(_, age)| age.is_some());
+    repository(known.map(|(name, age)| (name, database(*age))))
+}
+
+proptest! {
+    #[test]
+    fn an_older_backup_is_never_better(ages in ages(), which in 0..NAMES.len(), more in 0..9 * DAY) {
+        let here = server(&NAMES);
+        let mut older = ages.clone();
+        older[which] = older[which].map(|age| age + more);
+        let before = judged(&here, seen_of(&ages)).severity();
+        prop_assert!(before <= judged(&here, seen_of(&older)).severity());
+    }
+
+    #[test]
+    fn without_its_backup_a_database_is_never_ok(ages in ages(), which in 0..NAMES.len()) {
+        let mut without = ages;
+        without[which] = None;
+        let judgement = judged(&server(&NAMES), seen_of(&without));
+        prop_assert!(judgement.severity() >= Severity::Warning);
+    }
+
+    #[test]
+    fn no_database_is_forgotten(ages in ages(), asked: bool) {
+        let here = match asked {
+            true => server(&NAMES),
+            false => unreachable(),
+        };
+        let judgement = judged(&here, seen_of(&ages));
+        let limit = CheckSettings::default().max_age.as_secs();
+        for (name, age) in NAMES.into_iter().zip(&ages) {
+            if !asked && age.is_none() {
+                continue;
+            }
+            prop_assert!(judgement.measured.iter().any(|m| m.database == name));
+            let is_fresh = age.is_some_and(|age| u64::try_from(age).unwrap_or(0) <= limit);
+            let found = judgement.findings.iter().any(|f| f.what.database() == Some(name));
+            prop_assert_eq!(found, !is_fresh, "{}", name);
+        }
+    }
+
+    #[test]
+    fn the_worst_comes_first(ages in ages()) {
+        let judgement = judged(&server(&NAMES), seen_of(&ages));
+        let all: Vec<Severity> = judgement.findings.iter().map(|f| f.severity).collect();
+        prop_assert!(all.is_sorted_by(|a, b| a >= b));
+        if let Some(first) = all.first() {
+            prop_assert_eq!(judgement.severity(), *first);
+        }
+    }
+}

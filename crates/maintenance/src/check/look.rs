@@ -1,0 +1,357 @@
+//! What a repository shows of a cluster, as plain data.
+//!
+//! Invariants: nothing is written, and no more is opened than the facts of the newest
+//! backups. What is good is what the catalogue and the policy take for good; what a host
+//! may open is asked of its keys, and what it may not is said to be unseen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt as _, stream};
+use pgkeep_config::Databases;
+use pgkeep_format::names::{self, Place};
+use pgkeep_format::records::{BackupRecord, DumpFacts, Level, ProofOutcome};
+use pgkeep_format::{Encryption, Identities};
+use pgkeep_repository::{
+    Attempt, Catalogue, Entry, Proof, Repository, RepositoryError, Unclear, Unreadable, is_ahead,
+};
+use pgkeep_types::{BackupId, Timestamp};
+
+use super::seen::{
+    Attempted, Damaged, Database, Good, Opens, Proofs, Refused, Rows, Seen, Space, State, Tables,
+};
+use crate::series::Known;
+
+/// So many good backups before the newest say what is usual.
+const BEFORE: usize = 8;
+/// So many facts are read at the same time.
+const AT_ONCE: usize = 8;
+/// Over so many seconds it is reckoned what is newly stored.
+const LATELY: i64 = 14 * 86_400;
+/// What is newly stored in less is no rate.
+const LEAST: i64 = 86_400;
+
+/// What is asked of a repository.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    /// The repository.
+    pub repository: &'a Repository,
+    /// What it holds of the cluster.
+    pub catalogue: &'a Catalogue,
+    /// The keys that are at hand.
+    pub identities: &'a Identities,
+    /// Of which databases backups are to be.
+    pub databases: &'a Databases,
+    /// Whether they are to have a part of each alone.
+    pub part: bool,
+    /// The databases of which the rows are wanted; all that are chosen, where there are
+    /// none.
+    pub rows_of: Option<&'a BTreeSet<String>>,
+    /// The time of this host's clock.
+    pub now: Timestamp,
+}
+
+/// Looks. What is not the repository's to tell (`may_not_write`, `space`) is left open.
+pub async fn look(at: Look<'_>) -> Seen {
+    let Look {
+        repository,
+        catalogue,
+        now,
+        ..
+    } = at;
+    let known = Known::new(catalogue);
+    let good = |database: &str| {
+        let series = known
+            .good
+            .iter()
+            .filter(|(series, _)| series.database == database);
+        let mut of_it: Vec<&BackupRecord> = series
+            .filter(|(series, _)| at.part || !series.part)
+            .flat_map(|(_, good)| good.iter().copied())
+            .filter(|record| !is_ahead(record.started, now))
+            .collect();
+        of_it.sort_by_key(|record| std::cmp::Reverse((record.started, &record.id)));
+        of_it
+    };
+    let mut databases = BTreeMap::new();
+    let mut histories = Vec::new();
+    for name in names_in(catalogue) {
+        let of_it = good(&name);
+        let database = at.database(&name, &of_it);
+        let is_wanted = at
+            .rows_of
+            .map_or(database.chosen, |names| names.contains(&name));
+        if is_wanted && !of_it.is_empty() {
+            let newest = of_it.into_iter().take(BEFORE + 1).cloned();
+            histories.push((name.clone(), newest.collect::<Vec<_>>()));
+        }
+        databases.insert(name, database);
+    }
+    for (name, rows) in at.rows(histories).await {
+        if let Some(database) = databases.get_mut(&name) {
+            database.rows = rows;
+        }
+    }
+    let unread = catalogue
+        .complete()
+        .flat_map(|b| catalogue.unread_of_run(b).map(move |u| (b, u)));
+    let unsure = unread.map(|(backup, unread)| Damaged {
+        id: Some(backup.id.clone()),
+        database: Some(backup.database.clone()),
+        begun: Some(backup.id.time()),
+        problem: in_words(&unread.error),
+    });
+    let mut damaged: Vec<Damaged> = catalogue.unreadable().map(damage).collect();
+    damaged.extend(unsure);
+    let (stored, pruned) = lately(catalogue, now);
+    Seen {
+        databases,
+        damaged,
+        bad_proofs: catalogue
+            .bad_proofs()
+            .iter()
+            .map(|bad| in_words(&bad.error))
+            .collect(),
+        readable: repository.encryption() == Encryption::None
+            || !repository.recovery_recipients().is_empty(),
+        bad_keys: repository.unreadable_keys().to_vec(),
+        may_not_write: None,
+        space: Space::Untold,
+        stored,
+        pruned,
+        newest: catalogue.newest_instant(),
+    }
+}
+
+/// The databases of which there is anything.
+fn names_in(catalogue: &Catalogue) -> BTreeSet<String> {
+    let names = catalogue.entries.iter().filter_map(|entry| match entry {
+        Entry::Complete(record) => Some(record.database.clone()),
+        Entry::Attempt(attempt) => Some(attempt.database.clone()),
+        Entry::Unreadable(unreadable) => unreadable.database.clone(),
+    });
+    names.collect()
+}
+
+fn damage(unreadable: &Unreadable) -> Damaged {
+    let of_run = || match names::place(&unreadable.object)? {
+        Place::Run(_, run, _) => Some(run.time()),
+        _ => None,
+    };
+    Damaged {
+        id: unreadable.id.clone(),
+        database: unreadable.database.clone(),
+        begun: unreadable.id.as_ref().map(BackupId::time).or_else(of_run),
+        problem: in_words(&unreadable.error),
+    }
+}
+
+/// How many bytes were newly stored of late, in how many seconds, and whether any backups
+/// were deleted then.
+fn lately(catalogue: &Catalogue, now: Timestamp) -> ((u64, u64), bool) {
+    let ago = |then: Timestamp| now.duration_since(then).as_secs();
+    let is_late = |then: Timestamp| ago(then) <= LATELY;
+    let of_late = catalogue
+        .complete()
+        .filter(|record| is_late(record.started));
+    let bytes = of_late
+        .map(|record| record.new_bytes)
+        .fold(0, u64::saturating_add);
+    let oldest = catalogue.complete().map(|record| ago(record.started)).max();
+    let seconds = oldest.unwrap_or(0).clamp(LEAST, LATELY);
+    let deleted = catalogue
+        .deleted
+        .iter()
+        .filter_map(|deleted| deleted.tombstone.as_ref());
+    let pruned = deleted
+        .into_iter()
+        .any(|tombstone| is_late(tombstone.deleted));
+    ((bytes, u64::try_from(seconds).unwrap_or(0)), pruned)
+}
+
+impl Look<'_> {
+    /// What there is of a database; `good` are its good backups, the newest first.
+    fn database(&self, name: &str, good: &[&BackupRecord]) -> Database {
+        let Self {
+            catalogue,
+            repository,
+            now,
+            ..
+        } = *self;
+        let newest = good.first().copied();
+        let unclear = match catalogue.newest(name, None, now) {
+            Ok(_) => None,
+            // It is told as what is damaged.
+            Err(Unclear::Unreadable(..)) => None,
+            Err(Unclear::Ahead(ahead)) => Some(format!(
+                "backup {} says that it was made at {:.0}, which has not come",
+                ahead.id.short(),
+                ahead.started
+            )),
+            Err(Unclear::DatedBack(misdated) | Unclear::Misdated(misdated)) => Some(format!(
+                "backup {} was made after {}, and says that it is older",
+                misdated.later.id.short(),
+                misdated.earlier.id.short()
+            )),
+        };
+        let mut parts = catalogue
+            .complete()
+            .filter(|record| record.database == name);
+        let part = parts.rfind(|record| {
+            record.selected && !self.part && newest.is_none_or(|good| good.started < record.started)
+        });
+        let attempts = catalogue.entries.iter().filter_map(|entry| match entry {
+            Entry::Attempt(attempt) if attempt.database == name => Some(attempt),
+            _ => None,
+        });
+        let attempts =
+            attempts.filter(|attempt| newest.is_none_or(|good| catalogue.is_after(attempt, good)));
+        let attempt = attempts.max_by_key(|attempt| (attempt.begin.started, &attempt.id));
+        Database {
+            chosen: self.databases.has(name),
+            newest: newest.map(|record| Good {
+                id: record.id.clone(),
+                started: record.started,
+                bytes: record.raw_bytes,
+                globals: record.globals,
+                opens: opens(repository, record),
+            }),
+            unclear,
+            part: part.map(|record| record.id.clone()),
+            attempt: attempt.map(|attempt| attempted(catalogue, attempt, now)),
+            sizes: good
+                .iter()
+                .skip(1)
+                .take(BEFORE)
+                .map(|record| record.raw_bytes)
+                .collect(),
+            rows: Rows::default(),
+            since: good.last().map(|record| record.started),
+            proofs: self.proofs(name, good),
+        }
+    }
+
+    /// What is proven of a database's backups; `good` come with the newest first. A proof is
+    /// as old as the later one of two clocks makes it.
+    fn proofs(&self, name: &str, good: &[&BackupRecord]) -> Proofs {
+        let catalogue = self.catalogue;
+        let at = |proof: &Proof| proof.record.started.min(proof.stored);
+        let refused = |proof: &Proof| Refused {
+            id: proof.record.backup.clone(),
+            at: at(proof),
+            host: proof.record.host.clone(),
+        };
+        let newest_of = |level: Level| {
+            let standing = good
+                .iter()
+                .filter(|record| catalogue.level(&record.id) >= level);
+            let proofs = standing.flat_map(|record| catalogue.proofs(&record.id));
+            let proofs = proofs.filter(|proof| proof.record.level() >= Some(level));
+            proofs.map(at).max()
+        };
+        // One that a proof has refuted is not among the good ones.
+        let all = || {
+            let of_it = catalogue
+                .complete()
+                .filter(|record| record.database == name);
+            of_it.filter(|record| self.part || !record.selected)
+        };
+        let newest = all()
+            .flat_map(|record| catalogue.proofs(&record.id))
+            .max_by_key(|proof| at(proof));
+        let failed = newest.filter(|proof| proof.record.refutes());
+        let mut newer = all().filter(|record| {
+            let good = good.first();
+            good.is_none_or(|good| good.started < record.started)
+        });
+        let of_newer = newer.find_map(|record| catalogue.refuted(&record.id));
+        let not_provable = newest.filter(|proof| proof.record.outcome == ProofOutcome::NotProvable);
+        Proofs {
+            restorable: newest_of(Level::Restorable),
+            proven: newest_of(Level::Proven),
+            failed: failed.or(of_newer).map(refused),
+            not_provable: not_provable.map(refused),
+        }
+    }
+
+    /// The rows of each database's backups, which come with the newest first.
+    async fn rows(&self, of: Vec<(String, Vec<BackupRecord>)>) -> Vec<(String, Rows)> {
+        let all = of.iter().flat_map(|(_, records)| records);
+        let reads = stream::iter(all).map(|record| async move {
+            let facts = self.repository.facts(record, self.identities).await;
+            (record.id.clone(), facts)
+        });
+        let mut facts: BTreeMap<_, _> = reads.buffer_unordered(AT_ONCE).collect().await;
+        let mut told = Vec::new();
+        for (name, records) in of {
+            let mut records = records.iter().filter_map(|record| {
+                let facts = facts.remove(&record.id)?;
+                Some(facts.map(|json| DumpFacts::from_json(&json)))
+            });
+            let rows = match records.next() {
+                None => Rows::default(),
+                Some(Err(
+                    RepositoryError::NoIdentity { .. } | RepositoryError::SealedToOthers { .. },
+                )) => {
+                    Rows::Unseen("no key at hand opens the facts of the newest backup".to_owned())
+                }
+                Some(Err(error)) => Rows::Damaged(in_words(&error)),
+                Some(Ok(Err(error))) => Rows::Damaged(in_words(&error)),
+                Some(Ok(Ok(newest))) => {
+                    // One that is unreadable says nothing of what is usual.
+                    let before = records.filter_map(|facts| facts.ok()?.ok());
+                    let like = before.filter(|facts| facts.selection == newest.selection);
+                    Rows::Counted(tables(&newest), like.map(|facts| tables(&facts)).collect())
+                }
+            };
+            told.push((name, rows));
+        }
+        told
+    }
+}
+
+fn attempted(catalogue: &Catalogue, attempt: &Attempt, now: Timestamp) -> Attempted {
+    let state = match (attempt.outcome, catalogue.silent_since(attempt, now)) {
+        (Some(_), _) => State::Failed(attempt.error.clone()),
+        (None, _) if !catalogue.is_running(attempt, now) => State::CutOff,
+        (None, Some(since)) => State::Silent(since),
+        (None, None) => State::Running,
+    };
+    Attempted {
+        id: attempt.id.clone(),
+        started: attempt.begin.started,
+        state,
+    }
+}
+
+fn opens(repository: &Repository, record: &BackupRecord) -> Opens {
+    match (
+        repository.opens_to_anybody(record),
+        repository.lacks_a_key_of(record),
+    ) {
+        (true, _) => Opens::ToSomebody,
+        (false, true) => Opens::ToLost,
+        (false, false) => Opens::ToRetired(repository.sealed_to(record)),
+    }
+}
+
+fn tables(facts: &DumpFacts) -> Tables {
+    let named = facts.tables.iter().map(|table| {
+        let name = (table.schema.clone(), table.name.clone());
+        (name, table.rows)
+    });
+    named.collect()
+}
+
+/// An error with its causes.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !words.ends_with(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = error.source();
+    }
+    words
+}

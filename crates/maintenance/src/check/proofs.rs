@@ -1,0 +1,234 @@
+//! What is proven of a database's backups, against what is wanted.
+//!
+//! Invariants: a proof that says that a backup is not good is never outweighed by an older
+//! one; *not provable here* is neither good nor bad.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use pgkeep_config::ProveSettings;
+use pgkeep_format::records::Level;
+use pgkeep_types::Timestamp;
+
+use super::finding::{Severity, What};
+use super::judge::age;
+use super::seen::{Database, Proofs};
+
+/// What is wanted of proofs.
+#[derive(Clone, Debug, Default)]
+pub struct ProofLimits {
+    /// How old the newest may become; twice that is critical. None where nothing is said.
+    pub max_age: Option<Duration>,
+    /// The databases of which questions are to be asked.
+    pub questioned: BTreeSet<String>,
+}
+
+impl ProofLimits {
+    /// What the configuration wants.
+    #[must_use]
+    pub fn of(settings: &ProveSettings) -> Self {
+        let questioned = settings.queries.iter().map(|query| query.database.clone());
+        Self {
+            max_age: settings.max_age,
+            questioned: questioned.collect(),
+        }
+    }
+
+    /// Whether anything says that backups are to be proven.
+    #[must_use]
+    pub(super) fn are_wanted(&self) -> bool {
+        self.max_age.is_some() || !self.questioned.is_empty()
+    }
+}
+
+/// Whether no backup was ever restored for a proof, nor tried to be.
+pub(super) fn is_unproven(proofs: &Proofs) -> bool {
+    let never = proofs.restorable.is_none() && proofs.proven.is_none();
+    never && proofs.failed.is_none() && proofs.not_provable.is_none()
+}
+
+/// How much is proven, and how many seconds ago.
+pub(super) fn measured(proofs: &Proofs, now: Timestamp) -> Option<(Level, u64)> {
+    let proven = proofs.proven.map(|at| (Level::Proven, at));
+    let restorable = proofs.restorable.map(|at| (Level::Restorable, at));
+    let (level, at) = proven.or(restorable)?;
+    Some((level, age(at, now)))
+}
+
+/// What there is to say of a database's proofs.
+pub(super) fn judge(
+    name: &str,
+    seen: &Database,
+    limits: &ProofLimits,
+    now: Timestamp,
+) -> Vec<(Severity, What)> {
+    let proofs = &seen.proofs;
+    let mut found = Vec::new();
+    if let Some(failed) = proofs.failed.clone() {
+        let what = What::ProofFailed {
+            database: name.to_owned(),
+            id: failed.id,
+            at: failed.at,
+            host: failed.host,
+        };
+        found.push((Severity::Critical, what));
+    } else if let Some(refused) = proofs.not_provable.clone() {
+        let what = What::NotProvable {
+            database: name.to_owned(),
+            id: refused.id,
+            at: refused.at,
+            host: refused.host,
+        };
+        found.push((Severity::Warning, what));
+    }
+    found.extend(freshness(name, seen, limits, now));
+    found
+}
+
+fn freshness(
+    name: &str,
+    seen: &Database,
+    limits: &ProofLimits,
+    now: Timestamp,
+) -> Option<(Severity, What)> {
+    let database = name.to_owned();
+    let is_questioned = limits.questioned.contains(name);
+    let proven = match is_questioned {
+        true => seen.proofs.proven,
+        false => seen.proofs.restorable.max(seen.proofs.proven),
+    };
+    let max_age = limits.max_age.map(|max_age| max_age.as_secs());
+    let severity = |age| match max_age {
+        Some(max_age) if age > max_age.saturating_mul(2) => Some(Severity::Critical),
+        Some(max_age) if age > max_age => Some(Severity::Warning),
+        _ => None,
+    };
+    let Some(at) = proven else {
+        if max_age.is_none() && !is_questioned {
+            return None;
+        }
+        // Since its first good backup there was time for it.
+        let since = age(seen.since?, now);
+        let severity = severity(since).unwrap_or(Severity::Warning);
+        return Some((severity, What::NeverProven { database }));
+    };
+    let age = age(at, now);
+    let what = What::ProofOld {
+        database,
+        at,
+        age,
+        wanted: max_age?,
+    };
+    Some((severity(age)?, what))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::check::seen::Refused;
+
+    const HOUR: i64 = 3600;
+
+    fn now() -> Timestamp {
+        "2026-11-20T03:00:00Z".parse().unwrap()
+    }
+
+    fn ago(hours: i64) -> Timestamp {
+        Timestamp::from_second(now().as_second() - hours * HOUR).unwrap()
+    }
+
+    fn daily(questioned: bool) -> ProofLimits {
+        ProofLimits {
+            max_age: Some(Duration::from_secs(24 * 3600)),
+            questioned: questioned.then(|| "app".to_owned()).into_iter().collect(),
+        }
+    }
+
+    fn told(proofs: Proofs, since: i64, limits: &ProofLimits) -> Vec<String> {
+        let seen = Database {
+            since: Some(ago(since)),
+            proofs,
+            ..Database::default()
+        };
+        let found = judge("app", &seen, limits, now());
+        let told = found
+            .iter()
+            .map(|(severity, what)| format!("{} {}", severity.as_str(), what.name()));
+        told.collect()
+    }
+
+    #[test]
+    fn the_newest_proof_is_to_be_as_young_as_is_configured() {
+        let proven = |hours| Proofs {
+            proven: Some(ago(hours)),
+            ..Proofs::default()
+        };
+        assert!(told(proven(24), 1, &daily(true)).is_empty());
+        assert_eq!(told(proven(25), 1, &daily(true)), ["WARNING proof-old"]);
+        assert_eq!(told(proven(49), 1, &daily(true)), ["CRITICAL proof-old"]);
+        assert!(told(proven(490), 1, &ProofLimits::default()).is_empty());
+    }
+
+    #[test]
+    fn what_was_restored_is_not_proven_where_questions_are_to_be_asked() {
+        let restored = || Proofs {
+            restorable: Some(ago(1)),
+            ..Proofs::default()
+        };
+        assert!(told(restored(), 1, &daily(false)).is_empty());
+        assert_eq!(told(restored(), 1, &daily(true)), ["WARNING never-proven"]);
+        assert_eq!(
+            told(restored(), 49, &daily(true)),
+            ["CRITICAL never-proven"]
+        );
+    }
+
+    #[test]
+    fn what_was_never_proven_is_told_where_it_should_have_been() {
+        let never = Proofs::default;
+        assert_eq!(told(never(), 1, &daily(false)), ["WARNING never-proven"]);
+        assert_eq!(told(never(), 49, &daily(false)), ["CRITICAL never-proven"]);
+        assert!(told(never(), 490, &ProofLimits::default()).is_empty());
+        assert!(is_unproven(&never()));
+    }
+
+    #[test]
+    fn a_failed_proof_is_critical_and_what_nobody_could_tell_is_not() {
+        let refused = || {
+            Some(Refused {
+                id: "20261120T030000Z-7k3m9q2x".parse().unwrap(),
+                at: ago(1),
+                host: "db".to_owned(),
+            })
+        };
+        let failed = Proofs {
+            failed: refused(),
+            not_provable: refused(),
+            proven: Some(ago(0)),
+            ..Proofs::default()
+        };
+        assert_eq!(told(failed, 1, &daily(true)), ["CRITICAL proof-failed"]);
+        let not_provable = Proofs {
+            not_provable: refused(),
+            ..Proofs::default()
+        };
+        let none = ProofLimits::default();
+        assert_eq!(told(not_provable, 1, &none), ["WARNING not-provable"]);
+    }
+
+    proptest! {
+        #[test]
+        fn an_older_proof_is_never_better(hours in 0_i64..100, more in 0_i64..100, questioned: bool) {
+            let severity = |hours| {
+                let seen = Database {
+                    proofs: Proofs { proven: Some(ago(hours)), ..Proofs::default() },
+                    ..Database::default()
+                };
+                freshness("app", &seen, &daily(questioned), now()).map(|(severity, _)| severity)
+            };
+            prop_assert!(severity(hours) <= severity(hours + more));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What was seen of a cluster: plain data, of a server and of repositories.
+//!
+//! Invariant: what could not be seen is said to be that, never left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pgkeep_types::{BackupId, Timestamp};
+
+/// What was seen of a cluster's server.
+#[derive(Clone, Debug)]
+pub enum Server {
+    /// It was asked.
+    Asked(Asked),
+    /// It could not be, and why not.
+    Unreachable(String),
+}
+
+/// What a server has said.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// The databases that it has and a backup is to be of.
+    pub databases: BTreeSet<String>,
+    /// Those that have to be there, by name, and are not.
+    pub missing: BTreeSet<String>,
+    /// By how many seconds its clock is ahead.
+    pub ahead: i64,
+}
+
+/// What was seen of one of the cluster's repositories.
+#[derive(Clone, Debug)]
+pub enum Repository {
+    /// It was looked at.
+    Seen(Box<Seen>),
+    /// It could not be opened or listed, and why not.
+    Unreachable(String),
+    /// It was not looked at to the end: it took longer than so many seconds.
+    TooSlow(u64),
+}
+
+/// What a repository holds of the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// All databases of which there is anything.
+    pub databases: BTreeMap<String, Database>,
+    /// What is damaged, or may be.
+    pub damaged: Vec<Damaged>,
+    /// What is wrong with proofs that cannot be read.
+    pub bad_proofs: Vec<String>,
+    /// Whether there is a recovery key in use, or nothing is sealed.
+    pub readable: bool,
+    /// What is below `keys/` and cannot be used, or is missing.
+    pub bad_keys: Vec<String>,
+    /// Why this host may not write; none where it may. The outer none where it has no key
+    /// to write with.
+    pub may_not_write: Option<Option<String>>,
+    /// The room that there is.
+    pub space: Space,
+    /// How many bytes were newly stored in so many seconds, up to now.
+    pub stored: (u64, u64),
+    /// Whether backups were deleted in these.
+    pub pruned: bool,
+    /// The newest that the storage's clock has said.
+    pub newest: Timestamp,
+}
+
+/// What a storage says of its free space.
+#[derive(Clone, Debug, Default)]
+pub enum Space {
+    /// So many bytes.
+    Free(u64),
+    /// That kind of storage tells none.
+    #[default]
+    Untold,
+    /// It could not be asked, and why not.
+    Unknown(String),
+}
+
+/// What a repository holds of a database.
+#[derive(Clone, Debug, Default)]
+pub struct Database {
+    /// Whether a backup is to be of it, by the configuration.
+    pub chosen: bool,
+    /// The newest good one.
+    pub newest: Option<Good>,
+    /// Why it cannot be told by the clocks which one is the newest.
+    pub unclear: Option<String>,
+    /// A backup of it that is newer than that one and has a part of it alone, where the
+    /// whole is wanted.
+    pub part: Option<BackupId>,
+    /// The newest attempt that is newer than the newest good one.
+    pub attempt: Option<Attempted>,
+    /// The sizes in bytes of the good ones before the newest, which comes first.
+    pub sizes: Vec<u64>,
+    /// Their tables.
+    pub rows: Rows,
+    /// When the oldest good one was made.
+    pub since: Option<Timestamp>,
+    /// What is proven of its good ones.
+    pub proofs: Proofs,
+}
+
+/// What is proven of a database's good backups.
+#[derive(Clone, Debug, Default)]
+pub struct Proofs {
+    /// When one was last restored and compared, or more.
+    pub restorable: Option<Timestamp>,
+    /// When one was last proven: questioned besides.
+    pub proven: Option<Timestamp>,
+    /// What says that they are not good: the newest proof of any, or one of a backup that is
+    /// newer than the newest good one.
+    pub failed: Option<Refused>,
+    /// The newest proof, where its host could not tell.
+    pub not_provable: Option<Refused>,
+}
+
+/// A proof that is none.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The backup.
+    pub id: BackupId,
+    /// When.
+    pub at: Timestamp,
+    /// The host that tried.
+    pub host: String,
+}
+
+/// A good backup.
+#[derive(Clone, Debug)]
+pub struct Good {
+    /// Its id.
+    pub id: BackupId,
+    /// When its snapshot was taken.
+    pub started: Timestamp,
+    /// The bytes that were captured.
+    pub bytes: u64,
+    /// Whether the cluster's globals are with it.
+    pub globals: bool,
+    /// Who can open it.
+    pub opens: Opens,
+}
+
+/// Who can open a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opens {
+    /// A key that is in use.
+    ToSomebody,
+    /// These keys alone, none of which is in use.
+    ToRetired(Vec<String>),
+    /// A key whose record is lost, and no other.
+    ToLost,
+}
+
+/// A backup that was begun and is not there.
+#[derive(Clone, Debug)]
+pub struct Attempted {
+    /// Its id.
+    pub id: BackupId,
+    /// When its run began.
+    pub started: Timestamp,
+    /// What has become of it.
+    pub state: State,
+}
+
+/// What has become of an attempt.
+#[derive(Clone, Debug)]
+pub enum State {
+    /// It failed; why, where that can be read.
+    Failed(Option<String>),
+    /// Nothing says how it ended, and it shows no sign of life.
+    CutOff,
+    /// It should have shown that it goes on, since this time.
+    Silent(Timestamp),
+    /// It goes on.
+    Running,
+}
+
+/// Something that is damaged, or of which nobody can tell whether it is good.
+#[derive(Clone, Debug)]
+pub struct Damaged {
+    /// The backup, where it is one's.
+    pub id: Option<BackupId>,
+    /// Its database, where that is known.
+    pub database: Option<String>,
+    /// When it was begun, where that is known.
+    pub begun: Option<Timestamp>,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// The rows of a table, by its schema and its name; none where they were not counted.
+pub type Tables = BTreeMap<(String, String), Option<u64>>;
+
+/// What was seen of the rows of a database's backups.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    /// Those of the newest good backup, and of the ones before it, which were to have the
+    /// same of the database; the newest first.
+    Counted(Tables, Vec<Tables>),
+    /// They were not looked at, and why not.
+    Unseen(String),
+    /// What should have told them is damaged.
+    Damaged(String),
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self::Unseen("there is no backup".to_owned())
+    }
+}
