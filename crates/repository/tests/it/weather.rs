@@ -249,7 +249,8 @@ fn drawn(random: &SeededRandom, requests: u64, lasting: bool) -> Strike {
         0 => Mishap::CutRequest(bytes),
         1 => Mishap::CutRequest(bytes * 1000),
         2 => Mishap::CutAnswer(0),
-        3 => Mishap::CutAnswer(bytes / 10),
+        // For good, so early that no answer is whole, not even one without a body.
+        3 => Mishap::CutAnswer(bytes / if lasting { 30 } else { 10 }),
         4 => Mishap::Stall,
         _ => Mishap::SlowDown,
     };

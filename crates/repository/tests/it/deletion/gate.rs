@@ -104,6 +104,11 @@ impl Gate {
         state.waiting.retain(|(waiting, _)| *waiting != actor);
     }
 
+    /// Whether somebody was killed.
+    pub(crate) fn was_killed(&self, actor: usize) -> bool {
+        self.state().killed.contains(&actor)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }

@@ -18,6 +18,8 @@ use crate::world::{World, content, limits, main};
 
 const WRITERS: usize = 2;
 const PRUNERS: usize = 2;
+/// The last of all.
+const READER: usize = WRITERS + PRUNERS;
 
 /// What everybody does and what came of it.
 struct Play {
@@ -168,7 +170,8 @@ impl Play {
         }
         for (id, error) in &told.unread {
             let explained = matches!(error, RepositoryError::Deleted { .. });
-            let was_killed = error.to_string().contains("killed");
+            // Killed while it read, or while it asked why it could not.
+            let was_killed = self.gate.was_killed(READER);
             let never_good = !told.good.contains_key(id);
             assert!(
                 explained || was_killed || never_good,
@@ -253,7 +256,7 @@ async fn play(seed: u64) -> usize {
         seed,
         told: Mutex::new(told),
     });
-    let all = WRITERS + PRUNERS + 1;
+    let all = READER + 1;
     let mut actors = Vec::new();
     for actor in 0..all {
         gate.expect(actor);
@@ -262,7 +265,7 @@ async fn play(seed: u64) -> usize {
             // What fails is looked at when all have ended.
             let _ = match actor {
                 0..WRITERS => play.write(actor).await,
-                WRITERS..4 => play.prune(actor).await,
+                WRITERS..READER => play.prune(actor).await,
                 _ => play.read(actor).await,
             };
         }));
