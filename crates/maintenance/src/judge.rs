@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use pgkeep_config::Keep;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::Catalogue;
-use pgkeep_retention::{Failure, Policy, Why, decide};
+use pgkeep_retention::{Failure, Level, Policy, Why, decide};
 use pgkeep_types::{BackupId, Timestamp};
 
 use crate::series::{Damage, Known, SeriesName};
@@ -44,17 +44,17 @@ impl Verdict<'_> {
 }
 
 /// Decides what becomes of each good backup of a cluster, and tells what is damaged: that
-/// nobody judges. `proven` tells whether a backup was restored and questioned with success.
+/// nobody judges. `level` tells how far a backup was tried with success.
 /// `now` is the earlier of the clocks at hand.
 pub fn judge<'a>(
     catalogue: &'a Catalogue,
     keep: &Keep,
     now: Timestamp,
-    proven: impl Fn(&BackupId) -> bool,
+    level: impl Fn(&BackupId) -> Level,
 ) -> (Vec<Judged<'a>>, Vec<Damage>) {
     let known = Known::new(catalogue);
     let judged = known.good.iter().map(|(name, good)| {
-        let series = known.series(name, good, now, &proven);
+        let series = known.series(name, good, now, &level);
         let policy = keep.of(&name.database);
         let verdicts = decide(&series, policy, now).into_iter();
         let verdicts = verdicts.filter_map(|decision| {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pgkeep_format::names::{self, Place};
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::{Attempt, Catalogue, Entry, Unreadable};
-use pgkeep_retention::{Candidate, Failure, Pin, Series};
+use pgkeep_retention::{Candidate, Failure, Level, Pin, Series};
 use pgkeep_types::{BackupId, Timestamp};
 
 /// Which series.
@@ -90,13 +90,13 @@ impl<'a> Known<'a> {
         name: &SeriesName,
         good: &[&BackupRecord],
         now: Timestamp,
-        proven: &impl Fn(&BackupId) -> bool,
+        level: &impl Fn(&BackupId) -> Level,
     ) -> Series {
         let undated = self.catalogue.undated(&name.database, now);
         let candidate = |record: &&BackupRecord| Candidate {
             id: record.id.clone(),
             started: record.started,
-            proven: proven(&record.id),
+            level: level(&record.id),
             dated: !undated.contains(&record.id),
             pin: pin(self.catalogue, &record.id, now),
         };

@@ -1,7 +1,7 @@
 //! The decision.
 //!
-//! Invariants, whatever the policy: the newest good backup stays, and the newest that was
-//! proven; nothing goes after a failure; what is pinned stays, and what has no date that
+//! Invariants, whatever the policy: the newest good backup stays, and so do the newest
+//! that is restorable and the newest that is proven; nothing goes after a failure; what is pinned stays, and what has no date that
 //! can be believed, which takes nobody's place. There is one decision for each backup.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use pgkeep_types::{BackupId, Timestamp};
 
 use crate::policy::Policy;
 use crate::rules;
-use crate::series::{Candidate, Series};
+use crate::series::{Candidate, Level, Series};
 use crate::why::Why;
 
 /// What becomes of a backup.
@@ -60,11 +60,10 @@ pub fn decide(series: &Series, policy: &Policy, now: Timestamp) -> Vec<Decision>
     rules::apply(&dated, policy, |backup, place| {
         kept.add(backup, Why::Rule(place));
     });
-    if let Some(newest) = dated.first() {
-        kept.add(newest, Why::Newest);
-    }
-    if let Some(proven) = dated.iter().find(|backup| backup.proven) {
-        kept.add(proven, Why::NewestProven);
+    for level in Level::ALL {
+        if let Some(newest) = dated.iter().find(|backup| backup.level >= level) {
+            kept.add(newest, Why::Newest(level));
+        }
     }
     newest_first
         .into_iter()

@@ -1,12 +1,12 @@
 //! The rules: each keeps what it keeps, whatever the others do.
 //!
-//! Invariant: each is asked twice, once about all backups and once about those that were
-//! proven. So what was proven goes only where newer ones that were proven have its place,
-//! never because of one that nobody has tried.
+//! Invariant: each is asked of every level, about the backups that have at least it. So a
+//! backup goes only where newer ones that were tried as far have its place, never because of
+//! one that was tried less.
 
 use crate::calendar::Period;
 use crate::policy::Policy;
-use crate::series::Candidate;
+use crate::series::{Candidate, Level};
 use crate::why::{Place, Rule};
 
 /// Tells what the rules keep of backups that are given newest first.
@@ -15,20 +15,20 @@ pub(crate) fn apply(
     policy: &Policy,
     mut keep: impl FnMut(&Candidate, Place),
 ) {
-    let proven_alone: Vec<_> = newest_first
-        .iter()
-        .copied()
-        .filter(|backup| backup.proven)
-        .collect();
+    let of_level = |level| -> Vec<&Candidate> {
+        let all = newest_first.iter().copied();
+        all.filter(|backup| backup.level >= level).collect()
+    };
+    let levels = Level::ALL.map(|level| (level, of_level(level)));
     for (rule, of) in asked(policy) {
-        for (proven, of_these) in [(false, newest_first), (true, proven_alone.as_slice())] {
+        for (level, of_these) in &levels {
             let places = places(rule, of_these, policy);
             for (place, backup) in (1..=of).zip(places) {
                 let place = Place {
                     rule,
                     place,
                     of,
-                    proven,
+                    level: *level,
                 };
                 keep(backup, place);
             }

@@ -36,12 +36,28 @@ pub struct Candidate {
     pub id: BackupId,
     /// What it holds is of this moment: by it backups are ordered, and belong to a day.
     pub started: Timestamp,
-    /// Whether it was restored and questioned, and all was well.
-    pub proven: bool,
+    /// How far it was tried, with success.
+    pub level: Level,
     /// Whether its times can be believed; where not, it displaces nothing and stays.
     pub dated: bool,
     /// Whether somebody wants it kept.
     pub pin: Option<Pin>,
+}
+
+/// How far a backup was tried, and all was well: each level counts for those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Nobody has restored it.
+    Untried,
+    /// It was restored.
+    Restorable,
+    /// It was restored and questioned.
+    Proven,
+}
+
+impl Level {
+    /// All of them, the lowest first.
+    pub const ALL: [Self; 3] = [Self::Untried, Self::Restorable, Self::Proven];
 }
 
 /// Somebody's wish that a backup stays.

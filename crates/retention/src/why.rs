@@ -5,7 +5,7 @@
 use pgkeep_types::Timestamp;
 
 use crate::calendar::Period;
-use crate::series::{Failure, Pin};
+use crate::series::{Failure, Level, Pin};
 
 /// A reason to keep a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,10 +14,8 @@ pub enum Why {
     NoPolicy,
     /// What was made last came to nothing: nothing goes until a good one is made.
     AfterFailure(Failure),
-    /// The newest that there is.
-    Newest,
-    /// The newest that was proven.
-    NewestProven,
+    /// The newest that has at least this level.
+    Newest(Level),
     /// A rule keeps it.
     Rule(Place),
     /// Somebody wants it kept.
@@ -35,8 +33,8 @@ pub struct Place {
     pub place: u32,
     /// How many places there are.
     pub of: u32,
-    /// Whether only what was proven counts for it.
-    pub proven: bool,
+    /// Only what has at least this level counts for it.
+    pub level: Level,
 }
 
 /// What a policy asks for.
@@ -65,8 +63,8 @@ pub enum Until {
         count: u32,
         /// Of how many different periods, or of which kind; none where each counts.
         period: Option<Period>,
-        /// Whether only what was proven counts.
-        proven: bool,
+        /// The level that they must have at least.
+        level: Level,
     },
     /// Until then.
     Time(Timestamp),
@@ -76,16 +74,14 @@ impl Why {
     /// How long it lasts.
     #[must_use]
     pub fn until(&self) -> Until {
-        let next = |proven| Until::Newer {
-            count: 1,
-            period: None,
-            proven,
-        };
         match self {
             Self::NoPolicy | Self::Undated => Until::Open,
             Self::AfterFailure(_) => Until::Success,
-            Self::Newest => next(false),
-            Self::NewestProven => next(true),
+            Self::Newest(level) => Until::Newer {
+                count: 1,
+                period: None,
+                level: *level,
+            },
             Self::Rule(place) => place.until(),
             Self::Pinned(Pin { until, .. }) => until.map_or(Until::Open, Until::Time),
         }
@@ -100,7 +96,7 @@ impl Place {
                 Rule::Minimum | Rule::Last => None,
                 Rule::Each(period) | Rule::Rolling(period) => Some(period),
             },
-            proven: self.proven,
+            level: self.level,
         }
     }
 }

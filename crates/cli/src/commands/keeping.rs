@@ -11,9 +11,10 @@ mod table;
 use std::collections::BTreeMap;
 
 use pgkeep_config::{ClusterSettings, Keep, policy_in};
-use pgkeep_format::records::Level;
+use pgkeep_format::records as proof;
 use pgkeep_maintenance::{Damage, Going, Judged, judge, left};
 use pgkeep_repository::Catalogue;
+use pgkeep_retention::Level;
 use pgkeep_types::{BackupId, RunId, Timestamp};
 
 use crate::error::CliError;
@@ -68,8 +69,12 @@ pub(super) fn warn_of_failures(kept: &Kept<'_>, output: Output) {
 impl<'a> Kept<'a> {
     /// Decides; what a prune would do is not looked at yet.
     pub(super) fn of(catalogue: &'a Catalogue, keep: &Keep, now: Timestamp) -> Self {
-        let proven = |id: &BackupId| catalogue.level(id) == Level::Proven;
-        let (judged, damaged) = judge(catalogue, keep, now, proven);
+        let level = |id: &BackupId| match catalogue.level(id) {
+            proof::Level::Stored | proof::Level::Intact => Level::Untried,
+            proof::Level::Restorable => Level::Restorable,
+            proof::Level::Proven => Level::Proven,
+        };
+        let (judged, damaged) = judge(catalogue, keep, now, level);
         Self {
             judged,
             damaged,

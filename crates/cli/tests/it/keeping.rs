@@ -358,3 +358,21 @@ async fn a_backup_prunes_afterwards_only_if_all_was_backed_up() {
     assert!(shown.contains("pinned        audit (by host"), "{shown}");
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_prunes_leaves_the_restorable_one_of_the_same_day() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    cluster.psql("app", "CREATE TABLE t (n int)").await;
+    let mut site = Site::of(&cluster).await;
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_KEEP", "daily=1");
+    let restorable = site.back_up("app").await;
+    let proved = site.run(&["prove", &restorable]).await.ended(0);
+    assert!(proved.stdout.contains("restorable"), "{proved:?}");
+    let prune = ["backup", "--database", "app", "--prune", "--yes"];
+    site.run(&prune).await.ended(0);
+    site.run(&prune).await.ended(0);
+    let left = site.good().await;
+    assert!(left.len() == 2 && left.contains(&restorable), "{left:?}");
+    cluster.stop().await;
+}

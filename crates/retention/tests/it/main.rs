@@ -6,7 +6,7 @@ mod safeguards;
 mod years;
 
 use jiff::{SignedDuration, Timestamp};
-use pgkeep_retention::{Candidate, Decision, Policy, Rules, Series, decide};
+use pgkeep_retention::{Candidate, Decision, Level, Policy, Rules, Series, decide};
 use pgkeep_types::BackupId;
 
 /// A good backup of a moment.
@@ -20,7 +20,7 @@ fn made(started: Timestamp, number: u64) -> Candidate {
     Candidate {
         id: id.parse().expect("an id"),
         started,
-        proven: false,
+        level: Level::Untried,
         dated: true,
         pin: None,
     }
@@ -31,9 +31,16 @@ fn second(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("a time")
 }
 
+fn restorable(backup: Candidate) -> Candidate {
+    Candidate {
+        level: Level::Restorable,
+        ..backup
+    }
+}
+
 fn proven(backup: Candidate) -> Candidate {
     Candidate {
-        proven: true,
+        level: Level::Proven,
         ..backup
     }
 }

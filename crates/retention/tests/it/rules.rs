@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pgkeep_retention::{Period, Place, Rolling, Rule, Rules, Until, Why};
+use pgkeep_retention::{Level, Period, Place, Rolling, Rule, Rules, Until, Why};
 
 use crate::{about, backup, days, keeping, nightly, series, stay};
 
@@ -49,7 +49,7 @@ fn daily_keeps_the_newest_of_each_day_and_days_without_one_do_not_count() {
         rule: Rule::Each(Period::Day),
         place: 2,
         of: 2,
-        proven: false,
+        level: Level::Untried,
     };
     assert_eq!(decision.stays, [Why::Rule(place)]);
     assert_eq!(
@@ -57,7 +57,7 @@ fn daily_keeps_the_newest_of_each_day_and_days_without_one_do_not_count() {
         Until::Newer {
             count: 1,
             period: Some(Period::Day),
-            proven: false
+            level: Level::Untried
         }
     );
 }

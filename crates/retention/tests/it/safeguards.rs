@@ -2,11 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pgkeep_retention::{
-    Candidate, Failure, Period, Pin, Policy, Rolling, Rules, Series, Why, decide,
+    Candidate, Failure, Level, Period, Pin, Policy, Rolling, Rules, Series, Why, decide,
 };
 use proptest::prelude::*;
 
-use crate::{about, backup, days, keeping, made, nightly, proven, second, series, stay};
+use crate::{
+    about, backup, days, keeping, made, nightly, proven, restorable, second, series, stay,
+};
 
 fn last(count: u32) -> Policy {
     keeping(Rules {
@@ -39,16 +41,37 @@ fn what_was_proven_is_displaced_by_what_was_proven_alone() {
 }
 
 #[test]
-fn a_backup_of_the_same_day_that_nobody_tried_does_not_displace_a_proven_one() {
-    let all = series(vec![
-        proven(backup("2026-01-01T03:00:00Z")),
-        backup("2026-01-01T15:00:00Z"),
-    ]);
+fn what_was_restored_goes_for_what_was_restored_or_proven_and_stands_for_nothing_proven() {
+    let mut all = nightly("2026-01-01", 9);
+    all[0] = proven(all[0].clone());
+    all[2] = restorable(all[2].clone());
+    all[4] = restorable(all[4].clone());
+    let kept = days(&series(all.clone()), &last(1));
+    assert_eq!(kept, ["01-09", "01-05", "01-01"]);
+    all[6] = proven(all[6].clone());
+    let kept = days(&series(all), &last(1));
+    assert_eq!(kept, ["01-09", "01-07"]);
+}
+
+#[test]
+fn a_backup_of_the_same_day_displaces_none_that_was_tried_further() {
+    let earlier = || backup("2026-01-01T03:00:00Z");
+    let later = || backup("2026-01-01T15:00:00Z");
     let policy = keeping(Rules {
         periods: [(Period::Day, 1)].into(),
         ..Rules::default()
     });
-    assert_eq!(stay(&all, &policy).len(), 2);
+    for (earlier, later, left) in [
+        (proven(earlier()), later(), 2),
+        (proven(earlier()), restorable(later()), 2),
+        (restorable(earlier()), later(), 2),
+        (restorable(earlier()), restorable(later()), 1),
+        (restorable(earlier()), proven(later()), 1),
+        (earlier(), restorable(later()), 1),
+    ] {
+        let all = series(vec![earlier, later]);
+        assert_eq!(stay(&all, &policy).len(), left, "{all:?}");
+    }
 }
 
 #[test]
@@ -104,12 +127,12 @@ fn any_backup() -> impl Strategy<Value = Candidate> {
     (
         times,
         0..3_u64,
-        any::<bool>(),
+        prop::sample::select(&Level::ALL[..]),
         prop::bool::weighted(0.9),
         pin,
     )
-        .prop_map(move |(after, number, proven, dated, pin)| Candidate {
-            proven,
+        .prop_map(move |(after, number, level, dated, pin)| Candidate {
+            level,
             dated,
             pin,
             ..made(second(start + after), number)
@@ -165,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_clock_and_the_policy_the_newest_and_the_newest_proven_stay(
+    fn whatever_the_clock_and_the_policy_the_newest_of_each_level_stays(
         series in any_series(), policy in any_policy(), now in any_time(),
     ) {
         let stays = |candidate: Option<&Candidate>| candidate.is_none_or(|candidate| {
@@ -174,8 +197,9 @@ proptest! {
         });
         let dated = || series.good.iter().filter(|b| b.dated);
         let newest = |a: &&Candidate, b: &&Candidate| (a.started, &a.id).cmp(&(b.started, &b.id));
-        prop_assert!(stays(dated().max_by(newest)));
-        prop_assert!(stays(dated().filter(|b| b.proven).max_by(newest)));
+        for level in Level::ALL {
+            prop_assert!(stays(dated().filter(|b| b.level >= level).max_by(newest)));
+        }
         if series.failed.is_some() {
             prop_assert!(decide(&series, &policy, now).iter().all(|d| !d.goes()));
         }
@@ -198,21 +222,21 @@ proptest! {
     }
 
     #[test]
-    fn a_newcomer_that_nobody_tried_displaces_no_proven_one(
+    fn a_newcomer_displaces_none_that_was_tried_further(
         series in any_series(), policy in any_policy(), now in any_time(), newcomer in any_backup(),
     ) {
-        let proven_that_stay = |series: &Series| -> Vec<_> {
-            let proven = |id| series.good.iter().any(|b| b.id == id && b.proven);
+        let that_stay = |series: &Series| -> Vec<_> {
+            let further = |id| series.good.iter().any(|b| b.id == id && b.level > newcomer.level);
             let decisions = decide(series, &policy, now).into_iter();
-            let stay = decisions.filter(|d| !d.goes() && proven(d.id.clone()));
+            let stay = decisions.filter(|d| !d.goes() && further(d.id.clone()));
             stay.map(|d| d.id).collect()
         };
-        let before = proven_that_stay(&series);
+        let before = that_stay(&series);
         let mut more = series.clone();
         more.good.retain(|backup| backup.id != newcomer.id);
         prop_assume!(more.good.len() == series.good.len());
-        more.good.push(Candidate { proven: false, ..newcomer });
-        let after = proven_that_stay(&more);
+        more.good.push(newcomer.clone());
+        let after = that_stay(&more);
         prop_assert!(before.iter().all(|id| after.contains(id)), "{:?} became {:?}", before, after);
     }
 }

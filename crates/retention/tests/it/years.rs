@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use pgkeep_retention::{Calendar, Candidate, Failure, Period, Policy, Rolling, Rules, decide};
+use pgkeep_retention::{
+    Calendar, Candidate, Failure, Level, Period, Policy, Rolling, Rules, decide,
+};
 use pgkeep_types::BackupId;
 
 use crate::{made, series};
@@ -92,10 +94,14 @@ fn would_stay(past: &Past, newer: &[Past], policy: &Policy) -> bool {
         let most = policy.minimum.max(policy.rules.last.unwrap_or(0));
         by_period || by_kind || fewer(of_these().count(), most)
     };
-    let is_proven = |past: &Past| past.backup.proven;
-    newer.is_empty()
-        || in_places(&|_| true)
-        || (is_proven(past) && (!newer.iter().any(is_proven) || in_places(&is_proven)))
+    // What was tried further than one stands for it as well.
+    let stands_for = |level: Level| {
+        let tried = move |of: &Past| of.backup.level >= level;
+        tried(past) && (!newer.iter().any(tried) || in_places(&tried))
+    };
+    [Level::Untried, Level::Restorable, Level::Proven]
+        .into_iter()
+        .any(stands_for)
 }
 
 /// Lives through two years by a policy; how many backups were pruned.
@@ -119,9 +125,13 @@ fn live(policy: &Policy, seed: u64) -> usize {
             assert!(decide(&all, policy, now).iter().all(|d| !d.goes()));
             continue;
         }
-        let proven = draws.below(6) == 0;
+        let level = match draws.below(12) {
+            0 | 1 => Level::Proven,
+            2..=4 => Level::Restorable,
+            _ => Level::Untried,
+        };
         let backup = Candidate {
-            proven,
+            level,
             ..made(now, 0)
         };
         history.push(Past::new(backup.clone(), &policy.calendar));

@@ -4,7 +4,7 @@
 //! elsewhere.
 
 use pgkeep_maintenance::Verdict;
-use pgkeep_retention::{Failure, Period, Until, Why};
+use pgkeep_retention::{Failure, Level, Period, Until, Why};
 use pgkeep_types::{BackupId, ObjectName, RunId, Timestamp};
 use serde::Serialize;
 
@@ -77,7 +77,7 @@ struct Reason {
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    of_the_proven: Option<bool>,
+    among: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pinned_for: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +93,7 @@ enum End {
         count: u32,
         #[serde(skip_serializing_if = "Option::is_none")]
         period: Option<&'static str>,
-        proven: bool,
+        among: &'static str,
     },
 }
 
@@ -137,6 +137,11 @@ fn backup(kept: &Kept<'_>, verdict: &Verdict<'_>) -> Backup {
     }
 }
 
+/// Of which backups it is said.
+fn among(level: Level) -> &'static str {
+    reasons::word(level).unwrap_or("all")
+}
+
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
         match failure {
@@ -158,11 +163,11 @@ impl From<&Why> for Reason {
             Until::Newer {
                 count,
                 period,
-                proven,
+                level,
             } => Some(End::Newer {
                 count,
                 period: period.map(Period::noun),
-                proven,
+                among: among(level),
             }),
         };
         let plain = |reason| Self {
@@ -172,8 +177,9 @@ impl From<&Why> for Reason {
         let said = match why {
             Why::NoPolicy => plain("no_policy"),
             Why::AfterFailure(_) => plain("after_failure"),
-            Why::Newest => plain("newest"),
-            Why::NewestProven => plain("newest_proven"),
+            Why::Newest(Level::Untried) => plain("newest"),
+            Why::Newest(Level::Restorable) => plain("newest_restorable"),
+            Why::Newest(Level::Proven) => plain("newest_proven"),
             Why::Undated => plain("undated"),
             Why::Pinned(pin) => Self {
                 pinned_for: Some(pin.reason.clone()),
@@ -183,7 +189,7 @@ impl From<&Why> for Reason {
                 rule: Some(reasons::rule(place.rule)),
                 place: Some(place.place),
                 of: Some(place.of),
-                of_the_proven: Some(place.proven),
+                among: Some(among(place.level)),
                 ..plain("rule")
             },
         };

@@ -3,7 +3,7 @@
 //! Invariant: the words are short enough to stand several in a line, and the first ones
 //! are those that matter most.
 
-use pgkeep_retention::{Failure, Period, Place, Rule, Until, Why};
+use pgkeep_retention::{Failure, Level, Period, Place, Rule, Until, Why};
 use pgkeep_types::Timestamp;
 
 use crate::words;
@@ -25,17 +25,15 @@ pub(super) fn told(stays: &[Why], now: Timestamp) -> String {
 }
 
 /// Whether another reason says the same: a rule's place among all says more than the one
-/// among the proven.
+/// among the proven, and what is the newest proven is restorable.
 fn is_said(why: &Why, stays: &[Why]) -> bool {
-    let Why::Rule(Place {
-        rule, proven: true, ..
-    }) = why
-    else {
-        return false;
-    };
-    stays
-        .iter()
-        .any(|other| matches!(other, Why::Rule(place) if place.rule == *rule && !place.proven))
+    stays.iter().any(|other| match (why, other) {
+        (Why::Rule(place), Why::Rule(other)) => {
+            other.rule == place.rule && other.level < place.level
+        }
+        (Why::Newest(Level::Restorable), Why::Newest(Level::Proven)) => true,
+        _ => false,
+    })
 }
 
 fn rank(why: &Why) -> u8 {
@@ -43,10 +41,11 @@ fn rank(why: &Why) -> u8 {
         Why::Pinned(_) => 0,
         Why::AfterFailure(_) => 1,
         Why::Undated => 2,
-        Why::NewestProven => 3,
-        Why::Newest => 4,
-        Why::Rule(_) => 5,
-        Why::NoPolicy => 6,
+        Why::Newest(Level::Proven) => 3,
+        Why::Newest(Level::Restorable) => 4,
+        Why::Newest(Level::Untried) => 5,
+        Why::Rule(_) => 6,
+        Why::NoPolicy => 7,
     }
 }
 
@@ -54,15 +53,26 @@ fn reason(why: &Why) -> String {
     match why {
         Why::NoPolicy => "all are kept".to_owned(),
         Why::AfterFailure(_) => "after a failure".to_owned(),
-        Why::Newest => "the newest".to_owned(),
-        Why::NewestProven => "the newest that was proven".to_owned(),
+        Why::Newest(level) => match word(*level) {
+            Some(word) => format!("the newest {word}"),
+            None => "the newest".to_owned(),
+        },
         Why::Undated => "its date is in doubt".to_owned(),
         Why::Pinned(pin) => format!("pinned: {}", words::printable(&pin.reason)),
         Why::Rule(place) => {
-            let proven = if place.proven { " of the proven" } else { "" };
-            let rule = rule(place.rule);
-            format!("{rule} {} of {}{proven}", place.place, place.of)
+            let among = word(place.level).map(|word| format!(" of the {word}"));
+            let (rule, among) = (rule(place.rule), among.unwrap_or_default());
+            format!("{rule} {} of {}{among}", place.place, place.of)
         }
+    }
+}
+
+/// The word for those that have a level at least; none where all do.
+pub(super) fn word(level: Level) -> Option<&'static str> {
+    match level {
+        Level::Untried => None,
+        Level::Restorable => Some("restorable"),
+        Level::Proven => Some("proven"),
     }
 }
 
@@ -84,11 +94,11 @@ fn until(until: Until) -> Option<String> {
         Until::Newer {
             count,
             period,
-            proven,
+            level,
         } => {
-            let (kind, one) = match proven {
-                true => ("proven ", "a proven one"),
-                false => ("", "one"),
+            let (kind, one) = match word(level) {
+                Some(word) => (format!("{word} "), format!("a {word} one")),
+                None => (String::new(), "one".to_owned()),
             };
             Some(match (period.map(Period::noun), count) {
                 (None, 1) => format!("there is a newer {kind}one"),

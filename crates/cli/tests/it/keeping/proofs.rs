@@ -2,7 +2,7 @@
 
 use pgkeep_format::records::ProofOutcome;
 
-use super::shelf::Shelf;
+use super::shelf::{APP, Shelf};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_proven_goes_only_for_a_newer_one_that_was_proven() {
@@ -10,7 +10,7 @@ async fn what_was_proven_goes_only_for_a_newer_one_that_was_proven() {
     let ids = shelf.nights("2026-04-01", 4).await;
     shelf.prove(&ids[1], ProofOutcome::Proven).await;
     let told = shelf.site.run(&["list", "--why"]).await.ended(0).stdout;
-    assert!(told.contains("the newest that was proven"), "{told}");
+    assert!(told.contains("the newest proven"), "{told}");
     assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [1, 3]);
     assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [1, 3]);
     // Restored alone it is not proven.
@@ -18,6 +18,34 @@ async fn what_was_proven_goes_only_for_a_newer_one_that_was_proven() {
     assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [1, 3]);
     shelf.prove(&ids[3], ProofOutcome::Proven).await;
     assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_restorable_stays_beside_one_of_the_same_day_that_nobody_has_tried() {
+    let shelf = Shelf::new("keep = { daily = 1 }").await;
+    let ids = [
+        shelf.dump(APP, "2026-04-01T03:00:00Z").await,
+        shelf.dump(APP, "2026-04-01T15:00:00Z").await,
+    ];
+    shelf.prove(&ids[0], ProofOutcome::Restorable).await;
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [0, 1]);
+    let told = shelf.site.run(&["list", "--why"]).await.ended(0).stdout;
+    let of_first = "the newest restorable, daily 1 of 1 of the restorable";
+    assert!(told.contains(of_first), "{told}");
+    let told = shelf.site.run(&["list", "--why", "--json"]).await.ended(0);
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let why = &told["clusters"][0]["series"][0]["backups"][1]["why"];
+    let expected = serde_json::json!([
+        {"reason": "rule", "rule": "daily", "place": 1, "of": 1, "among": "restorable",
+         "until": {"newer": {"count": 1, "period": "day", "among": "restorable"}}},
+        {"reason": "newest_restorable", "until": {"newer": {"count": 1, "among": "restorable"}}},
+    ]);
+    assert_eq!(*why, expected);
+    // One that failed its proof is nothing in its place.
+    shelf.prove(&ids[1], ProofOutcome::Failed).await;
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [0, 1]);
+    shelf.dump(APP, "2026-04-01T18:00:00Z").await;
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [0, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -94,13 +94,13 @@ async fn programs_are_told_each_reason_and_its_end() {
     let newest = &series[0]["backups"][0];
     assert_eq!(newest["goes"], false);
     let reasons = serde_json::json!([
-        {"reason": "rule", "rule": "daily", "place": 1, "of": 2, "of_the_proven": false,
-         "until": {"newer": {"count": 2, "period": "day", "proven": false}}},
-        {"reason": "rule", "rule": "weekly", "place": 1, "of": 2, "of_the_proven": false,
-         "until": {"newer": {"count": 2, "period": "week", "proven": false}}},
-        {"reason": "rule", "rule": "monthly", "place": 1, "of": 1, "of_the_proven": false,
-         "until": {"newer": {"count": 1, "period": "month", "proven": false}}},
-        {"reason": "newest", "until": {"newer": {"count": 1, "proven": false}}},
+        {"reason": "rule", "rule": "daily", "place": 1, "of": 2, "among": "all",
+         "until": {"newer": {"count": 2, "period": "day", "among": "all"}}},
+        {"reason": "rule", "rule": "weekly", "place": 1, "of": 2, "among": "all",
+         "until": {"newer": {"count": 2, "period": "week", "among": "all"}}},
+        {"reason": "rule", "rule": "monthly", "place": 1, "of": 1, "among": "all",
+         "until": {"newer": {"count": 1, "period": "month", "among": "all"}}},
+        {"reason": "newest", "until": {"newer": {"count": 1, "among": "all"}}},
     ]);
     assert_eq!(newest["why"], reasons);
     assert_eq!(series[0]["backups"][2]["goes"], true);
