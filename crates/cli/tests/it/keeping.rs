@@ -367,7 +367,8 @@ async fn a_backup_that_prunes_leaves_the_restorable_one_of_the_same_day() {
     let mut site = Site::of(&cluster).await;
     site.set("PGKEEP_CLUSTER_MAIN_DUMP_KEEP", "daily=1");
     let restorable = site.back_up("app").await;
-    let proved = site.run(&["prove", &restorable]).await.ended(0);
+    let prove = ["prove", &restorable, "--identity", "recovery.key"];
+    let proved = site.run(&prove).await.ended(0);
     assert!(proved.stdout.contains("restorable"), "{proved:?}");
     let prune = ["backup", "--database", "app", "--prune", "--yes"];
     site.run(&prune).await.ended(0);
