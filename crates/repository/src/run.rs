@@ -255,6 +255,7 @@ impl Run {
             outcome,
             backups,
             globals,
+            copies: false,
         };
         let name = names::run(&self.plan.cluster, &self.plan.id, RunRecord::Outcome)?;
         let kind = RecordKind::Outcome;

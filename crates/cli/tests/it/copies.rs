@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use pgkeep_storage::Storage;
 use pgkeep_testkit::cluster::{Cluster, Major};
+use pgkeep_testkit::s3::S3s;
 use serde_json::Value;
 
 use crate::site::{Ran, Site, restore};
@@ -24,10 +26,14 @@ async fn cluster() -> Cluster {
 
 /// Adds a repository to the configuration; whether the cluster's backups go there too.
 fn configure(site: &Site, goes_there: bool) {
+    let url = site.path("offsite").display().to_string();
+    configure_at(site, &url, goes_there);
+}
+
+fn configure_at(site: &Site, url: &str, goes_there: bool) {
     let path = site.path("pgkeep.toml");
     let config = std::fs::read_to_string(&path).unwrap();
-    let url = site.path("offsite");
-    let offsite = format!("[repository.offsite]\nurl = \"{}\"\n", url.display());
+    let offsite = format!("[repository.offsite]\nurl = \"{url}\"\n");
     let names: &str = match goes_there {
         true => "[\"local\", \"offsite\"]",
         false => "[\"local\"]",
@@ -317,5 +323,39 @@ async fn a_repository_of_another_family_is_refused() {
         .await
         .ended(2)
         .says(&["repository \"local\" is named twice"]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_goes_into_a_directory_and_a_bucket_and_a_flipped_bit_there_is_mended() {
+    let cluster = cluster().await;
+    let server = S3s::start();
+    let mut site = Site::of(&cluster).await;
+    for (name, value) in server.access().variables() {
+        site.set(&name, value);
+    }
+    configure_at(&site, &server.access().url("pg/offsite"), true);
+    like(&site).await;
+    site.run(&["backup", "--database", "app"]).await.ended(0);
+    let ids = good_in(&site, "local").await;
+    assert_eq!(good_in(&site, "offsite").await, ids);
+    let before = archive(&site, &ids[0], "offsite").await;
+    let storage = server.access().bare("pg/offsite");
+    let name = format!("main/backups/{}/packs/0", ids[0]).parse().unwrap();
+    let mut bytes = storage.get(&name, None).await.unwrap().to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    storage.delete(&name).await.unwrap();
+    storage.put(&name, bytes.into()).await.unwrap();
+    // Both are verified, and one of them is hurt.
+    let ran = site.run(&["verify"]).await.ended(1);
+    let told = "cluster main in repository \"local\": 4 objects of 4, all whole";
+    assert!(ran.stdout.contains(told), "{ran:#?}");
+    assert!(good_in(&site, "offsite").await.is_empty());
+    assert_eq!(good_in(&site, "local").await, ids);
+    copy(&site, &[]).await.ended(0);
+    assert_eq!(good_in(&site, "offsite").await, ids);
+    assert!(archive(&site, &ids[0], "offsite").await == before);
+    site.run(&["verify"]).await.ended(0);
     cluster.stop().await;
 }

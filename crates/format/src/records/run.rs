@@ -85,6 +85,14 @@ pub struct RunOutcome {
     /// How reading the globals ended; none where they were not asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub globals: Option<Outcome>,
+    /// Whether it copied its backups from another repository, as its `begin` said.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub copies: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl RunOutcome {

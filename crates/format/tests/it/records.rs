@@ -506,6 +506,7 @@ fn outcome(random: &SeededRandom) -> RunOutcome {
             })
             .collect(),
         globals: (random.below(2) == 0).then(|| *one_of(random, &OUTCOMES)),
+        copies: random.below(2) == 0,
     }
 }
 

@@ -89,7 +89,11 @@ impl Repository {
     }
 
     /// Puts what any copy of the same would put: where it is there, it is as good.
-    async fn put_own(&self, name: &ObjectName, bytes: Bytes) -> Result<(), RepositoryError> {
+    pub(super) async fn put_own(
+        &self,
+        name: &ObjectName,
+        bytes: Bytes,
+    ) -> Result<(), RepositoryError> {
         let hash = Hash::of(&bytes);
         let length = bytes.len() as u64;
         match self.storage.put(name, bytes).await {

@@ -193,13 +193,33 @@ impl CopyRun {
         let bytes = draft
             .sign(repository.storage.as_ref(), &access.signer)
             .await?;
-        repository.make_be(&name, bytes).await?;
-        let confirmed = self.confirm(&record).await;
-        if confirmed.is_err() {
-            // Its outcome says so too; this only keeps the next copy from having to.
-            let _ = repository.storage.delete(&name).await;
+        self.clear_place(cluster, &source.id, &name).await?;
+        repository.put_own(&name, bytes).await?;
+        // What is not confirmed its outcome calls failed: nobody takes it for a backup then.
+        self.confirm(&record).await.map(|()| put)
+    }
+
+    /// Removes a `backup` record that another copy has left and called failed. Any other is
+    /// somebody's who may rely on it.
+    async fn clear_place(
+        &self,
+        cluster: &ClusterName,
+        id: &BackupId,
+        name: &ObjectName,
+    ) -> Result<(), RepositoryError> {
+        let repository = &self.repository;
+        let there = match repository.backup(cluster, id).await {
+            Ok(there) => there,
+            Err(RepositoryError::Storage(error)) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let outcome = names::run(cluster, &there.run, RunRecord::Outcome)?;
+        let said = repository.verified(RecordKind::Outcome, &outcome).await;
+        let said = said.ok().and_then(|read| read.clear::<RunOutcome>().ok());
+        if said.is_some_and(|said| said.failed(id)) {
+            return Ok(repository.storage.delete(name).await?);
         }
-        confirmed.map(|()| put)
+        Err(self.overtaken(id, format!("run {} has copied it, or is at it", there.run)))
     }
 
     /// Refuses where the backup was deleted, or one whose packs come along.
@@ -269,6 +289,7 @@ impl CopyRun {
             outcome,
             backups: self.ended,
             globals: None,
+            copies: true,
         };
         let name = names::run(&self.plan.cluster, &self.plan.id, RunRecord::Outcome)?;
         let errors = self.errors.to_json();

@@ -89,6 +89,12 @@ impl Kept {
     /// that one would find.
     fn half_copied(&mut self, outlook: &Outlook<'_>) {
         let records = &outlook.seen.records;
+        // A run that was taken for dead, and went on, may have outlived its begin.
+        for outcome in records.outcomes.values().filter(|outcome| outcome.copies) {
+            let ended = outcome.backups.iter().map(|backup| &backup.id);
+            self.backups
+                .extend(ended.filter(|id| !outlook.is_deleted(id)).cloned());
+        }
         for begin in records.begins.values().flatten() {
             if begin.copies.is_none() {
                 continue;

@@ -53,6 +53,10 @@ enum Without {
     NoParentStops,
     /// A pruner does not look again once `backup` records have gone.
     LookAfterCommits,
+    /// What copies have left goes as what other runs have left.
+    CopiesStay,
+    /// Who copies replaces a record that is there.
+    OthersRecordStays,
 }
 
 /// How a listing passes by the objects.
@@ -79,6 +83,8 @@ struct Setting {
     losses: &'static [state::Kind],
     /// Of the backup that is there from the start only its own folder was copied.
     half: bool,
+    /// Both writers copy the same backup, which needs the pack of the one that is there.
+    copies: bool,
     without: &'static [Without],
 }
 

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use pgkeep_format::Hash;
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
 use pgkeep_format::records::{
-    BackupKind, BackupOutcome, BackupRecord, Need, Outcome, PackSummary, PlannedBackup,
+    BackupKind, BackupOutcome, BackupRecord, Copies, Need, Outcome, PackSummary, PlannedBackup,
     RecordHashes, RunBegin, RunOutcome,
 };
 use pgkeep_repository::deletion::{
@@ -47,6 +47,9 @@ pub(super) struct Question {
     /// By backup: the parent that its run names, and what it needs.
     pub(super) parents: [Option<u8>; BACKUPS],
     pub(super) needs: [u8; BACKUPS],
+    /// Both runs copy backup 1; whose run its record names.
+    pub(super) copies: bool,
+    pub(super) committed_by: u8,
 }
 
 impl Question {
@@ -61,6 +64,8 @@ impl Question {
             forget: false,
             parents: std::array::from_fn(parent),
             needs: std::array::from_fn(|b| state.needs(b)),
+            copies: state.copies,
+            committed_by: state.committed_by,
         }
     }
 }
@@ -184,6 +189,7 @@ fn asked(question: Question, without: &[Without]) -> Result<Planned, PlanError> 
     let mut known = Known {
         disowned: without.contains(&Without::UnaccountedStays),
         failed: 0,
+        copies: !without.contains(&Without::CopiesStay),
     };
     let mut question = question;
     loop {
@@ -209,6 +215,8 @@ struct Known {
     disowned: bool,
     /// The runs of these call them failed.
     failed: u8,
+    /// What copies is told to.
+    copies: bool,
 }
 
 fn answered(question: Question, known: Known) -> Result<Planned, PlanError> {
@@ -219,7 +227,9 @@ fn answered(question: Question, known: Known) -> Result<Planned, PlanError> {
     let hour = SignedDuration::from_hours(1);
     let old = |backup: usize| {
         // What has no begin is as old as it needs to be.
-        let is_old = question.silent & (1 << backup) != 0 || !all.has(Kind::Begin, backup);
+        let of_both = question.copies && backup == 1 && question.silent & 0b110 != 0;
+        let is_old =
+            of_both || question.silent & (1 << backup) != 0 || !all.has(Kind::Begin, backup);
         if is_old { now() - 48 * hour } else { now() }
     };
     let list = |objects: Objects| -> Vec<ObjectMeta> {
@@ -305,16 +315,33 @@ fn records(question: Question, all: Objects, known: Known) -> Records {
     Records {
         begins: listed(Kind::Begin)
             .map(|b| {
-                let begin = begin(b, question.parents[b]);
+                let mut begin = begin(b, question.parents[b]);
+                if question.copies && b > 0 {
+                    begin.backups[0].id = backup_id(1);
+                    begin.copies = known.copies.then(|| Copies {
+                        from: "0".repeat(32),
+                        brings: Vec::new(),
+                    });
+                }
                 (run_id(b), read(Kind::Begin, b).map(|()| begin))
             })
             .collect(),
         outcomes: ended
-            .map(|(b, o)| (run_id(b), outcome(b, o)))
+            .map(|(b, o)| {
+                let mut said = outcome(b, o);
+                if question.copies && b > 0 {
+                    said.backups[0].id = backup_id(1);
+                    said.copies = known.copies;
+                }
+                (run_id(b), said)
+            })
             .collect::<BTreeMap<_, _>>(),
         backups: listed(Kind::Commit)
             .map(|b| {
-                let record = record(b, question.needs[b]);
+                let mut record = record(b, question.needs[b]);
+                if question.copies && b == 1 {
+                    record.run = run_id(question.committed_by.into());
+                }
                 (backup_id(b), read(Kind::Commit, b).map(|()| record))
             })
             .collect(),
@@ -365,6 +392,7 @@ fn outcome(backup: usize, outcome: Outcome) -> RunOutcome {
             outcome,
         }],
         globals: None,
+        copies: false,
     }
 }
 

@@ -76,6 +76,8 @@ pub(super) enum Writing {
     #[default]
     Choose,
     Begin,
+    /// Of one who copies: under these names something may have been deleted before.
+    LookForOwnTombstone,
     LookForTombstoneOfParent,
     LookForCommitOfParent,
     Pack,
@@ -150,6 +152,9 @@ pub(super) struct State {
     /// The reader found a good backup's pack missing, and no tombstone.
     pub(super) unexplained: bool,
     pub(super) losses: Losses,
+    /// Both writers copy backup 1; whose run its record names.
+    pub(super) copies: bool,
+    pub(super) committed_by: u8,
 }
 
 impl State {
@@ -169,6 +174,8 @@ impl State {
             deleted: 0,
             unexplained: false,
             losses: Losses::new(setting),
+            copies: setting.copies,
+            committed_by: 1,
         };
         for writer in state.writers.iter_mut().skip(setting.writers) {
             writer.next = Writing::Ended;
@@ -195,6 +202,9 @@ impl State {
     /// The backups whose packs a backup needs, as its record says.
     pub(super) fn needs(&self, backup: usize) -> u8 {
         let own = 1 << backup;
+        if self.copies && backup == 1 {
+            return own | 1;
+        }
         let writer = backup.checked_sub(1).and_then(|w| self.writers.get(w));
         match writer {
             Some(writer) if writer.uses_parent => {
@@ -215,6 +225,10 @@ impl State {
         for backup in (0..BACKUPS).filter(|b| self.good & !self.deleted & (1 << b) != 0) {
             if !self.objects.has(Kind::Commit, backup) && !self.losses.has_lost(backup) {
                 return Some("a good backup has lost its record");
+            }
+            let run = usize::from(self.committed_by);
+            if self.copies && backup == 1 && self.objects.has(Kind::Failed, run) {
+                return Some("a good backup is called failed by the run that its record names");
             }
             if self.objects.has(Kind::Tombstone, backup) {
                 return Some("a good backup has a tombstone that nobody chose");

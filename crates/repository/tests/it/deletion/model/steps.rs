@@ -26,7 +26,8 @@ pub(super) fn successors(setting: &Setting, planner: &Planner, state: &State) ->
 
 fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>) {
     use Writing as W;
-    let backup = number + 1;
+    let run = number + 1;
+    let backup = if setting.copies { 1 } else { run };
     let writer = state.writers[number];
     let has = |kind, backup| state.objects.has(kind, backup);
     let damaged = state.losses.damaged;
@@ -41,6 +42,18 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
     };
     let mut go = |to: Writing| step(&|_, writer| writer.next = to);
     match writer.next {
+        W::Choose if setting.copies => {
+            let reads = |kind| has(kind, 0) && !damaged.has(kind, 0);
+            let is_sure = reads(Kind::Commit) && reads(Kind::Complete);
+            let called_failed = has(Kind::Failed, usize::from(state.committed_by));
+            let is_there = has(Kind::Commit, 1) && !called_failed;
+            if is_sure && !has(Kind::Tombstone, 0) && !has(Kind::Tombstone, 1) && !is_there {
+                step(&|_, writer| {
+                    writer.parent = Some(0);
+                    writer.next = W::Begin;
+                });
+            }
+        }
         W::Choose => {
             go(W::Begin);
             for other in (0..BACKUPS).filter(|other| *other != backup) {
@@ -56,15 +69,19 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
             }
         }
         W::Begin => step(&|state, writer| {
-            state.objects = state.objects.and(Objects::one(Kind::Begin, backup));
+            state.objects = state.objects.and(Objects::one(Kind::Begin, run));
             writer.next = match parent {
+                Some(_) if setting.copies => W::LookForOwnTombstone,
                 Some(_) => W::LookForTombstoneOfParent,
                 None => W::Pack,
             };
         }),
+        W::LookForOwnTombstone if has(Kind::Tombstone, backup) => go(W::Failed),
+        W::LookForOwnTombstone => go(W::LookForTombstoneOfParent),
         W::LookForTombstoneOfParent => match parent {
             Some(parent) if !has(Kind::Tombstone, parent) => go(W::LookForCommitOfParent),
             Some(_) if lacks(Without::ParentAfterBegin) => go(W::LookForCommitOfParent),
+            _ if setting.copies => go(W::Failed),
             _ => go(W::Pack),
         },
         W::LookForCommitOfParent => {
@@ -72,14 +89,26 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
             let there = parent.is_some_and(reads);
             step(&|_, writer| {
                 writer.uses_parent = there;
-                writer.next = W::Pack;
+                writer.next = match there || !setting.copies {
+                    true => W::Pack,
+                    false => W::Failed,
+                };
             });
         }
         W::Pack => step(&|state, writer| {
             state.objects = state.objects.and(Objects::one(Kind::Pack, backup));
             writer.next = W::Commit;
         }),
+        W::Commit
+            if setting.copies
+                && has(Kind::Commit, backup)
+                && !has(Kind::Failed, usize::from(state.committed_by))
+                && !lacks(Without::OthersRecordStays) =>
+        {
+            go(W::Failed);
+        }
         W::Commit => step(&|state, writer| {
+            state.committed_by = u8::try_from(run).unwrap();
             state.objects = state.objects.and(Objects::one(Kind::Commit, backup));
             writer.next = W::LookForTombstone;
             if lacks(Without::Confirmation) {
@@ -92,12 +121,12 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
             true => go(W::LookForBegin),
             false => go(W::LookForDead),
         },
-        W::LookForDead if has(Kind::Dead, backup) => go(W::Tombstone),
+        W::LookForDead if has(Kind::Dead, run) => go(W::Tombstone),
         W::LookForDead => match lacks(Without::DeadBeforeBegin) {
             true => go(W::LookForPacks),
             false => go(W::LookForBegin),
         },
-        W::LookForBegin if !has(Kind::Begin, backup) => go(W::Tombstone),
+        W::LookForBegin if !has(Kind::Begin, run) => go(W::Tombstone),
         W::LookForBegin => match lacks(Without::DeadBeforeBegin) {
             true => go(W::LookForDead),
             false => go(W::LookForPacks),
@@ -108,9 +137,10 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
             writer.next = W::Complete;
         }),
         W::Complete => step(&|state, writer| {
-            state.objects = state.objects.and(Objects::one(Kind::Complete, backup));
+            state.objects = state.objects.and(Objects::one(Kind::Complete, run));
             writer.next = W::Ended;
         }),
+        W::Tombstone if setting.copies => go(W::Failed),
         W::Tombstone => {
             // It is written where that can be.
             go(W::Failed);
@@ -120,7 +150,7 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
             });
         }
         W::Failed => step(&|state, writer| {
-            state.objects = state.objects.and(Objects::one(Kind::Failed, backup));
+            state.objects = state.objects.and(Objects::one(Kind::Failed, run));
             writer.next = W::Ended;
         }),
         W::Ended => {}

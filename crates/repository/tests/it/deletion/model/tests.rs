@@ -17,6 +17,7 @@ const SETTING: Setting = Setting {
     listings: Listings::Whole,
     losses: &[],
     half: false,
+    copies: false,
     without: &[],
 };
 
@@ -29,6 +30,7 @@ const LARGEST: Setting = Setting {
     listings: Listings::Single,
     losses: &[],
     half: false,
+    copies: false,
     without: &[],
 };
 
@@ -188,4 +190,35 @@ fn the_model_notices_each_part_of_the_protocol_that_is_left_out() {
         unnoticed.is_empty(),
         "nothing is wrong without {unnoticed:?}"
     );
+}
+
+const COPIES: Setting = Setting {
+    writers: 2,
+    copies: true,
+    ..SETTING
+};
+
+#[test]
+fn no_copied_backup_loses_anything_though_two_runs_use_the_same_names() {
+    for sweeps in [1, 2] {
+        let Explored { states, wrong } = loss(&Setting { sweeps, ..COPIES });
+        println!("{states} states of copies, {sweeps} sweeps");
+        assert_eq!(wrong, None);
+    }
+}
+
+#[test]
+fn the_model_notices_each_part_of_copying_that_is_left_out() {
+    for part in [
+        &[Without::CopiesStay][..],
+        &[Without::OthersRecordStays],
+        &[Without::Confirmation],
+    ] {
+        let setting = Setting {
+            without: part,
+            ..COPIES
+        };
+        let wrong = loss(&setting).wrong;
+        assert!(wrong.is_some(), "{part:?} is not missed");
+    }
 }
