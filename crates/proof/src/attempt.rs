@@ -4,29 +4,25 @@
 //! ends the attempt, but for `pg_amcheck`, which comes after the last answer.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pgkeep_config::Question;
 use pgkeep_format::records::{BackupRecord, DumpFacts, ProofAnswer};
 use pgkeep_postgres::client::{
     Connection, ConnectionParameters, connect, identifier, literal, needed_roles, unknown_roles,
 };
-use pgkeep_postgres::server::{ThrowawayServer, Workspace};
+use pgkeep_postgres::server::Workspace;
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{DumpRestore, GlobalsPlan, LeftOut, Phase, PreparedRestore, Restored, Wish};
 use pgkeep_types::{Timestamp, counted, size};
 
 use crate::amcheck::{self, Checked};
+use crate::place::{Place, make_way};
 use crate::questions::Questioner;
 use crate::refusal::{Refusal, words};
 use crate::server::Programs;
 use crate::steps::{Steps, milliseconds};
 use crate::{Prover, Step, room};
-
-/// The databases that a new server has, to connect to.
-const OWN_DATABASES: [&str; 2] = ["postgres", "template1"];
-/// How often it is looked whether the server still runs.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// An attempt, and what it has come to so far.
 pub(crate) struct Attempt<'a> {
@@ -46,38 +42,6 @@ pub(crate) struct ComeTo {
     pub(crate) restore_ms: Option<u64>,
     pub(crate) server_version: Option<String>,
     pub(crate) pg_restore_version: Option<String>,
-}
-
-/// A server, and the room that it is in.
-pub(crate) struct Place {
-    server: ThrowawayServer,
-    workspace: Workspace,
-    programs: Programs,
-    backup: OpenBackup,
-}
-
-impl Place {
-    /// Waits until the server has ended by itself.
-    pub(crate) async fn has_ended(&self) {
-        while !self.server.has_ended() {
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-
-    /// What happened to the server that was not to happen.
-    pub(crate) fn mishap(&self) -> Option<Refusal> {
-        Refusal::of_mishaps(&self.server.mishaps(), self.server.has_ended())
-    }
-
-    /// Stops the server and removes all that it had.
-    pub(crate) async fn clear(self) -> Result<(), Refusal> {
-        let stopped = self.server.stop().await;
-        let removed = self.workspace.remove();
-        match stopped.and(removed) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(Refusal::of_server(&error)),
-        }
-    }
 }
 
 impl Attempt<'_> {
@@ -161,9 +125,7 @@ impl Attempt<'_> {
     /// Restores, compares and asks.
     pub(crate) async fn work(&self, place: &Place) -> Result<(), Refusal> {
         let name = &self.backup.database;
-        let own = OWN_DATABASES.iter().find(|own| *own != name);
-        let own = own.copied().unwrap_or("postgres");
-        let connection = place.server.connection(own).without_libraries();
+        let connection = place.connection_beside(name);
         let admin = connect(&connection).await;
         let admin = admin.map_err(|error| Refusal::Host(words(&error)))?;
         make_way(&admin, name).await?;
@@ -269,8 +231,26 @@ impl Attempt<'_> {
             self.steps.begin_at(Step::Compare, filled);
         }
         let restored = applied.map_err(refused)?;
-        let notes = compared(&prepared, &restored);
+        let mut notes = compared(&prepared, &restored);
+        let took = self.size(admin).await?;
+        notes.push(format!(
+            "{} on disk, {} where it was dumped",
+            size(took),
+            size(prepared.properties().size_bytes)
+        ));
         Ok((restored, notes))
+    }
+
+    /// How many bytes the restored database has on disk.
+    async fn size(&self, admin: &Connection) -> Result<u64, Refusal> {
+        let asked = async {
+            let sql = "SELECT pg_catalog.pg_database_size(oid) AS size \
+                       FROM pg_catalog.pg_database WHERE datname = $1";
+            let row = admin.query_one(sql, &[&self.backup.database]).await?;
+            admin.column::<i64>(&row, "size")
+        };
+        let size = asked.await.map_err(|error| Refusal::Host(words(&error)))?;
+        Ok(size.unsigned_abs())
     }
 
     /// What is missing: of roles it is the backup's fault, of everything else the host's.
@@ -369,22 +349,6 @@ impl Attempt<'_> {
         }
         Ok(())
     }
-}
-
-/// Drops the new server's own database of that name.
-async fn make_way(admin: &Connection, name: &str) -> Result<(), Refusal> {
-    if !OWN_DATABASES.contains(&name) {
-        return Ok(());
-    }
-    let database = identifier(name);
-    for statement in [
-        format!("ALTER DATABASE {database} IS_TEMPLATE false"),
-        format!("DROP DATABASE {database}"),
-    ] {
-        let done = admin.batch(&statement).await;
-        done.map_err(|error| Refusal::Host(words(&error)))?;
-    }
-    Ok(())
 }
 
 /// What was compared, in words.

@@ -19,7 +19,17 @@ pub(crate) fn told(answer: &Answer) -> String {
     let Some(row) = answer.rows.first() else {
         return "no rows".to_owned();
     };
-    let values: Vec<&str> = row.iter().map(|v| v.as_deref().unwrap_or("null")).collect();
+    let is_boolean = |column| answer.types.get(column) == Some(&AnswerType::Boolean);
+    let values = row
+        .iter()
+        .enumerate()
+        .map(|(column, value)| match value.as_deref() {
+            None => "null",
+            Some("t") if is_boolean(column) => "true",
+            Some("f") if is_boolean(column) => "false",
+            Some(text) => text,
+        });
+    let values: Vec<&str> = values.collect();
     let mut told = values.join(", ");
     if told.len() > TOLD {
         told.truncate(told.floor_char_boundary(TOLD));
@@ -237,7 +247,7 @@ mod tests {
     #[test]
     fn an_answer_is_told_in_short() {
         assert_eq!(told(&rows(AnswerType::Boolean, 0)), "no rows");
-        assert_eq!(told(&rows(AnswerType::Boolean, 2)), "t; and another row");
+        assert_eq!(told(&rows(AnswerType::Boolean, 2)), "true; and another row");
         assert_eq!(told(&one(AnswerType::Boolean, None)), "null");
         let long = "ü".repeat(400);
         assert_eq!(told(&one(AnswerType::Number, Some(&long))).len(), 503);

@@ -10,6 +10,7 @@
 mod amcheck;
 mod attempt;
 mod judge;
+mod place;
 mod progress;
 mod prover;
 mod questions;

@@ -102,7 +102,7 @@ impl Prover<'_> {
             come_to: Mutex::default(),
         };
         let refusal = self.attempt(&attempt, stop).await?;
-        Ok(self.write_down(attempt, hash, refusal))
+        Ok(self.write_down(attempt, hash, refusal.as_ref()))
     }
 
     /// What was in the way; nothing where all was right.
@@ -138,7 +138,7 @@ impl Prover<'_> {
         Ok(mishap.or(worked).or(cleared.err()))
     }
 
-    fn write_down(&self, attempt: Attempt<'_>, record: Hash, refusal: Option<Refusal>) -> Proof {
+    fn write_down(&self, attempt: Attempt<'_>, record: Hash, refusal: Option<&Refusal>) -> Proof {
         let Attempt {
             backup,
             steps,
@@ -153,13 +153,13 @@ impl Prover<'_> {
             pg_restore_version,
         } = come_to.into_inner().unwrap_or_else(PoisonError::into_inner);
         let count = |answers: usize| u32::try_from(answers).unwrap_or(u32::MAX);
-        let outcome = match &refusal {
+        let outcome = match refusal {
             Some(Refusal::Backup(_)) => ProofOutcome::Failed,
             Some(Refusal::Host(_)) => ProofOutcome::NotProvable,
             None if answers.is_empty() => ProofOutcome::Restorable,
             None => ProofOutcome::Proven,
         };
-        let problem = refusal.as_ref().map(Refusal::words);
+        let problem = refusal.map(Refusal::words);
         let loss = started.duration_since(backup.started).as_secs();
         Proof {
             record: ProofRecord {

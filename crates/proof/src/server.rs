@@ -56,11 +56,17 @@ impl Programs {
         tables: u64,
     ) -> Result<ThrowawayServer, ServerError> {
         let mut options = ServerOptions::new(self.tools.path(), workspace);
-        options.socket_parent = workspace.to_owned();
+        if workspace.as_os_str().len() <= LONGEST_WORKSPACE {
+            options.socket_parent = workspace.to_owned();
+        }
         options.configuration = configuration(tables);
         ThrowawayServer::start(options).await
     }
 }
+
+/// The longest path that leaves room for the name of a socket; where it is longer, the
+/// socket has a directory of its own elsewhere.
+const LONGEST_WORKSPACE: usize = 72;
 
 /// How many sessions it takes.
 const SESSIONS: u64 = 20;

@@ -36,7 +36,7 @@ async fn cluster_with_app(rows: u32) -> Cluster {
 }
 
 /// The processes whose parent is `parent`.
-fn children(parent: u32) -> Vec<u32> {
+pub(crate) fn children(parent: u32) -> Vec<u32> {
     let stat = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).ok();
     let of_parent = |pid: &u32| {
         let stat = stat(*pid).unwrap_or_default();
@@ -48,7 +48,7 @@ fn children(parent: u32) -> Vec<u32> {
     pids.filter(of_parent).collect()
 }
 
-fn signal(signal: &str, pid: u32) {
+pub(crate) fn signal(signal: &str, pid: u32) {
     let told = std::process::Command::new("kill")
         .args([signal, &pid.to_string()])
         .status();

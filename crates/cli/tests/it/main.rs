@@ -29,6 +29,7 @@ mod memory;
 mod misuse;
 mod other_servers;
 mod passphrases;
+mod proving;
 mod prune;
 mod refuted;
 mod replaced;

@@ -30,7 +30,7 @@ async fn good_databases(site: &Site) -> Vec<String> {
 }
 
 /// PostgreSQL's programs, but for a `pg_dumpall` that is this script.
-fn with_pg_dumpall(site: &mut Site, script: &str) {
+pub(crate) fn with_pg_dumpall(site: &mut Site, script: &str) {
     let tools = site.path("tools");
     std::fs::create_dir_all(&tools).unwrap();
     let _ = std::fs::remove_file(tools.join("pg_dump"));

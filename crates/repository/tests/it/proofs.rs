@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use pgkeep_format::records::{BackupRecord, Level, ProofDetails, ProofOutcome, ProofRecord};
 use pgkeep_format::{Envelope, Hash, HostKey, Identities, RecordKind, names};
 use pgkeep_repository::Catalogue;
+use pgkeep_storage::Operation;
 use pgkeep_types::{Clock, ObjectName, ProofId};
 
 use crate::deletion::prune;
@@ -143,6 +144,22 @@ async fn every_byte_of_a_proof_is_guarded_and_one_that_is_damaged_hides_nothing(
     }
     world.memory.replace(&name(&proof), Some(whole));
     expect(&world, &backup, Level::Proven).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_is_too_long_is_told_and_not_read() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    let proof = proof(&world, &backup, ProofOutcome::Proven).await;
+    let length = usize::try_from(RecordKind::Proof.limit()).unwrap() + 1;
+    let long = Bytes::from(vec![0; length]);
+    world.memory.replace(&name(&proof), Some(long));
+    world.memory.heal();
+    let catalogue = expect(&world, &backup, Level::Stored).await;
+    let told = catalogue.bad_proofs()[0].error.to_string();
+    assert!(told.contains("that it may have"), "{told}");
+    let read = (Operation::Get, name(&proof).to_string());
+    assert!(!world.memory.calls().contains(&read));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,7 +79,7 @@ async fn on(
     let typist = Typist::new(stage.path(), programs.path(), &context.environment, teller)?;
     let cluster = Cluster::start(stage, programs).await?;
     let told = tokio::select! {
-        told = story(&cluster, typist, teller) => told,
+        told = story(stage, &cluster, typist, teller) => told,
         () = context.interrupt.requested() => Err(DemoError::Interrupted),
         _ = hangup.recv() => Err(DemoError::Interrupted),
     };
@@ -90,7 +90,12 @@ async fn on(
 }
 
 /// The story.
-async fn story(cluster: &Cluster, typist: Typist<'_>, teller: &Teller) -> Result<Facts, DemoError> {
+async fn story(
+    stage: &Stage,
+    cluster: &Cluster,
+    typist: Typist<'_>,
+    teller: &Teller,
+) -> Result<Facts, DemoError> {
     let postgres = cluster.version().await?;
     let scene = Scene {
         cluster,
@@ -108,6 +113,9 @@ async fn story(cluster: &Cluster, typist: Typist<'_>, teller: &Teller) -> Result
     scene.refused_without_key().await?;
     let shop = scene.the_way_back(&last_day).await?;
     let library = scene.beside_itself(&last_day).await?;
+
+    scene.proof(stage.path()).await?;
+    scene.sabotage(stage.path(), &backups).await?;
     Ok(Facts {
         postgres,
         backups,

@@ -49,6 +49,13 @@ impl ProofLine {
         }
     }
 
+    pub(super) fn of_id(self, backup: &BackupId) -> Self {
+        Self {
+            backup: Some(backup.clone()),
+            ..self
+        }
+    }
+
     pub(super) fn of_backup(self, backup: &BackupRecord) -> Self {
         Self {
             backup: Some(backup.id.clone()),
@@ -89,25 +96,25 @@ impl ProofLine {
     }
 
     /// What was found, in short.
-    pub(super) fn found(&self) -> String {
-        let Some((proof, details)) = self.proof.as_ref().zip(self.details.as_ref()) else {
-            return "-".to_owned();
-        };
-        let mut found = Vec::new();
-        match proof.questions {
-            0 => found.push("nothing was asked".to_owned()),
-            asked => found.push(format!("{} of {asked} answers right", proof.right)),
+    fn found(&self) -> String {
+        match self
+            .proof
+            .as_ref()
+            .map(|proof| (proof.right, proof.questions))
+        {
+            None => "-".to_owned(),
+            Some((_, 0)) => "nothing was asked".to_owned(),
+            Some((right, asked)) => format!("{right} of {asked} answers right"),
         }
-        let skipped: Vec<&str> = details
-            .steps
-            .iter()
-            .filter(|step| step.outcome == StepOutcome::NotDone && step.name != "questions")
-            .map(|step| step.name.as_str())
-            .collect();
-        if !skipped.is_empty() {
-            found.push(format!("not done: {}", skipped.join(", ")));
-        }
-        found.join("; ")
+    }
+
+    /// What was left out of what is good, and why.
+    fn skipped(&self) -> Vec<String> {
+        let steps = self.details.iter().flat_map(|details| &details.steps);
+        let skipped = steps.filter(|step| step.outcome == StepOutcome::NotDone);
+        let skipped = skipped.filter(|step| self.is_good() && step.name != "questions");
+        let told = skipped.map(|step| format!("{} was {}", step.name, step.notes.join("; ")));
+        told.collect()
     }
 
     /// What there is to say of it beside its row.
@@ -123,6 +130,11 @@ impl ProofLine {
                 self.database
             ));
         }
+        remarks.extend(
+            self.skipped()
+                .iter()
+                .map(|skipped| format!("{id}: {skipped}")),
+        );
         if let Some(problem) = &self.not_recorded {
             remarks.push(format!(
                 "{id}: the proof could not be written down: {}",
@@ -132,38 +144,39 @@ impl ProofLine {
         remarks
     }
 
-    fn cells(&self) -> Vec<String> {
+    fn cells(&self, with_cluster: bool) -> Vec<String> {
         let dash = || "-".to_owned();
         let proof = self.proof.as_ref();
         let restore = proof.and_then(|proof| proof.restore_ms);
         let loss = proof.and_then(|proof| proof.loss_seconds);
-        vec![
-            self.backup.as_ref().map_or("-", BackupId::short).to_owned(),
-            self.cluster.to_string(),
+        let id = self.backup.as_ref().map_or("-", BackupId::short);
+        let mut cells = vec![id.to_owned()];
+        cells.extend(with_cluster.then(|| self.cluster.to_string()));
+        cells.extend([
             words::printable(&self.database),
-            self.backup_started
-                .map_or_else(dash, words::time_to_the_minute),
             self.outcome().to_owned(),
             restore.map_or_else(dash, lasting),
             loss.map_or_else(dash, words::span),
-            words::printable(&self.found()),
-        ]
+            self.found(),
+        ]);
+        cells
     }
 }
 
-/// The lines as a table.
+/// The lines as a table; one cluster needs no column.
 pub(super) fn table(lines: &[ProofLine]) -> String {
-    let headings = [
-        ("BACKUP", Align::Left),
-        ("CLUSTER", Align::Left),
+    let several = lines.iter().any(|line| line.cluster != lines[0].cluster);
+    let mut headings = vec![("BACKUP", Align::Left)];
+    headings.extend(several.then_some(("CLUSTER", Align::Left)));
+    headings.extend([
         ("DATABASE", Align::Left),
-        ("STARTED", Align::Left),
         ("LEVEL", Align::Left),
         ("RESTORE", Align::Right),
         ("BEHIND", Align::Right),
         ("FOUND", Align::Left),
-    ];
-    let rows: Vec<Vec<String>> = lines.iter().map(ProofLine::cells).collect();
+    ]);
+    let rows = lines.iter().map(|line| line.cells(several));
+    let rows: Vec<Vec<String>> = rows.collect();
     words::table(&headings, &rows)
 }
 

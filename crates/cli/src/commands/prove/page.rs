@@ -148,7 +148,7 @@ fn section(page: &mut String, line: &ProofLine) {
                 page,
                 "<tr><td>{}</td><td class=\"{class}\">{outcome}</td><td>{}</td></tr>",
                 escaped(&step.name),
-                escaped(&step.notes.join("; "))
+                escaped(&plain(&step.notes))
             );
         }
         page.push_str("</tbody></table>");
@@ -175,6 +175,13 @@ fn section(page: &mut String, line: &ProofLine) {
         }
     }
     page.push_str("</section>");
+}
+
+/// Notes, without what the outcome says already.
+fn plain(notes: &[String]) -> String {
+    let notes = notes.iter();
+    let notes = notes.map(|note| note.strip_prefix("not done: ").unwrap_or(note));
+    notes.collect::<Vec<_>>().join("; ")
 }
 
 /// Text as HTML has it, in an element or an attribute.

@@ -132,7 +132,11 @@ fn choose(
     let catalogue = &opened.catalogue;
     let (mut backups, mut refused) = (Vec::new(), Vec::new());
     let refuse = |database: &str, error: &RestoreError| {
-        ProofLine::refused(&opened.cluster, database, sentence(error))
+        let line = ProofLine::refused(&opened.cluster, database, sentence(error));
+        match error {
+            RestoreError::Unreadable { backup, .. } => line.of_id(backup),
+            _ => line,
+        }
     };
     for id in &meant.ids {
         match select(catalogue, &Selection::Id(id.clone()), now) {
@@ -193,6 +197,13 @@ fn choose(
 
 fn tell_of_newer(context: &Context, opened: &Opened, backup: &BackupRecord) {
     let now = context.clock.now();
+    for unread in opened.catalogue.unread_of_run(backup) {
+        context.output.warning(format_args!(
+            "whether the run of backup {} ended well is not known: {}",
+            backup.id.short(),
+            sentence(&unread.error)
+        ));
+    }
     if let Some((id, state)) = newer_attempt(&opened.catalogue, backup, None, now) {
         context.output.warning(format_args!(
             "backup {id} of database {:?} is newer and {state}; {} is proved",

@@ -13,7 +13,7 @@ use crate::words::{self, Align};
 /// A backup as `pgkeep list --json` tells it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(in crate::commands::demo) struct Listed {
-    id: Option<String>,
+    pub(in crate::commands::demo) id: Option<String>,
     pub(in crate::commands::demo) database: Option<String>,
     status: String,
     pub(in crate::commands::demo) raw_bytes: Option<u64>,

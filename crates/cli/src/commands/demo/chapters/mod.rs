@@ -1,10 +1,11 @@
-//! The chapters of the story: the calm days, and the disaster with its end.
+//! The chapters of the story: the calm days, the disaster with its end, and the proof.
 //!
 //! Invariant: each chapter does what it tells, and goes on only when what it
 //! has told was true.
 
 mod calm;
 mod disaster;
+mod proof;
 
 pub(super) use calm::Listed;
 pub(super) use disaster::Return;
