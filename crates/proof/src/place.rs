@@ -2,7 +2,7 @@
 //!
 //! Invariant: both are gone once it is cleared, or dropped.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgkeep_postgres::client::{Connection, ConnectionParameters, identifier};
 use pgkeep_postgres::server::{ThrowawayServer, Workspace};
@@ -15,6 +15,8 @@ use crate::server::Programs;
 const OWN_DATABASES: [&str; 2] = ["postgres", "template1"];
 /// How often it is looked whether the server still runs.
 const LOOK: Duration = Duration::from_millis(200);
+/// How long it may take a server to write down that it has lost a process.
+const LEARNS: Duration = Duration::from_secs(5);
 
 /// A server, and the room that it is in.
 pub(crate) struct Place {
@@ -42,6 +44,20 @@ impl Place {
     /// What happened to the server that was not to happen.
     pub(crate) fn mishap(&self) -> Option<Refusal> {
         Refusal::of_mishaps(&self.server.mishaps(), self.server.has_ended())
+    }
+
+    /// The same, once more and for a moment, where a session was lost and nothing is known
+    /// of why: the server learns of a process that died after its sessions do.
+    pub(crate) async fn mishap_behind(&self, refusal: Option<&Refusal>) -> Option<Refusal> {
+        let deadline = Instant::now() + LEARNS;
+        loop {
+            let mishap = self.mishap();
+            let may_come = refusal.is_some_and(Refusal::is_of_a_lost_session);
+            if mishap.is_some() || !may_come || Instant::now() > deadline {
+                return mishap;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Stops the server and removes all that it had.

@@ -130,7 +130,8 @@ impl Prover<'_> {
             worked = attempt.work(&place) => Some(worked.err()),
             () = place.has_ended() => Some(None),
         };
-        let mishap = place.mishap();
+        let refusal = worked.as_ref().and_then(Option::as_ref);
+        let mishap = place.mishap_behind(refusal).await;
         let cleared = place.clear().await;
         let Some(worked) = worked else {
             return Err(interrupted());

@@ -30,6 +30,16 @@ const OF_LIBRARIES: [&str; 3] = [
     "shared_preload_libraries",
 ];
 
+/// What is said where a session ended under somebody: by us, by libpq (`pqReadData` in
+/// src/interfaces/libpq/fe-misc.c), and by a server that has lost a process.
+const OF_LOST_SESSIONS: [&str; 5] = [
+    "lost the connection to database",
+    "the server ended the session",
+    "server closed the connection unexpectedly",
+    "terminating connection because of crash of another server process",
+    "the database system is in recovery mode",
+];
+
 /// What is said where there is no room (`ENOSPC`).
 const OF_ROOM: &str = "No space left on device";
 
@@ -38,6 +48,12 @@ impl Refusal {
         match self {
             Self::Backup(words) | Self::Host(words) => words,
         }
+    }
+
+    /// Whether a session was lost: that may be for a reason that the server tells later.
+    pub(crate) fn is_of_a_lost_session(&self) -> bool {
+        let mut signs = OF_LOST_SESSIONS.iter();
+        signs.any(|sign| self.words().contains(sign))
     }
 
     pub(crate) fn of_server(error: &ServerError) -> Self {
