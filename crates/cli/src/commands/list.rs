@@ -4,6 +4,7 @@
 //! command fail, but hides nothing else.
 
 mod line;
+mod others;
 mod table;
 mod why;
 
@@ -80,6 +81,7 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
         if warn_of_pins(context, &catalogue) {
             exit = Exit::Failed;
         }
+        others::tell(context, &settings, &catalogue).await;
         for entry in catalogue.entries {
             if let Entry::Unreadable(unreadable) = entry {
                 let ends = what_ends(&unreadable);

@@ -287,8 +287,14 @@ async fn a_backup_reaches_all_repositories_and_one_that_is_down_is_told_and_made
         "dump of \"app\": complete",
     ]);
     assert!(down.stderr.contains("offsite"), "{down:#?}");
+    let list = site.run(&["list"]).await.ended(0);
+    list.says(&["repository \"offsite\" cannot be looked at: "]);
     std::fs::rename(site.path("away"), site.path("offsite")).unwrap();
+    let list = site.run(&["list"]).await.ended(0);
+    list.says(&["1 backup is UNDER-REPLICATED: not in repository \"offsite\""]);
     site.run(&backup).await.ended(0);
+    let list = site.run(&["list"]).await.ended(0);
+    assert!(!list.stderr.contains("offsite"), "{list:#?}");
     assert_eq!(
         good_in(&site, "offsite").await,
         good_in(&site, "local").await
