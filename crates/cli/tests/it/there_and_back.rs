@@ -1,6 +1,7 @@
 //! A database that was backed up and restored is the database that it was.
 
 mod newer_programs;
+mod ordinary;
 mod parts;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
