@@ -3,7 +3,7 @@
 //! Invariant: the words are short enough to stand several in a line, and the first ones
 //! are those that matter most.
 
-use pgkeep_retention::{Failure, Level, Period, Place, Rule, Until, Why};
+use pgkeep_retention::{Failure, Level, Period, Rule, Until, Why};
 use pgkeep_types::Timestamp;
 
 use crate::words;
