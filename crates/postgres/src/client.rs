@@ -20,6 +20,7 @@ mod driver;
 mod find_password;
 mod keepalive;
 mod keywords;
+mod locale;
 mod objects;
 mod offer;
 mod origin;
@@ -39,6 +40,7 @@ mod snapshot;
 mod strange_names;
 mod swap_databases;
 mod tls;
+mod tls_choice;
 mod unmatched;
 mod values;
 mod version;
@@ -58,18 +60,17 @@ pub use create_database::{
     CreateDatabaseError, apply_properties, create_database, database_exists, drop_database, finish,
     needed_roles,
 };
-pub use database_facts::{
-    DatabaseFacts, Extension, Locale, LocaleProvider, Privilege, SecurityLabel, Setting,
-};
+pub use database_facts::{DatabaseFacts, Extension, Privilege, SecurityLabel, Setting};
 pub use databases::{ListedDatabase, database_sizes, databases, may_read_passwords};
 pub use defaults::SOCKET_DIRECTORIES;
+pub use locale::{Locale, LocaleProvider};
 pub use objects::{Counts, EVENT_TRIGGERS, SUBSCRIPTIONS};
 pub use offer::{
     AvailableExtension, Rights, available_extensions, has_directory, has_icu, hosters_role,
     knows_locale, may_give_to, owner_of, tablespace_exists, unfit_tablespaces, unknown_roles,
 };
 pub use origin::{ConnectionValue, Origin};
-pub use parameters::{ConnectionParameters, SslMode};
+pub use parameters::ConnectionParameters;
 pub use query_error::{QueryError, Refusal};
 pub use question::{Answer, AnswerType, QuestionError, ask};
 pub use quote::{identifier, literal};
@@ -79,5 +80,6 @@ pub use snapshot::ExportedSnapshot;
 pub use strange_names::strange_names;
 pub use swap_databases::{rename_database, swap_databases};
 pub use tls::TlsSetupError;
+pub use tls_choice::SslMode;
 pub use unmatched::{unmatched_schemas, unmatched_tables};
 pub use version::ServerVersion;

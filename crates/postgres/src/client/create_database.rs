@@ -5,7 +5,8 @@
 //! connections) comes last, by [`finish`].
 
 use super::connection::Connection;
-use super::database_facts::{DatabaseFacts, LocaleProvider};
+use super::database_facts::DatabaseFacts;
+use super::locale::LocaleProvider;
 use super::offer::{tablespace_exists, unknown_roles};
 use super::privileges;
 use super::query_error::QueryError;

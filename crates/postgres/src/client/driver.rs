@@ -7,8 +7,9 @@ use tokio_postgres::config;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::connect_error::ConnectError;
-use super::parameters::{ChannelBinding, ConnectionParameters, SslMode};
+use super::parameters::ConnectionParameters;
 use super::tls;
+use super::tls_choice::{ChannelBinding, SslMode};
 
 /// A client and its connection, which has to be served.
 pub(super) type Opened = (Client, Served);

@@ -16,8 +16,9 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::parameters::{ConnectionParameters, SslMode, TlsVersions};
+use super::parameters::ConnectionParameters;
 use super::server_certificate::{Roots, ServerCertificate};
+use super::tls_choice::{SslMode, TlsVersions};
 
 /// libpq's name for the roots that the operating system trusts.
 pub(super) const SYSTEM: &str = "system";

@@ -13,8 +13,9 @@ use zeroize::Zeroizing;
 use super::connection_string::ConnectionStringError;
 use super::keywords;
 use super::origin::Origin;
-use super::parameters::{ChannelBinding, ConnectionParameters, SslMode};
+use super::parameters::ConnectionParameters;
 use super::session_attributes::SessionAttributes;
+use super::tls_choice::{ChannelBinding, SslMode};
 
 type Result<T> = std::result::Result<T, ConnectionStringError>;
 
