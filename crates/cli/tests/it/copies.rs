@@ -150,7 +150,10 @@ async fn what_is_copied_is_restored_byte_for_byte_and_not_sent_again() {
     let ran = copy(&site, &[]).await.ended(0);
     let told = format!("backup {first} of database app is not copied: it was deleted there");
     assert!(ran.stdout.contains(&told), "{ran:#?}");
-    assert_eq!(good_in(&site, "offsite").await, [second.clone()]);
+    assert_eq!(
+        good_in(&site, "offsite").await,
+        std::slice::from_ref(&second)
+    );
     // The next one needs packs of the deleted one, which the one that is there keeps.
     grow(&cluster, "c").await;
     let third = site.back_up("app").await;
@@ -338,7 +341,7 @@ async fn a_backup_goes_into_a_directory_and_a_bucket_and_a_flipped_bit_there_is_
     let server = S3s::start();
     let mut site = Site::of(&cluster).await;
     for (name, value) in server.access().variables() {
-        site.set(&name, value);
+        site.set(name, value);
     }
     configure_at(&site, &server.access().url("pg/offsite"), true);
     like(&site).await;
