@@ -45,6 +45,7 @@ mod sizes;
 mod soak;
 mod sql_ascii;
 mod standby;
+mod ten_lines;
 mod terminal;
 mod there_and_back;
 mod unreachable;

@@ -10,7 +10,7 @@ use pgkeep_config::CheckSettings;
 use pgkeep_types::{BackupId, Timestamp};
 
 use super::finding::{Finding, Judgement, Measured, Note, Severity, What};
-use super::proofs::{self, ProofLimits};
+use super::proofs::{self, ProofLimits, Proven};
 use super::rows;
 use super::seen::{Asked, Attempted, Database, Good, Opens, Repository, Rows, Seen, Server, State};
 use super::sizes::{self, HISTORY};
@@ -47,6 +47,7 @@ pub fn judge(
         proofs: &limits.proofs,
         judgement: Judgement::default(),
         repository: None,
+        proven: BTreeMap::new(),
     };
     let asked = match server {
         Server::Asked(asked) => {
@@ -59,10 +60,14 @@ pub fn judge(
             None
         }
     };
+    let mut latest = now;
     for (name, repository) in repositories {
         judging.repository = Some(name.clone());
         match repository {
-            Repository::Seen(seen) => judging.seen(seen, asked, now.max(seen.newest), now),
+            Repository::Seen(seen) => {
+                latest = latest.max(seen.newest);
+                judging.seen(seen, asked, now.max(seen.newest), now);
+            }
             Repository::Unreachable(problem) => {
                 let problem = problem.clone();
                 judging.find(Severity::Critical, What::RepositoryUnreachable { problem });
@@ -73,6 +78,8 @@ pub fn judge(
             }
         }
     }
+    judging.repository = None;
+    judging.proven(latest);
     let mut judgement = judging.judgement;
     // The oldest first, among those of a kind.
     judgement.findings.sort_by_key(|finding| {
@@ -91,6 +98,8 @@ struct Judging<'a> {
     judgement: Judgement,
     /// The repository that is being judged.
     repository: Option<String>,
+    /// What is proven of each database that has a good backup, in any repository.
+    proven: BTreeMap<String, Proven>,
 }
 
 impl Judging<'_> {
@@ -121,6 +130,22 @@ impl Judging<'_> {
         }
     }
 
+    /// Judges what is proven. A proof of a backup in one repository stands for its copies.
+    fn proven(&mut self, now: Timestamp) {
+        let mut never = Vec::new();
+        for (name, proven) in std::mem::take(&mut self.proven) {
+            if let Some((severity, what)) = proofs::freshness(&name, &proven, self.proofs, now) {
+                self.find(severity, what);
+            }
+            if proven.is_nothing() && !self.proofs.are_wanted() {
+                never.push(name);
+            }
+        }
+        if !never.is_empty() {
+            self.note(Note::NeverProven(never));
+        }
+    }
+
     /// Judges a repository. `now` is the later of the clocks, `here` this host's.
     fn seen(&mut self, seen: &Seen, asked: Option<&Asked>, now: Timestamp, here: Timestamp) {
         let wanted = wanted(seen, asked);
@@ -147,13 +172,6 @@ impl Judging<'_> {
         }
         for problem in seen.bad_proofs.clone() {
             self.find(Severity::Warning, What::BadProof { problem });
-        }
-        let unproven = wanted
-            .iter()
-            .filter(|name| of(name).newest.is_some() && proofs::is_unproven(&of(name).proofs));
-        let unproven: Vec<String> = unproven.map(|name| (*name).to_owned()).collect();
-        if !unproven.is_empty() && !self.proofs.are_wanted() {
-            self.note(Note::NeverProven(unproven));
         }
         self.rows(&wanted, seen);
         self.space(seen);
@@ -182,10 +200,12 @@ impl Judging<'_> {
         if let Some(attempt) = &seen.attempt {
             self.attempt(&database, attempt, now);
         }
-        for (severity, what) in proofs::judge(name, seen, self.proofs, now) {
+        if let Some((severity, what)) = proofs::refusals(name, &seen.proofs) {
             self.find(severity, what);
         }
         let Some(good) = &seen.newest else { return };
+        let proven = self.proven.entry(database.clone()).or_default();
+        proven.add(seen.since, &seen.proofs);
         let id = good.id.clone();
         if !good.globals {
             let (database, id) = (database.clone(), id.clone());

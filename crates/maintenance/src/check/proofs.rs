@@ -12,7 +12,7 @@ use pgkeep_types::Timestamp;
 
 use super::finding::{Severity, What};
 use super::judge::age;
-use super::seen::{Database, Proofs};
+use super::seen::Proofs;
 
 /// What is wanted of proofs.
 #[derive(Clone, Debug, Default)]
@@ -41,10 +41,29 @@ impl ProofLimits {
     }
 }
 
-/// Whether no backup was ever restored for a proof, nor tried to be.
-pub(super) fn is_unproven(proofs: &Proofs) -> bool {
-    let never = proofs.restorable.is_none() && proofs.proven.is_none();
-    never && proofs.failed.is_none() && proofs.not_provable.is_none()
+/// What is proven of a database in all repositories.
+#[derive(Debug, Default)]
+pub(super) struct Proven {
+    /// When the oldest good backup was made.
+    since: Option<Timestamp>,
+    restorable: Option<Timestamp>,
+    proven: Option<Timestamp>,
+    is_tried: bool,
+}
+
+impl Proven {
+    /// Adds what is known in a repository.
+    pub(super) fn add(&mut self, since: Option<Timestamp>, proofs: &Proofs) {
+        self.since = self.since.into_iter().chain(since).min();
+        self.restorable = self.restorable.max(proofs.restorable);
+        self.proven = self.proven.max(proofs.proven);
+        self.is_tried |= proofs.failed.is_some() || proofs.not_provable.is_some();
+    }
+
+    /// Whether no backup was ever restored for a proof, nor tried to be.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.restorable.is_none() && self.proven.is_none() && !self.is_tried
+    }
 }
 
 /// How much is proven, and how many seconds ago.
@@ -55,15 +74,8 @@ pub(super) fn measured(proofs: &Proofs, now: Timestamp) -> Option<(Level, u64)> 
     Some((level, age(at, now)))
 }
 
-/// What there is to say of a database's proofs.
-pub(super) fn judge(
-    name: &str,
-    seen: &Database,
-    limits: &ProofLimits,
-    now: Timestamp,
-) -> Vec<(Severity, What)> {
-    let proofs = &seen.proofs;
-    let mut found = Vec::new();
+/// What proofs there are that are none.
+pub(super) fn refusals(name: &str, proofs: &Proofs) -> Option<(Severity, What)> {
     if let Some(failed) = proofs.failed.clone() {
         let what = What::ProofFailed {
             database: name.to_owned(),
@@ -71,31 +83,31 @@ pub(super) fn judge(
             at: failed.at,
             host: failed.host,
         };
-        found.push((Severity::Critical, what));
-    } else if let Some(refused) = proofs.not_provable.clone() {
+        return Some((Severity::Critical, what));
+    }
+    proofs.not_provable.clone().map(|refused| {
         let what = What::NotProvable {
             database: name.to_owned(),
             id: refused.id,
             at: refused.at,
             host: refused.host,
         };
-        found.push((Severity::Warning, what));
-    }
-    found.extend(freshness(name, seen, limits, now));
-    found
+        (Severity::Warning, what)
+    })
 }
 
-fn freshness(
+/// What there is to say of the age of the newest proof.
+pub(super) fn freshness(
     name: &str,
-    seen: &Database,
+    seen: &Proven,
     limits: &ProofLimits,
     now: Timestamp,
 ) -> Option<(Severity, What)> {
     let database = name.to_owned();
     let is_questioned = limits.questioned.contains(name);
     let proven = match is_questioned {
-        true => seen.proofs.proven,
-        false => seen.proofs.restorable.max(seen.proofs.proven),
+        true => seen.proven,
+        false => seen.restorable.max(seen.proven),
     };
     let max_age = limits.max_age.map(|max_age| max_age.as_secs());
     let severity = |age| match max_age {
@@ -146,16 +158,13 @@ mod tests {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "each is made for one call")]
     fn told(proofs: Proofs, since: i64, limits: &ProofLimits) -> Vec<String> {
-        let seen = Database {
-            since: Some(ago(since)),
-            proofs,
-            ..Database::default()
-        };
-        let found = judge("app", &seen, limits, now());
-        let told = found
-            .iter()
-            .map(|(severity, what)| format!("{} {}", severity.as_str(), what.name()));
+        let mut seen = Proven::default();
+        seen.add(Some(ago(since)), &proofs);
+        let found = refusals("app", &proofs).into_iter();
+        let found = found.chain(freshness("app", &seen, limits, now()));
+        let told = found.map(|(severity, what)| format!("{} {}", severity.as_str(), what.name()));
         told.collect()
     }
 
@@ -191,7 +200,9 @@ mod tests {
         assert_eq!(told(never(), 1, &daily(false)), ["WARNING never-proven"]);
         assert_eq!(told(never(), 49, &daily(false)), ["CRITICAL never-proven"]);
         assert!(told(never(), 490, &ProofLimits::default()).is_empty());
-        assert!(is_unproven(&never()));
+        let mut seen = Proven::default();
+        seen.add(Some(ago(490)), &never());
+        assert!(seen.is_nothing());
     }
 
     #[test]
@@ -222,9 +233,9 @@ mod tests {
         #[test]
         fn an_older_proof_is_never_better(hours in 0_i64..100, more in 0_i64..100, questioned: bool) {
             let severity = |hours| {
-                let seen = Database {
-                    proofs: Proofs { proven: Some(ago(hours)), ..Proofs::default() },
-                    ..Database::default()
+                let seen = Proven {
+                    proven: Some(ago(hours)),
+                    ..Proven::default()
                 };
                 freshness("app", &seen, &daily(questioned), now()).map(|(severity, _)| severity)
             };

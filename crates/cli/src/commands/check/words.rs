@@ -3,6 +3,7 @@
 //! Invariants: the worst comes first; of many of a kind some are told and the others
 //! counted. What was not looked at is told besides.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::records::Level;
@@ -87,17 +88,18 @@ fn fresh(judgement: &Judgement) -> String {
     )
 }
 
-/// What is proven of all of them.
+/// What is proven of all of them, each in the repository where most is.
 fn proven(judgement: &Judgement) -> String {
-    let all = judgement.measured.len();
-    let proofs: Vec<_> = judgement
-        .measured
-        .iter()
-        .filter_map(|measured| measured.proof)
-        .collect();
+    let mut best = BTreeMap::new();
+    for measured in &judgement.measured {
+        let proof = measured.proof.map(|(level, age)| (level, Reverse(age)));
+        let known = best.entry(measured.database.as_str()).or_insert(None);
+        *known = proof.max(*known);
+    }
+    let proofs: Vec<_> = best.values().flatten().collect();
     let (Some(level), Some(oldest)) = (
         proofs.iter().map(|(level, _)| *level).min(),
-        proofs.iter().map(|(_, age)| *age).max(),
+        proofs.iter().map(|(_, Reverse(age))| *age).max(),
     ) else {
         return "never proven".to_owned();
     };
@@ -105,18 +107,19 @@ fn proven(judgement: &Judgement) -> String {
         Level::Proven => "proven",
         Level::Stored | Level::Intact | Level::Restorable => "restored for proof",
     };
-    match proofs.len() {
-        some if some < all => format!("{some} of {all} {done}, the last {} ago", span(oldest)),
+    match (proofs.len(), best.len()) {
+        (some, all) if some < all => {
+            format!("{some} of {all} {done}, the last {} ago", span(oldest))
+        }
         _ => format!("{done} {} ago", span(oldest)),
     }
 }
 
 /// What else there is to say, a line each.
 pub(super) fn notes(judgement: &Judgement) -> Vec<String> {
-    let several: BTreeSet<_> = judgement
-        .notes
-        .iter()
-        .map(|(repository, _)| repository)
+    let named = judgement.notes.iter();
+    let several: BTreeSet<&String> = named
+        .filter_map(|(repository, _)| repository.as_ref())
         .collect();
     let several = several.len() > 1;
     let told = judgement.notes.iter().map(|(repository, note)| {

@@ -256,6 +256,34 @@ fn a_run_that_goes_on_is_no_finding_until_it_takes_too_long() {
     assert_eq!(run(60, State::Silent(ago(30))), ["WARNING run-silent app"]);
 }
 
+#[test]
+fn a_proof_in_one_repository_stands_for_its_copies() {
+    let limits = Limits {
+        proofs: ProofLimits {
+            max_age: Some(std::time::Duration::from_secs(7200)),
+            ..ProofLimits::default()
+        },
+        ..Limits::default()
+    };
+    let told_of = |proven: Option<i64>| {
+        let mut app = database(Some(3600));
+        app.proofs.proven = proven.map(ago);
+        app.since = Some(ago(3600));
+        let mut bare = database(Some(3600));
+        bare.since = Some(ago(3600));
+        let bare = repository([("app", bare)]);
+        let of = |seen| Repository::Seen(Box::new(seen));
+        let repositories = BTreeMap::from([
+            ("local".to_owned(), of(repository([("app", app)]))),
+            ("offsite".to_owned(), of(bare)),
+        ]);
+        told(&judge(&server(&["app"]), &repositories, &limits, now()))
+    };
+    assert_eq!(told_of(Some(60)), [""; 0]);
+    assert_eq!(told_of(Some(7201)), ["WARNING proof-old app"]);
+    assert_eq!(told_of(None), ["WARNING never-proven app"]);
+}
+
 const NAMES: [&str; 4] = ["app", "app_archive", "shop", "crm"];
 
 fn ages() -> impl Strategy<Value = Vec<Option<i64>>> {
