@@ -24,7 +24,7 @@ dl{display:grid;grid-template-columns:minmax(7rem,auto) 1fr;gap:.2rem 1rem;margi
 dt{opacity:.7}dd{margin:0}\
 table{border-collapse:collapse;width:100%}\
 td,th{text-align:left;vertical-align:top;padding:.3rem .5rem .3rem 0;border-bottom:1px solid var(--line)}\
-code{font-size:.9em;white-space:pre-wrap}\
+code{font-size:.9em;white-space:pre-wrap}.step{white-space:nowrap}\
 .good{color:var(--good)}.bad{color:var(--bad)}.open{color:var(--open)}\
 .good,.bad,.open{font-weight:600}\
 @media(max-width:36rem){table,tbody,tr,td{display:block}thead{display:none}\
@@ -144,11 +144,15 @@ fn section(page: &mut String, line: &ProofLine) {
                 StepOutcome::Failed => ("bad", format!("failed after {}", lasting(step.ms))),
                 StepOutcome::NotDone => ("open", "not done".to_owned()),
             };
+            let notes = match step.notes.as_slice() {
+                [] if step.outcome == StepOutcome::NotDone => "not reached".to_owned(),
+                notes => plain(notes),
+            };
             let _ = write!(
                 page,
-                "<tr><td>{}</td><td class=\"{class}\">{outcome}</td><td>{}</td></tr>",
+                "<tr><td class=\"step\">{}</td><td class=\"{class}\">{outcome}</td><td>{}</td></tr>",
                 escaped(&step.name),
-                escaped(&plain(&step.notes))
+                escaped(&notes)
             );
         }
         page.push_str("</tbody></table>");
@@ -160,10 +164,14 @@ fn section(page: &mut String, line: &ProofLine) {
                     None => ("bad", "wrong".to_owned()),
                     Some(problem) => ("bad", format!("wrong: {problem}")),
                 };
+                // A question without a name is called by its SQL.
+                let name = match answer.name == answer.sql {
+                    true => String::new(),
+                    false => format!("{}<br>", escaped(&answer.name)),
+                };
                 let _ = write!(
                     page,
-                    "<tr><td>{}<br><code>{}</code></td><td>{}</td><td>{}</td><td class=\"{class}\">{}, {}</td></tr>",
-                    escaped(&answer.name),
+                    "<tr><td>{name}<code>{}</code></td><td>{}</td><td>{}</td><td class=\"{class}\">{}, {}</td></tr>",
                     escaped(&answer.sql),
                     escaped(&answer.expected),
                     escaped(answer.answer.as_deref().unwrap_or("none")),
