@@ -98,6 +98,7 @@ impl<'a> Known<'a> {
             started: record.started,
             level: level(&record.id),
             dated: !undated.contains(&record.id),
+            chosen: self.catalogue.chosen(&record.id).is_some(),
             pin: pin(self.catalogue, &record.id, now),
         };
         Series {
@@ -106,8 +107,8 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// What came to nothing after the newest good one. A date that cannot be believed makes
-    /// none the newest: what failed since would be hidden by it.
+    /// What came to nothing after the newest good one. A date that cannot be believed
+    /// makes none the newest, nor does what was chosen for deletion: what failed since would be hidden by it.
     fn failure(
         &self,
         name: &SeriesName,
@@ -115,7 +116,8 @@ impl<'a> Known<'a> {
         undated: &BTreeSet<BackupId>,
         now: Timestamp,
     ) -> Option<Failure> {
-        let dated = || good.iter().filter(|record| !undated.contains(&record.id));
+        let counts = |id: &BackupId| !undated.contains(id) && self.catalogue.chosen(id).is_none();
+        let dated = || good.iter().filter(|record| counts(&record.id));
         let newest = dated().max_by_key(|record| (record.started, &record.id));
         let damaged = self.damaged.iter().filter(|damage| {
             let of_it = damage.database.as_ref();

@@ -347,11 +347,18 @@ pub enum RepositoryError {
         /// When, by whom and why, where that is known.
         how: Option<String>,
     },
-    /// A backup was pinned while somebody deleted it.
-    #[error("backup {backup} is being deleted: the pin may have come too late")]
-    PinnedTooLate {
+    /// A pin came too late, or nobody would believe it.
+    #[error("backup {backup} was not pinned: {problem}{}", match .left {
+        true => "; the pin that was written could not be lifted",
+        false => "",
+    })]
+    NotPinned {
         /// The backup.
         backup: BackupId,
+        /// Why not.
+        problem: &'static str,
+        /// Whether the pin is still there.
+        left: bool,
     },
     /// What to delete could not be told, so nothing more was.
     #[error("{} deleted in {location}: {source}", match .deleted {

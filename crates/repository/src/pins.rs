@@ -1,8 +1,8 @@
 //! Pinning backups, and lifting pins.
 //!
-//! Invariant: a pin that was told to be written holds: it is looked, once it is durable,
-//! whether somebody has deleted the backup meanwhile. Who deletes looks for pins after
-//! having written so, and takes that back where there is one: one of the two sees the other.
+//! Invariant: a pin that was told to be written was there before any tombstone of its backup:
+//! who deletes looks for tombstones first and for pins then, so whoever finds such a tombstone
+//! finds the pin. One that came too late is lifted by who wrote it.
 
 use jiff::Timestamp;
 use pgkeep_format::RecordKind;
@@ -14,27 +14,65 @@ use pgkeep_types::{BackupId, ClusterName, PinId};
 use crate::{Repository, RepositoryError, WriteAccess};
 
 impl Repository {
-    /// Writes a pin.
+    /// Writes a pin. One that may not hold is lifted again.
     ///
     /// # Errors
-    /// `Deleted` where the backup is deleted already, `PinnedTooLate` where it is just about to
-    /// be: whether it stays is not known then. Where the storage fails.
-    pub async fn pin(&self, access: &WriteAccess, pin: PinRecord) -> Result<(), RepositoryError> {
+    /// `Deleted` where the backup is deleted already, or chosen for that; `NotPinned` where
+    /// that has come meanwhile, or nobody would believe the pin, or its end is over. Where the
+    /// storage fails.
+    pub async fn pin(
+        &self,
+        access: &WriteAccess,
+        pin: PinRecord,
+        now: Timestamp,
+    ) -> Result<(), RepositoryError> {
         let (cluster, backup) = (pin.cluster.clone(), pin.backup.clone());
         if let Some(deleted) = self.tombstone(&cluster, &backup).await? {
             let how = deleted.how();
             return Err(RepositoryError::Deleted { backup, how });
         }
         let name = names::pin(&cluster, &backup, &pin.id)?;
-        self.write(access, RecordKind::Pin, &name, pin, None)
+        self.write(access, RecordKind::Pin, &name, pin.clone(), None)
             .await?;
-        let record = names::backup(&cluster, &backup, BackupPart::Backup)?;
-        let is_deleted = self.tombstone(&cluster, &backup).await?.is_some();
-        match self.storage.head(&record).await {
-            Ok(_) if !is_deleted => Ok(()),
-            Err(error) if !error.is_not_found() => Err(error.into()),
-            Ok(_) | Err(_) => Err(RepositoryError::PinnedTooLate { backup }),
+        let looked = self.comes_too_late(access, &pin).await;
+        if let Ok(None) = looked {
+            return Ok(());
         }
+        let lifted = self.unpin(access, &cluster, &backup, &pin.id, now, &pin.pgkeep);
+        let left = lifted.await.is_err();
+        match looked? {
+            None => Ok(()),
+            Some(problem) => Err(RepositoryError::NotPinned {
+                backup,
+                problem,
+                left,
+            }),
+        }
+    }
+
+    /// Why a pin that is there may not hold.
+    async fn comes_too_late(
+        &self,
+        access: &WriteAccess,
+        pin: &PinRecord,
+    ) -> Result<Option<&'static str>, RepositoryError> {
+        // In this order: a tombstone goes only after the record that it is about.
+        if self.tombstone(&pin.cluster, &pin.backup).await?.is_some() {
+            return Ok(Some("somebody has just chosen it for deletion"));
+        }
+        let record = names::backup(&pin.cluster, &pin.backup, BackupPart::Backup)?;
+        if !self.is_there(&record).await? {
+            return Ok(Some("it is there no more"));
+        }
+        if self.has_ended(access).await? {
+            return Ok(Some("the key of this host was retired"));
+        }
+        let Some(until) = pin.until else {
+            return Ok(None);
+        };
+        let name = names::pin(&pin.cluster, &pin.backup, &pin.id)?;
+        let written = self.storage.head(&name).await?.modified;
+        Ok((until <= written).then_some("by the storage's clock its end is over"))
     }
 
     /// Lifts a pin. One that somebody else has lifted is no failure.

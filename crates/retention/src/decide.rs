@@ -1,8 +1,10 @@
 //! The decision.
 //!
-//! Invariants, whatever the policy: the newest good backup stays, and so do the newest
-//! that is restorable and the newest that is proven; nothing goes after a failure; what is pinned stays, and what has no date that
-//! can be believed, which takes nobody's place. There is one decision for each backup.
+//! Invariants, whatever the policy: the newest good backup stays, and so do the newest that
+//! is restorable and the newest that is proven; nothing goes after a failure; what is pinned
+//! stays, and what has no date that can be believed, which takes nobody's place; what was
+//! chosen for deletion before stays for its pin alone, and takes nobody's place either. There
+//! is one decision for each backup.
 
 use std::collections::BTreeMap;
 
@@ -39,11 +41,17 @@ pub fn decide(series: &Series, policy: &Policy, now: Timestamp) -> Vec<Decision>
     let dated: Vec<&Candidate> = newest_first
         .iter()
         .copied()
-        .filter(|backup| backup.dated)
+        .filter(|backup| backup.dated && !backup.chosen)
         .collect();
 
     let mut kept = Kept::default();
     for backup in &newest_first {
+        if let Some(pin) = backup.pin.as_ref().filter(|pin| pin.holds(now)) {
+            kept.add(backup, Why::Pinned(pin.clone()));
+        }
+        if backup.chosen {
+            continue;
+        }
         if policy.rules.is_empty() {
             kept.add(backup, Why::NoPolicy);
         }
@@ -52,9 +60,6 @@ pub fn decide(series: &Series, policy: &Policy, now: Timestamp) -> Vec<Decision>
         }
         if !backup.dated {
             kept.add(backup, Why::Undated);
-        }
-        if let Some(pin) = backup.pin.as_ref().filter(|pin| pin.holds(now)) {
-            kept.add(backup, Why::Pinned(pin.clone()));
         }
     }
     rules::apply(&dated, policy, |backup, place| {

@@ -40,6 +40,9 @@ pub struct Candidate {
     pub level: Level,
     /// Whether its times can be believed; where not, it displaces nothing and stays.
     pub dated: bool,
+    /// Whether it was chosen for deletion before: it stays for its pin alone, and takes
+    /// nobody's place.
+    pub chosen: bool,
     /// Whether somebody wants it kept.
     pub pin: Option<Pin>,
 }

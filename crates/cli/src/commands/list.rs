@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use pgkeep_config::Settings;
 use pgkeep_format::names::{self, Place, RunRecord};
-use pgkeep_format::records::BackupRecord;
+use pgkeep_format::records::{BackupRecord, Tombstone};
 use pgkeep_repository::{Catalogue, Entry, Repository, RepositoryError, Unreadable, is_ahead};
 use pgkeep_types::{Clock, ClusterName};
 use serde::Serialize;
@@ -145,7 +145,7 @@ fn describe(repository: &Repository, catalogue: &Catalogue, context: &Context) -
         Entry::Complete(record) => {
             let lacks_a_key = repository.lacks_a_key_of(record);
             BackupLine::complete(record)
-                .with_pins(catalogue.pins(&record.id), now)
+                .with_pins(catalogue, now)
                 .with_key_in_use(repository.opens_to_anybody(record), lacks_a_key)
                 .with_proofs(catalogue)
         }
@@ -174,8 +174,23 @@ pub(crate) fn warn_of_misdated(context: &Context, catalogue: &Catalogue, databas
     ));
 }
 
-/// Tells of pins that cannot be read, and whether there are any.
+/// Tells that a backup stays for its pin alone.
+pub(crate) fn warn_of_choice(context: &Context, chosen: &Tombstone) {
+    context.output.warning(format_args!(
+        "backup {} was chosen for deletion, at {} by host {}, and stays for as long as it is \
+         pinned; then the next 'pgkeep prune' deletes it",
+        chosen.backup.short(),
+        words::time(chosen.deleted),
+        words::printable(&chosen.host)
+    ));
+}
+
+/// Tells of backups that stay for their pins alone, and of pins that cannot be read; whether
+/// there are any of these.
 pub(crate) fn warn_of_pins(context: &Context, catalogue: &Catalogue) -> bool {
+    for chosen in catalogue.all_chosen() {
+        warn_of_choice(context, chosen);
+    }
     for unread in catalogue.unread_pins() {
         context.output.warning(format_args!(
             "{}: the backup that it is about is kept without an end; 'pgkeep unpin' lets it go",

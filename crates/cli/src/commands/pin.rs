@@ -32,6 +32,8 @@ struct Unpinned {
     version: u32,
     backup: BackupId,
     lifted: Vec<PinId>,
+    /// Somebody has chosen it for deletion while it was pinned: the next prune deletes it.
+    goes: bool,
 }
 
 /// Pins.
@@ -66,7 +68,7 @@ pub(crate) async fn pin(arguments: &Pin, context: &Context) -> Result<Exit, CliE
         host: access.host().to_owned(),
         pgkeep: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    repository.pin(&access, pin).await?;
+    repository.pin(&access, pin, now).await?;
     let until_told = until.map(|until| format!(", until {}", words::time_to_the_minute(until)));
     context.output.data(format_args!(
         "backup {} of database {} is kept{}\n",
@@ -115,10 +117,21 @@ pub(crate) async fn unpin(arguments: &Unpin, context: &Context) -> Result<Exit, 
         "backup {backup} is pinned no more ({} lifted)\n",
         words::counted(pins.len(), "pin")
     ));
+    let chosen = repository.tombstone(cluster, &backup).await?;
+    if let Some(chosen) = &chosen {
+        context.output.warning(format_args!(
+            "backup {backup} was chosen for deletion{}: the next 'pgkeep prune' deletes it",
+            chosen
+                .how()
+                .map(|how| format!(" {how}"))
+                .unwrap_or_default()
+        ));
+    }
     context.output.json(&Unpinned {
         version: JSON_VERSION,
         backup,
         lifted: pins,
+        goes: chosen.is_some(),
     })?;
     Ok(Exit::Done)
 }

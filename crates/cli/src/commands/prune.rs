@@ -290,8 +290,8 @@ async fn check_gone(
             Entry::Attempt(_) => continue,
         };
         if let Some(id) = id.filter(|id| chosen.contains(id)) {
-            let problem = match catalogue.pins(id).next() {
-                Some(_) => "it was pinned meanwhile".to_owned(),
+            let problem = match catalogue.chosen(id) {
+                Some(_) => "it was pinned meanwhile, and goes once its pin has ended".to_owned(),
                 None => problem,
             };
             return Err(CliError::StillThere {

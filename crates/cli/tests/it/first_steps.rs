@@ -44,6 +44,28 @@ async fn init_tells_what_to_keep_offline_and_writes_private_files() {
 }
 
 #[tokio::test]
+async fn a_new_configuration_keeps_everything_and_says_how_to_keep_less() {
+    let site = Site::empty();
+    let init = ["init", "--repository", "backups", "--cluster", "shop"];
+    site.run(&init).await.ended(0);
+    let file = site.path("pgkeep.toml");
+    let configuration = std::fs::read_to_string(&file).unwrap();
+    assert!(!configuration.lines().any(|line| line.starts_with("keep")));
+    let refused = site.run(&["backup", "--prune"]).await.ended(2);
+    refused.says(&["nothing says what of cluster shop is to be kept"]);
+    // What is a comment there is right.
+    let said = configuration.replace("# [cluster", "[cluster");
+    let said = said.replace("# keep =", "keep =");
+    assert_eq!(
+        said.lines().last(),
+        Some("keep = { daily = 7, weekly = 4, monthly = 12 }")
+    );
+    std::fs::write(&file, said).unwrap();
+    let shown = site.run(&["config"]).await.ended(0).stdout;
+    assert!(shown.contains("daily=7, weekly=4, monthly=12"), "{shown}");
+}
+
+#[tokio::test]
 async fn a_second_init_changes_nothing() {
     let site = Site::empty();
     site.run(&["init", "--repository", "backups"])

@@ -1,5 +1,6 @@
 //! What is kept by policy: what goes, what never does, and what is told of both.
 
+mod asked;
 mod pins;
 mod proofs;
 pub(crate) mod shelf;

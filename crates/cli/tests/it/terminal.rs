@@ -7,7 +7,7 @@ mod progress;
 use crate::site::{PROGRAM, Ran, Site};
 
 /// Runs a program on a terminal of so many columns; whenever the next of some words is
-/// shown, types what belongs to it. No words are a question: what ends with a colon or a
+/// shown, types what belongs to it, once what the variable MEANWHILE says has ended. No words are a question: what ends with a colon or a
 /// bracket, and a blank. What the terminal showed goes to stdout.
 const WATCHER: &str = r#"
 import fcntl, os, pty, signal, struct, sys, termios
@@ -34,6 +34,7 @@ while True:
     shown += piece
     while steps and (until := due(steps[0].encode())):
         seen = until
+        os.system(os.environ.get("MEANWHILE", ""))
         os.write(terminal, steps[1].encode())
         steps = steps[2:]
 sys.stdout.buffer.write(shown)

@@ -291,7 +291,8 @@ impl Verify<'_> {
     async fn was_deleted(&self, object: &Needed) -> Result<bool, RepositoryError> {
         for id in &object.by {
             let cluster = &self.catalogue.cluster;
-            if self.repository.tombstone(cluster, id).await?.is_none() {
+            let is_kept = self.catalogue.chosen(id).is_some();
+            if is_kept || self.repository.tombstone(cluster, id).await?.is_none() {
                 return Ok(false);
             }
         }

@@ -374,6 +374,10 @@ impl Found {
         let mut deleted = std::mem::take(&mut self.tombstones);
         let failed = self.failed_by_their_own_runs();
         deleted.retain(|id, _| !failed.contains(id));
+        let gone = self.unreadable.iter().filter(|u| is_not_found(&u.error));
+        let gone: BTreeSet<&BackupId> = gone.filter_map(|u| u.id.as_ref()).collect();
+        let is_there = |id: &BackupId| self.committed.contains_key(id) && !gone.contains(id);
+        let chosen = self.pins.spare(&mut deleted, is_there, self.newest);
         self.backups.retain(|b| !deleted.contains_key(&b.id));
         self.unreadable.retain(|u| {
             // What is deleted cannot be damaged; what says that it is, can.
@@ -446,6 +450,7 @@ impl Found {
                 .map(|(id, tombstone)| Deleted { id, tombstone })
                 .collect(),
             pins: self.pins,
+            chosen,
             is_sealed: repository.encryption() == Encryption::Age,
             origins,
             confirmed: whole.map(|backup| backup.id).collect(),

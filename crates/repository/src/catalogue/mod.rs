@@ -63,6 +63,8 @@ pub struct Catalogue {
     /// Records that count as nothing: of retired hosts, whose ends do not list them. Of a
     /// backup that its run has planned there is an attempt besides.
     pub unbelieved: Vec<Unreadable>,
+    /// Which of them were chosen for deletion, and stay for their pins.
+    chosen: BTreeMap<BackupId, Tombstone>,
     /// What is proven of them.
     proofs: Proofs,
     /// Which are to be kept.

@@ -74,7 +74,9 @@ impl Catalogue {
         of_database.sort_by_key(|(origin, _)| origin.committed);
         let whole = of_database.iter().copied();
         let whole: Vec<_> = whole
+            // Of one that was chosen for deletion a run finds the tombstone.
             .filter(|(_, backup)| self.confirmed.contains(&backup.id))
+            .filter(|(_, backup)| self.chosen(&backup.id).is_none())
             .collect();
         let opens = |origin: &Origin| {
             !self.is_sealed || origin.recipient.as_ref() == Some(&access.recipient)

@@ -180,7 +180,7 @@ impl Repository {
     }
 
     /// Whether the writer's own key was retired, or is about to be.
-    async fn has_ended(&self, access: &WriteAccess) -> Result<bool, RepositoryError> {
+    pub(crate) async fn has_ended(&self, access: &WriteAccess) -> Result<bool, RepositoryError> {
         let verifier = access.signer.verifying_key();
         let key = fingerprint(Some(&access.recipient), Some(&verifier));
         // Whoever retires a key announces it before looking for what it has signed.
@@ -223,7 +223,7 @@ impl Repository {
         Ok(missing.map(|(name, _)| format!("{name} is not there as it was stored")))
     }
 
-    async fn is_there(&self, name: &ObjectName) -> Result<bool, RepositoryError> {
+    pub(crate) async fn is_there(&self, name: &ObjectName) -> Result<bool, RepositoryError> {
         match self.storage.head(name).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),

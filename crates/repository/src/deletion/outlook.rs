@@ -50,7 +50,8 @@ pub(super) struct Outlook<'a> {
     pub(super) sizes: BTreeMap<&'a ObjectName, u64>,
     /// Which backups have any object.
     pub(super) has_objects: BTreeSet<BackupId>,
-    /// Which backups have been committed, and somebody wants them kept.
+    /// Which backups have been committed, and a pin keeps them: a tombstone of one counts as
+    /// nothing.
     pub(super) pinned: BTreeSet<BackupId>,
 }
 
@@ -76,7 +77,8 @@ impl<'a> Outlook<'a> {
         let records = &self.seen.records;
         for (key, until) in &records.pins {
             let holds = until.is_none_or(|until| now < until) && !records.lifts.contains(key);
-            if holds && records.backups.contains_key(&key.0) {
+            let is_there = records.backups.contains_key(&key.0) && !self.has_failed(&key.0);
+            if holds && is_there {
                 self.pinned.insert(key.0.clone());
             }
         }
@@ -206,13 +208,13 @@ impl<'a> Outlook<'a> {
         unclear.filter_map(|(id, _)| self.begin(id))
     }
 
-    /// Whether a pruner, or the backup's own writer, has deleted it. One that is pinned is
-    /// not, as long as it is whole: the two did not see each other, and nothing of it is gone.
+    /// Whether a pruner, or the backup's own writer, has deleted it. One that is pinned and
+    /// has its commit is not, for as long as the pin holds: the two did not see each other.
     pub(super) fn is_deleted(&self, id: &BackupId) -> bool {
         self.has_tombstone(id) && !self.pinned.contains(id)
     }
 
-    pub(super) fn has_tombstone(&self, id: &BackupId) -> bool {
+    fn has_tombstone(&self, id: &BackupId) -> bool {
         self.seen.records.tombstones.get(id) == Some(&true)
     }
 

@@ -141,8 +141,6 @@ pub enum Reason {
     Key,
     /// It was written to see what the storage does, by somebody who was killed.
     Probe,
-    /// This backup was pinned before it was deleted: that it is deleted is taken back.
-    Pinned(BackupId),
 }
 
 /// Decides what has to be declared; where that is nothing, what goes.
@@ -283,10 +281,6 @@ fn of_tombstones(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
             plan.foreign.push(object.name.clone());
             continue;
         };
-        if outlook.has_tombstone(&id) && outlook.pinned.contains(&id) && !outlook.has_failed(&id) {
-            plan.delete(object, 6, Reason::Pinned(id));
-            continue;
-        }
         let forgotten = !outlook.has_objects.contains(&id) && !named.contains(&id);
         if forgotten && terms.is_older(object.modified, terms.history) {
             plan.delete(object, 6, Reason::History);
@@ -319,16 +313,21 @@ fn of_proofs(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
 /// What says that a backup is to be kept goes with it.
 fn of_pins(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
     for object in &outlook.seen.listing.pins {
-        let Some(Place::Pin(_, id, _) | Place::Lift(_, id, _)) = names::place(&object.name) else {
-            plan.foreign.push(object.name.clone());
-            continue;
+        // While a pin is there, so is what lifts it.
+        let (id, stage) = match names::place(&object.name) {
+            Some(Place::Pin(_, id, _)) => (id, 6),
+            Some(Place::Lift(_, id, _)) => (id, 7),
+            _ => {
+                plan.foreign.push(object.name.clone());
+                continue;
+            }
         };
         let is_old = terms.is_older(object.modified, terms.grace);
         let is_gone = !outlook.has_objects.contains(&id);
         if outlook.is_deleted(&id) || is_gone && is_old {
-            plan.delete(object, 6, Reason::Deleted(id));
+            plan.delete(object, stage, Reason::Deleted(id));
         } else if outlook.seen.records.nothing.contains(&object.name) && is_old {
-            plan.delete(object, 6, Reason::Orphan);
+            plan.delete(object, stage, Reason::Orphan);
         }
     }
 }

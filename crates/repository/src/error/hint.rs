@@ -167,10 +167,12 @@ impl RepositoryError {
                  the backup again"
                     .to_owned(),
             ),
-            Self::PinnedTooLate { backup } => Some(format!(
-                "'pgkeep list' shows whether it is there: then the pin holds; where not, pin \
-                 another one than {backup}"
-            )),
+            Self::NotPinned { backup, left, .. } => Some(match left {
+                true => {
+                    format!("lift it with 'pgkeep unpin {backup}', then look with 'pgkeep list'")
+                }
+                false => "'pgkeep list' shows what is there, and can be pinned".to_owned(),
+            }),
             Self::Deleted { .. } => Some("use another backup".to_owned()),
             Self::NotDeleted { source, .. } => source.hint(),
             Self::NoRoom { .. } => Some(

@@ -22,6 +22,7 @@ fn made(started: Timestamp, number: u64) -> Candidate {
         started,
         level: Level::Untried,
         dated: true,
+        chosen: false,
         pin: None,
     }
 }

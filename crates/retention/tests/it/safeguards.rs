@@ -105,6 +105,24 @@ fn a_pin_holds_until_its_end() {
 }
 
 #[test]
+fn what_was_chosen_for_deletion_stays_for_its_pin_alone_and_takes_nobody_s_place() {
+    let mut all = nightly("2026-01-01", 4);
+    all[3].chosen = true;
+    all[3].pin = Some(Pin {
+        reason: "before the migration".to_owned(),
+        until: None,
+    });
+    let all = series(all);
+    assert_eq!(days(&all, &last(1)), ["01-04", "01-03"]);
+    let why = &about(&all, &last(1), &all.good[3].id).stays;
+    assert!(matches!(why[..], [Why::Pinned(_)]), "{why:?}");
+    let mut lifted = all.clone();
+    lifted.good[3].pin = None;
+    lifted.failed = Some(Failure::Damaged(all.good[3].id.clone()));
+    assert_eq!(days(&lifted, &last(1)), ["01-03", "01-02", "01-01"]);
+}
+
+#[test]
 fn the_minimum_stays_whatever_the_rules() {
     let policy = Policy {
         minimum: 3,
@@ -128,15 +146,18 @@ fn any_backup() -> impl Strategy<Value = Candidate> {
         times,
         0..3_u64,
         prop::sample::select(&Level::ALL[..]),
-        prop::bool::weighted(0.9),
+        (prop::bool::weighted(0.9), prop::bool::weighted(0.1)),
         pin,
     )
-        .prop_map(move |(after, number, level, dated, pin)| Candidate {
-            level,
-            dated,
-            pin,
-            ..made(second(start + after), number)
-        })
+        .prop_map(
+            move |(after, number, level, (dated, chosen), pin)| Candidate {
+                level,
+                dated,
+                chosen,
+                pin,
+                ..made(second(start + after), number)
+            },
+        )
 }
 
 fn any_policy() -> impl Strategy<Value = Policy> {
@@ -195,16 +216,19 @@ proptest! {
             let mut decisions = decide(&series, &policy, now).into_iter();
             decisions.any(|d| d.id == candidate.id && !d.goes())
         });
-        let dated = || series.good.iter().filter(|b| b.dated);
+        let dated = || series.good.iter().filter(|b| b.dated && !b.chosen);
         let newest = |a: &&Candidate, b: &&Candidate| (a.started, &a.id).cmp(&(b.started, &b.id));
         for level in Level::ALL {
             prop_assert!(stays(dated().filter(|b| b.level >= level).max_by(newest)));
         }
         if series.failed.is_some() {
-            prop_assert!(decide(&series, &policy, now).iter().all(|d| !d.goes()));
+            let chosen = |id| series.good.iter().any(|b| b.id == id && b.chosen);
+            let decisions = decide(&series, &policy, now).into_iter();
+            prop_assert!(decisions.into_iter().all(|d| !d.goes() || chosen(d.id)));
         }
+        let others = series.good.iter().filter(|b| !b.chosen).count();
         let kept = decide(&series, &policy, now).iter().filter(|d| !d.goes()).count();
-        prop_assert!(kept >= series.good.len().min(policy.minimum as usize));
+        prop_assert!(kept >= others.min(policy.minimum as usize));
     }
 
     #[test]

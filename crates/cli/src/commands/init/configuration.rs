@@ -51,8 +51,17 @@ pub(super) fn configuration(plan: &Plan, arguments: &Init, recipients: &[Recipie
             );
         }
     }
+    let _ = writeln!(
+        text,
+        "\n# Every backup is kept until this says how many are; 'pgkeep prune' deletes the rest.\n\
+         # [cluster.{}.dump]\n{KEEP}",
+        plan.cluster
+    );
     text
 }
+
+/// What may be kept, for whoever takes the sign of a comment away.
+const KEEP: &str = "# keep = { daily = 7, weekly = 4, monthly = 12 }";
 
 /// A basic string of TOML.
 fn toml_string(text: &str) -> String {

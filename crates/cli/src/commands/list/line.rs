@@ -47,6 +47,9 @@ pub(crate) struct BackupLine {
     /// Who wants it kept, as far as that holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pins: Vec<PinLine>,
+    /// It was chosen for deletion, and goes once its pins have ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    chosen_for_deletion: bool,
 }
 
 /// A pin that holds.
@@ -144,6 +147,7 @@ impl BackupLine {
             silent_since: None,
             error: None,
             pins: Vec::new(),
+            chosen_for_deletion: false,
         }
     }
 
@@ -229,14 +233,14 @@ impl BackupLine {
     }
 
     /// Itself, told who wants it kept.
-    pub(super) fn with_pins<'a>(
-        self,
-        pins: impl Iterator<Item = &'a Pinned>,
-        now: Timestamp,
-    ) -> Self {
-        let holding = pins.filter(|pinned| pinned.holds(now));
+    pub(super) fn with_pins(self, catalogue: &Catalogue, now: Timestamp) -> Self {
+        let Some(id) = self.id.clone() else {
+            return self;
+        };
+        let holding = catalogue.pins(&id).filter(|pinned| pinned.holds(now));
         Self {
             pins: holding.map(PinLine::of).collect(),
+            chosen_for_deletion: catalogue.chosen(&id).is_some(),
             ..self
         }
     }
@@ -285,6 +289,7 @@ impl BackupLine {
             silent_since: None,
             error: None,
             pins: Vec::new(),
+            chosen_for_deletion: false,
         }
     }
 

@@ -37,7 +37,6 @@ fn of(reason: &Reason) -> (&'static str, Option<&BackupId>) {
         Reason::Verification => ("verification", None),
         Reason::Key => ("key", None),
         Reason::Probe => ("probe", None),
-        Reason::Pinned(id) => ("pinned", Some(id)),
     }
 }
 

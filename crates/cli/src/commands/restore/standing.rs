@@ -4,11 +4,12 @@
 //! restored instead; it stops no restore, which may be all that there is.
 
 use pgkeep_format::Identities;
-use pgkeep_format::records::{BackupRecord, Level, ProofDetails};
+use pgkeep_format::records::{BackupRecord, Level, ProofDetails, Tombstone};
 use pgkeep_repository::{Catalogue, Proof};
 use pgkeep_types::{BackupId, ProofId, Timestamp};
 use serde::Serialize;
 
+use crate::commands::list::warn_of_choice;
 use crate::commands::prove::level_word;
 use crate::context::{Context, Opened};
 use crate::error::sentence;
@@ -18,6 +19,9 @@ use crate::words;
 #[derive(Debug, Serialize)]
 pub(super) struct Standing {
     level: Level,
+    /// Who has chosen it for deletion; it is there for as long as it is pinned.
+    #[serde(skip)]
+    chosen: Option<Tombstone>,
     /// The proof that says that it is not good.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed_proof: Option<FailedProof>,
@@ -54,9 +58,11 @@ impl Standing {
     ) -> Self {
         let catalogue = &opened.catalogue;
         let level = catalogue.level(&backup.id);
+        let chosen = catalogue.chosen(&backup.id).cloned();
         let Some(Proof { record, .. }) = catalogue.refuted(&backup.id) else {
             return Self {
                 level,
+                chosen,
                 failed_proof: None,
             };
         };
@@ -71,6 +77,7 @@ impl Standing {
         };
         Self {
             level,
+            chosen,
             failed_proof: Some(FailedProof {
                 id: record.id.clone(),
                 started: record.started,
@@ -82,8 +89,11 @@ impl Standing {
         }
     }
 
-    /// Tells that the newest proof failed.
+    /// Tells that the newest proof failed, or that the backup stays for its pin alone.
     pub(super) fn warn(&self, context: &Context, backup: &BackupRecord) {
+        if let Some(chosen) = &self.chosen {
+            warn_of_choice(context, chosen);
+        }
         let Some(failed) = &self.failed_proof else {
             return;
         };

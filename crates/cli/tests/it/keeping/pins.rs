@@ -1,5 +1,7 @@
 //! Pins, as people set and lift them.
 
+use std::path::Path;
+
 use super::shelf::Shelf;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,4 +104,50 @@ async fn a_damaged_pin_keeps_its_backup_without_an_end_and_is_told() {
     assert_eq!(shelf.left_of(&ids, &[]).await, [0, 1, 2]);
     shelf.site.run(&["unpin", &ids[0]]).await.ended(0);
     assert_eq!(shelf.left_of(&ids, &[]).await, [1, 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_chosen_for_deletion_and_is_pinned_stays_is_told_and_goes_once_it_is_unpinned() {
+    let shelf = Shelf::new("keep = { last = 1 }").await;
+    let ids = shelf.nights("2026-04-01", 3).await;
+    let newest = &ids[2];
+    let files = |of: &str| shelf.site.path(&format!("backups/main/{of}"));
+    let pin = ["pin", newest, "--reason", "audit"];
+    shelf.site.run(&pin).await.ended(0);
+    // As if its pin had come while somebody deleted it: the tombstone is there alone.
+    std::fs::rename(files("pins"), files("pins.aside")).unwrap();
+    let folder = files(&format!("backups/{newest}"));
+    let aside = shelf.site.path("aside");
+    copy_folder(&folder, &aside);
+    let by_id = ["prune", "--id", newest, "--yes"];
+    shelf.site.run(&by_id).await.ended(0);
+    copy_folder(&aside, &folder);
+    std::fs::rename(files("pins.aside"), files("pins")).unwrap();
+
+    let listed = shelf.site.run(&["list"]).await.ended(0);
+    listed.says(&["was chosen for deletion", "as long as it is pinned"]);
+    assert_eq!(shelf.site.list().await[2]["chosen_for_deletion"], true);
+    // It takes nobody's place.
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [1, 2]);
+    let again = shelf.site.run(&pin).await.ended(1);
+    again.says(&["was deleted"]);
+    let lifted = shelf.site.run(&["unpin", newest]).await.ended(0);
+    lifted.says(&[
+        "was chosen for deletion",
+        "the next 'pgkeep prune' deletes it",
+    ]);
+    assert_eq!(shelf.left_of(&ids, &[]).await, [1]);
+}
+
+/// Copies a folder and all that is in it.
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (entry, to) = (entry.unwrap(), to.to_owned());
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
+        }
+    }
 }

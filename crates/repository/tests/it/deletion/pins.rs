@@ -14,6 +14,7 @@ use pgkeep_testkit::{Call, Hook, Hooked, MemoryStorage};
 use pgkeep_types::{BackupId, Clock, ObjectName, PinId, Timestamp};
 
 use super::{DAY, names, prune, refused, tombstone};
+use crate::owner::{add_host, retire};
 use crate::world::{World, content, main};
 
 /// What a host says that wants a backup kept.
@@ -35,7 +36,8 @@ async fn pin(world: &World, id: &BackupId, until: Option<Timestamp>) -> PinId {
     let access = repository.write_access(&world.host).unwrap();
     let record = record(world, id, until);
     let pin = record.id.clone();
-    repository.pin(&access, record).await.unwrap();
+    let now = world.clock.now();
+    repository.pin(&access, record, now).await.unwrap();
     pin
 }
 
@@ -120,39 +122,61 @@ async fn a_pin_whose_time_is_over_keeps_nothing() {
     assert_eq!(world.catalogue().await.complete().count(), 0);
 }
 
+/// The tombstones that are there.
+fn tombstones(world: &World) -> usize {
+    let names = names(world);
+    let tombstones = names.iter().filter(|name| name.contains("/tombstones/"));
+    tombstones.count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pin_that_was_written_before_the_tombstone_takes_it_back() {
+async fn what_was_pinned_just_before_its_tombstone_came_stays_until_it_is_unpinned() {
     let (world, storage) = hooked().await;
     let backup = world.back_up(&content(200_000, 1)).await.unwrap();
     let (name, bytes) = bytes(&world, &backup.id);
     let memory = world.memory.clone();
     *storage.hook.0.lock().unwrap() = Some(("tombstones/", memory, name, bytes));
     prune(&world, &[&backup.id]).await.unwrap();
+    // Nobody takes the tombstone back.
+    for _ in 0..2 {
+        assert_eq!(tombstones(&world), 1);
+        let catalogue = world.catalogue().await;
+        assert_eq!(catalogue.complete().count(), 1);
+        assert!(catalogue.chosen(&backup.id).is_some());
+        assert_eq!(world.read_back(&backup).await.unwrap(), content(200_000, 1));
+        world.storage_clock.advance(DAY + DAY);
+        prune(&world, &[]).await.unwrap();
+    }
+    let catalogue = world.catalogue().await;
+    let pin = catalogue.pins(&backup.id).next().unwrap().id.clone();
+    unpin(&world, &backup.id, &pin).await;
+    assert_eq!(world.catalogue().await.complete().count(), 0);
+    prune(&world, &[]).await.unwrap();
+    let left = names(&world);
+    assert!(!left.iter().any(|name| name.contains("/pins/")), "{left:?}");
     assert!(
-        !names(&world)
-            .iter()
-            .any(|name| name.contains("/tombstones/"))
+        !left.iter().any(|name| name.contains("/packs/")),
+        "{left:?}"
     );
-    assert_eq!(world.catalogue().await.complete().count(), 1);
-    assert_eq!(world.read_back(&backup).await.unwrap(), content(200_000, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_pruner_has_left_that_was_cut_off_keeps_what_is_pinned() {
+async fn what_needs_a_backup_that_was_chosen_and_is_pinned_is_made_without_it() {
     let world = World::sealed().await;
     let backup = world.back_up(&content(200_000, 1)).await.unwrap();
     let (pinned, bytes) = bytes(&world, &backup.id);
-    let (dead, tombstone) = tombstone(&world, &backup.id);
+    let (deleted, tombstone) = tombstone(&world, &backup.id);
     world.memory.replace(&pinned, Some(bytes));
-    world.memory.replace(&dead, Some(tombstone));
-    assert_eq!(world.catalogue().await.complete().count(), 0);
+    world.memory.replace(&deleted, Some(tombstone));
+    let next = world.back_up(&content(200_000, 1)).await.unwrap();
+    assert!(next.needs.iter().all(|need| need.backup == next.id));
     prune(&world, &[]).await.unwrap();
-    assert_eq!(world.catalogue().await.complete().count(), 1);
+    assert_eq!(world.catalogue().await.complete().count(), 2);
     assert_eq!(world.read_back(&backup).await.unwrap(), content(200_000, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_pins_what_is_being_deleted_is_told_that_it_may_be_too_late() {
+async fn who_pins_what_is_just_being_deleted_is_told_and_leaves_no_pin_that_holds() {
     let (world, storage) = hooked().await;
     let backup = world.back_up(&content(1000, 1)).await.unwrap();
     let (name, bytes) = tombstone(&world, &backup.id);
@@ -160,30 +184,42 @@ async fn who_pins_what_is_being_deleted_is_told_that_it_may_be_too_late() {
     *storage.hook.0.lock().unwrap() = Some(("/pins/", memory, name, bytes));
     let repository = world.open().await.unwrap();
     let access = repository.write_access(&world.host).unwrap();
-    let late = repository
-        .pin(&access, record(&world, &backup.id, None))
-        .await;
+    let now = world.clock.now();
+    let record = || record(&world, &backup.id, None);
+    let late = repository.pin(&access, record(), now).await.unwrap_err();
     assert!(
-        matches!(late, Err(RepositoryError::PinnedTooLate { .. })),
+        matches!(late, RepositoryError::NotPinned { left: false, .. }),
         "{late:?}"
     );
+    let catalogue = world.catalogue().await;
+    assert_eq!(catalogue.pins(&backup.id).count(), 0);
+    assert_eq!(catalogue.complete().count(), 0);
     let before = names(&world);
-    let late = repository
-        .pin(&access, record(&world, &backup.id, None))
-        .await;
-    assert!(
-        matches!(late, Err(RepositoryError::Deleted { .. })),
-        "{late:?}"
-    );
+    let late = repository.pin(&access, record(), now).await.unwrap_err();
+    assert!(matches!(late, RepositoryError::Deleted { .. }), "{late:?}");
     assert_eq!(names(&world), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_whose_end_is_over_by_the_storage_s_clock_is_none() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    let repository = world.open().await.unwrap();
+    let access = repository.write_access(&world.host).unwrap();
+    let record = record(&world, &backup.id, Some(world.storage_clock.now()));
+    let over = repository.pin(&access, record, world.clock.now()).await;
+    let over = over.unwrap_err().to_string();
+    assert!(over.contains("its end is over"), "{over}");
+    prune(&world, &[&backup.id]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_pin_holds_without_an_end_and_a_damaged_lift_lifts_nothing() {
     let world = World::sealed().await;
     let backup = world.back_up(&content(1000, 1)).await.unwrap();
-    let over = Some(Timestamp::UNIX_EPOCH);
-    let id = pin(&world, &backup.id, over).await;
+    let until = Some(world.storage_clock.now() + DAY);
+    let id = pin(&world, &backup.id, until).await;
+    world.storage_clock.advance(DAY + DAY);
     let name = format::names::pin(&main(), &backup.id, &id).unwrap();
     let whole = world.memory.object(&name);
     world.memory.replace(&name, Some(whole.slice(1..)));
@@ -217,4 +253,43 @@ async fn pins_of_what_is_no_more_go_after_a_day() {
     world.storage_clock.advance(DAY + DAY);
     prune(&world, &[]).await.unwrap();
     assert!(!names(&world).contains(name.as_str()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_of_a_host_that_was_retired_since_holds() {
+    let mut world = World::sealed().await;
+    let second = add_host(&world, 2).await;
+    let first = std::mem::replace(&mut world.host, second.clone());
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    let id = pin(&world, &backup.id, None).await;
+    retire(&world, &second.fingerprint()).await.unwrap();
+    world.host = first;
+    refused(&world, &[&backup.id]).await;
+    assert_eq!(world.catalogue().await.pins(&backup.id).count(), 1);
+    unpin(&world, &backup.id, &id).await;
+    prune(&world, &[&backup.id]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_pins_with_a_key_that_is_just_being_retired_is_told_and_what_it_wrote_is_nothing() {
+    let mut world = World::sealed().await;
+    let second = add_host(&world, 2).await;
+    let first = std::mem::replace(&mut world.host, second.clone());
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    let stale = world.open().await.unwrap();
+    let access = stale.write_access(&second).unwrap();
+    retire(&world, &second.fingerprint()).await.unwrap();
+    let record = record(&world, &backup.id, None);
+    let late = stale.pin(&access, record, world.clock.now()).await;
+    let late = late.unwrap_err().to_string();
+    assert!(late.contains("the key of this host was retired"), "{late}");
+    world.host = first;
+    let catalogue = world.catalogue().await;
+    assert_eq!(catalogue.pins(&backup.id).count(), 0);
+    assert_eq!(catalogue.unread_pins().len(), 0);
+    assert_eq!(catalogue.unbelieved.len(), 2, "the pin, and what lifts it");
+    prune(&world, &[&backup.id]).await.unwrap();
+    world.storage_clock.advance(DAY + DAY);
+    prune(&world, &[]).await.unwrap();
+    assert!(!names(&world).iter().any(|name| name.contains("/pins/")));
 }

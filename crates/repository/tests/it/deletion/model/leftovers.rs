@@ -9,20 +9,21 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::losses::Losses;
 use super::planner::{Answer, Planner, Question};
-use super::state::{BACKUPS, Kind, Objects, State};
+use super::state::{BACKUPS, Kind, Objects, Pinning, State};
 
 /// Once to delete, once to forget what was deleted, once to forget that.
 const SWEEPS: usize = 6;
 
 /// The states that were looked at.
 #[derive(Default)]
-pub(super) struct Leftovers(HashSet<(Objects, Question, u8, Losses)>);
+pub(super) struct Leftovers(HashSet<(Objects, Question, u8, Losses, [Pinning; 2])>);
 
 impl Leftovers {
     pub(super) fn wrong(&mut self, planner: &Planner, state: &State) -> Option<String> {
         let question = Question::new(state, Default::default());
         let good = state.good & !state.deleted;
-        if !self.0.insert((state.objects, question, good, state.losses)) {
+        let key = (state.objects, question, good, state.losses, state.pinners);
+        if !self.0.insert(key) {
             return None;
         }
         let mut quiet = state.clone();
@@ -42,6 +43,7 @@ impl Leftovers {
                 return Some(format!("{litter:?} stay for ever"));
             }
             for backup in (0..BACKUPS).filter(|b| named & (1 << b) != 0) {
+                unpin(&mut quiet, backup);
                 let chosen = u8::try_from(backup).ok();
                 sweep(planner, question, chosen, &mut quiet);
             }
@@ -56,7 +58,8 @@ fn sweep(planner: &Planner, mut question: Question, chosen: Option<u8>, state: &
         let of = |kinds: &[Kind]| state.objects.within(Objects::of_kinds(kinds));
         let runs = of(&[Kind::Begin, Kind::Dead, Kind::Complete, Kind::Failed]);
         let backups = of(&[Kind::Commit, Kind::Pack]);
-        question.seen = [runs, of(&[Kind::Tombstone]), backups, runs];
+        let pins = of(&[Kind::Pin, Kind::Lift, Kind::OtherPin, Kind::OtherLift]);
+        question.seen = [runs, of(&[Kind::Tombstone]).and(pins), backups, runs];
         question.unread = state.losses.damaged;
         question.chosen = chosen;
         question.silent = 0b111;
@@ -89,6 +92,20 @@ fn sweep(planner: &Planner, mut question: Question, chosen: Option<u8>, state: &
     0
 }
 
+/// Lifts the pins of a backup that somebody gives up.
+fn unpin(state: &mut State, backup: usize) {
+    for (pin, lift) in Kind::PINS {
+        if state.objects.has(pin, backup) {
+            state.objects = state.objects.and(Objects::one(lift, backup));
+        }
+    }
+    for pinner in &mut state.pinners {
+        if *pinner == Pinning::Sure(u8::try_from(backup).unwrap()) {
+            *pinner = Pinning::Ended;
+        }
+    }
+}
+
 /// The backups that a list shows as damaged.
 fn shown(state: &State) -> u8 {
     let shown = (0..BACKUPS).filter(|b| {
@@ -106,19 +123,24 @@ fn shown(state: &State) -> u8 {
 fn litter(state: &State) -> Vec<(Kind, usize)> {
     let kept = (0..BACKUPS).filter(|b| {
         let has = |kind| state.objects.has(kind, *b);
-        has(Kind::Commit) && !has(Kind::Tombstone) && !has(Kind::Failed) && state.is_whole(*b)
+        let deleted = has(Kind::Tombstone) && !state.is_pinned(*b);
+        has(Kind::Commit) && !deleted && !has(Kind::Failed) && state.is_whole(*b)
     });
     let kept: BTreeSet<usize> = kept.collect();
     let needed = kept.iter().fold(0, |needs, b| needs | state.needs(*b));
     let named: BTreeSet<usize> = kept.iter().filter_map(|b| state.parent(*b)).collect();
     let stays = |(kind, backup): &(Kind, usize)| match kind {
         Kind::Pack => needed & (1 << backup) != 0,
-        Kind::Commit => kept.contains(backup),
+        Kind::Commit | Kind::Pin | Kind::Lift | Kind::OtherPin | Kind::OtherLift => {
+            kept.contains(backup)
+        }
         // For as long as anything is left that they tell of.
         Kind::Begin | Kind::Dead | Kind::Complete | Kind::Failed => {
             kept.contains(backup) || needed & (1 << backup) != 0
         }
-        Kind::Tombstone => needed & (1 << backup) != 0 || named.contains(backup),
+        Kind::Tombstone => {
+            needed & (1 << backup) != 0 || named.contains(backup) || kept.contains(backup)
+        }
     };
     state.objects.each().filter(|o| !stays(o)).collect()
 }

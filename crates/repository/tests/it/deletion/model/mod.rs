@@ -10,12 +10,16 @@
 //! The storage may lose one record, at any moment: a `begin`, an `outcome`, a tombstone or
 //! a `backup` is gone, or can no longer be read.
 //!
+//! Who pins a backup is there too: a pin that its writer has found to hold, one that came too
+//! late, one that was lifted.
+//!
 //! Whether a storage creates only what is absent makes no difference to any state: the
 //! only objects that two may write, tombstones and `dead`, count by being there.
 
 mod explore;
 mod leftovers;
 mod losses;
+mod pinning;
 mod planner;
 mod pruning;
 mod state;
@@ -57,6 +61,16 @@ enum Without {
     CopiesStay,
     /// Who copies replaces a record that is there.
     OthersRecordStays,
+    /// Pins are listed before tombstones.
+    PinsAfterTombstones,
+    /// Who pins does not look for a tombstone afterwards.
+    LookAfterPin,
+    /// Pruners know nothing of pins.
+    PinsSpared,
+    /// Who pins looks for `backup` before looking for the tombstone.
+    TombstoneBeforeCommit,
+    /// A pruner that finds a tombstone beside a pin deletes the tombstone.
+    TombstonesStay,
 }
 
 /// How a listing passes by the objects.
@@ -78,6 +92,8 @@ struct Setting {
     /// How often each pruner begins.
     sweeps: u8,
     reader: bool,
+    /// How many pin a backup, once each.
+    pinners: usize,
     listings: Listings,
     /// The kinds of records of which the storage may lose one.
     losses: &'static [state::Kind],

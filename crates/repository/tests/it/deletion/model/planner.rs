@@ -16,7 +16,7 @@ use pgkeep_repository::deletion::{
     Deletion, Listing, PlanError, Records, Seen, Terms, deletions, plan,
 };
 use pgkeep_storage::ObjectMeta;
-use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId, Timestamp};
+use pgkeep_types::{BackupId, ClusterName, ObjectName, PinId, RunId, Timestamp};
 
 use super::Without;
 use super::explore::Mixed;
@@ -154,6 +154,16 @@ fn run_id(backup: usize) -> RunId {
     format!("20261120T00000{backup}Z-bbbbbbbb").parse().unwrap()
 }
 
+/// The pin that is one of this kind, or that one of this kind lifts.
+fn pin_id(kind: Kind) -> PinId {
+    let digit = match kind {
+        Kind::Pin | Kind::Lift => 'a',
+        _ => 'b',
+    };
+    let drawn: String = std::iter::repeat_n(digit, 8).collect();
+    format!("20261120T000000Z-{drawn}").parse().unwrap()
+}
+
 fn name(kind: Kind, backup: usize) -> Vec<ObjectName> {
     let (id, run) = (backup_id(backup), run_id(backup));
     let of_run = |record| names::run(&cluster(), &run, record).unwrap();
@@ -170,6 +180,8 @@ fn name(kind: Kind, backup: usize) -> Vec<ObjectName> {
             part(BackupPart::Facts),
         ],
         Kind::Commit => vec![part(BackupPart::Backup)],
+        Kind::Pin | Kind::OtherPin => vec![names::pin(&cluster(), &id, &pin_id(kind)).unwrap()],
+        Kind::Lift | Kind::OtherLift => vec![names::lift(&cluster(), &id, &pin_id(kind)).unwrap()],
     }
 }
 
@@ -193,7 +205,7 @@ fn asked(question: Question, without: &[Without]) -> Result<Planned, PlanError> 
     };
     let mut question = question;
     loop {
-        let answer = answered(question, known);
+        let answer = answered(question, known, without);
         match &answer {
             Err(PlanError::Missing { backup, .. }) if without.contains(&Without::MissingStops) => {
                 known.failed |= 1 << number_of(backup);
@@ -219,7 +231,7 @@ struct Known {
     copies: bool,
 }
 
-fn answered(question: Question, known: Known) -> Result<Planned, PlanError> {
+fn answered(question: Question, known: Known, without: &[Without]) -> Result<Planned, PlanError> {
     let all = question
         .seen
         .into_iter()
@@ -246,16 +258,22 @@ fn answered(question: Question, known: Known) -> Result<Planned, PlanError> {
         listed.map(meta).collect()
     };
     let [runs, tombstones, backups, runs_again] = question.seen;
+    let pins = Objects::of_kinds(&[Kind::Pin, Kind::Lift, Kind::OtherPin, Kind::OtherLift]);
+    let pins = match without.contains(&Without::PinsSpared) {
+        true => Objects::default(),
+        false => tombstones.within(pins),
+    };
     let seen = Seen {
         cluster: cluster(),
         listing: Listing {
             runs: list(runs),
-            tombstones: list(tombstones),
+            tombstones: list(tombstones.within(Objects::of_kinds(&[Kind::Tombstone]))),
+            pins: list(pins),
             backups: list(backups),
             runs_again: list(runs_again),
             ..Listing::default()
         },
-        records: records(question, all, known),
+        records: records(question, all, pins, known),
     };
     let terms = Terms {
         now: now(),
@@ -281,6 +299,12 @@ fn answered(question: Question, known: Known) -> Result<Planned, PlanError> {
         goes.filter_map(|deletion| object(all, &deletion.name))
             .collect()
     };
+    let mut delete = goes(now);
+    if question.declared && without.contains(&Without::TombstonesStay) {
+        let beside = (0..BACKUPS).filter(|b| is_pinned(pins, *b) && all.has(Kind::Commit, *b));
+        let beside = beside.filter(|b| all.has(Kind::Tombstone, *b));
+        delete.extend(beside.map(|b| (Kind::Tombstone, b)));
+    }
     let dead = plan.dead.iter().map(|dead| {
         let backup = (0..BACKUPS).find(|b| run_id(*b) == dead.run).unwrap();
         (Kind::Dead, backup)
@@ -291,15 +315,19 @@ fn answered(question: Question, known: Known) -> Result<Planned, PlanError> {
         .map(|id| (Kind::Tombstone, number_of(id)));
     Ok(Planned {
         declare: dead.chain(tombstones).collect(),
-        delete: goes(now),
+        delete,
         later: goes(plan.deletions.strip_prefix(now).unwrap()),
     })
 }
 
-fn records(question: Question, all: Objects, known: Known) -> Records {
+fn records(question: Question, all: Objects, pins: Objects, known: Known) -> Records {
     let listed = |kind| (0..BACKUPS).filter(move |b| all.has(kind, *b));
     let ended = question.seen[0].without(question.unread);
     let in_runs = |kind| (0..BACKUPS).filter(move |b| ended.has(kind, *b));
+    let of_pins = |kinds: [Kind; 2]| -> BTreeSet<(BackupId, PinId)> {
+        let pins = pins.within(Objects::of_kinds(&kinds)).each();
+        pins.map(|(kind, b)| (backup_id(b), pin_id(kind))).collect()
+    };
     let complete = |b: usize| match known.failed & (1 << b) {
         0 => (b, Outcome::Complete),
         _ => (b, Outcome::Failed),
@@ -349,8 +377,11 @@ fn records(question: Question, all: Objects, known: Known) -> Records {
             .map(|b| (backup_id(b), reads(Kind::Tombstone, b)))
             .collect(),
         verifications: BTreeMap::new(),
-        pins: BTreeMap::new(),
-        lifts: BTreeSet::new(),
+        pins: of_pins(Kind::PINS.map(|(pin, _)| pin))
+            .into_iter()
+            .map(|key| (key, None))
+            .collect(),
+        lifts: of_pins(Kind::PINS.map(|(_, lift)| lift)),
         nothing: BTreeSet::new(),
         damaged: listed(Kind::Begin)
             .filter(|b| !reads(Kind::Begin, *b))
@@ -362,6 +393,11 @@ fn records(question: Question, all: Objects, known: Known) -> Records {
             .map(backup_id)
             .collect(),
     }
+}
+
+fn is_pinned(pins: Objects, backup: usize) -> bool {
+    let mut all = Kind::PINS.into_iter();
+    all.any(|(pin, lift)| pins.has(pin, backup) && !pins.has(lift, backup))
 }
 
 fn begin(backup: usize, parent: Option<u8>) -> RunBegin {

@@ -5,6 +5,11 @@ use super::state::{BACKUPS, Kind, Objects, Pruner, Pruning, State};
 use super::{Listings, Setting, Without};
 
 const OF_RUNS: [Kind; 4] = [Kind::Begin, Kind::Dead, Kind::Complete, Kind::Failed];
+const OF_PINS: [Kind; 4] = [Kind::Pin, Kind::Lift, Kind::OtherPin, Kind::OtherLift];
+
+/// The listing of pins. What it shows is put to what that of tombstones has shown.
+const PINS: usize = 4;
+
 const OUTCOMES: [Kind; 2] = [Kind::Complete, Kind::Failed];
 
 /// Every state that can follow when the pruner goes on.
@@ -112,11 +117,15 @@ fn ended(pruner: Pruner) -> Pruner {
     }
 }
 
-/// Which of the four listings is made in this place.
-fn which(setting: &Setting, listing: u8) -> usize {
-    match setting.lacks(Without::RunsFirst) {
-        true => [2, 1, 0, 3][usize::from(listing)],
-        false => usize::from(listing),
+/// The listings that are made, one after the other: of runs, tombstones, backups, runs again
+/// and, where anybody pins, pins.
+fn order(setting: &Setting) -> &'static [usize] {
+    let without = |part| setting.lacks(part);
+    match setting.pinners {
+        0 if without(Without::RunsFirst) => &[2, 1, 0, 3],
+        0 => &[0, 1, 2, 3],
+        _ if without(Without::PinsAfterTombstones) => &[0, PINS, 1, 2, 3],
+        _ => &[0, 1, PINS, 2, 3],
     }
 }
 
@@ -125,6 +134,7 @@ fn passed(setting: &Setting, listing: usize, position: u8) -> Option<Objects> {
     let kinds: &[Kind] = match listing {
         1 => &[Kind::Tombstone],
         2 => &[Kind::Commit, Kind::Pack],
+        PINS => &OF_PINS,
         _ => &OF_RUNS,
     };
     if setting.listings == Listings::Whole {
@@ -140,14 +150,16 @@ fn passed(setting: &Setting, listing: usize, position: u8) -> Option<Objects> {
 }
 
 fn list(setting: &Setting, state: &State, mut pruner: Pruner, listing: u8, position: u8) -> Pruner {
-    let which = which(setting, listing);
+    let order = order(setting);
+    let which = order[usize::from(listing)];
     if let Some(passed) = passed(setting, which, position) {
         let now = state.objects.within(passed);
-        pruner.seen[which] = pruner.seen[which].and(now);
+        let seen = &mut pruner.seen[if which == PINS { 1 } else { which }];
+        *seen = seen.and(now);
     }
     pruner.next = match passed(setting, which, position + 1) {
         Some(_) => Pruning::List(listing, position + 1),
-        None if listing < 3 => Pruning::List(listing + 1, 0),
+        None if usize::from(listing) + 1 < order.len() => Pruning::List(listing + 1, 0),
         None => Pruning::Read,
     };
     if setting.lacks(Without::RunsAgain) && listing == 2 {
@@ -162,7 +174,8 @@ fn list(setting: &Setting, state: &State, mut pruner: Pruner, listing: u8, posit
 
 /// Reads every record that was listed.
 fn read(setting: &Setting, state: &State, mut pruner: Pruner) -> Pruner {
-    let told = Objects::of_kinds(&[Kind::Begin, Kind::Commit, Kind::Tombstone]);
+    let records = [Kind::Begin, Kind::Commit, Kind::Tombstone];
+    let told = Objects::of_kinds(&records).and(Objects::of_kinds(&OF_PINS));
     let all = pruner
         .seen
         .into_iter()

@@ -20,10 +20,14 @@ pub(super) enum Kind {
     Tombstone,
     Pack,
     Commit,
+    Pin,
+    Lift,
+    OtherPin,
+    OtherLift,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Begin,
         Self::Dead,
         Self::Complete,
@@ -31,16 +35,24 @@ impl Kind {
         Self::Tombstone,
         Self::Pack,
         Self::Commit,
+        Self::Pin,
+        Self::Lift,
+        Self::OtherPin,
+        Self::OtherLift,
     ];
+
+    /// Pins, each with what lifts it.
+    pub(super) const PINS: [(Self, Self); 2] =
+        [(Self::Pin, Self::Lift), (Self::OtherPin, Self::OtherLift)];
 }
 
 /// A set of objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Objects(pub(super) u32);
+pub(super) struct Objects(pub(super) u64);
 
 impl Objects {
     pub(super) fn one(kind: Kind, backup: usize) -> Self {
-        Self(1 << (kind as usize + 7 * backup))
+        Self(1 << (kind as usize + Kind::ALL.len() * backup))
     }
 
     pub(super) fn of_kinds(kinds: &[Kind]) -> Self {
@@ -106,7 +118,7 @@ pub(super) struct Writer {
 pub(super) enum Pruning {
     #[default]
     Choose,
-    /// Which of the four listings, and how far.
+    /// Which of the listings, and how far.
     List(u8, u8),
     Read,
     Plan,
@@ -128,6 +140,20 @@ pub(super) struct Pruner {
     pub(super) plan: u32,
 }
 
+/// Where somebody is who pins a backup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum Pinning {
+    #[default]
+    Choose,
+    Write(u8),
+    LookForTombstone(u8),
+    LookForCommit(u8),
+    /// It was told that it is pinned.
+    Sure(u8),
+    Lift(u8),
+    Ended,
+}
+
 /// A reader: which backup, and how many of its packs it has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Reader {
@@ -145,6 +171,7 @@ pub(super) struct State {
     pub(super) writers: [Writer; BACKUPS - 1],
     pub(super) pruners: [Pruner; 2],
     pub(super) reader: Reader,
+    pub(super) pinners: [Pinning; 2],
     /// Backups whose writers have found that they are good.
     pub(super) good: u8,
     /// Backups that somebody has chosen to delete.
@@ -170,6 +197,7 @@ impl State {
             writers: Default::default(),
             pruners: Default::default(),
             reader: Reader::Choose,
+            pinners: Default::default(),
             good: 1,
             deleted: 0,
             unexplained: false,
@@ -186,6 +214,9 @@ impl State {
                 pruner.next = Pruning::Ended;
                 pruner.sweeps = 0;
             }
+        }
+        for pinner in state.pinners.iter_mut().skip(setting.pinners) {
+            *pinner = Pinning::Ended;
         }
         if !setting.reader {
             state.reader = Reader::Ended;
@@ -220,6 +251,24 @@ impl State {
         (0..BACKUPS).all(|b| needs & (1 << b) == 0 || self.objects.has(Kind::Pack, b))
     }
 
+    /// Whether a pin is there of a backup, and nothing that lifts it.
+    pub(super) fn is_pinned(&self, backup: usize) -> bool {
+        Kind::PINS
+            .into_iter()
+            .any(|(pin, lift)| self.objects.has(pin, backup) && !self.objects.has(lift, backup))
+    }
+
+    /// Whether a good backup was pinned, and what was told of that does not hold.
+    fn breaks_its_word(&self) -> bool {
+        let told = self.pinners.iter().filter_map(|pinner| match pinner {
+            Pinning::Sure(backup) => Some(usize::from(*backup)),
+            _ => None,
+        });
+        let mut good = told.filter(|b| self.good & (1 << b) != 0);
+        let is_there = |b| self.objects.has(Kind::Commit, b) && self.is_whole(b);
+        !self.losses.of_deletion && good.any(|b| !is_there(b) || !self.is_pinned(b))
+    }
+
     /// What has gone wrong.
     pub(super) fn wrong(&self) -> Option<&'static str> {
         for backup in (0..BACKUPS).filter(|b| self.good & !self.deleted & (1 << b) != 0) {
@@ -236,6 +285,9 @@ impl State {
             if !self.is_whole(backup) && !self.losses.excuse(backup) {
                 return Some("a good backup has lost a pack that it needs");
             }
+        }
+        if self.breaks_its_word() {
+            return Some("a backup that was told to be pinned is gone, in part or whole");
         }
         self.unexplained
             .then_some("a reader was told nothing of why a pack is missing")

@@ -1,6 +1,7 @@
 //! What can happen next in a state.
 
 use super::losses::lose;
+use super::pinning::pin;
 use super::planner::Planner;
 use super::pruning::prune;
 use super::state::{BACKUPS, Kind, Objects, Reader, State, Writer, Writing};
@@ -14,6 +15,9 @@ pub(super) fn successors(setting: &Setting, planner: &Planner, state: &State) ->
     }
     for pruner in 0..setting.pruners {
         next.extend(prune(setting, planner, state, pruner));
+    }
+    for pinner in 0..setting.pinners {
+        pin(setting, state, pinner, &mut next);
     }
     read(state, &mut next);
     lose(setting, state, &mut next);
@@ -169,7 +173,8 @@ fn read(state: &State, next: &mut Vec<State>) {
             for backup in 0..BACKUPS {
                 let has = |kind| state.objects.has(kind, backup);
                 let readable = !state.losses.damaged.has(Kind::Commit, backup);
-                let good = has(Kind::Commit) && !has(Kind::Tombstone) && !has(Kind::Failed);
+                let deleted = has(Kind::Tombstone) && !state.is_pinned(backup);
+                let good = has(Kind::Commit) && !deleted && !has(Kind::Failed);
                 let good = good && readable;
                 if good && state.is_whole(backup) {
                     go(Reader::Read(u8::try_from(backup).unwrap(), 0));

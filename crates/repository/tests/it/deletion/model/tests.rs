@@ -14,6 +14,7 @@ const SETTING: Setting = Setting {
     pruners: 1,
     sweeps: 1,
     reader: false,
+    pinners: 0,
     listings: Listings::Whole,
     losses: &[],
     half: false,
@@ -27,6 +28,7 @@ const LARGEST: Setting = Setting {
     pruners: 2,
     sweeps: 2,
     reader: true,
+    pinners: 2,
     listings: Listings::Single,
     losses: &[],
     half: false,
@@ -103,6 +105,29 @@ fn no_good_backup_loses_anything_in_half_a_copy() {
     }
 }
 
+#[test]
+fn what_was_told_to_be_pinned_stays_whole_with_two_pruners_and_two_who_pin() {
+    let setting = Setting {
+        writers: 0,
+        pruners: 2,
+        pinners: 2,
+        ..SETTING
+    };
+    holds(setting, 10_000);
+}
+
+#[test]
+fn what_was_told_to_be_pinned_stays_whole_beside_a_writer_where_listings_pass_by_single_objects() {
+    for listings in [Listings::Whole, Listings::Single, Listings::Backwards] {
+        let setting = Setting {
+            pinners: 1,
+            listings,
+            ..SETTING
+        };
+        holds(setting, 10_000);
+    }
+}
+
 /// All that two pruners can do are millions of states.
 #[test]
 fn soak_no_good_backup_loses_anything_with_two_pruners_because_a_tombstone_was_lost() {
@@ -161,6 +186,27 @@ fn the_model_notices_each_part_of_the_protocol_that_is_left_out() {
         half: true,
         ..SETTING
     };
+    let pinned = Setting {
+        pinners: 1,
+        ..SETTING
+    };
+    let pinned_beside = Setting {
+        writers: 0,
+        pruners: 2,
+        ..pinned
+    };
+    // What was deleted is forgotten by then.
+    let pinned_for_long = Setting {
+        writers: 0,
+        sweeps: 4,
+        ..pinned
+    };
+    let pinned_twice = Setting {
+        writers: 0,
+        pruners: 2,
+        pinners: 2,
+        ..SETTING
+    };
     let mut unnoticed = Vec::new();
     let settings: [(Setting, &[W]); _] = [
         (small, &[W::SecondLook]),
@@ -178,6 +224,11 @@ fn the_model_notices_each_part_of_the_protocol_that_is_left_out() {
         (losing(&[Kind::Commit], small), &[W::MissingStops]),
         (losing(&[Kind::Tombstone], small), &[W::LookAfterCommits]),
         (losing(&[Kind::Tombstone], two_pruners), &[W::NoParentStops]),
+        (pinned_beside, &[W::PinsAfterTombstones]),
+        (pinned, &[W::LookAfterPin]),
+        (pinned, &[W::PinsSpared]),
+        (pinned_twice, &[W::TombstonesStay]),
+        (pinned_for_long, &[W::TombstoneBeforeCommit]),
     ];
     for (setting, without) in settings {
         let found = loss(&Setting { without, ..setting });
