@@ -58,7 +58,9 @@ pub(crate) enum Command {
     Restore(Restore),
     /// Restore backups into throwaway servers, compare and question them, and write it down
     ///
-    /// The server that a backup is of is not connected to. Needs PostgreSQL's server programs of
+    /// The server that a backup is of is not connected to; the throwaway server, in which the
+    /// database's own code runs, reaches no network and no files but its own and the system's
+    /// (docs/proof.md). Needs PostgreSQL's server programs of
     /// the same major or a newer one, a recovery key or a prover's, and for the record a host's.
     Prove(Prove),
     /// Is everything fresh? One sentence a cluster and one verdict, for monitoring

@@ -102,6 +102,7 @@ pub(crate) struct ProveTable {
     pub(crate) queries: Option<Spanned<Vec<Spanned<QueryTable>>>>,
     pub(crate) max_age: Option<Spanned<String>>,
     pub(crate) scratch: Option<Spanned<PathBuf>>,
+    pub(crate) isolation: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

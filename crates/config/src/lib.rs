@@ -34,7 +34,7 @@ pub use keep_text::policy_in;
 pub use origin::{InForce, Origin, Shown};
 pub use passphrase::{passphrase, passphrase_in};
 pub use pattern::Pattern;
-pub use prove::{Expected, Number, ProveSettings, Question};
+pub use prove::{Expected, Isolation, Number, ProveSettings, Question};
 pub use settings::{
     ClusterSettings, ConnectionText, EncryptionMode, EncryptionSettings, RepositorySettings,
     Settings,

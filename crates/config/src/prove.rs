@@ -16,6 +16,18 @@ pub struct ProveSettings {
     /// The directory in which throwaway servers are made; one for temporary files where
     /// nothing is said.
     pub scratch: Option<PathBuf>,
+    /// How throwaway servers are kept from everything else.
+    pub isolation: Isolation,
+}
+
+/// How a server that runs a database's own code is kept from everything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// In namespaces of Linux, or there is no server.
+    #[default]
+    Namespaces,
+    /// Not.
+    None,
 }
 
 /// A question about a database.

@@ -7,6 +7,7 @@
 mod account;
 mod error;
 mod initdb;
+mod isolation;
 mod log;
 mod mishap;
 mod options;
@@ -15,6 +16,7 @@ mod throwaway;
 mod workspace;
 
 pub use error::ServerError;
+pub use isolation::{Isolation, can_isolate};
 pub use mishap::Mishap;
 pub use options::{LoopbackTcp, ServerOptions};
 pub use throwaway::ThrowawayServer;

@@ -6,19 +6,19 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use pgkeep_config::Question;
+use pgkeep_config::{Isolation, Question};
 use pgkeep_format::records::{BackupRecord, DumpFacts, ProofAnswer};
 use pgkeep_postgres::client::{
     Connection, ConnectionParameters, connect, identifier, literal, needed_roles, unknown_roles,
 };
-use pgkeep_postgres::server::Workspace;
+use pgkeep_postgres::server::{self, Workspace, can_isolate};
 use pgkeep_repository::OpenBackup;
 use pgkeep_restore::{DumpRestore, GlobalsPlan, LeftOut, Phase, PreparedRestore, Restored, Wish};
 use pgkeep_types::{Timestamp, counted, size};
 
 use crate::amcheck::{self, Checked};
 use crate::place::{Place, make_way};
-use crate::questions::Questioner;
+use crate::questions::{Asked, Questioner};
 use crate::refusal::{Refusal, words};
 use crate::server::Programs;
 use crate::steps::{Steps, milliseconds};
@@ -99,11 +99,14 @@ impl Attempt<'_> {
         let found = room::look(self.prover.scratch, needed).map_err(Refusal::Host)?;
         self.steps.done(vec![found]);
 
-        self.steps.begin(Step::Server);
+        self.steps.begin(Step::Isolate);
         let workspace = Workspace::make(self.prover.scratch);
         let workspace = workspace.map_err(|error| Refusal::of_server(&error))?;
+        let isolation = self.isolate(&programs, &workspace)?;
+
+        self.steps.begin(Step::Server);
         let server = programs
-            .start(workspace.path(), facts.database.tables)
+            .start(workspace.path(), facts.database.tables, isolation)
             .await;
         let server = server.map_err(|error| Refusal::of_server(&error))?;
         let version = programs.tools.version().to_owned();
@@ -120,6 +123,29 @@ impl Attempt<'_> {
             programs,
             backup,
         })
+    }
+
+    /// Looks whether a server can be kept from everything else, before there is one.
+    fn isolate(
+        &self,
+        programs: &Programs,
+        workspace: &Workspace,
+    ) -> Result<server::Isolation, Refusal> {
+        match self.prover.isolation {
+            Isolation::None => {
+                self.steps.not_done(
+                    "not done: not isolated, as was asked for: the database's own code could reach what \
+                     this machine reaches",
+                );
+                Ok(server::Isolation::Account)
+            }
+            Isolation::Namespaces => {
+                let can = can_isolate(programs.tools.path(), workspace.path());
+                can.map_err(|error| Refusal::of_isolation(&error))?;
+                self.steps.done(Vec::new());
+                Ok(server::Isolation::Namespaces)
+            }
+        }
     }
 
     /// Restores, compares and asks.
@@ -317,9 +343,15 @@ impl Attempt<'_> {
         }
         let questioner = Questioner::new(admin, inside, self.prover.random).await;
         let questioner = questioner.map_err(|error| Refusal::Backup(words(&error)))?;
-        let mut wrong = Vec::new();
+        let (mut wrong, mut beyond) = (Vec::new(), None);
         for question in &questions {
-            let answer = questioner.ask(question, self.started).await;
+            let Asked { answer, elsewhere } = questioner.ask(question, self.started).await;
+            if elsewhere {
+                let problem = answer.problem.as_deref().unwrap_or_default();
+                beyond = Some(format!("question {:?}: {problem}", answer.name));
+                self.with(|come_to| come_to.answers.push(answer));
+                continue;
+            }
             if let Some(problem) = &answer.problem {
                 wrong.push(match &answer.answer {
                     Some(told) => format!(
@@ -333,6 +365,9 @@ impl Attempt<'_> {
         }
         if !wrong.is_empty() {
             return Err(Refusal::Backup(wrong.join("; ")));
+        }
+        if let Some(beyond) = beyond {
+            return Err(Refusal::Host(beyond));
         }
         self.steps
             .done(vec![counted(questions.len() as u64, "right answer")]);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use pgkeep_config::Question;
+use pgkeep_config::{Isolation, Question};
 use pgkeep_format::Hash;
 use pgkeep_format::records::{BackupRecord, ProofDetails, ProofOutcome, ProofRecord};
 use pgkeep_postgres::tools::Tools;
@@ -30,6 +30,8 @@ pub struct Prover<'a> {
     pub tools: &'a Tools,
     /// The directory in which throwaway servers are made.
     pub scratch: &'a Path,
+    /// Whether they are kept from everything else.
+    pub isolation: Isolation,
     /// What is asked; of a database the questions about it.
     pub questions: &'a [Question],
     /// Tells when it was.

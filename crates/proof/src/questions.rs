@@ -8,16 +8,52 @@ use std::time::Instant;
 use pgkeep_config::Question;
 use pgkeep_format::records::ProofAnswer;
 use pgkeep_postgres::client::{
-    Answer, Connection, ConnectionParameters, QueryError, ask, connect, identifier,
+    Answer, Connection, ConnectionParameters, QueryError, QuestionError, ask, connect, identifier,
 };
 use pgkeep_types::{Random, Timestamp};
 
 use crate::judge::{judge, told};
-use crate::refusal::words;
+use crate::refusal::{OTHER_SERVER, is_of_another_server, words};
 use crate::steps::milliseconds;
 
 /// From this major on there is a role that reads everything.
 const HAS_READ_ALL: u32 = 14;
+
+/// What came of a question.
+pub(crate) struct Asked {
+    pub(crate) answer: ProofAnswer,
+    /// Whether there is no answer since another server was to give it.
+    pub(crate) elsewhere: bool,
+}
+
+/// Why a question was not answered.
+struct Unanswered {
+    problem: String,
+    elsewhere: bool,
+}
+
+impl Unanswered {
+    fn here(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self {
+            problem: words(error),
+            elsewhere: false,
+        }
+    }
+
+    fn by(error: &QuestionError) -> Self {
+        match error {
+            QuestionError::Query(QueryError::Refused { refusal, .. })
+                if is_of_another_server(&refusal.sqlstate) =>
+            {
+                Self {
+                    problem: format!("{OTHER_SERVER}: {}", words(error)),
+                    elsewhere: true,
+                }
+            }
+            error => Self::here(error),
+        }
+    }
+}
 
 /// Who asks, in a database that was restored.
 pub(crate) struct Questioner {
@@ -61,18 +97,19 @@ impl Questioner {
     }
 
     /// Asks one question; `now` is when the proof began.
-    pub(crate) async fn ask(&self, question: &Question, now: Timestamp) -> ProofAnswer {
+    pub(crate) async fn ask(&self, question: &Question, now: Timestamp) -> Asked {
         let begun = Instant::now();
         let answered = self.answered(question).await;
         let ms = milliseconds(begun, Instant::now());
-        let (answer, problem) = match answered {
+        let (answer, problem, elsewhere) = match answered {
             Ok(answer) => (
                 Some(told(&answer)),
                 judge(&question.expected, &answer, now).err(),
+                false,
             ),
-            Err(problem) => (None, Some(problem)),
+            Err(Unanswered { problem, elsewhere }) => (None, Some(problem), elsewhere),
         };
-        ProofAnswer {
+        let answer = ProofAnswer {
             name: question.name.clone(),
             database: question.database.clone(),
             sql: question.sql.clone(),
@@ -81,17 +118,18 @@ impl Questioner {
             right: problem.is_none(),
             problem,
             ms,
-        }
+        };
+        Asked { answer, elsewhere }
     }
 
-    async fn answered(&self, question: &Question) -> Result<Answer, String> {
+    async fn answered(&self, question: &Question) -> Result<Answer, Unanswered> {
         let session = connect(&self.connection).await;
-        let session = session.map_err(|error| words(&error))?;
+        let session = session.map_err(|error| Unanswered::here(&error))?;
         // Tables are found as an application's session finds them.
         let reset = session.batch("RESET search_path").await;
-        reset.map_err(|error| words(&error))?;
+        reset.map_err(|error| Unanswered::here(&error))?;
         let asked = ask(&session, &question.sql, question.timeout).await;
-        asked.map_err(|error| words(&error))
+        asked.map_err(|error| Unanswered::by(&error))
     }
 }
 

@@ -40,6 +40,19 @@ const OF_LOST_SESSIONS: [&str; 5] = [
     "the database system is in recovery mode",
 ];
 
+/// What a server says that could not connect to another one (`connect_pg_server` in
+/// contrib/postgres_fdw/connection.c, `dblink_get_conn` in contrib/dblink/dblink.c,
+/// `libpqrcv_connect`'s callers).
+const OF_OTHER_SERVERS: [&str; 3] = [
+    "could not connect to server \"",
+    "could not establish connection",
+    "could not connect to the publisher",
+];
+
+/// What is to be said where the database's code needs another server.
+pub(crate) const OTHER_SERVER: &str =
+    "the database asks another server, and a proof's server reaches none";
+
 /// What is said where there is no room (`ENOSPC`).
 const OF_ROOM: &str = "No space left on device";
 
@@ -58,6 +71,15 @@ impl Refusal {
 
     pub(crate) fn of_server(error: &ServerError) -> Self {
         Self::Host(words(error))
+    }
+
+    pub(crate) fn of_isolation(error: &ServerError) -> Self {
+        let hint = error.hint().unwrap_or_default();
+        Self::Host(format!(
+            "{}. {hint}; where this machine reaches no server that matters, --not-isolated \
+             does without",
+            words(error)
+        ))
     }
 
     pub(crate) fn of_repository(error: &RepositoryError) -> Self {
@@ -116,6 +138,9 @@ impl Refusal {
             } if signal == "SIGKILL" => Self::Host(told),
             RestoreError::Restore { source, .. } => {
                 let says = |words: &str| source.messages().iter().any(|m| m.contains(words));
+                if OF_OTHER_SERVERS.iter().any(|words| says(words)) {
+                    return Self::Host(format!("{OTHER_SERVER}: {told}"));
+                }
                 match OF_LIBRARIES.iter().any(|words| says(words)) || says(OF_ROOM) {
                     true => Self::Host(told),
                     false => by_server(told),
@@ -149,6 +174,12 @@ impl Refusal {
             None => None,
         }
     }
+}
+
+/// Whether a statement failed since another server was to be asked: connection exceptions,
+/// and those of foreign servers ("PostgreSQL Error Codes" in the manual).
+pub(crate) fn is_of_another_server(sqlstate: &str) -> bool {
+    sqlstate.starts_with("08") || sqlstate.starts_with("HV")
 }
 
 /// The error and its causes as one sentence; a cause that was told is not told again.
@@ -196,6 +227,14 @@ mod tests {
             ),
             (
                 "error: could not extend file \"base/1\": No space left on device",
+                true,
+            ),
+            (
+                "error: could not execute query: ERROR:  could not connect to server \"source\"",
+                true,
+            ),
+            (
+                "error: could not execute query: ERROR:  could not establish connection",
                 true,
             ),
             ("error: division by zero", false),

@@ -1,11 +1,12 @@
 //! The throwaway server: which programs, and how it is set.
 //!
 //! Invariant: it acts on nothing outside of itself: a socket of its own, nothing
-//! preloaded, nothing replicated, nothing archived.
+//! preloaded, nothing replicated, nothing archived; what the database's own code does
+//! beyond that, namespaces keep in.
 
 use std::path::Path;
 
-use pgkeep_postgres::server::{ServerError, ServerOptions, ThrowawayServer};
+use pgkeep_postgres::server::{Isolation, ServerError, ServerOptions, ThrowawayServer};
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
 
 /// The programs to start a server with.
@@ -54,12 +55,14 @@ impl Programs {
         &self,
         workspace: &Path,
         tables: u64,
+        isolation: Isolation,
     ) -> Result<ThrowawayServer, ServerError> {
         let mut options = ServerOptions::new(self.tools.path(), workspace);
         if workspace.as_os_str().len() <= LONGEST_WORKSPACE {
             options.socket_parent = workspace.to_owned();
         }
         options.configuration = configuration(tables);
+        options.isolation = isolation;
         ThrowawayServer::start(options).await
     }
 }

@@ -18,6 +18,8 @@ pub enum Step {
     Open,
     /// Looking for room and memory.
     Room,
+    /// Looking whether this host can keep a server from everything else.
+    Isolate,
     /// Making and starting a throwaway server.
     Server,
     /// Making the roles and tablespaces of the globals.
@@ -36,9 +38,10 @@ pub enum Step {
 
 impl Step {
     /// All of them, in their order.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Open,
         Self::Room,
+        Self::Isolate,
         Self::Server,
         Self::Roles,
         Self::Look,
@@ -54,6 +57,7 @@ impl Step {
         match self {
             Self::Open => "open",
             Self::Room => "room",
+            Self::Isolate => "isolate",
             Self::Server => "server",
             Self::Roles => "roles",
             Self::Look => "look",

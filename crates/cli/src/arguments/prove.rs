@@ -19,7 +19,7 @@ pub(crate) struct Prove {
     #[arg(long = "database", value_name = "NAME")]
     pub(crate) databases: Vec<String>,
 
-    /// The directory in which throwaway servers are made; the account that they run as (postgres,
+    /// The directory in which throwaway servers are made; the account that they run as (nobody,
     /// where root proves) must be able to pass through it [default: what the configuration says,
     /// TMPDIR, or /tmp]
     #[arg(long, value_name = "DIRECTORY")]
@@ -40,6 +40,12 @@ pub(crate) struct Prove {
     /// Write no proof into the repository: it needs no host's key then
     #[arg(long)]
     pub(crate) no_record: bool,
+
+    /// Let throwaway servers reach what this machine reaches, for hosts that cannot isolate them.
+    /// A database's own code runs when it is restored and asked: not to be said where this machine
+    /// reaches a server that matters. The proof tells it
+    #[arg(long)]
+    pub(crate) not_isolated: bool,
 
     /// Restore also where no key file knows the repository: it may be somebody else's, and would
     /// run what they put into it

@@ -12,7 +12,7 @@ use toml::value::Value;
 use super::Resolver;
 use crate::file::{Places, ProveTable, QueryTable, queries_in};
 use crate::origin::{Origin, Shown};
-use crate::prove::{Expected, Number, ProveSettings, Question};
+use crate::prove::{Expected, Isolation, Number, ProveSettings, Question};
 use crate::{ConfigError, lookup, span, variables};
 
 const EXPECTED: &str = "true, \"rows\" or \"no rows\"";
@@ -20,6 +20,7 @@ const NUMBER: &str = "a number";
 const BOUNDS: &str = "a 'min' that is not above the 'max'";
 const ONE: &str = "one of 'expect', 'min' with 'max', and 'newer_than'";
 const TEXT: &str = "some text";
+const ISOLATION: &str = "\"namespaces\" or \"none\"";
 
 impl Resolver<'_> {
     pub(super) fn prove(
@@ -32,6 +33,7 @@ impl Resolver<'_> {
             queries: self.queries(cluster, table.queries, places)?,
             max_age: self.max_age(cluster, table.max_age, places)?,
             scratch: self.scratch(cluster, table.scratch, places),
+            isolation: self.isolation(cluster, table.isolation, places)?,
         })
     }
 
@@ -89,6 +91,28 @@ impl Resolver<'_> {
         let shown = text.map_or(Shown::Nothing, |text| Shown::Text(text.trim().to_owned()));
         self.note(format!("cluster.{cluster}.prove.max_age"), shown, origin);
         Ok(age)
+    }
+
+    fn isolation(
+        &mut self,
+        cluster: &str,
+        in_file: Option<Spanned<String>>,
+        places: &Places,
+    ) -> Result<Isolation, ConfigError> {
+        let variable = variables::of_cluster(cluster, "PROVE_ISOLATION");
+        let said = self.text(&variable, cluster)?;
+        let said = said.map(|(text, origin)| (text.as_str().to_owned(), origin));
+        let said = said.or_else(|| Some(places.found(in_file?)));
+        let (text, origin) = said.unzip();
+        let origin = origin.unwrap_or(Origin::Default);
+        let (isolation, word) = match text.as_deref().map(str::trim) {
+            None | Some("namespaces") => (Isolation::Namespaces, "namespaces"),
+            Some("none") => (Isolation::None, "none"),
+            Some(_) => return Err(ConfigError::value(origin, ISOLATION)),
+        };
+        let shown = Shown::Text(word.to_owned());
+        self.note(format!("cluster.{cluster}.prove.isolation"), shown, origin);
+        Ok(isolation)
     }
 
     fn scratch(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::{CheckSettings, Origin};
+use crate::{CheckSettings, Isolation, Origin};
 
 fn settings(text: &str, environment: &Environment) -> Result<Settings, ConfigError> {
     let path = PathBuf::from("/etc/pgkeep/pgkeep.toml");
@@ -322,6 +322,15 @@ fn what_is_asked_can_come_from_the_environment() {
     let prove = &settings.clusters[&"main".parse().unwrap()].prove;
     assert_eq!(prove.max_age, Some(Duration::from_secs(86_400)));
     assert!(prove.scratch.as_ref().unwrap().is_absolute());
+    assert_eq!(prove.isolation, Isolation::Namespaces);
+    let isolated = |word: &str| {
+        let name = "PGKEEP_CLUSTER_MAIN_PROVE_ISOLATION";
+        self::settings(FILE, &environment().with_variable(name, word))
+    };
+    let without = isolated("none").unwrap();
+    let prove = &without.clusters[&"main".parse().unwrap()].prove;
+    assert_eq!(prove.isolation, Isolation::None);
+    assert!(isolated("some").is_err());
     let mistyped = environment().with_variable("PGKEEP_CLUSTER_MAIN_PROVE_QUERY", "x");
     assert!(self::settings(FILE, &mistyped).is_err());
 }

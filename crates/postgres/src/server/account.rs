@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::error::ServerError;
+use super::isolation::Isolation;
 
 /// Who runs the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +25,26 @@ pub(super) enum Account {
 }
 
 impl Account {
-    /// The account for this process.
-    pub(super) fn choose() -> Result<Self, ServerError> {
+    /// The account for this process's servers. One that is kept from others is not given
+    /// to `postgres`, as which this machine's own server runs, unless there is nobody else.
+    pub(super) fn choose(isolation: Isolation) -> Result<Self, ServerError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self::Own);
         }
         let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        ["postgres", "nobody"]
-            .into_iter()
-            .find_map(|name| find(&accounts, name))
-            .ok_or(ServerError::NoAccount)
+        let names = match isolation {
+            Isolation::None => ["postgres", "nobody"],
+            Isolation::Account | Isolation::Namespaces => ["nobody", "postgres"],
+        };
+        let found = names.into_iter().find_map(|name| find(&accounts, name));
+        found.ok_or(ServerError::NoAccount)
+    }
+
+    /// The user ids that a workspace may belong to, an earlier version's among them.
+    pub(super) fn of_any_workspace() -> Vec<u32> {
+        let choices = [Isolation::None, Isolation::Namespaces].map(Self::choose);
+        let accounts = choices.into_iter().flatten();
+        accounts.filter_map(Self::user).collect()
     }
 
     /// Its user id; none where it is this process's own.

@@ -37,6 +37,12 @@ pub enum ServerError {
         /// The directory.
         directory: PathBuf,
     },
+    /// The operating system does not let a server be isolated.
+    #[error("this host cannot isolate a throwaway server{}", after_colon(.messages))]
+    Isolate {
+        /// The last lines that `unshare` or what it called said.
+        messages: Vec<String>,
+    },
     /// `initdb` or the copy of a template failed.
     #[error("{} failed to make {}{}", .program.display(), .data.display(), after_colon(.messages))]
     Initialise {
@@ -88,6 +94,11 @@ impl ServerError {
                 Some("install the server's package, such as postgresql-16".to_owned())
             }
             Self::NoAccount => Some("run it as an ordinary user".to_owned()),
+            Self::Isolate { .. } => Some(
+                "run it as root, or let users have namespaces (user.max_user_namespaces, \
+                 kernel.apparmor_restrict_unprivileged_userns); util-linux 2.36 or newer is needed"
+                    .to_owned(),
+            ),
             Self::SocketPath { .. } => Some("choose a shorter temporary directory".to_owned()),
             _ => None,
         }

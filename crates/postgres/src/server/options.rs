@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use super::isolation::Isolation;
+
 /// How a throwaway server is made.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -24,6 +26,8 @@ pub struct ServerOptions {
     /// A data directory to copy instead of running `initdb`. It must have been
     /// shut down.
     pub template: Option<PathBuf>,
+    /// How far it is kept from everything else.
+    pub isolation: Isolation,
 }
 
 /// How a server listens on 127.0.0.1, where every account of the machine can
@@ -53,6 +57,7 @@ impl ServerOptions {
             configuration: Vec::new(),
             tcp: None,
             template: None,
+            isolation: Isolation::None,
         }
     }
 }

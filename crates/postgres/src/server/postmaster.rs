@@ -4,7 +4,7 @@
 //! us and only while we have not waited for it, so never another's; when the
 //! value goes, the process goes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::account::Account;
 use super::error::ServerError;
+use super::isolation::{Isolation, PATH, isolated};
 
 /// How long an immediate shutdown may take before the process is killed.
 const IMMEDIATE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,6 +32,9 @@ pub(super) struct Call<'a> {
     pub(super) port: u16,
     pub(super) tcp: bool,
     pub(super) log: &'a Path,
+    pub(super) isolation: Isolation,
+    /// All that it has but for its socket.
+    pub(super) home: &'a Path,
 }
 
 impl Postmaster {
@@ -46,8 +50,20 @@ impl Postmaster {
         })?;
         let addresses = if call.tcp { "127.0.0.1" } else { "" };
         let program = call.programs.join("postgres");
-        let mut command = Command::new(&program);
-        call.account.apply(&mut command);
+        let mut command = match call.isolation {
+            Isolation::None | Isolation::Account => {
+                let mut command = Command::new(&program);
+                call.account.apply(&mut command);
+                command
+            }
+            Isolation::Namespaces => {
+                let kept = [call.home, call.sockets];
+                let mut command = isolated(call.programs, &kept, call.data, call.account);
+                command.arg(&program);
+                command
+            }
+        };
+        let called = PathBuf::from(command.get_program());
         let child = command
             .arg("-D")
             .arg(call.data)
@@ -60,14 +76,17 @@ impl Postmaster {
             // In the data directory, so that a killed server leaves nothing.
             .args(["-c", "dynamic_shared_memory_type=mmap"])
             .env_clear()
-            .env("PATH", "/usr/bin:/bin")
+            .env("PATH", PATH)
             .env("LC_MESSAGES", "C")
             .current_dir(call.data)
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr)
             .spawn()
-            .map_err(|source| ServerError::Run { program, source })?;
+            .map_err(|source| ServerError::Run {
+                program: called,
+                source,
+            })?;
         Ok(Self { child })
     }
 

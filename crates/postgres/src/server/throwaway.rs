@@ -53,7 +53,7 @@ impl ThrowawayServer {
     ///
     /// Where a program is missing or fails; with the last lines that it said.
     pub async fn start(options: ServerOptions) -> Result<Self, ServerError> {
-        let account = Account::choose()?;
+        let account = Account::choose(options.isolation)?;
         let home = private_directory(&options.parent, account)?;
         let sockets = private_directory(&options.socket_parent, account)?;
         let socket = sockets.path().join(format!(".s.PGSQL.{SOCKET_PORT}.lock"));
@@ -288,6 +288,8 @@ fn launch(
         port,
         tcp: options.tcp.is_some(),
         log: &home.join("log"),
+        isolation: options.isolation,
+        home,
     })
 }
 

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use super::account::Account;
 use super::error::ServerError;
+use super::isolation::Isolation;
 use super::postmaster::POLL;
 
 const PREFIX: &str = "pgkeep-prove-";
@@ -36,7 +37,7 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Makes one in `parent`, for the account that throwaway servers run as.
+    /// Makes one in `parent`, for the account that servers of others' code run as.
     ///
     /// # Errors
     /// Where it cannot be made.
@@ -45,7 +46,7 @@ impl Workspace {
             path: parent.to_owned(),
             source,
         };
-        let account = Account::choose()?;
+        let account = Account::choose(Isolation::Account)?;
         let directory = tempfile::Builder::new()
             .prefix(PREFIX)
             .permissions(Permissions::from_mode(0o700))
@@ -128,8 +129,7 @@ pub async fn remove_leftovers(parent: &Path) -> Vec<PathBuf> {
 fn leftover(path: &Path) -> Option<File> {
     let own = rustix::process::geteuid().as_raw();
     let directory = std::fs::symlink_metadata(path).ok()?;
-    let of_servers = Account::choose().ok().and_then(Account::user);
-    let is_ours = directory.uid() == own || Some(directory.uid()) == of_servers;
+    let is_ours = directory.uid() == own || Account::of_any_workspace().contains(&directory.uid());
     if !directory.is_dir() || !is_ours {
         return None;
     }

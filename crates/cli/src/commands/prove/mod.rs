@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use pgkeep_config::Isolation;
 use pgkeep_format::Encryption;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_postgres::server::remove_leftovers;
@@ -85,6 +86,7 @@ struct Host {
     write: Option<WriteAccess>,
     tools: pgkeep_postgres::tools::Tools,
     scratch: PathBuf,
+    isolation: Isolation,
     name: String,
 }
 
@@ -118,6 +120,10 @@ impl Host {
             name: name.unwrap_or_else(|| "unknown".to_owned()),
             write,
             scratch,
+            isolation: match arguments.not_isolated {
+                true => Isolation::None,
+                false => opened.cluster_settings.prove.isolation,
+            },
         })
     }
 }
@@ -135,6 +141,7 @@ async fn prove(
         access: &host.access,
         tools: &host.tools,
         scratch: &host.scratch,
+        isolation: host.isolation,
         questions: &opened.cluster_settings.prove.queries,
         clock: &context.clock,
         random: &context.random,

@@ -44,6 +44,7 @@ impl Row for ProofRow {
             }
             (Step::Restore, _) => "making the database",
             (Step::Questions, _) => "asking",
+            (Step::Isolate, _) => "looking whether a server can be isolated",
             (Step::Amcheck, _) => "pg_amcheck",
         };
         let read = restore.read_bytes();
