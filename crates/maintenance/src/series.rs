@@ -99,6 +99,7 @@ impl<'a> Known<'a> {
             level: level(&record.id),
             dated: !undated.contains(&record.id),
             chosen: self.catalogue.chosen(&record.id).is_some(),
+            unread_proof: self.catalogue.unread_proof(&record.id).cloned(),
             pin: pin(self.catalogue, &record.id, now),
         };
         Series {
@@ -152,6 +153,19 @@ impl<'a> Known<'a> {
             .or_else(|| attempt.map(|attempt| Failure::Attempt(attempt.id.clone())))
             .or_else(|| unread.map(|unread| Failure::Unread(unread.object.clone())))
             .or_else(|| lacking.map(|lacking| Failure::Lacking(lacking.id.clone())))
+            .or_else(|| self.unread_proof(good))
+    }
+
+    /// The newest backup of which nobody can tell whether a test restore failed.
+    fn unread_proof(&self, good: &[&BackupRecord]) -> Option<Failure> {
+        let mut newest_first = good.iter().rev();
+        newest_first.find_map(|record| {
+            let object = self.catalogue.unread_proof(&record.id)?;
+            Some(Failure::UnreadProof {
+                backup: record.id.clone(),
+                object: object.clone(),
+            })
+        })
     }
 
     /// Whether an attempt of the series came to nothing. One that shows that it goes on may

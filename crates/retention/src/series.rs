@@ -27,6 +27,14 @@ pub enum Failure {
     Lacking(BackupId),
     /// Nobody can tell what came of the run that this record is of.
     Unread(ObjectName),
+    /// A test restore of this one may have failed: what was written down of it cannot be
+    /// read.
+    UnreadProof {
+        /// The backup.
+        backup: BackupId,
+        /// What cannot be read.
+        object: ObjectName,
+    },
 }
 
 /// A backup that was committed and can be read.
@@ -43,6 +51,9 @@ pub struct Candidate {
     /// Whether it was chosen for deletion before: it stays for its pin alone, and takes
     /// nobody's place.
     pub chosen: bool,
+    /// A proof of it that cannot be read: it may say that the backup is good, or that it is
+    /// not. Such a backup displaces nothing and stays.
+    pub unread_proof: Option<ObjectName>,
     /// Whether somebody wants it kept.
     pub pin: Option<Pin>,
 }

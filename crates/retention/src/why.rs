@@ -2,7 +2,7 @@
 //!
 //! Invariant: a reason names what would have to happen for it to end.
 
-use pgkeep_types::Timestamp;
+use pgkeep_types::{ObjectName, Timestamp};
 
 use crate::calendar::Period;
 use crate::series::{Failure, Level, Pin};
@@ -22,6 +22,8 @@ pub enum Why {
     Pinned(Pin),
     /// Its times cannot be believed.
     Undated,
+    /// This proof of it cannot be read.
+    UnreadProof(ObjectName),
 }
 
 /// A place that a rule has for a backup.
@@ -57,6 +59,8 @@ pub enum Until {
     Open,
     /// Until a good backup is made.
     Success,
+    /// Until the backup of which a proof cannot be read is proved again, or deleted.
+    ProvedAgain,
     /// Until so many newer ones were made that count.
     Newer {
         /// How many.
@@ -76,6 +80,9 @@ impl Why {
     pub fn until(&self) -> Until {
         match self {
             Self::NoPolicy | Self::Undated => Until::Open,
+            Self::UnreadProof(_) | Self::AfterFailure(Failure::UnreadProof { .. }) => {
+                Until::ProvedAgain
+            }
             Self::AfterFailure(_) => Until::Success,
             Self::Newest(level) => Until::Newer {
                 count: 1,

@@ -57,12 +57,19 @@ pub(super) struct Space {
 pub(super) fn warn_of_failures(kept: &Kept<'_>, output: Output) {
     for series in kept.judged.iter().filter(|s| !s.policy.rules.is_empty()) {
         if let Some(failure) = &series.failed {
-            let failure = reasons::failure(failure);
+            let (end, failure) = (reasons::end(failure), reasons::failure(failure));
             output.warning(format_args!(
-                "{}: nothing goes until a good one is made: {failure}",
+                "{}: nothing goes until {end}: {failure}",
                 sentence(&series.name)
             ));
         }
+    }
+}
+
+/// Warns of proofs that cannot be read.
+pub(super) fn warn_of_proofs(catalogue: &Catalogue, output: Output) {
+    for bad in catalogue.bad_proofs() {
+        output.warning(&bad.error);
     }
 }
 

@@ -168,7 +168,7 @@ impl Found {
         }
     }
 
-    /// Proofs that cannot be read: they hide nothing and keep nobody from anything.
+    /// Proofs that cannot be read: they hide nothing.
     fn take_bad_proofs(&mut self) -> Vec<Unreadable> {
         let is_proof = |unreadable: &mut Unreadable| proven(&unreadable.object).is_some();
         self.unreadable.extract_if(.., is_proof).collect()
@@ -439,7 +439,7 @@ impl Found {
             .collect();
         let mut proofs = Proofs::sort(self.proofs, &there, location);
         bad_proofs.retain(|bad| bad.id.as_ref().is_some_and(|id| there.contains_key(id)));
-        proofs.bad.extend(bad_proofs);
+        proofs.add_unread(bad_proofs, &self.stored);
         let ended = self.outcomes.into_values().flat_map(|(o, _)| o.backups);
         let whole = ended.filter(|b| b.outcome == Outcome::Complete);
         let catalogue = Catalogue {

@@ -1,8 +1,8 @@
 //! What is proven of backups.
 //!
 //! Invariants: a proof counts only where a believed host has signed it for this backup,
-//! and it cites the very `backup` record that is there; what cannot be read counts as
-//! none. What a failed proof says is taken back only by one that was made after it by its
+//! and it cites the very `backup` record that is there. One that cannot be read may be any: its
+//! backup has no level by proofs until a later one tells of it again. What a failed proof says is taken back only by one that was made after it by its
 //! host's date and not before it by the storage's clock: where that cannot be told, the
 //! failure stands.
 
@@ -37,6 +37,8 @@ impl Proof {
 pub(super) struct Proofs {
     pub(super) good: BTreeMap<BackupId, Vec<Proof>>,
     pub(super) bad: Vec<Unreadable>,
+    /// The newest proof of a backup that cannot be read, where none tells of it since.
+    unread: BTreeMap<BackupId, ObjectName>,
 }
 
 impl Proofs {
@@ -76,6 +78,42 @@ impl Proofs {
         }
         proofs
     }
+
+    /// Takes in what cannot be read; `stored` tells when an object was stored, by the
+    /// storage's clock.
+    pub(super) fn add_unread(
+        &mut self,
+        unread: Vec<Unreadable>,
+        stored: &BTreeMap<ObjectName, Timestamp>,
+    ) {
+        for bad in unread {
+            if let Some((backup, finished)) = names::place(&bad.object).and_then(times) {
+                let of_one = self.good.get(&backup).map_or(&[][..], Vec::as_slice);
+                let stored = stored.get(&bad.object).copied().unwrap_or_default();
+                let tells_since = |proof: &Proof| {
+                    let is_conclusive = proof.record.refutes() || proof.record.level().is_some();
+                    is_conclusive && proof.record.started >= finished && proof.stored >= stored
+                };
+                if !of_one.iter().any(tells_since) {
+                    self.unread.insert(backup, bad.object.clone());
+                }
+            }
+            self.bad.push(bad);
+        }
+    }
+}
+
+/// The backup of a proof, and a moment when that was over: ids tell the second only.
+fn times(place: Place) -> Option<(BackupId, Timestamp)> {
+    match place {
+        Place::Proof(_, backup, proof) => {
+            let finished = proof
+                .time()
+                .saturating_add(jiff::SignedDuration::from_secs(1));
+            Some((backup, finished.unwrap_or(Timestamp::MAX)))
+        }
+        _ => None,
+    }
 }
 
 impl Catalogue {
@@ -85,8 +123,7 @@ impl Catalogue {
         self.proofs.good.get(backup).map_or(&[], Vec::as_slice)
     }
 
-    /// Proofs that cannot be read, or are of another `backup` record than is there: they
-    /// count as none.
+    /// Proofs that cannot be read, or are of another `backup` record than is there.
     #[must_use]
     pub fn bad_proofs(&self) -> &[Unreadable] {
         &self.proofs.bad
@@ -97,11 +134,21 @@ impl Catalogue {
         std::mem::take(&mut self.proofs.bad)
     }
 
+    /// A proof of a backup that cannot be read, where no later one says whether the backup
+    /// is good.
+    #[must_use]
+    pub fn unread_proof(&self, backup: &BackupId) -> Option<&ObjectName> {
+        self.proofs.unread.get(backup)
+    }
+
     /// How much is known of a backup that is there. What a later proof has refuted does
-    /// not count.
+    /// not count, nor does any where one that cannot be read may refute it.
     #[must_use]
     pub fn level(&self, backup: &BackupId) -> Level {
-        let proofs = self.proofs(backup);
+        let proofs = match self.unread_proof(backup) {
+            Some(_) => &[],
+            None => self.proofs(backup),
+        };
         let standing = proofs.iter().filter(|proof| {
             let mut refuting = proofs.iter().filter(|other| other.record.refutes());
             refuting.all(|refuting| proof.is_after(refuting))

@@ -147,6 +147,30 @@ async fn every_byte_of_a_proof_is_guarded_and_one_that_is_damaged_hides_nothing(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_cannot_be_read_outweighs_earlier_ones_and_no_later_one_that_tells() {
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    prove(&world, &backup, ProofOutcome::Proven).await;
+    let failed = prove(&world, &backup, ProofOutcome::Failed).await;
+    let mut flipped = world.memory.object(&name(&failed)).to_vec();
+    flipped[100] ^= 1;
+    world.memory.replace(&name(&failed), Some(flipped.into()));
+    for (outcome, level, unread) in [
+        (None, Level::Stored, true),
+        (Some(ProofOutcome::NotProvable), Level::Stored, true),
+        (Some(ProofOutcome::Proven), Level::Proven, false),
+    ] {
+        if let Some(outcome) = outcome {
+            prove(&world, &backup, outcome).await;
+        }
+        let catalogue = expect(&world, &backup, level).await;
+        let expected = unread.then(|| name(&failed));
+        assert_eq!(catalogue.unread_proof(&backup.id), expected.as_ref());
+        assert_eq!(catalogue.bad_proofs().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proof_that_is_too_long_is_told_and_not_read() {
     let world = World::sealed().await;
     let backup = world.back_up(&content(1000, 1)).await.unwrap();

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use pgkeep_retention::{
     Candidate, Failure, Level, Period, Pin, Policy, Rolling, Rules, Series, Why, decide,
 };
+use pgkeep_types::ObjectName;
 use proptest::prelude::*;
 
 use crate::{
@@ -84,6 +85,17 @@ fn what_has_no_date_to_be_believed_stays_and_takes_nobody_s_place() {
     let all = series(all);
     assert_eq!(days(&all, &last(2)), ["01-19", "01-04", "01-03"]);
     assert_eq!(about(&all, &last(2), &all.good[4].id).stays, [Why::Undated]);
+}
+
+#[test]
+fn what_has_a_proof_that_cannot_be_read_stays_and_takes_nobody_s_place() {
+    let mut all = nightly("2026-01-01", 4);
+    let object: ObjectName = "clusters/main/proofs/a/b".parse().unwrap();
+    all[3].unread_proof = Some(object.clone());
+    let all = series(all);
+    assert_eq!(days(&all, &last(2)), ["01-04", "01-03", "01-02"]);
+    let stays = about(&all, &last(2), &all.good[3].id).stays;
+    assert_eq!(stays, [Why::UnreadProof(object)]);
 }
 
 #[test]

@@ -65,6 +65,10 @@ enum Failed {
     Refuted(BackupId),
     Lacking(BackupId),
     Unread(ObjectName),
+    UnreadProof {
+        backup: BackupId,
+        object: ObjectName,
+    },
 }
 
 #[derive(Default, Serialize)]
@@ -88,6 +92,7 @@ struct Reason {
 #[serde(rename_all = "snake_case")]
 enum End {
     Success,
+    ProvedAgain,
     Time(Timestamp),
     Newer {
         count: u32,
@@ -150,6 +155,7 @@ impl From<Failure> for Failed {
             Failure::Refuted(id) => Self::Refuted(id),
             Failure::Lacking(id) => Self::Lacking(id),
             Failure::Unread(object) => Self::Unread(object),
+            Failure::UnreadProof { backup, object } => Self::UnreadProof { backup, object },
         }
     }
 }
@@ -159,6 +165,7 @@ impl From<&Why> for Reason {
         let until = match why.until() {
             Until::Open => None,
             Until::Success => Some(End::Success),
+            Until::ProvedAgain => Some(End::ProvedAgain),
             Until::Time(time) => Some(End::Time(time)),
             Until::Newer {
                 count,
@@ -181,6 +188,7 @@ impl From<&Why> for Reason {
             Why::Newest(Level::Restorable) => plain("newest_restorable"),
             Why::Newest(Level::Proven) => plain("newest_proven"),
             Why::Undated => plain("undated"),
+            Why::UnreadProof(_) => plain("unread_proof"),
             Why::Pinned(pin) => Self {
                 pinned_for: Some(pin.reason.clone()),
                 ..plain("pinned")

@@ -40,7 +40,7 @@ fn rank(why: &Why) -> u8 {
     match why {
         Why::Pinned(_) => 0,
         Why::AfterFailure(_) => 1,
-        Why::Undated => 2,
+        Why::Undated | Why::UnreadProof(_) => 2,
         Why::Newest(Level::Proven) => 3,
         Why::Newest(Level::Restorable) => 4,
         Why::Newest(Level::Untried) => 5,
@@ -52,12 +52,14 @@ fn rank(why: &Why) -> u8 {
 fn reason(why: &Why) -> String {
     match why {
         Why::NoPolicy => "all are kept".to_owned(),
+        Why::AfterFailure(Failure::UnreadProof { .. }) => "after a possible failure".to_owned(),
         Why::AfterFailure(_) => "after a failure".to_owned(),
         Why::Newest(level) => match word(*level) {
             Some(word) => format!("the newest {word}"),
             None => "the newest".to_owned(),
         },
         Why::Undated => "its date is in doubt".to_owned(),
+        Why::UnreadProof(_) => "a proof of it cannot be read".to_owned(),
         Why::Pinned(pin) => format!("pinned: {}", words::printable(&pin.reason)),
         Why::Rule(place) => {
             let among = word(place.level).map(|word| format!(" of the {word}"));
@@ -90,6 +92,9 @@ fn until(until: Until) -> Option<String> {
     match until {
         Until::Open => None,
         Until::Success => Some("a good one is made".to_owned()),
+        Until::ProvedAgain => {
+            Some("the backup of that proof is proved again or deleted".to_owned())
+        }
         Until::Time(time) => Some(words::time_to_the_minute(time)),
         Until::Newer {
             count,
@@ -116,6 +121,7 @@ fn lasting(until: Until, now: Timestamp) -> i64 {
     match until {
         Until::Open => i64::MAX,
         Until::Success => 0,
+        Until::ProvedAgain => 0,
         Until::Time(time) => time.duration_since(now).as_hours(),
         Until::Newer { count, period, .. } => {
             let hours = match period {
@@ -140,5 +146,20 @@ pub(super) fn failure(failure: &Failure) -> String {
             format!("{} is without globals, which earlier ones have", id.short())
         }
         Failure::Unread(object) => format!("{object} cannot be read"),
+        Failure::UnreadProof { backup, object } => format!(
+            "a test restore of {} may have failed: {object} cannot be read",
+            backup.short()
+        ),
+    }
+}
+
+/// What ends that nothing goes.
+pub(super) fn end(failure: &Failure) -> String {
+    match failure {
+        Failure::UnreadProof { backup, .. } => format!(
+            "{id} is proved again ('pgkeep prove {id}') or deleted ('pgkeep prune --id {id}')",
+            id = backup.short()
+        ),
+        _ => "a good one is made".to_owned(),
     }
 }

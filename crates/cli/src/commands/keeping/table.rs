@@ -34,8 +34,8 @@ pub(in crate::commands) fn table(kept: &Kept<'_>, output: Output, now: Timestamp
         // Writing into a string does not fail.
         let _ = writeln!(text, "{}: {policy}", sentence(&series.name));
         if let Some(failure) = &series.failed {
-            let failure = reasons::failure(failure);
-            let told = format!("nothing of it goes until a good one is made: {failure}");
+            let (end, failure) = (reasons::end(failure), reasons::failure(failure));
+            let told = format!("nothing of it goes until {end}: {failure}");
             let _ = writeln!(text, "{}", output.folded(&told, 2));
         }
         let _ = writeln!(text, "{}", output.folded(&rows(kept, series, now), REASONS));

@@ -1,5 +1,7 @@
 //! What a proof is worth to what is kept, and what one that failed costs.
 
+use std::fs;
+
 use pgkeep_format::records::ProofOutcome;
 
 use super::shelf::{APP, Shelf};
@@ -58,4 +60,62 @@ async fn what_failed_its_proof_is_a_failure_and_keeps_no_place() {
     assert_eq!(shelf.still_there(&ids).await, [0, 1, 2, 3]);
     ids.extend(shelf.nights("2026-04-05", 1).await);
     assert_eq!(shelf.left_of(&ids, &[]).await, [2, 3, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_cannot_be_read_may_have_failed_and_nothing_goes_until_another_tells() {
+    let shelf = Shelf::new("keep = { last = 2 }").await;
+    let ids = shelf.nights("2026-04-01", 4).await;
+    shelf.prove(&ids[3], ProofOutcome::Failed).await;
+    let proof = damage_the_proof(&shelf, &ids[3]);
+    let short = ids[3].rsplit('-').next().unwrap();
+    let said = [
+        proof.as_str(),
+        "nothing goes until",
+        &format!("a test restore of {short} may have failed"),
+    ];
+    let pruned = shelf.site.run(&["prune", "--yes"]).await;
+    pruned.ended(0).says(&said);
+    assert_eq!(shelf.still_there(&ids).await, [0, 1, 2, 3]);
+    let told = shelf.site.run(&["list", "--why"]).await.ended(0);
+    assert!(told.stdout.contains("a proof of it cannot be read"));
+    told.says(&[&proof]);
+    // What is newer does not tell of it.
+    let newer = shelf.nights("2026-04-05", 2).await;
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [0, 1, 2, 3]);
+    assert_eq!(shelf.still_there(&newer).await, [0, 1]);
+
+    let again = "2026-05-02T00:00:00Z";
+    shelf
+        .prove_at(&ids[3], ProofOutcome::NotProvable, again)
+        .await;
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [0, 1, 2, 3]);
+    shelf.prove_at(&ids[3], ProofOutcome::Failed, again).await;
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [3]);
+    assert_eq!(shelf.still_there(&newer).await, [0, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_the_newest_proven_one_stays() {
+    let shelf = Shelf::new("keep = { last = 1 }").await;
+    let ids = shelf.nights("2026-04-01", 4).await;
+    shelf.prove(&ids[1], ProofOutcome::Proven).await;
+    damage_the_proof(&shelf, &ids[1]);
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [0, 1, 2, 3]);
+    let again = "2026-05-02T00:00:00Z";
+    shelf.prove_at(&ids[1], ProofOutcome::Proven, again).await;
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [1, 3]);
+}
+
+/// Flips a bit of the one proof of a backup; tells its name in the repository.
+fn damage_the_proof(shelf: &Shelf, id: &str) -> String {
+    let directory = format!("main/proofs/{id}");
+    let path = shelf.site.path(&format!("backups/{directory}"));
+    let path = fs::read_dir(path).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    format!("{directory}/{name}")
 }
