@@ -25,7 +25,7 @@ pub use dump_arguments::{RefusedArgument, check_dump_argument};
 pub use find::{Choice, ToolDirectory, ToolError, Tools};
 pub use messages::ToolMessages;
 pub use output::ToolOutput;
-pub use pg_amcheck::{check_database, has_amcheck};
+pub use pg_amcheck::{Unchecked, check_database, has_amcheck};
 pub use pg_dump::{PgDump, RunningDump};
 pub use pg_dumpall::{GlobalsFailed, PgDumpAll};
 pub use pg_restore::{PgRestore, RunningRestore};

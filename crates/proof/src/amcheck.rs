@@ -4,7 +4,7 @@
 //! that is said.
 
 use pgkeep_postgres::client::{Connection, QueryError, available_extensions, identifier};
-use pgkeep_postgres::tools::{ToolDirectory, check_database, has_amcheck};
+use pgkeep_postgres::tools::{ToolDirectory, Unchecked, check_database, has_amcheck};
 
 const EXTENSION: &str = "amcheck";
 /// The first major whose extension `pg_amcheck` can use.
@@ -41,12 +41,16 @@ pub(crate) async fn check(
     silence(session).await?;
     Ok(match check_database(tools, session.parameters()).await {
         Ok(()) => Checked::Done,
-        Err(problem) => Checked::Failed(problem),
+        Err(Unchecked::Corrupt(problem) | Unchecked::Lost(problem)) => Checked::Failed(problem),
+        Err(Unchecked::NotDone(why)) => Checked::NotDone(format!("not done: {why}")),
     })
 }
 
 /// Keeps the database's event triggers from what `CREATE EXTENSION` does.
 async fn silence(session: &Connection) -> Result<(), QueryError> {
+    session
+        .batch("SET default_transaction_read_only = off")
+        .await?;
     let triggers = "SELECT evtname::text AS name FROM pg_catalog.pg_event_trigger";
     for row in session.query(triggers, &[]).await? {
         let name: String = session.column(&row, "name")?;

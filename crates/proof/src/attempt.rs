@@ -157,7 +157,7 @@ impl Attempt<'_> {
         make_way(&admin, name).await?;
         self.roles(place, &admin, &connection).await?;
         let (restored, notes) = self.restore(place, &admin, &connection).await?;
-        let inside = connect(&connection.with_database(name)).await;
+        let inside = connect(&connection.with_database(name).writable()).await;
         let inside = inside.map_err(|error| Refusal::Backup(words(&error)))?;
         self.check_tables(&inside, &restored).await?;
         self.steps.done(notes);

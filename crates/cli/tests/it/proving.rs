@@ -288,3 +288,23 @@ async fn the_newest_proven_backup_stays_whatever_else_is_to_be_kept() {
     assert_eq!(proving.levels().await, ["proven", "stored"]);
     proving.cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_whose_settings_limit_its_sessions_is_proven_all_the_same() {
+    let limits = [
+        "statement_timeout = '40ms'",
+        "default_transaction_read_only = on",
+    ];
+    let mut fill = format!("{FILL}; INSERT INTO t SELECT n FROM generate_series(1, 900000) AS n");
+    for limit in limits {
+        fill.push_str(&format!("; ALTER DATABASE app SET {limit}"));
+    }
+    let proving = Proving::of("SELECT").await;
+    proving.cluster.psql("app", &fill).await;
+    proving.site.back_up("app").await;
+    proving.asking("[{ database = 'app', name = 'rows', sql = 'SELECT count(*) > 1 FROM t' }]");
+    let proved = proving.prove(&[]).await;
+    proved.came_to(0, "proven", &[]);
+    assert_eq!(proved.step("amcheck").0, "done", "{proved:#?}");
+    proving.cluster.stop().await;
+}

@@ -132,6 +132,16 @@ impl ConnectionParameters {
         self.with_options("-c default_transaction_read_only=off")
     }
 
+    /// The same, for sessions of PostgreSQL 14 and newer that write and take their time,
+    /// whatever the database's and the role's settings are, and speak English.
+    #[must_use]
+    pub(crate) fn unlimited(&self) -> Self {
+        self.writable().with_options(
+            "-c statement_timeout=0 -c lock_timeout=0 -c idle_session_timeout=0 \
+             -c idle_in_transaction_session_timeout=0 -c search_path= -c lc_messages=C",
+        )
+    }
+
     /// The same, with sessions that read an archive's text as it was written,
     /// whatever the database's own settings say. `pg_restore` sets what `pg_dump`
     /// knows of; these two decide what `NULL` means, in an array and beside `=`.

@@ -7,9 +7,14 @@
 //!
 //! Invariants: standard error is drained to its end, and of its messages a bounded part is
 //! kept; of a success every message is handed on, or it is said that some were lost; of a
-//! failure its cause is, from its beginning.
+//! failure its cause is, from its beginning. What the server adds of rows and what may be a
+//! password in a command is not kept: it would come out in logs and reports.
+
+mod discretion;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use self::discretion::Discretion;
 
 /// How much of the last messages is kept, in bytes.
 const KEPT: usize = 64 * 1024;
@@ -34,6 +39,7 @@ pub(super) struct Said {
     cut: bool,
     /// Whether there were more that may have told of privileges.
     privileges_cut: bool,
+    discretion: Discretion,
     /// The last line that only told how far the work is, where nothing came behind it.
     progress: Option<String>,
 }
@@ -93,6 +99,7 @@ impl Said {
             length: 0,
             cut: false,
             privileges_cut: false,
+            discretion: Discretion::default(),
             progress: None,
         }
     }
@@ -152,6 +159,9 @@ impl Said {
             return;
         }
         self.progress = None;
+        let Some(line) = self.discretion.told(line, text) else {
+            return;
+        };
         self.length += line.len();
         self.lines.push(line.to_owned());
         if self.length > 2 * KEPT {

@@ -51,18 +51,45 @@ fn a_failure_without_an_error_is_told_by_its_last_lines() {
 fn a_message_of_several_lines_is_one() {
     let said = said(
         "pg_dump",
-        "WARNING:  database \"a\" has a collation version mismatch\nDETAIL:  x\n\
+        "WARNING:  database \"a\" has a collation version mismatch\nDETAIL:  The database was created using x\n\
          pg_dump: warning: one\npg_dump: detail: of it\n\
          pg_dump: warning: two\n",
     );
     assert_eq!(
         said.of_success().into_all(),
         [
-            "WARNING:  database \"a\" has a collation version mismatch / DETAIL:  x",
+            "WARNING:  database \"a\" has a collation version mismatch / DETAIL:  The database was created using x",
             "warning: one / detail: of it",
             "warning: two",
         ]
     );
+}
+
+#[test]
+fn values_of_rows_and_passwords_in_commands_are_not_told() {
+    let text = "pg_restore: error: COPY failed for table \"t\": ERROR:  new row violates \"c\"\n\
+         DETAIL:  Failing row contains (1, SECRET\nSECRET).\n\
+         CONTEXT:  COPY t, line 1: \"1 SECRET\"\n\
+         SQL function \"f\" statement SECRET\n\
+         HINT:  None.\n\
+         pg_restore: error: could not execute query: ERROR:  no such publication\n\
+         LINE 1: CREATE SUBSCRIPTION s CONNECTION 'password=SECRET'\n   ^\n\
+         Command was: CREATE SUBSCRIPTION s\n CONNECTION 'password=SECRET\nSECRET'\n\
+         pg_restore: error: another: ERROR:  one\n\
+         Command was: CREATE USER MAPPING FOR a SERVER b options (password 'SECRET');\n\
+         pg_restore: warning: errors ignored on restore: 2\n";
+    let failure = said("pg_restore", text).of_failure();
+    assert_eq!(failure[1], "HINT:  None.", "{failure:?}");
+    assert!(!failure.concat().contains("SECRET"), "{failure:?}");
+    let success = said("pg_restore", text).of_success().into_all().concat();
+    assert!(!success.contains("SECRET"), "{success}");
+    for told in [
+        "CREATE SUBSCRIPTION s",
+        "errors ignored",
+        "USER MAPPING FOR a",
+    ] {
+        assert!(success.contains(told), "{success}");
+    }
 }
 
 #[test]

@@ -1,0 +1,77 @@
+//! What of a program's words is not for everybody: values of rows, and passwords in commands.
+//!
+//! Invariant: a line that belongs to such a part is not told, however many there are; the
+//! next message of the program or the server ends it.
+
+use super::{OWN, severity};
+
+/// What the server says in a `DETAIL` that has no values of rows, by its beginning.
+const HARMLESS: [&str; 2] = ["Could not ", "The database was created"];
+
+/// What a command's passwords stand behind, in capitals.
+const SECRETS: [&str; 3] = ["CONNECTION ", "PASSWORD", "OPTIONS ("];
+
+/// What the lines belong to that begin nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Discretion {
+    /// What everybody may read.
+    #[default]
+    Told,
+    /// A command that failed.
+    Command,
+    /// Values of rows, or what stands behind a password.
+    Hidden,
+}
+
+impl Discretion {
+    /// What may be told of the next line; `text` is what is in it behind the program's name.
+    pub(super) fn told<'a>(&mut self, line: &'a str, text: &str) -> Option<&'a str> {
+        *self = self.behind(text);
+        match self {
+            Self::Told => Some(line),
+            Self::Hidden => None,
+            Self::Command => match secret(line) {
+                Some(at) => {
+                    *self = Self::Hidden;
+                    Some(&line[..at])
+                }
+                None => Some(line),
+            },
+        }
+    }
+
+    /// What a line belongs to.
+    fn behind(self, text: &str) -> Self {
+        let text = text.trim_start();
+        if text.starts_with("Command was:") || text.starts_with("LINE ") {
+            return Self::Command;
+        }
+        if OWN.iter().any(|word| text.starts_with(word)) {
+            return Self::Told;
+        }
+        match severity(text) {
+            Some("CONTEXT" | "QUERY") => Self::Hidden,
+            Some(word @ "DETAIL") => {
+                let detail = text[word.len() + 1..].trim_start();
+                match HARMLESS.iter().any(|begin| detail.starts_with(begin)) {
+                    true => Self::Told,
+                    false => Self::Hidden,
+                }
+            }
+            Some(word) if is_capital(word) => Self::Told,
+            _ => self,
+        }
+    }
+}
+
+/// Whether the server's messages may begin with it, in any language.
+fn is_capital(word: &str) -> bool {
+    !word.is_empty() && !word.chars().any(char::is_lowercase)
+}
+
+/// Where in a command what may be a password begins.
+fn secret(line: &str) -> Option<usize> {
+    let capitals = line.to_ascii_uppercase();
+    let behind = |word: &&str| Some(capitals.find(*word)? + word.len());
+    SECRETS.iter().filter_map(|word| behind(&word)).min()
+}
