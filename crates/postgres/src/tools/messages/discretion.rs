@@ -73,5 +73,5 @@ fn is_capital(word: &str) -> bool {
 fn secret(line: &str) -> Option<usize> {
     let capitals = line.to_ascii_uppercase();
     let behind = |word: &&str| Some(capitals.find(*word)? + word.len());
-    SECRETS.iter().filter_map(|word| behind(&word)).min()
+    SECRETS.iter().filter_map(behind).min()
 }
