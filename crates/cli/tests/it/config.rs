@@ -69,6 +69,18 @@ cluster.main.dump.table_data.exclude              -                             
 cluster.main.dump.arguments                       -                                default
 cluster.main.dump.keep                            daily=6, weekly=4                HOME/pgkeep.toml:18
 cluster.main.dump.keep_for.app                    last=5                           HOME/pgkeep.toml:19
+cluster.main.prove.queries                        -                                default
+cluster.main.prove.max_age                        -                                default
+cluster.main.prove.scratch                        -                                default
+cluster.main.prove.isolation                      namespaces                       default
+cluster.main.check.max_age                        26h                              default
+cluster.main.check.critical_age                   50h                              default
+cluster.main.check.max_run                        24h                              default
+cluster.main.check.max_shrink                     50%                              default
+cluster.main.check.max_growth                     400%                             default
+cluster.main.check.min_rows                       100                              default
+cluster.main.check.space                          14d                              default
+cluster.main.check.critical_space                 3d                               default
 cluster.other.connection                   (hidden)                         HOME/pgkeep.toml:22
 cluster.other.connection.service           other                            the connection
 cluster.other.connection.user              me                               HOME/.pg_service.conf, line 3
@@ -91,6 +103,18 @@ cluster.other.dump.tables.exclude                  -                            
 cluster.other.dump.table_data.exclude              -                                default
 cluster.other.dump.arguments                       -                                default
 cluster.other.dump.keep                            all                              default
+cluster.other.prove.queries                       -                                default
+cluster.other.prove.max_age                       -                                default
+cluster.other.prove.scratch                       -                                default
+cluster.other.prove.isolation                     namespaces                       default
+cluster.other.check.max_age                       26h                              default
+cluster.other.check.critical_age                  50h                              default
+cluster.other.check.max_run                       24h                              default
+cluster.other.check.max_shrink                    50%                              default
+cluster.other.check.max_growth                    400%                             default
+cluster.other.check.min_rows                      100                              default
+cluster.other.check.space                         14d                              default
+cluster.other.check.critical_space                3d                               default
 ";
 
 /// A home with that file and more around it.
