@@ -166,6 +166,11 @@ impl Verify<'_> {
                     reading.abort_all();
                     continue;
                 }
+                // What is large and slow keeps nothing else from being written down.
+                () = tokio::time::sleep_until(notes.due()), if notes.has_some() => {
+                    notes.write(self, None).await;
+                    continue;
+                }
             };
             let Some(ended) = ended else { break };
             let Ok((object, condition)) = ended else {

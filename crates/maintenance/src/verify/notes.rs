@@ -78,6 +78,16 @@ impl Notes {
         self.objects += 1;
     }
 
+    /// When what there is will be written down.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Whether there is anything to be written down.
+    pub(super) fn has_some(&self) -> bool {
+        self.objects > 0
+    }
+
     /// Writes down what there is, where it is time; `ended` says that all was read.
     pub(super) async fn write(&mut self, of: &Verify<'_>, ended: Option<bool>) {
         let now = Instant::now();
