@@ -177,16 +177,7 @@ pub(super) async fn open(
     let others = context.write_access(settings, &source, context.keys(settings, None)?)?;
     let access = context.write_access(settings, &target, context.keys(settings, None)?)?;
     if !target.is_like(&access, &source, &others) {
-        return Err(CliError::Disagrees {
-            problem: format!(
-                "repositories {from:?} and {to:?} are of no one family: what the one has sealed and \
-                 hashed the other cannot read"
-            ),
-            hint: format!(
-                "'pgkeep init --like {from} --repository NAME' makes one, in a new place, that \
-                 shares its secret and its keys"
-            ),
-        });
+        return Err(no_family(from, to));
     }
     Ok(Pair {
         from: source,
@@ -194,6 +185,20 @@ pub(super) async fn open(
         access,
         name: to.to_owned(),
     })
+}
+
+/// Why nothing is copied between two repositories that do not share their secret.
+pub(super) fn no_family(from: &str, to: &str) -> CliError {
+    CliError::Disagrees {
+        problem: format!(
+            "repositories {from:?} and {to:?} are of no one family: what the one has sealed and \
+             hashed the other cannot read"
+        ),
+        hint: format!(
+            "'pgkeep init --like {from} --repository NAME' makes one, in a new place, that \
+             shares its secret and its keys"
+        ),
+    }
 }
 
 struct Job<'a> {

@@ -260,3 +260,63 @@ async fn a_newest_backup_without_the_globals_is_a_problem() {
     assert!(has(&told, "problem", "is partial"), "{told:?}");
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_next_backup_can_end_well_with_is_a_problem() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let mut site = Site::of(&cluster).await;
+    site.run(&["backup"]).await.ended(0);
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_DATABASES_EXCLUDE", "*");
+    site.run(&["backup"]).await.ended(1);
+    let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
+    let told = about(&told, "databases");
+    assert!(
+        has(&told, "problem", "has no database to back up"),
+        "{told:?}"
+    );
+
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_DATABASES_EXCLUDE", "scratch");
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_ARGUMENTS", "--format=plain");
+    site.run(&["backup"]).await.ended(2);
+    let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
+    let told = about(&told, "dump");
+    assert!(has(&told, "problem", "\"--format=plain\""), "{told:?}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_repository_that_a_backup_goes_to_is_looked_at() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    let configuration = site.path("pgkeep.toml");
+    let written = std::fs::read_to_string(&configuration).unwrap();
+    let written = written.replace(
+        "[cluster.main]\n",
+        "[cluster.main]\nrepositories = [\"local\", \"offsite\"]\n",
+    );
+    let with = |offsite: &str| {
+        let more = format!("{written}\n[repository.offsite]\nurl = \"{offsite}\"\n");
+        std::fs::write(&configuration, more).unwrap();
+    };
+    with(&site.path("offsite").display().to_string());
+    site.run(&["backup"]).await.ended(3);
+    let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
+    let told = about(&told, "repository");
+    assert!(has(&told, "good", "local: "), "{told:?}");
+    assert!(has(&told, "problem", "offsite: "), "{told:?}");
+
+    let like = ["init", "--like", "local", "--repository", "offsite"];
+    site.run(&like).await.ended(0);
+    site.run(&["backup"]).await.ended(0);
+    let told = site.run(&["doctor", "--json"]).await.ended(0).stdout;
+    assert!(has(&about(&told, "repository"), "good", "offsite: "));
+    assert!(has(&about(&told, "keys"), "good", "offsite: this host may"));
+
+    let strange = Site::with(&socket_of(&cluster), &["--encryption", "none"]).await;
+    with(&strange.path("backups").display().to_string());
+    site.run(&["backup"]).await.ended(3);
+    let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
+    let found = about(&told, "repository");
+    assert!(has(&found, "problem", "offsite: "), "{told}");
+    cluster.stop().await;
+}

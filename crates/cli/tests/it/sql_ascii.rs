@@ -52,6 +52,9 @@ async fn one_with_other_names_is_refused_and_they_are_told() {
         "hint: rename them",
     ]);
     assert!(site.good().await.is_empty());
+    let doctor = site.run(&["doctor"]).await.ended(1).stdout;
+    assert!(doctor.contains("3 names are not in UTF-8"), "{doctor}");
+    assert!(doctor.contains("mend: rename them"), "{doctor}");
 
     let mend = [
         // What goes with the schema would be told, and cannot be.
@@ -62,5 +65,6 @@ async fn one_with_other_names_is_refused_and_they_are_told() {
     ];
     cluster.psql("app", &mend.concat()).await;
     site.back_up("app").await;
+    site.run(&["doctor"]).await.ended(0);
     cluster.stop().await;
 }

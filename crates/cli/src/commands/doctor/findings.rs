@@ -20,7 +20,7 @@ pub(super) enum State {
     Good,
     /// A backup will be made, and something is less than it could be.
     Warning,
-    /// A backup or its restore will fail.
+    /// A backup does not end well, or its restore will fail.
     Problem,
 }
 
@@ -63,6 +63,16 @@ impl Findings {
         mend: Option<String>,
     ) {
         self.add(subject, State::Problem, sentence(error), mend);
+    }
+
+    /// Takes over what else was found; of what, where there is more than one such.
+    pub(super) fn append(&mut self, found: Self, of: Option<&String>) {
+        self.0.extend(found.0.into_iter().map(|mut finding| {
+            if let Some(of) = of {
+                finding.says = format!("{of}: {}", finding.says);
+            }
+            finding
+        }));
     }
 
     fn add(&mut self, subject: &'static str, state: State, says: String, mend: Option<String>) {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use self::findings::{Finding, Findings, State};
 use crate::arguments::Doctor;
 use crate::commands::backup::databases::Choice;
+use crate::commands::backup::selection;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -42,6 +43,9 @@ pub(crate) async fn run(arguments: &Doctor, context: &Context) -> Result<Exit, C
     let mut problems = 0;
     for (cluster, of_cluster) in wanted(arguments, context, &settings)? {
         let mut findings = Findings::default();
+        if let Err(error) = selection(&cluster, &of_cluster.dump.content) {
+            findings.error("dump", &error, error.hint());
+        }
         let meant = server::look(context, &settings, &cluster, &of_cluster, &mut findings).await?;
         let meant = meant.as_ref();
         repository::look(

@@ -1,27 +1,29 @@
-//! The repository, its keys, the storage's clock and its space.
+//! The repositories, their keys, the storages' clocks and their space.
 //!
-//! Invariant: one object is written and removed again, as by a prune; nothing else is
-//! changed.
+//! Invariant: in each one object is written and removed again, as by a prune; nothing else
+//! is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_config::{ClusterSettings, Settings, StorageText};
 use pgkeep_format::records::BackupRecord;
 use pgkeep_format::{Capabilities, Encryption};
-use pgkeep_repository::{Catalogue, Entry, Repository};
+use pgkeep_repository::{Catalogue, Entry, Repository, RepositoryError, WriteAccess};
 use pgkeep_restore::RestoreError;
 use pgkeep_types::{Clock, ClusterName, Timestamp};
 
 use super::findings::Findings;
 use super::server::{ahead, tell_clock};
+use crate::commands::copy;
 use crate::commands::list::BackupLine;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::storage::{self, Room};
 use crate::words;
 
-/// Looks at a cluster's repository; `meant` are the databases that a backup would be of
-/// now, where that is known.
+/// Looks at a cluster's repositories, as a backup uses them: it is made in the first, and
+/// copied to the others. `meant` are the databases that a backup would be of now, where
+/// that is known.
 pub(super) async fn look(
     context: &Context,
     settings: &Settings,
@@ -30,14 +32,66 @@ pub(super) async fn look(
     meant: Option<&BTreeSet<String>>,
     findings: &mut Findings,
 ) {
+    let names = &of_cluster.repositories;
+    if let Err(error) = context.name_of(settings, of_cluster) {
+        return findings.error("repository", &error, error.hint());
+    }
+    let mut first: Option<Opened> = None;
+    for name in names {
+        let mut found = Findings::default();
+        if let Some(opened) = open(context, settings, name, &mut found).await {
+            match &first {
+                None => newest(context, &opened.repository, cluster, meant, &mut found).await,
+                Some(first) => copies(first, &opened, cluster, &mut found).await,
+            }
+            first = first.or(Some(opened));
+        }
+        if let Some(StorageText::Directory(path)) =
+            settings.repositories.get(name).map(|of| &of.storage)
+        {
+            space(path, &mut found);
+        }
+        findings.append(found, (names.len() > 1).then_some(name));
+    }
+    if first.is_some_and(|opened| opened.unseals) {
+        findings.warning(
+            "keys",
+            "a key that opens backups is on this machine",
+            "remove it where nothing is restored: who breaks in here could read every backup",
+        );
+    }
+}
+
+/// A repository that can be read.
+struct Opened<'a> {
+    name: &'a str,
+    repository: Repository,
+    /// The right to write to it, where this host has it.
+    access: Option<WriteAccess>,
+    /// Whether backups there are sealed, and the key that opens them is at hand.
+    unseals: bool,
+}
+
+/// Opens a repository, and looks at its storage and its keys.
+async fn open<'a>(
+    context: &Context,
+    settings: &Settings,
+    name: &'a str,
+    findings: &mut Findings,
+) -> Option<Opened<'a>> {
     let opened = async {
         let keys = context.keys(settings, None)?;
-        let repository = context.repository(settings, of_cluster, &keys).await?;
+        let repository = context
+            .open_repository(settings, name, &keys.pins())
+            .await?;
         Ok::<_, CliError>((keys, repository))
     };
     let (keys, repository) = match opened.await {
         Ok(opened) => opened,
-        Err(error) => return findings.error("repository", &error, error.hint()),
+        Err(error) => {
+            findings.error("repository", &error, error.hint());
+            return None;
+        }
     };
     let sealed = match repository.encryption() {
         Encryption::Age => "sealed",
@@ -51,18 +105,17 @@ pub(super) async fn look(
                     gives up";
         findings.problem("keys", key, mend);
     }
-    let may_read = keys.has_recovery();
-    match context.write_access(settings, &repository, keys) {
-        Ok(_) => findings.good("keys", "this host may write"),
-        Err(error) => findings.error("keys", &error, error.hint()),
-    }
-    if may_read && repository.encryption() == Encryption::Age {
-        findings.warning(
-            "keys",
-            "a key that opens backups is on this machine",
-            "remove it where nothing is restored: who breaks in here could read every backup",
-        );
-    }
+    let unseals = keys.has_recovery() && repository.encryption() == Encryption::Age;
+    let access = match context.write_access(settings, &repository, keys) {
+        Ok(access) => {
+            findings.good("keys", "this host may write");
+            Some(access)
+        }
+        Err(error) => {
+            findings.error("keys", &error, error.hint());
+            None
+        }
+    };
     match repository.storage_now(&context.random).await {
         Ok(there) => {
             let ahead = ahead(there, context.clock.now());
@@ -70,14 +123,35 @@ pub(super) async fn look(
         }
         Err(error) => findings.error("storage", &error, error.hint()),
     }
-    newest(context, &repository, cluster, meant, findings).await;
-    if let Some(StorageText::Directory(path)) = of_cluster
-        .repositories
-        .first()
-        .and_then(|name| settings.repositories.get(name))
-        .map(|repository| &repository.storage)
+    Some(Opened {
+        name,
+        repository,
+        access,
+        unseals,
+    })
+}
+
+/// Whether what is made in the first repository can be copied to another one.
+async fn copies(
+    first: &Opened<'_>,
+    other: &Opened<'_>,
+    cluster: &ClusterName,
+    findings: &mut Findings,
+) {
+    if let (Some(firsts), Some(others)) = (&first.access, &other.access)
+        && !other.repository.is_like(others, &first.repository, firsts)
     {
-        space(path, findings);
+        let error = copy::no_family(first.name, other.name);
+        findings.error("repository", &error, error.hint());
+    }
+    let none = pgkeep_format::Identities::default();
+    match other.repository.catalogue(cluster, &none).await {
+        Ok(catalogue) => {
+            for unreadable in catalogue.unreadable() {
+                findings.error("backups", &unreadable.error, unreadable.error.hint());
+            }
+        }
+        Err(error) => findings.error("backups", &error, error.hint()),
     }
 }
 
@@ -111,6 +185,14 @@ async fn newest(
     }
     let now = context.clock.now();
     let mut is_problem = false;
+    if let Some(newer) = catalogue.is_behind(now) {
+        let behind = RepositoryError::ClockBehind {
+            now,
+            backup: newer.id.clone(),
+            started: newer.started,
+        };
+        findings.error("clock", &behind, behind.hint());
+    }
     for unmade in unmade(&catalogue, meant, now) {
         is_problem |= !unmade.is_past;
         tell_unmade(&catalogue, &unmade, now, findings);

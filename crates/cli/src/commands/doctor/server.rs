@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use pgkeep_capture::CaptureError;
 use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_postgres::client::{
     Connection, ConnectionParameters, QueryError, Unreadable, connect, databases,
-    may_read_passwords,
+    may_read_passwords, strange_names,
 };
 use pgkeep_types::{Clock, ClusterName, Timestamp};
 
@@ -94,7 +95,14 @@ pub(super) async fn look(
             "drop it; it is not backed up unless 'databases' names it",
         );
     }
-    Ok(Some(choice.into_names().into_iter().collect()))
+    let meant: BTreeSet<String> = choice.into_names().into_iter().collect();
+    if meant.is_empty() {
+        let none = CliError::NoDatabases {
+            cluster: cluster.to_string(),
+        };
+        findings.error("databases", &none, none.hint());
+    }
+    Ok(Some(meant))
 }
 
 /// The time of a server's clock, in seconds since 1970.
@@ -194,6 +202,15 @@ async fn rights(parameters: &ConnectionParameters, findings: &mut Findings) {
             ),
             ROLE,
         );
+    }
+    match strange_names(&session).await {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => {
+            let database = database.to_owned();
+            let refused = CaptureError::StrangeNames { database, names };
+            findings.error("names", &refused, refused.hint());
+        }
+        Err(error) => findings.error("names", &error, error.hint()),
     }
     let found = match Unreadable::look(&session).await {
         Ok(found) => found,
