@@ -313,7 +313,7 @@ impl Judging<'_> {
     }
 
     fn rows(&mut self, wanted: &BTreeSet<&str>, seen: &Seen) {
-        let mut unseen: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut unseen: BTreeMap<String, Vec<String>> = BTreeMap::new();
         let mut young = Vec::new();
         for name in wanted {
             let Some(database) = seen.databases.get(*name).filter(|d| d.newest.is_some()) else {
@@ -322,13 +322,27 @@ impl Judging<'_> {
             if database.sizes.len() < HISTORY {
                 young.push((*name).to_owned());
             }
+            let mut not_seen = |why: String| {
+                let of = unseen.entry(why).or_default();
+                of.push((*name).to_owned());
+            };
             match &database.rows {
-                Rows::Counted(now, before) => {
-                    for (severity, what) in rows::judge(name, now, before, self.limits) {
+                Rows::Counted {
+                    newest,
+                    before,
+                    missing,
+                } => {
+                    for (severity, what) in rows::judge(name, newest, before, self.limits) {
                         self.find(severity, what);
                     }
+                    if let Some(why) = rows::uncounted(newest, before) {
+                        not_seen(why);
+                    }
+                    if let Some(why) = missing.clone() {
+                        not_seen(why);
+                    }
                 }
-                Rows::Unseen(why) => unseen.entry(why).or_default().push((*name).to_owned()),
+                Rows::Unseen(why) => not_seen(why.clone()),
                 Rows::Damaged(problem) => {
                     let what = What::Damaged {
                         id: database.newest.as_ref().map(newest_id),
@@ -340,7 +354,7 @@ impl Judging<'_> {
             }
         }
         for (why, names) in unseen {
-            self.note(Note::RowsUnseen(names, why.to_owned()));
+            self.note(Note::RowsUnseen(names, why));
         }
         if !young.is_empty() {
             self.note(Note::NoHistory(young));

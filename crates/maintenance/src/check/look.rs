@@ -6,25 +6,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt as _, stream};
 use pgkeep_config::Databases;
 use pgkeep_format::names::{self, Place};
-use pgkeep_format::records::{BackupRecord, DumpFacts, Level, ProofOutcome};
+use pgkeep_format::records::{BackupRecord, Level, ProofOutcome};
 use pgkeep_format::{Encryption, Identities};
 use pgkeep_repository::{
-    Attempt, Catalogue, Entry, Proof, Repository, RepositoryError, Unclear, Unreadable, is_ahead,
+    Attempt, Catalogue, Entry, Proof, Repository, Unclear, Unreadable, is_ahead,
 };
 use pgkeep_types::{BackupId, Timestamp};
 
 use super::seen::{
-    Attempted, Damaged, Database, Good, Opens, Proofs, Refused, Rows, Seen, Space, State, Tables,
+    Attempted, Damaged, Database, Good, Opens, Proofs, Refused, Rows, Seen, Space, State,
 };
 use crate::series::Known;
 
+mod rows;
+
 /// So many good backups before the newest say what is usual.
 const BEFORE: usize = 8;
-/// So many facts are read at the same time.
-const AT_ONCE: usize = 8;
 /// Over so many seconds it is reckoned what is newly stored.
 const LATELY: i64 = 14 * 86_400;
 /// What is newly stored in less is no rate.
@@ -86,9 +85,11 @@ pub async fn look(at: Look<'_>) -> Seen {
         }
         databases.insert(name, database);
     }
-    for (name, rows) in at.rows(histories).await {
+    let mut unread_facts = Vec::new();
+    for (name, counted) in at.rows(histories).await {
+        unread_facts.extend(counted.damaged);
         if let Some(database) = databases.get_mut(&name) {
-            database.rows = rows;
+            database.rows = counted.rows;
         }
     }
     let unread = catalogue
@@ -102,6 +103,7 @@ pub async fn look(at: Look<'_>) -> Seen {
     });
     let mut damaged: Vec<Damaged> = catalogue.unreadable().map(damage).collect();
     damaged.extend(unsure);
+    damaged.extend(unread_facts);
     let (stored, pruned) = lately(catalogue, now);
     Seen {
         databases,
@@ -255,10 +257,12 @@ impl Look<'_> {
                 .filter(|record| record.database == name);
             of_it.filter(|record| self.part || !record.selected)
         };
-        let newest = all()
-            .flat_map(|record| catalogue.proofs(&record.id))
-            .max_by_key(|proof| at(proof));
-        let failed = newest.filter(|proof| proof.record.refutes());
+        let proofs = || all().flat_map(|record| catalogue.proofs(&record.id));
+        let newest = proofs().max_by_key(|proof| at(proof));
+        // What a host cannot tell takes nothing back.
+        let told = proofs().filter(|proof| proof.record.outcome != ProofOutcome::NotProvable);
+        let failed = told.max_by_key(|proof| at(proof));
+        let failed = failed.filter(|proof| proof.record.refutes());
         let mut newer = all().filter(|record| {
             let good = good.first();
             good.is_none_or(|good| good.started < record.started)
@@ -271,41 +275,6 @@ impl Look<'_> {
             failed: failed.or(of_newer).map(refused),
             not_provable: not_provable.map(refused),
         }
-    }
-
-    /// The rows of each database's backups, which come with the newest first.
-    async fn rows(&self, of: Vec<(String, Vec<BackupRecord>)>) -> Vec<(String, Rows)> {
-        let all = of.iter().flat_map(|(_, records)| records);
-        let reads = stream::iter(all).map(|record| async move {
-            let facts = self.repository.facts(record, self.identities).await;
-            (record.id.clone(), facts)
-        });
-        let mut facts: BTreeMap<_, _> = reads.buffer_unordered(AT_ONCE).collect().await;
-        let mut told = Vec::new();
-        for (name, records) in of {
-            let mut records = records.iter().filter_map(|record| {
-                let facts = facts.remove(&record.id)?;
-                Some(facts.map(|json| DumpFacts::from_json(&json)))
-            });
-            let rows = match records.next() {
-                None => Rows::default(),
-                Some(Err(
-                    RepositoryError::NoIdentity { .. } | RepositoryError::SealedToOthers { .. },
-                )) => {
-                    Rows::Unseen("no key at hand opens the facts of the newest backup".to_owned())
-                }
-                Some(Err(error)) => Rows::Damaged(in_words(&error)),
-                Some(Ok(Err(error))) => Rows::Damaged(in_words(&error)),
-                Some(Ok(Ok(newest))) => {
-                    // One that is unreadable says nothing of what is usual.
-                    let before = records.filter_map(|facts| facts.ok()?.ok());
-                    let like = before.filter(|facts| facts.selection == newest.selection);
-                    Rows::Counted(tables(&newest), like.map(|facts| tables(&facts)).collect())
-                }
-            };
-            told.push((name, rows));
-        }
-        told
     }
 }
 
@@ -332,14 +301,6 @@ fn opens(repository: &Repository, record: &BackupRecord) -> Opens {
         (false, true) => Opens::ToLost,
         (false, false) => Opens::ToRetired(repository.sealed_to(record)),
     }
-}
-
-fn tables(facts: &DumpFacts) -> Tables {
-    let named = facts.tables.iter().map(|table| {
-        let name = (table.schema.clone(), table.name.clone());
-        (name, table.rows)
-    });
-    named.collect()
 }
 
 /// An error with its causes.

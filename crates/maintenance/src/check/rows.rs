@@ -1,6 +1,7 @@
 //! The rows of a database's tables against those before.
 //!
-//! Invariant: a table that was not counted is compared with nothing.
+//! Invariant: a table that was not counted is compared with nothing, and is told where it
+//! was counted before.
 
 use std::collections::BTreeSet;
 
@@ -67,6 +68,27 @@ pub(super) fn judge(
     found
 }
 
+/// That tables were not counted which were before.
+pub(super) fn uncounted(now: &Tables, before: &[Tables]) -> Option<String> {
+    let was_counted = |name| {
+        before
+            .iter()
+            .any(|tables| matches!(tables.get(name), Some(Some(_))))
+    };
+    let tables = now.iter().filter(|(_, rows)| rows.is_none());
+    let mut tables = tables
+        .map(|(name, _)| name)
+        .filter(|name| was_counted(*name));
+    let (schema, table) = tables.next()?;
+    let told = match tables.count() {
+        0 => format!("those of {schema}.{table} were"),
+        more => format!("those of {schema}.{table} and {more} more were"),
+    };
+    Some(format!(
+        "{told} not counted when the newest was dumped, and were before"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +149,17 @@ mod tests {
         assert_eq!(found(&[], &[without, with, with]).len(), 1);
         assert!(found(&[], &[without, without, with]).is_empty());
         assert!(found(&[], &[without, without, with, with]).is_empty());
+    }
+
+    #[test]
+    fn a_table_that_is_counted_no_more_is_told() {
+        let before = tables(&[("counted", Some(1)), ("lost", Some(1)), ("never", None)]);
+        let now = tables(&[("counted", Some(1)), ("lost", None), ("never", None)]);
+        let told = uncounted(&now, &[before.clone()]).unwrap();
+        assert!(
+            told.starts_with("those of public.lost were not counted"),
+            "{told}"
+        );
+        assert_eq!(uncounted(&before, &[now]), None);
     }
 }

@@ -193,9 +193,16 @@ pub type Tables = BTreeMap<(String, String), Option<u64>>;
 /// What was seen of the rows of a database's backups.
 #[derive(Clone, Debug)]
 pub enum Rows {
-    /// Those of the newest good backup, and of the ones before it, which were to have the
-    /// same of the database; the newest first.
-    Counted(Tables, Vec<Tables>),
+    /// They were counted.
+    Counted {
+        /// Those of the newest good backup.
+        newest: Tables,
+        /// Those of the ones before it, which were to have the same of the database; the
+        /// newest first.
+        before: Vec<Tables>,
+        /// Why there are too few before it, where that is not for being young.
+        missing: Option<String>,
+    },
     /// They were not looked at, and why not.
     Unseen(String),
     /// What should have told them is damaged.

@@ -147,7 +147,7 @@ pub(super) fn of_note(note: &Note) -> String {
             )
         }
         Note::NoHistory(names) => format!(
-            "too few backups yet to tell sizes that are out of line: {}",
+            "too few backups yet to tell sizes and rows that are out of line: {}",
             some(names)
         ),
         Note::SpaceUnknown(why) => format!("not looked at: free space: {why}"),

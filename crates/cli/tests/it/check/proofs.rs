@@ -83,3 +83,20 @@ async fn a_proof_that_failed_is_critical_and_what_a_host_cannot_tell_is_not() {
     says(shelf.check(&[]).await, 1, &["a proof counts as none"]);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_host_cannot_tell_of_a_newer_backup_takes_no_failed_proof_back() {
+    let (cluster, shelf) = shelf("").await;
+    let first = shelf.app(9).await;
+    shelf.proof(&first, ProofOutcome::Failed, 8).await;
+    let second = shelf.app(7).await;
+    shelf.proof(&second, ProofOutcome::NotProvable, 6).await;
+    says(
+        shelf.check(&[]).await,
+        2,
+        &["CRITICAL: the proof of database \"app\" FAILED"],
+    );
+    shelf.proof(&second, ProofOutcome::Restorable, 5).await;
+    says(shelf.check(&[]).await, 0, &["main: OK"]);
+    cluster.stop().await;
+}

@@ -1,5 +1,7 @@
 //! Sizes and rows that are out of line with what was before.
 
+use std::fs;
+
 use super::{hours_ago, says, shelf};
 use crate::keeping::shelf::{APP, Dump, Shelf};
 
@@ -92,6 +94,30 @@ async fn a_database_that_shrinks_to_next_to_nothing_or_grows_out_of_line_is_told
         shelf.check(&["--max-growth", "10000%"]).await,
         0,
         &["main: OK"],
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_before_the_newest_that_are_damaged_are_told() {
+    let (cluster, shelf) = shelf("").await;
+    shelf.nights_and(USUAL).await;
+    says(shelf.check(&[]).await, 0, &["main: OK"]);
+    let backups = shelf.site.repository_files().into_iter();
+    let mut facts = backups.filter(|path| path.ends_with("facts"));
+    let oldest = facts.next().unwrap();
+    let whole = fs::read(&oldest).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    fs::write(&oldest, flipped).unwrap();
+    says(
+        shelf.check(&[]).await,
+        1,
+        &[
+            "WARNING: backup ",
+            "not looked at: rows",
+            "of the facts of the backups before, 1 cannot be read",
+        ],
     );
     cluster.stop().await;
 }

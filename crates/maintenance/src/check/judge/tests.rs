@@ -38,7 +38,11 @@ fn database(age: Option<i64>) -> Database {
     Database {
         chosen: true,
         newest: age.map(good),
-        rows: Rows::Counted(BTreeMap::new(), Vec::new()),
+        rows: Rows::Counted {
+            newest: BTreeMap::new(),
+            before: Vec::new(),
+            missing: None,
+        },
         sizes: vec![1000; 8],
         ..Database::default()
     }
