@@ -24,6 +24,19 @@ const HEADER: usize = 24;
 pub(crate) const TRAILER: usize = 32 + 32 + 64;
 const CONTEXT: &[u8] = b"pgkeep record v1\0";
 
+/// Of a record's last bytes those that tell who has signed it.
+const SIGNED: usize = 32 + 64;
+
+/// Whether two records say the same, and differ in who has signed them at most.
+#[must_use]
+pub fn says_the_same(one: &[u8], other: &[u8]) -> bool {
+    let said = |bytes: &[u8]| bytes.len().checked_sub(SIGNED);
+    let (Some(said), true) = (said(one), one.len() == other.len()) else {
+        return false;
+    };
+    one.get(..said) == other.get(..said)
+}
+
 /// Where a record belongs: the same bytes are no record anywhere else.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {

@@ -32,7 +32,7 @@ mod wire;
 
 pub use attribution::Attribution;
 pub use descriptor::{Capabilities, Descriptor, Encryption, RepositoryId};
-pub use envelope::{Envelope, Verified};
+pub use envelope::{Envelope, Verified, says_the_same};
 pub use error::{Damage, FormatError};
 pub use fingerprint::{ChunkHash, FingerprintBlock, FingerprintKey, Fingerprints};
 pub use frame::{FRAME_LIMIT, Frame, FrameDecoder, FrameEncoder};

@@ -9,14 +9,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pgkeep_format::names::{self, BackupPart, Place};
-use pgkeep_format::records::{
-    BackupKind, BackupRecord, FindingId, Outcome, Verification, WholeObjects, WholePack,
-};
+use pgkeep_format::names::{self, Place};
+use pgkeep_format::records::{BackupKind, BackupRecord, Verification};
 use pgkeep_repository::{
-    Catalogue, CopyPlan, Needed, Pace, Repository, RepositoryError, RunPlan, WriteAccess,
+    Catalogue, CopyPlan, CopyRun, Needed, Pace, Planned, Repository, RepositoryError, RunPlan,
+    WriteAccess,
 };
 use pgkeep_types::{BackupId, Clock, ObjectName, Random, RunId, VerificationId};
+
+use crate::whole::Whole;
 
 /// A copy of a cluster's backups from one repository to another.
 #[derive(Clone, Copy)]
@@ -104,76 +105,76 @@ impl Copy<'_> {
         Ok(Todo { plan, mends })
     }
 
-    /// Mends what is hurt; `told` of each object.
-    pub async fn mend(&self, todo: &Todo, mut told: impl FnMut(Mended)) {
-        let said = self.here.read_back();
-        let round = said.newest_round().max(1);
-        for (needed, source) in &todo.mends {
-            let mended = self
-                .to
-                .mend(self.access, self.from, source, needed, self.paced());
-            let mut error = mended.await.err();
-            if error.is_none() {
-                let findings = said.open_of(&needed.name, needed.blake3);
-                let findings = findings.map(|(id, _)| id.clone()).collect();
-                error = self.note(needed, findings, round).await.err();
-            }
+    /// Mends what is hurt, as long as `stop` does not say otherwise; `told` of each object.
+    /// Tells which did not have their turn.
+    pub async fn mend<'t>(
+        &self,
+        todo: &'t Todo,
+        stop: impl Fn() -> bool,
+        mut told: impl FnMut(Mended),
+    ) -> Vec<&'t ObjectName> {
+        let mut mends = todo.mends.iter();
+        while !stop() {
+            let Some((needed, source)) = mends.next() else {
+                break;
+            };
+            let error = self.mend_one(needed, source).await.err();
             let object = needed.name.clone();
             told(Mended { object, error });
         }
+        mends.map(|(needed, _)| &needed.name).collect()
     }
 
-    /// Writes down that an object that was just put is whole.
-    async fn note(
+    /// Mends an object from the backup that needs it, and writes that down with the findings
+    /// that it mends.
+    async fn mend_one(
         &self,
         needed: &Needed,
-        mended: Vec<FindingId>,
-        round: u64,
+        source: &BackupRecord,
     ) -> Result<(), RepositoryError> {
-        let blake3 = needed.blake3;
-        let mut whole = WholeObjects {
-            backup: needed.holder.clone(),
-            manifest: None,
-            facts: None,
-            packs: Vec::new(),
-            index: Vec::new(),
-        };
-        match names::place(&needed.name) {
-            Some(Place::Backup(_, _, BackupPart::Manifest)) => whole.manifest = Some(blake3),
-            Some(Place::Backup(_, _, BackupPart::Facts)) => whole.facts = Some(blake3),
-            Some(Place::Pack(_, _, number)) => whole.packs.push(WholePack { number, blake3 }),
-            Some(Place::Index(_, _, number)) => whole.index.push(WholePack { number, blake3 }),
-            _ => {}
-        }
+        let pace = self.paced();
+        let mended = self.to.mend(self.access, self.from, source, needed, pace);
+        mended.await?;
+        self.note(needed).await
+    }
+
+    /// Writes down that an object that was just read is whole.
+    async fn note(&self, needed: &Needed) -> Result<(), RepositoryError> {
+        let said = self.here.read_back();
+        let mended = said.open_of(&needed.name, needed.blake3);
+        let mended = mended.map(|(id, _)| id.clone()).collect();
+        let mut whole = Whole::default();
+        whole.add(needed);
         let record = Verification {
             id: VerificationId::new(self.clock, self.random),
             cluster: self.here.cluster.clone(),
             written: self.clock.now(),
             host: self.access.host().to_owned(),
             pgkeep: self.pgkeep.to_owned(),
-            round,
+            round: said.newest_round().max(1),
             ended: true,
-            whole: vec![whole],
+            whole: whole.take(),
             findings: Vec::new(),
             mended,
         };
         self.to.write_verification(self.access, record).await
     }
 
-    /// Copies what is planned; `begun` and `told` of each backup. Stops between two where
-    /// `stop` says so.
+    /// Copies what is planned, as long as `stop` does not say otherwise; `begun` and `told` of
+    /// each backup. Tells which did not have their turn.
     ///
     /// # Errors
     /// Where the run could not be begun, or could not be given its end.
-    pub async fn run(
+    pub async fn run<'t>(
         &self,
-        todo: &Todo,
+        todo: &'t Todo,
         stop: impl Fn() -> bool,
         mut begun: impl FnMut(&BackupRecord),
         mut told: impl FnMut(Copied),
-    ) -> Result<Outcome, RepositoryError> {
-        if todo.plan.backups.is_empty() {
-            return Ok(Outcome::Complete);
+    ) -> Result<Vec<&'t BackupRecord>, RepositoryError> {
+        let mut waiting = todo.plan.backups.iter();
+        if waiting.len() == 0 || stop() {
+            return Ok(waiting.map(|planned| &planned.record).collect());
         }
         let plan = RunPlan {
             id: RunId::new(self.clock, self.random),
@@ -185,19 +186,39 @@ impl Copy<'_> {
         };
         let begin = self.to.begin_copy(self.access, self.from, plan, &todo.plan);
         let mut run = begin.await?;
-        for planned in &todo.plan.backups {
-            if stop() {
+        while !stop() {
+            let Some(planned) = waiting.next() else {
                 break;
-            }
+            };
             begun(&planned.record);
-            let result = run.copy(self.from, planned, self.paced()).await;
             told(Copied {
                 id: planned.record.id.clone(),
                 database: planned.record.database.clone(),
-                result,
+                result: self.copy_one(&mut run, planned).await,
             });
         }
-        run.finish(self.clock.now()).await
+        run.finish(self.clock.now()).await?;
+        Ok(waiting.map(|planned| &planned.record).collect())
+    }
+
+    /// Copies a backup. What it needs and was found hurt there is mended before: a record
+    /// that is put beside it would not be a backup's that is good.
+    async fn copy_one(&self, run: &mut CopyRun, planned: &Planned) -> Result<u64, RepositoryError> {
+        for needed in self.here.found_hurt(&planned.record)? {
+            if let Err(error) = self.mend_one(&needed, &planned.record).await {
+                run.give_up(planned, &error);
+                return Err(error);
+            }
+        }
+        let (bytes, record) = run.copy(self.from, planned, self.paced()).await?;
+        // Its manifest and facts may be found hurt from an earlier time.
+        for needed in self.here.found_hurt(&record)? {
+            if !matches!(names::place(&needed.name), Some(Place::Backup(..))) {
+                continue;
+            }
+            self.mend_one(&needed, &planned.record).await?;
+        }
+        Ok(bytes)
     }
 
     fn paced(

@@ -11,6 +11,7 @@ mod judge;
 mod series;
 mod sweeping;
 mod verify;
+mod whole;
 
 pub use copy::{Copied, Copy, CopyProgress, Mended, Todo};
 pub use going::{Going, InUse, going, left};

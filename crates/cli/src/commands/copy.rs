@@ -2,59 +2,31 @@
 //!
 //! Invariants: what is copied is verified while it is read; a backup that cannot be copied
 //! keeps no other from its turn, and makes the command end with 1, or with 3 where others
-//! were copied.
+//! were copied; that all is there is said only where all was looked at, and is.
+
+mod job;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use pgkeep_config::{SIZE_WANTED, Settings, parse_size};
-use pgkeep_format::Identities;
 use pgkeep_format::records::BackupRecord;
-use pgkeep_maintenance::{Copied, Copy as Copying, CopyProgress, Mended, Todo};
 use pgkeep_repository::{Pace, Repository, WriteAccess};
-use pgkeep_types::{BackupId, Clock, ClusterName, ObjectName};
-use serde::Serialize;
+use pgkeep_types::{BackupId, ClusterName};
 
+use self::job::{Job, Report};
 use crate::arguments::Copy;
 use crate::context::Context;
-use crate::error::{CliError, Exit, sentence};
-use crate::output::JSON_VERSION;
-use crate::words;
-
-/// What programs are told.
-#[derive(Default, Serialize)]
-struct Report {
-    version: u32,
-    dry_run: bool,
-    backups: Vec<Line>,
-    mended: Vec<MendedLine>,
-}
-
-#[derive(Serialize)]
-struct Line {
-    id: BackupId,
-    cluster: ClusterName,
-    database: String,
-    /// `copied`, `to copy`, `failed` or `left`.
-    status: &'static str,
-    bytes: Option<u64>,
-    error: Option<String>,
-}
-
-#[derive(Serialize)]
-struct MendedLine {
-    object: ObjectName,
-    /// `mended`, `to mend` or `failed`.
-    status: &'static str,
-    error: Option<String>,
-}
+use crate::error::{CliError, Exit};
 
 /// Two repositories, open for a copy.
 pub(super) struct Pair {
     from: Repository,
     to: Repository,
     access: WriteAccess,
+    /// Their names.
+    from_name: String,
     name: String,
 }
 
@@ -78,11 +50,7 @@ pub(crate) async fn run(arguments: &Copy, context: &Context) -> Result<Exit, Cli
     let settings = context.settings()?;
     let opened = open(context, &settings, &arguments.from, &arguments.to);
     let pair = context.unless_interrupted("the copy", opened).await?;
-    let mut report = Report {
-        version: JSON_VERSION,
-        dry_run: arguments.dry_run,
-        ..Report::default()
-    };
+    let mut report = Report::new(arguments.dry_run);
     let mut count = Count::default();
     let (clusters, ids) = meant(arguments, &settings, &pair).await?;
     let mut found = BTreeSet::new();
@@ -96,6 +64,7 @@ pub(crate) async fn run(arguments: &Copy, context: &Context) -> Result<Exit, Cli
             pace: pace.as_ref(),
             dry_run: arguments.dry_run,
             is_quiet: false,
+            takes_all: ids.is_empty(),
         };
         let of_cluster = job
             .cluster(&cluster, wanted, &mut found, &mut report)
@@ -106,9 +75,10 @@ pub(crate) async fn run(arguments: &Copy, context: &Context) -> Result<Exit, Cli
             break;
         }
     }
+    let interrupted = context.interrupt.was_requested();
     if let Some(text) = ids
         .iter()
-        .find(|text| !found.iter().any(|id: &BackupId| id.is_meant_by(text)))
+        .find(|text| !interrupted && !found.iter().any(|id: &BackupId| id.is_meant_by(text)))
     {
         return Err(CliError::NoSuchBackup {
             problem: format!(
@@ -118,21 +88,19 @@ pub(crate) async fn run(arguments: &Copy, context: &Context) -> Result<Exit, Cli
             hint: "'pgkeep list' shows what there is".to_owned(),
         });
     }
-    if report.backups.is_empty() && report.mended.is_empty() {
+    if report.is_empty() && !interrupted {
         context.output.data(format_args!(
             "all of it is in repository {:?} already\n",
             arguments.to
         ));
     }
     context.output.json(&report)?;
-    Ok(
-        match (context.interrupt.was_requested(), count.good, count.bad) {
-            (true, ..) => Exit::Interrupted,
-            (_, _, 0) => Exit::Done,
-            (_, 0, _) => Exit::Failed,
-            _ => Exit::Partial,
-        },
-    )
+    Ok(match (interrupted, count.good, count.bad) {
+        (true, ..) => Exit::Interrupted,
+        (_, _, 0) => Exit::Done,
+        (_, 0, _) => Exit::Failed,
+        _ => Exit::Partial,
+    })
 }
 
 /// The clusters and the ids that are meant.
@@ -183,6 +151,7 @@ pub(super) async fn open(
         from: source,
         to: target,
         access,
+        from_name: from.to_owned(),
         name: to.to_owned(),
     })
 }
@@ -201,181 +170,6 @@ pub(super) fn no_family(from: &str, to: &str) -> CliError {
     }
 }
 
-struct Job<'a> {
-    context: &'a Context,
-    pair: &'a Pair,
-    pace: Option<&'a Arc<Pace>>,
-    dry_run: bool,
-    /// Whether what was deleted there is not worth a word.
-    is_quiet: bool,
-}
-
-impl Job<'_> {
-    async fn cluster(
-        &self,
-        cluster: &ClusterName,
-        wanted: impl Fn(&BackupRecord) -> bool,
-        found: &mut BTreeSet<BackupId>,
-        report: &mut Report,
-    ) -> Result<Count, CliError> {
-        let Self { context, pair, .. } = self;
-        let none = Identities::default();
-        let there = pair.from.catalogue(cluster, &none).await?;
-        let here = pair.to.catalogue(cluster, &none).await?;
-        found.extend(there.complete().filter(|r| wanted(r)).map(|r| r.id.clone()));
-        let progress = CopyProgress::default();
-        let copy = Copying {
-            from: &pair.from,
-            to: &pair.to,
-            access: &pair.access,
-            there: &there,
-            here: &here,
-            pace: self.pace,
-            progress: &progress,
-            clock: &context.clock,
-            random: &context.random,
-            pgkeep: env!("CARGO_PKG_VERSION"),
-        };
-        let todo = copy.todo(wanted)?;
-        let mut count = Count::default();
-        for left in &todo.plan.left {
-            count.bad += usize::from(!left.is_meant);
-            if self.is_quiet && left.is_meant {
-                continue;
-            }
-            context.output.data(format_args!(
-                "backup {} of database {} is not copied: {}\n",
-                left.id,
-                words::printable(&left.database),
-                left.reason
-            ));
-            report.backups.push(Line {
-                id: left.id.clone(),
-                cluster: cluster.clone(),
-                database: left.database.clone(),
-                status: "left",
-                bytes: None,
-                error: Some(left.reason.clone()),
-            });
-        }
-        if self.dry_run {
-            self.tell(cluster, &todo, report);
-            return Ok(count);
-        }
-        let mut mended = Vec::new();
-        copy.mend(&todo, |object| mended.push(object)).await;
-        for object in mended {
-            self.take_mended(object, &mut count, report);
-        }
-        let stop = || context.interrupt.was_requested();
-        let ran = copy.run(
-            &todo,
-            stop,
-            |record| self.begun(record),
-            |copied| {
-                self.take(cluster, copied, &mut count, report);
-            },
-        );
-        ran.await?;
-        Ok(count)
-    }
-
-    fn tell(&self, cluster: &ClusterName, todo: &Todo, report: &mut Report) {
-        for (object, _) in &todo.mends {
-            let object = object.name.clone();
-            self.context
-                .output
-                .data(format_args!("{object} would be mended\n"));
-            report.mended.push(MendedLine {
-                object,
-                status: "to mend",
-                error: None,
-            });
-        }
-        for planned in &todo.plan.backups {
-            let record = &planned.record;
-            self.context.output.data(format_args!(
-                "backup {} of database {} would be copied: {} are its own\n",
-                record.id,
-                words::printable(&record.database),
-                words::size(record.new_bytes)
-            ));
-            report.backups.push(Line {
-                id: record.id.clone(),
-                cluster: cluster.clone(),
-                database: record.database.clone(),
-                status: "to copy",
-                bytes: Some(record.new_bytes),
-                error: None,
-            });
-        }
-    }
-
-    fn take_mended(&self, mended: Mended, count: &mut Count, report: &mut Report) {
-        let Mended { object, error } = mended;
-        let output = self.context.output;
-        match &error {
-            None => {
-                count.good += 1;
-                output.data(format_args!("{object} is mended\n"));
-            }
-            Some(error) => {
-                count.bad += 1;
-                let error = sentence(error);
-                output.data(format_args!("{object} could not be mended: {error}\n"));
-            }
-        }
-        report.mended.push(MendedLine {
-            object,
-            status: if error.is_none() { "mended" } else { "failed" },
-            error: error.as_ref().map(|error| sentence(error)),
-        });
-    }
-
-    fn begun(&self, record: &BackupRecord) {
-        let now = words::time(self.context.clock.now());
-        let (database, id, name) = (&record.database, &record.id, &self.pair.name);
-        self.context.output.say(format_args!(
-            "{now} START copy of {database:?}, backup {id}, to repository {name:?}"
-        ));
-    }
-
-    fn take(&self, cluster: &ClusterName, copied: Copied, count: &mut Count, report: &mut Report) {
-        let Copied {
-            id,
-            database,
-            result,
-        } = copied;
-        let now = words::time(self.context.clock.now());
-        let output = self.context.output;
-        let (status, bytes, error) = match result {
-            Ok(bytes) => {
-                count.good += 1;
-                let sent = words::size(bytes);
-                output.say(format_args!(
-                    "{now} END   copy of {database:?}: complete, {sent} sent"
-                ));
-                ("copied", Some(bytes), None)
-            }
-            Err(error) => {
-                count.bad += 1;
-                output.say(format_args!("{now} END   copy of {database:?}: FAILED"));
-                let error = CliError::Repository(error);
-                output.failure(&error);
-                ("failed", None, Some(sentence(&error)))
-            }
-        };
-        report.backups.push(Line {
-            id,
-            cluster: cluster.clone(),
-            database,
-            status,
-            bytes,
-            error,
-        });
-    }
-}
-
 /// Copies what a run has just made to another repository of the cluster; tells how it went.
 pub(super) async fn follow(
     context: &Context,
@@ -391,8 +185,9 @@ pub(super) async fn follow(
         pace: None,
         dry_run: false,
         is_quiet: true,
+        takes_all: false,
     };
-    let (mut found, mut report) = (BTreeSet::new(), Report::default());
+    let (mut found, mut report) = (BTreeSet::new(), Report::new(false));
     job.cluster(cluster, |_| true, &mut found, &mut report)
         .await
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::site::{Ran, Site, restore};
 
-async fn grow(cluster: &Cluster, table: &str) {
+pub(crate) async fn grow(cluster: &Cluster, table: &str) {
     let fill = format!(
         "CREATE TABLE {table} AS SELECT n, md5(n::text || '{table}') AS noise \
          FROM generate_series(1, 30000) AS n"
@@ -17,7 +17,7 @@ async fn grow(cluster: &Cluster, table: &str) {
     cluster.psql("app", &fill).await;
 }
 
-async fn cluster() -> Cluster {
+pub(crate) async fn cluster() -> Cluster {
     let cluster = Cluster::start(Major::Fifteen).await;
     cluster.psql("postgres", "CREATE DATABASE app").await;
     grow(&cluster, "a").await;
@@ -25,12 +25,12 @@ async fn cluster() -> Cluster {
 }
 
 /// Adds a repository to the configuration; whether the cluster's backups go there too.
-fn configure(site: &Site, goes_there: bool) {
+pub(crate) fn configure(site: &Site, goes_there: bool) {
     let url = site.path("offsite").display().to_string();
     configure_at(site, &url, goes_there);
 }
 
-fn configure_at(site: &Site, url: &str, goes_there: bool) {
+pub(crate) fn configure_at(site: &Site, url: &str, goes_there: bool) {
     let path = site.path("pgkeep.toml");
     let config = std::fs::read_to_string(&path).unwrap();
     let offsite = format!("[repository.offsite]\nurl = \"{url}\"\n");
@@ -44,7 +44,7 @@ fn configure_at(site: &Site, url: &str, goes_there: bool) {
 }
 
 /// Makes the second repository, and has the recovery key's file know it.
-async fn like(site: &Site) {
+pub(crate) async fn like(site: &Site) {
     let init = [
         "init",
         "--like",
@@ -60,12 +60,12 @@ async fn like(site: &Site) {
     std::fs::write(&key, format!("{line}\n{text}")).unwrap();
 }
 
-async fn copy(site: &Site, more: &[&str]) -> Ran {
+pub(crate) async fn copy(site: &Site, more: &[&str]) -> Ran {
     let copy = ["copy", "--from", "local", "--to", "offsite"];
     site.run(&[&copy, more].concat()).await
 }
 
-async fn archive(site: &Site, id: &str, repository: &str) -> Vec<u8> {
+pub(crate) async fn archive(site: &Site, id: &str, repository: &str) -> Vec<u8> {
     let to = [
         "--backup",
         id,
@@ -80,7 +80,7 @@ async fn archive(site: &Site, id: &str, repository: &str) -> Vec<u8> {
     bytes
 }
 
-async fn good_in(site: &Site, repository: &str) -> Vec<String> {
+pub(crate) async fn good_in(site: &Site, repository: &str) -> Vec<String> {
     let ran = site
         .run(&["list", "--json", "--repository", repository])
         .await;
@@ -91,11 +91,11 @@ async fn good_in(site: &Site, repository: &str) -> Vec<String> {
         .collect()
 }
 
-fn object(site: &Site, repository: &str, id: &str, part: &str) -> PathBuf {
+pub(crate) fn object(site: &Site, repository: &str, id: &str, part: &str) -> PathBuf {
     site.path(&format!("{repository}/main/backups/{id}/{part}"))
 }
 
-fn flip(path: &Path) {
+pub(crate) fn flip(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

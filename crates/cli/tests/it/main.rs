@@ -11,6 +11,7 @@ mod clocks;
 mod config;
 mod contents;
 mod copies;
+mod copies_cut_short;
 mod cut_off;
 mod demo;
 mod doctor;

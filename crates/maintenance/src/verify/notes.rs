@@ -3,16 +3,15 @@
 //! Invariants: what was written down stays, however the verification ends; a kill loses no
 //! more than a third of the time that it took, nor more than ten minutes.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pgkeep_format::names::{self, BackupPart, Place};
-use pgkeep_format::records::{Finding, FindingId, Verification, WholeObjects, WholePack};
+use pgkeep_format::records::{Finding, FindingId, Verification};
 use pgkeep_repository::{Needed, RepositoryError};
-use pgkeep_types::{BackupId, VerificationId};
+use pgkeep_types::VerificationId;
 use tokio::time::Instant;
 
 use super::Verify;
+use crate::whole::Whole;
 
 /// After so long the first note is written; the next ones later and later.
 const FIRST: Duration = Duration::from_secs(1);
@@ -23,7 +22,7 @@ const MOST: usize = 10_000;
 /// What was found and not written down yet.
 pub(super) struct Notes {
     round: u64,
-    whole: BTreeMap<BackupId, WholeObjects>,
+    whole: Whole,
     findings: Vec<Finding>,
     mended: Vec<FindingId>,
     objects: usize,
@@ -37,7 +36,7 @@ impl Notes {
     pub(super) fn new(round: u64) -> Self {
         Self {
             round,
-            whole: BTreeMap::new(),
+            whole: Whole::default(),
             findings: Vec::new(),
             mended: Vec::new(),
             objects: 0,
@@ -49,23 +48,7 @@ impl Notes {
 
     /// The object was read, and is whole.
     pub(super) fn whole(&mut self, object: &Needed) {
-        let holder = object.holder.clone();
-        let of = self.whole.entry(holder).or_insert_with(|| WholeObjects {
-            backup: object.holder.clone(),
-            manifest: None,
-            facts: None,
-            packs: Vec::new(),
-            index: Vec::new(),
-        });
-        let blake3 = object.blake3;
-        match names::place(&object.name) {
-            Some(Place::Backup(_, _, BackupPart::Manifest)) => of.manifest = Some(blake3),
-            Some(Place::Backup(_, _, BackupPart::Facts)) => of.facts = Some(blake3),
-            Some(Place::Pack(_, _, number)) => of.packs.push(WholePack { number, blake3 }),
-            Some(Place::Index(_, _, number)) => of.index.push(WholePack { number, blake3 }),
-            _ => return,
-        }
-        self.objects += 1;
+        self.objects += usize::from(self.whole.add(object));
     }
 
     pub(super) fn mended(&mut self, findings: Vec<FindingId>) {
@@ -105,7 +88,7 @@ impl Notes {
                 pgkeep: of.pgkeep.to_owned(),
                 round: self.round,
                 ended: ended == Some(true),
-                whole: std::mem::take(&mut self.whole).into_values().collect(),
+                whole: self.whole.take(),
                 findings: std::mem::take(&mut self.findings),
                 mended: std::mem::take(&mut self.mended),
             };

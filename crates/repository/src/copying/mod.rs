@@ -7,9 +7,11 @@
 //! done stays, since the next one goes on under the same names
 //! (docs/decisions/0022-copies.md).
 
+mod beside;
 mod object;
 mod plan;
 mod run;
+mod signed;
 
 pub use plan::{CopyPlan, Left, Planned};
 pub use run::CopyRun;

@@ -3,9 +3,9 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use pgkeep_format::names::{self, BackupPart, Place};
-use pgkeep_format::records::BackupRecord;
-use pgkeep_format::{Encryption, Envelope, Hash, Hasher, RecordKind};
+use pgkeep_format::names::{self, Place};
+use pgkeep_format::records::{BackupRecord, Problem};
+use pgkeep_format::{Hash, Hasher};
 use pgkeep_storage::StorageErrorKind;
 use pgkeep_types::ObjectName;
 
@@ -22,12 +22,6 @@ impl Repository {
         self.encryption() == other.encryption() && mark(access) == mark(others)
     }
 
-    /// Whether any key that is in use here opens a backup of another repository.
-    #[must_use]
-    pub fn would_open(&self, backup: &BackupRecord) -> bool {
-        self.encryption() == Encryption::None || self.opens_to_anybody(backup)
-    }
-
     /// Puts a pack from another repository, verified on the way. What is there already is
     /// deleted before, where it is to be `replaced`.
     ///
@@ -42,7 +36,7 @@ impl Repository {
     ) -> Result<(), RepositoryError> {
         if replace {
             // What is hurt there goes only once it is certain that there is a whole one.
-            if other.read_back(needed, |_| std::future::ready(())).await? != Condition::Whole {
+            if other.read_back(needed, &pace).await? != Condition::Whole {
                 return Err(other.is_no_source(needed));
             }
             self.storage.delete(&needed.name).await?;
@@ -112,74 +106,18 @@ impl Repository {
     }
 
     fn is_no_source(&self, needed: &Needed) -> RepositoryError {
-        RepositoryError::Lost {
-            object: needed.name.to_string(),
-            location: self.location(),
-            problem: "it is not what the backup cites, and cannot be copied".to_owned(),
-        }
+        self.lost(
+            needed,
+            "it is not what the backup cites, and cannot be copied",
+        )
     }
 
-    /// A manifest or facts of a backup, as this repository has to have them: the other's
-    /// sealed part, signed anew.
-    ///
-    /// # Errors
-    /// Where the other's is not the one that `source` cites.
-    pub async fn signed_anew(
-        &self,
-        access: &WriteAccess,
-        other: &Self,
-        source: &BackupRecord,
-        part: BackupPart,
-    ) -> Result<(ObjectName, Bytes), RepositoryError> {
-        let name = names::backup(&source.cluster, &source.id, part)?;
-        let (kind, hash) = match part {
-            BackupPart::Facts => (RecordKind::Facts, source.records.facts),
-            _ => (RecordKind::Manifest, source.records.manifest),
-        };
-        let read = other.verified(kind, &name).await?;
-        if read.object_hash != hash {
-            return Err(RepositoryError::Uncited {
-                object: name.to_string(),
-                location: other.location(),
-                backup: source.id.clone(),
-            });
-        }
-        let (repository, signer, place) = (self.id(), access.signer.clone(), name.clone());
-        let signed = records::blocking(move || {
-            let envelope = Envelope {
-                repository,
-                name: &place,
-                kind,
-            };
-            envelope.write_sealed(&(), read.sealed(), &signer)
-        });
-        let storage = self.storage.as_ref();
-        let bytes = signed.await?;
-        let bytes = bytes.map_err(|source| records::in_object(storage, &name, source))?;
-        Ok((name, bytes.into()))
-    }
-
-    /// Makes a record be there with these bytes; what is there and is another one is deleted.
-    pub(super) async fn make_be(
-        &self,
-        name: &ObjectName,
-        bytes: Bytes,
-    ) -> Result<(), RepositoryError> {
-        let most = (bytes.len() as u64).saturating_add(1);
-        match self.storage.get(name, Some(0..most)).await {
-            Ok(there) if there == bytes => return Ok(()),
-            Ok(_) => self.storage.delete(name).await?,
-            Err(error) if error.is_not_found() => {}
-            Err(error) => return Err(error.into()),
-        }
-        self.put_own(name, bytes).await
-    }
-
-    /// Mends an object of a backup that is here, from another repository that has it.
+    /// Mends an object that backups here need, from another repository that has it. What is
+    /// there was read when this returns, and is whole.
     ///
     /// # Errors
     /// Where the other has not what this one cites: of a record, where another host has
-    /// signed it.
+    /// signed it. Where what was put is not what is read.
     pub async fn mend<F: Future<Output = ()>>(
         &self,
         access: &WriteAccess,
@@ -188,30 +126,41 @@ impl Repository {
         needed: &Needed,
         pace: impl Fn(u64) -> F,
     ) -> Result<(), RepositoryError> {
-        let part = match names::place(&needed.name) {
-            Some(Place::Backup(_, _, part)) => part,
-            _ => {
-                let replace = self.is_listed(&needed.name).await?;
-                return self.put_from(other, needed, replace, pace).await;
-            }
+        // Somebody else may have mended it.
+        let found = match self.read_back(needed, &pace).await? {
+            Condition::Whole => return Ok(()),
+            Condition::Hurt { problem, .. } => problem,
         };
-        let (name, bytes) = self.signed_anew(access, other, source, part).await?;
-        if Hash::of(&bytes) != needed.blake3 {
-            return Err(RepositoryError::Lost {
-                object: name.to_string(),
-                location: self.location(),
-                problem: "another host has signed it, and only that host's key makes it anew"
-                    .to_owned(),
-            });
+        match names::place(&needed.name) {
+            Some(Place::Backup(_, _, part)) => {
+                let signed = self.signed_anew(access, other, source, part).await?;
+                if signed.hash() != needed.blake3 {
+                    return Err(self.lost(
+                        needed,
+                        "another host has signed it, and only that host's key makes it anew",
+                    ));
+                }
+                self.make_be(signed).await?;
+            }
+            _ => {
+                let is_there = found != Problem::Missing;
+                self.put_from(other, needed, is_there, &pace).await?;
+            }
         }
-        self.make_be(&name, bytes).await
+        match self.read_back(needed, &pace).await? {
+            Condition::Whole => Ok(()),
+            Condition::Hurt { .. } => Err(self.lost(
+                needed,
+                "it was put anew, and what is read of it is not what was put",
+            )),
+        }
     }
 
-    async fn is_listed(&self, name: &ObjectName) -> Result<bool, RepositoryError> {
-        match self.storage.head(name).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error.into()),
+    fn lost(&self, needed: &Needed, problem: &str) -> RepositoryError {
+        RepositoryError::Lost {
+            object: needed.name.to_string(),
+            location: self.location(),
+            problem: problem.to_owned(),
         }
     }
 }

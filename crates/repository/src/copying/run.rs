@@ -15,9 +15,10 @@ use pgkeep_format::records::{
 };
 use pgkeep_format::{Hash, RecordKind};
 use pgkeep_storage::list_all;
-use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
+use pgkeep_types::{BackupId, ClusterName, ObjectName};
 
 use super::plan::{CopyPlan, Planned};
+use super::signed::{InPlace, Signed};
 use crate::cited::cited;
 use crate::deletion::Signs;
 use crate::records::Draft;
@@ -26,9 +27,9 @@ use crate::{Needed, Repository, RepositoryError, Run, RunPlan, WriteAccess};
 /// A run that copies, whose `begin` is durable.
 #[derive(Debug)]
 pub struct CopyRun {
-    repository: Repository,
+    pub(super) repository: Repository,
     access: WriteAccess,
-    plan: RunPlan,
+    pub(super) plan: RunPlan,
     brings: BTreeSet<BackupId>,
     signs: Signs,
     ended: Vec<BackupOutcome>,
@@ -86,13 +87,8 @@ impl Repository {
 }
 
 impl CopyRun {
-    /// The run's id.
-    #[must_use]
-    pub fn id(&self) -> &RunId {
-        &self.plan.id
-    }
-
-    /// Copies one of the planned backups, and tells how many bytes were put for it.
+    /// Copies one of the planned backups, and tells how many bytes were put for it, and its
+    /// record there.
     ///
     /// # Errors
     /// Where it came to nothing; what was put stays for the next time.
@@ -101,24 +97,28 @@ impl CopyRun {
         from: &Repository,
         planned: &Planned,
         pace: impl Fn(u64) -> F,
-    ) -> Result<u64, RepositoryError> {
+    ) -> Result<(u64, BackupRecord), RepositoryError> {
         let copied = self.try_copy(from, planned, pace).await;
-        let record = &planned.record;
-        let outcome = match &copied {
-            Ok(_) => Outcome::Complete,
-            Err(error) => {
-                self.errors
-                    .errors
-                    .insert(record.id.clone(), error.to_string());
-                Outcome::Failed
-            }
-        };
+        match &copied {
+            Ok(_) => self.ended(planned, Outcome::Complete),
+            Err(error) => self.give_up(planned, error),
+        }
+        copied
+    }
+
+    /// Takes down why one of the planned backups is not copied.
+    pub fn give_up(&mut self, planned: &Planned, error: &RepositoryError) {
+        let id = planned.record.id.clone();
+        self.errors.errors.insert(id, error.to_string());
+        self.ended(planned, Outcome::Failed);
+    }
+
+    fn ended(&mut self, planned: &Planned, outcome: Outcome) {
         self.ended.push(BackupOutcome {
-            id: record.id.clone(),
-            database: record.database.clone(),
+            id: planned.record.id.clone(),
+            database: planned.record.database.clone(),
             outcome,
         });
-        copied
     }
 
     async fn try_copy<F: Future<Output = ()>>(
@@ -126,7 +126,7 @@ impl CopyRun {
         from: &Repository,
         planned: &Planned,
         pace: impl Fn(u64) -> F,
-    ) -> Result<u64, RepositoryError> {
+    ) -> Result<(u64, BackupRecord), RepositoryError> {
         let Self {
             repository,
             access,
@@ -150,6 +150,12 @@ impl CopyRun {
                 ));
             }
         }
+        if !repository.capabilities().create_only {
+            // There nothing tells that something has come in between.
+            self.check_alone(cluster, &source.id).await?;
+        }
+        // Before anything is put: of a backup that is there nothing is replaced.
+        self.clear_place(cluster, &source.id).await?;
         let there = self.sizes(source).await?;
         let mut put = 0;
         for (name, pack) in cited(source)? {
@@ -171,9 +177,9 @@ impl CopyRun {
         }
         let mut record = source.clone();
         for part in [BackupPart::Manifest, BackupPart::Facts] {
-            let (name, bytes) = repository.signed_anew(access, from, source, part).await?;
-            let (hash, length) = (Hash::of(&bytes), bytes.len() as u64);
-            repository.make_be(&name, bytes).await?;
+            let signed = repository.signed_anew(access, from, source, part).await?;
+            let length = signed.length();
+            let hash = self.make_be_or_adopt(cluster, &source.id, signed).await?;
             if part == BackupPart::Manifest {
                 (record.records.manifest, record.records.manifest_length) = (hash, length);
             } else {
@@ -193,33 +199,37 @@ impl CopyRun {
         let bytes = draft
             .sign(repository.storage.as_ref(), &access.signer)
             .await?;
-        self.clear_place(cluster, &source.id, &name).await?;
+        self.clear_place(cluster, &source.id).await?;
         repository.put_own(&name, bytes).await?;
         // What is not confirmed its outcome calls failed: nobody takes it for a backup then.
-        self.confirm(&record).await.map(|()| put)
+        self.confirm(&record).await.map(|()| (put, record))
     }
 
-    /// Removes a `backup` record that another copy has left and called failed. Any other is
-    /// somebody's who may rely on it.
-    async fn clear_place(
+    /// Makes a part be there, and tells its hash: this host's own, or what another copy has
+    /// put, where that says the same.
+    async fn make_be_or_adopt(
         &self,
         cluster: &ClusterName,
         id: &BackupId,
-        name: &ObjectName,
-    ) -> Result<(), RepositoryError> {
+        signed: Signed,
+    ) -> Result<Hash, RepositoryError> {
         let repository = &self.repository;
-        let there = match repository.backup(cluster, id).await {
-            Ok(there) => there,
-            Err(RepositoryError::Storage(error)) if error.is_not_found() => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        let outcome = names::run(cluster, &there.run, RunRecord::Outcome)?;
-        let said = repository.verified(RecordKind::Outcome, &outcome).await;
-        let said = said.ok().and_then(|read| read.clear::<RunOutcome>().ok());
-        if said.is_some_and(|said| said.failed(id)) {
-            return Ok(repository.storage.delete(name).await?);
+        // Once for what is there, once for what has come since.
+        for _ in 0..2 {
+            match repository.in_place(&signed).await? {
+                InPlace::TheSame(hash) => return Ok(hash),
+                InPlace::Nothing => {}
+                InPlace::Useless => {
+                    self.check_alone(cluster, id).await?;
+                    self.clear_place(cluster, id).await?;
+                    self.delete(id, &signed.name).await?;
+                }
+            }
+            if repository.put_signed(&signed).await? {
+                return Ok(signed.hash());
+            }
         }
-        Err(self.overtaken(id, format!("run {} has copied it, or is at it", there.run)))
+        Err(self.overtaken(id, format!("somebody else is putting {}", signed.name)))
     }
 
     /// Refuses where the backup was deleted, or one whose packs come along.
@@ -236,7 +246,7 @@ impl CopyRun {
         Ok(())
     }
 
-    fn overtaken(&self, id: &BackupId, problem: String) -> RepositoryError {
+    pub(super) fn overtaken(&self, id: &BackupId, problem: String) -> RepositoryError {
         RepositoryError::Overtaken {
             backup: id.clone(),
             problem,
@@ -262,7 +272,11 @@ impl CopyRun {
     async fn confirm(&self, record: &BackupRecord) -> Result<(), RepositoryError> {
         self.check_tombstones(&record.cluster, &record.id).await?;
         let (repository, access) = (&self.repository, &self.access);
-        match repository.overtaken(access, &self.plan, record).await? {
+        let problem = match repository.overtaken(access, &self.plan, record).await? {
+            None => repository.first_uncited(record).await?,
+            problem => problem,
+        };
+        match problem {
             Some(problem) => Err(self.overtaken(&record.id, problem)),
             None => Ok(()),
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use pgkeep_format::names::{self, BackupPart, KeyObject, RunRecord};
 use pgkeep_format::records::{BackupRecord, PlannedBackup, RunDead, Tombstone};
-use pgkeep_format::{RecordKind, fingerprint};
+use pgkeep_format::{RecordKind, VerifyingKey, fingerprint};
 use pgkeep_storage::list_all;
 use pgkeep_types::{BackupId, ClusterName, ObjectName};
 
@@ -183,8 +183,27 @@ impl Repository {
     pub(crate) async fn has_ended(&self, access: &WriteAccess) -> Result<bool, RepositoryError> {
         let verifier = access.signer.verifying_key();
         let key = fingerprint(Some(&access.recipient), Some(&verifier));
+        self.is_ending(&key).await
+    }
+
+    /// Whether the key of the host that has signed something was retired, or is about to be,
+    /// since this repository was opened: what was believed of it then stays so else.
+    pub(crate) async fn is_signer_ending(
+        &self,
+        signer: VerifyingKey,
+    ) -> Result<bool, RepositoryError> {
+        let hosts = self.keys.hosts().filter(|key| key.retirement.is_none());
+        for host in hosts.filter(|key| key.record.verifier == Some(signer)) {
+            if self.is_ending(&host.record.fingerprint()).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn is_ending(&self, key: &str) -> Result<bool, RepositoryError> {
         // Whoever retires a key announces it before looking for what it has signed.
-        for end in [names::ending(&key)?, names::retirement(&key)?] {
+        for end in [names::ending(key)?, names::retirement(key)?] {
             if self.is_there(&end).await? {
                 return Ok(true);
             }

@@ -7,7 +7,7 @@ use std::future::Future;
 
 use bytes::Bytes;
 use pgkeep_format::names::{self, Place};
-use pgkeep_format::records::{Problem, Verification};
+use pgkeep_format::records::{BackupRecord, Problem, Verification};
 use pgkeep_format::{Hash, Hasher, RecordKind};
 use pgkeep_storage::{StorageError, StorageErrorKind};
 use pgkeep_types::{BackupId, ObjectName};
@@ -70,12 +70,7 @@ impl Catalogue {
         let mut needed = BTreeMap::new();
         for backup in self.complete().chain(self.hurt()) {
             for (name, length, blake3) in everything(backup)? {
-                let Some(
-                    Place::Backup(_, holder, _)
-                    | Place::Pack(_, holder, _)
-                    | Place::Index(_, holder, _),
-                ) = names::place(&name)
-                else {
+                let Some(holder) = holder(&name) else {
                     continue;
                 };
                 let entry = needed.entry((name.clone(), blake3, length));
@@ -90,6 +85,38 @@ impl Catalogue {
             }
         }
         Ok(needed.into_values().collect())
+    }
+
+    /// What a backup needs, here or not, of which a finding stands here.
+    ///
+    /// # Errors
+    /// Never in practice: ids are plain names.
+    pub fn found_hurt(&self, backup: &BackupRecord) -> Result<Vec<Needed>, RepositoryError> {
+        let mut hurt = Vec::new();
+        for (name, length, blake3) in everything(backup)? {
+            if let Some(holder) = holder(&name)
+                && self.read_back().open_of(&name, blake3).next().is_some()
+            {
+                hurt.push(Needed {
+                    name,
+                    holder,
+                    length,
+                    blake3,
+                    by: vec![backup.id.clone()],
+                });
+            }
+        }
+        Ok(hurt)
+    }
+}
+
+/// In whose folder an object is that backups need.
+fn holder(name: &ObjectName) -> Option<BackupId> {
+    match names::place(name)? {
+        Place::Backup(_, holder, _) | Place::Pack(_, holder, _) | Place::Index(_, holder, _) => {
+            Some(holder)
+        }
+        _ => None,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::world::World;
 
 /// Lets every write change its object, and before and after some of them somebody else
 /// write.
-struct Overwriting {
+pub(crate) struct Overwriting {
     memory: MemoryStorage,
     /// What somebody else writes just before an object is written.
     before: Mutex<BTreeMap<ObjectName, Objects>>,
@@ -29,7 +29,7 @@ struct Overwriting {
 type Objects = Vec<(ObjectName, Bytes)>;
 
 impl Overwriting {
-    fn over(memory: &MemoryStorage) -> Arc<Hooked<Self>> {
+    pub(crate) fn over(memory: &MemoryStorage) -> Arc<Hooked<Self>> {
         let overwriting = Self {
             memory: memory.clone(),
             before: Mutex::default(),

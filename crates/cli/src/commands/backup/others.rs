@@ -85,6 +85,7 @@ pub(super) async fn copied(
         });
     }
     match exit {
+        Exit::Done if is_short && context.interrupt.was_requested() => Exit::Interrupted,
         Exit::Done if is_short => Exit::Partial,
         exit => exit,
     }

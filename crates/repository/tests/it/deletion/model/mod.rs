@@ -1,7 +1,9 @@
 //! A model of writers, pruners and a reader on one storage, explored state by state.
 //!
 //! What the model leaves out is what does not matter to the protocol: a backup is one
-//! pack and its `backup` record, bytes are never looked at. What it has is every order
+//! pack and its `backup` record, bytes are never looked at. A copied one has a manifest
+//! besides, of which it matters whose signature it has: each host signs its own, and the
+//! record cites one of them. What it has is every order
 //! of single storage calls, of the single objects that a listing passes by, writers
 //! and pruners that stop anywhere for ever, and runs that seem dead at any moment,
 //! whatever any clock says. What a pruner does is decided by the program's own
@@ -61,6 +63,12 @@ enum Without {
     CopiesStay,
     /// Who copies replaces a record that is there.
     OthersRecordStays,
+    /// Who copies replaces the manifest that another host has put.
+    OthersPartsStay,
+    /// Who copies deletes what is of no use without looking for others who are at it.
+    AloneAtIt,
+    /// Who copies does not look, after its commit, whether its manifest is the one it cites.
+    CitedParts,
     /// Pins are listed before tombstones.
     PinsAfterTombstones,
     /// Who pins does not look for a tombstone afterwards.
@@ -101,6 +109,8 @@ struct Setting {
     half: bool,
     /// Both writers copy the same backup, which needs the pack of the one that is there.
     copies: bool,
+    /// In the place of its manifest there is something of no use.
+    litter: bool,
     without: &'static [Without],
 }
 

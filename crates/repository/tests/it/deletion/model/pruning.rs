@@ -1,7 +1,7 @@
 //! What a pruner can do next.
 
 use super::planner::{Answer, Planner, Question};
-use super::state::{BACKUPS, Kind, Objects, Pruner, Pruning, State};
+use super::state::{BACKUPS, Kind, Manifest, Objects, Pruner, Pruning, State};
 use super::{Listings, Setting, Without};
 
 const OF_RUNS: [Kind; 4] = [Kind::Begin, Kind::Dead, Kind::Complete, Kind::Failed];
@@ -87,6 +87,9 @@ pub(super) fn prune(
             let next = Pruning::Delete(position + 1);
             let mut state = with(Pruner { next, ..pruner });
             let object = Objects::one(*kind, *backup);
+            if (*kind, *backup) == (Kind::Pack, 1) {
+                state.manifest = Manifest::Absent;
+            }
             state.objects = state.objects.without(object);
             state.losses.damaged = state.losses.damaged.without(object);
             vec![state]

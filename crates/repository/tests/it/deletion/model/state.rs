@@ -93,11 +93,19 @@ pub(super) enum Writing {
     LookForTombstoneOfParent,
     LookForCommitOfParent,
     Pack,
+    /// These are steps of one who copies.
+    LookForManifest,
+    LookForOthers,
+    LookForUse,
+    DeleteManifest,
+    PutManifest,
+    LookForCommit,
     Commit,
     LookForTombstone,
     LookForDead,
     LookForBegin,
     LookForPacks,
+    LookForCitedManifest,
     Complete,
     Tombstone,
     Failed,
@@ -111,6 +119,19 @@ pub(super) struct Writer {
     pub(super) parent: Option<u8>,
     /// Whether it refers to it.
     pub(super) uses_parent: bool,
+    /// Of one who copies: the manifest that its record cites.
+    pub(super) cites: Manifest,
+}
+
+/// What is in the place of a manifest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Manifest {
+    #[default]
+    Absent,
+    /// Of no use to anybody.
+    Litter,
+    /// Signed by the host of this run.
+    Of(u8),
 }
 
 /// Where a pruner is.
@@ -182,6 +203,9 @@ pub(super) struct State {
     /// Both writers copy backup 1; whose run its record names.
     pub(super) copies: bool,
     pub(super) committed_by: u8,
+    /// Its manifest, and the one that its record cites.
+    pub(super) manifest: Manifest,
+    pub(super) cited: Manifest,
 }
 
 impl State {
@@ -204,6 +228,11 @@ impl State {
             losses: Losses::new(setting),
             copies: setting.copies,
             committed_by: 1,
+            manifest: match setting.litter {
+                true => Manifest::Litter,
+                false => Manifest::Absent,
+            },
+            cited: Manifest::Absent,
         };
         for writer in state.writers.iter_mut().skip(setting.writers) {
             writer.next = Writing::Ended;
@@ -278,6 +307,9 @@ impl State {
             let run = usize::from(self.committed_by);
             if self.copies && backup == 1 && self.objects.has(Kind::Failed, run) {
                 return Some("a good backup is called failed by the run that its record names");
+            }
+            if self.copies && backup == 1 && self.manifest != self.cited {
+                return Some("a good backup has another manifest than its record cites");
             }
             if self.objects.has(Kind::Tombstone, backup) {
                 return Some("a good backup has a tombstone that nobody chose");

@@ -4,7 +4,7 @@ use super::losses::lose;
 use super::pinning::pin;
 use super::planner::Planner;
 use super::pruning::prune;
-use super::state::{BACKUPS, Kind, Objects, Reader, State, Writer, Writing};
+use super::state::{BACKUPS, Kind, Manifest, Objects, Reader, State, Writer, Writing};
 use super::{Setting, Without};
 
 /// Every state that can follow.
@@ -37,6 +37,10 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
     let damaged = state.losses.damaged;
     let parent = writer.parent.map(usize::from);
     let lacks = |part| setting.lacks(part);
+    let own = u8::try_from(run).unwrap();
+    // Of one who copies: whether somebody may rely on the record that is there.
+    let is_of_use =
+        has(Kind::Commit, backup) && !has(Kind::Failed, usize::from(state.committed_by));
     let mut step = |change: &dyn Fn(&mut State, &mut Writer)| {
         let mut state = state.clone();
         let mut writer = writer;
@@ -101,18 +105,57 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
         }
         W::Pack => step(&|state, writer| {
             state.objects = state.objects.and(Objects::one(Kind::Pack, backup));
+            writer.next = match setting.copies {
+                true => W::LookForManifest,
+                false => W::Commit,
+            };
+        }),
+        W::LookForManifest => match state.manifest {
+            Manifest::Absent => go(W::PutManifest),
+            Manifest::Of(other) if other != own && lacks(Without::OthersPartsStay) => {
+                go(W::DeleteManifest);
+            }
+            there @ Manifest::Of(_) => step(&|_, writer| {
+                writer.cites = there;
+                writer.next = W::LookForCommit;
+            }),
+            Manifest::Litter if lacks(Without::AloneAtIt) => go(W::LookForUse),
+            Manifest::Litter => go(W::LookForOthers),
+        },
+        W::LookForOthers => {
+            let ends = [Kind::Complete, Kind::Failed, Kind::Dead];
+            let is_at_it = |run| has(Kind::Begin, run) && !ends.iter().any(|end| has(*end, run));
+            let mut others = (1..=setting.writers).filter(|other| *other != run);
+            match others.any(is_at_it) {
+                true => go(W::Failed),
+                false => go(W::LookForUse),
+            }
+        }
+        W::LookForUse if is_of_use => go(W::Failed),
+        W::LookForUse => go(W::DeleteManifest),
+        // It looks just before: only that it does not stand still in between for as long as
+        // it takes to be taken for dead rests on a clock.
+        W::DeleteManifest if has(Kind::Dead, run) || !has(Kind::Begin, run) => go(W::Failed),
+        W::DeleteManifest => step(&|state, writer| {
+            state.manifest = Manifest::Absent;
+            writer.next = W::PutManifest;
+        }),
+        W::PutManifest if state.manifest != Manifest::Absent => go(W::LookForManifest),
+        W::PutManifest => step(&|state, writer| {
+            state.manifest = Manifest::Of(own);
+            writer.cites = state.manifest;
+            writer.next = W::LookForCommit;
+        }),
+        W::LookForCommit if is_of_use && !lacks(Without::OthersRecordStays) => go(W::Failed),
+        W::LookForCommit => step(&|state, writer| {
+            let there = Objects::one(Kind::Commit, backup);
+            state.objects = state.objects.without(there);
             writer.next = W::Commit;
         }),
-        W::Commit
-            if setting.copies
-                && has(Kind::Commit, backup)
-                && !has(Kind::Failed, usize::from(state.committed_by))
-                && !lacks(Without::OthersRecordStays) =>
-        {
-            go(W::Failed);
-        }
+        W::Commit if setting.copies && has(Kind::Commit, backup) => go(W::Failed),
         W::Commit => step(&|state, writer| {
-            state.committed_by = u8::try_from(run).unwrap();
+            state.committed_by = own;
+            state.cited = writer.cites;
             state.objects = state.objects.and(Objects::one(Kind::Commit, backup));
             writer.next = W::LookForTombstone;
             if lacks(Without::Confirmation) {
@@ -136,7 +179,11 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
             false => go(W::LookForPacks),
         },
         W::LookForPacks if !state.is_whole(backup) => go(W::Tombstone),
-        W::LookForPacks => step(&|state, writer| {
+        W::LookForPacks if setting.copies && !lacks(Without::CitedParts) => {
+            go(W::LookForCitedManifest);
+        }
+        W::LookForCitedManifest if state.manifest != writer.cites => go(W::Failed),
+        W::LookForPacks | W::LookForCitedManifest => step(&|state, writer| {
             state.good |= 1 << backup;
             writer.next = W::Complete;
         }),

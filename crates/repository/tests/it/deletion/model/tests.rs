@@ -19,6 +19,7 @@ const SETTING: Setting = Setting {
     losses: &[],
     half: false,
     copies: false,
+    litter: false,
     without: &[],
 };
 
@@ -33,6 +34,7 @@ const LARGEST: Setting = Setting {
     losses: &[],
     half: false,
     copies: false,
+    litter: false,
     without: &[],
 };
 
@@ -251,25 +253,34 @@ const COPIES: Setting = Setting {
 
 #[test]
 fn no_copied_backup_loses_anything_though_two_runs_use_the_same_names() {
-    for sweeps in [1, 2] {
-        let Explored { states, wrong } = loss(&Setting { sweeps, ..COPIES });
-        println!("{states} states of copies, {sweeps} sweeps");
+    for (sweeps, litter) in [(1, false), (2, false), (1, true)] {
+        let setting = Setting {
+            sweeps,
+            litter,
+            ..COPIES
+        };
+        let Explored { states, wrong } = loss(&setting);
+        println!("{states} states of copies, {sweeps} sweeps, litter: {litter}");
         assert_eq!(wrong, None);
     }
 }
 
 #[test]
 fn the_model_notices_each_part_of_copying_that_is_left_out() {
-    for part in [
-        &[Without::CopiesStay][..],
-        &[Without::OthersRecordStays],
-        &[Without::Confirmation],
+    for (part, litter) in [
+        (&[Without::CopiesStay][..], false),
+        (&[Without::OthersRecordStays], false),
+        (&[Without::Confirmation], false),
+        (&[Without::OthersPartsStay], false),
+        (&[Without::AloneAtIt], true),
     ] {
         let setting = Setting {
             without: part,
+            litter,
             ..COPIES
         };
         let wrong = loss(&setting).wrong;
+        println!("without {part:?}: {wrong:?}");
         assert!(wrong.is_some(), "{part:?} is not missed");
     }
 }

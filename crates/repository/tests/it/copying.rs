@@ -1,0 +1,261 @@
+//! Copies of one backup by several hosts at the same time.
+
+use std::future::ready;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use pgkeep_format::names::{self, BackupPart};
+use pgkeep_format::records::{BackupRecord, Outcome};
+use pgkeep_format::{HostKey, Identities, RecoveryIdentity};
+use pgkeep_repository::{CopyPlan, NewRepository, Repository, RepositoryError, RunPlan};
+use pgkeep_storage::Storage;
+use pgkeep_testkit::{MemoryStorage, ScriptedClock, SeededRandom, soak};
+use pgkeep_types::{BackupId, Clock, RunId};
+
+use crate::deletion::gate::Gate;
+use crate::deletion::prune;
+use crate::overwriting::Overwriting;
+use crate::owner::{add_host, retire};
+use crate::world::{World, content, main};
+
+/// A repository with a backup, and another one of its family to which two hosts copy.
+struct Family {
+    source: World,
+    target: World,
+    second: HostKey,
+    record: BackupRecord,
+    bytes: Vec<u8>,
+}
+
+impl Family {
+    async fn new() -> Self {
+        Self::on(|memory| Arc::new(memory.clone())).await
+    }
+
+    async fn on(storage: impl FnOnce(&MemoryStorage) -> Arc<dyn Storage>) -> Self {
+        let source = World::sealed().await;
+        let bytes = content(150_000, 1);
+        let record = source.back_up(&bytes).await.unwrap();
+        let repository = source.open().await.unwrap();
+        let access = repository.write_access(&source.host).unwrap();
+        let keys = source.identities.iter().map(RecoveryIdentity::recipient);
+        let recovery: Vec<_> = keys.collect();
+        let storage_clock = Arc::new(ScriptedClock::at("2001-01-01T00:00:00Z"));
+        let memory = MemoryStorage::with_clock(Arc::clone(&storage_clock));
+        let elsewhere = storage(&memory);
+        let random = SeededRandom::new(77);
+        let mut host = source.host.clone();
+        let guest = host.clone();
+        let new = NewRepository::draw(&recovery, &guest, &random).like(&repository, &access);
+        let trust = new.trust();
+        host.pin(trust.clone());
+        let clock = ScriptedClock::at("2026-11-20T04:00:00Z");
+        let made = new.create(elsewhere.as_ref(), &clock, &random).await;
+        made.unwrap();
+        let target = World {
+            memory,
+            elsewhere: Some(elsewhere),
+            host,
+            identities: source.identities.clone(),
+            trust,
+            clock,
+            storage_clock,
+            random,
+        };
+        let second = add_host(&target, 2).await;
+        Self {
+            source,
+            target,
+            second,
+            record,
+            bytes,
+        }
+    }
+
+    async fn plan(&self, target: &Repository) -> Result<CopyPlan, RepositoryError> {
+        let none = Identities::default();
+        let from = self.source.open().await?;
+        let there = from.catalogue(&main(), &none).await?;
+        let here = target.catalogue(&main(), &none).await?;
+        here.plan_copy(&there, |_| true)
+    }
+
+    /// Copies what was planned; tells which backups became complete.
+    async fn copy(
+        &self,
+        target: &Repository,
+        host: &HostKey,
+        plan: &CopyPlan,
+    ) -> Result<Vec<BackupId>, RepositoryError> {
+        let from = self.source.open().await?;
+        let access = target.write_access(host)?;
+        let run = RunPlan {
+            id: RunId::new(&self.target.clock, &self.target.random),
+            ..self.target.plan(None)
+        };
+        let mut run = target.begin_copy(&access, &from, run, plan).await?;
+        let (mut good, mut failed) = (Vec::new(), None);
+        for planned in &plan.backups {
+            match run.copy(&from, planned, |_| ready(())).await {
+                Ok(_) => good.push(planned.record.id.clone()),
+                Err(error) => failed = Some(error),
+            }
+        }
+        let finished = run.finish(self.target.clock.now()).await;
+        match (failed, good.is_empty()) {
+            (Some(error), true) => Err(error),
+            _ => finished.map(|_| good),
+        }
+    }
+
+    async fn check_good(&self) {
+        let catalogue = self.target.catalogue().await;
+        let there = catalogue
+            .complete()
+            .find(|backup| backup.id == self.record.id);
+        assert!(there.is_some(), "{catalogue:?}");
+        let read = self.target.read_back(there.unwrap()).await;
+        assert!(read.unwrap() == self.bytes);
+    }
+
+    fn part(&self, part: BackupPart) -> pgkeep_types::ObjectName {
+        names::backup(&main(), &self.record.id, part).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_that_another_host_has_copied_the_backup_meanwhile_leaves_it_as_it_is() {
+    let family = Family::new().await;
+    let repository = family.target.open().await.unwrap();
+    let plan = family.plan(&repository).await.unwrap();
+    let first = &family.target.host;
+    family.copy(&repository, first, &plan).await.unwrap();
+    let error = family.copy(&repository, &family.second, &plan).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("has copied it, or is at it"), "{error}");
+    family.check_good().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_goes_on_with_what_another_host_has_signed() {
+    let family = Family::new().await;
+    let repository = family.target.open().await.unwrap();
+    let plan = family.plan(&repository).await.unwrap();
+    // Its record is lost, and what it cites is there.
+    let first = &family.target.host;
+    family.copy(&repository, first, &plan).await.unwrap();
+    let record = family.part(BackupPart::Backup);
+    family.target.memory.replace(&record, None);
+    let manifest = family.part(BackupPart::Manifest);
+    let before = family.target.memory.object(&manifest);
+    family
+        .copy(&repository, &family.second, &plan)
+        .await
+        .unwrap();
+    assert_eq!(family.target.memory.object(&manifest), before);
+    family.check_good().await;
+    // It stays so when the one that has signed it goes.
+    let fingerprint = family.target.host.fingerprint();
+    retire(&family.target, &fingerprint).await.unwrap();
+    family.check_good().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_of_no_use_is_replaced_but_not_while_another_run_is_at_it() {
+    let family = Family::new().await;
+    let repository = family.target.open().await.unwrap();
+    let plan = family.plan(&repository).await.unwrap();
+    let manifest = family.part(BackupPart::Manifest);
+    let litter = Bytes::from_static(b"litter");
+    family.target.memory.replace(&manifest, Some(litter));
+    let from = family.source.open().await.unwrap();
+    let access = repository.write_access(&family.second).unwrap();
+    let run = RunPlan {
+        id: RunId::new(&family.target.clock, &family.target.random),
+        ..family.target.plan(None)
+    };
+    let begun = repository.begin_copy(&access, &from, run, &plan).await;
+    let begun = begun.unwrap();
+    let host = &family.target.host;
+    let error = family.copy(&repository, host, &plan).await.unwrap_err();
+    let told = "of host db2 copies it too, and has not ended";
+    assert!(error.to_string().contains(told), "{error}");
+    assert_eq!(&family.target.memory.object(&manifest)[..], b"litter");
+    let ended = begun.finish(family.target.clock.now()).await.unwrap();
+    assert_eq!(ended, Outcome::Failed);
+    family.copy(&repository, host, &plan).await.unwrap();
+    family.check_good().await;
+}
+
+/// Two hosts copy the same backup in one order of calls; one of them may be killed.
+async fn play(seed: u64) -> usize {
+    let random = SeededRandom::new(seed);
+    let overwrites = random.below(3) == 0;
+    let family = Family::on(|memory| match overwrites {
+        true => Overwriting::over(memory),
+        false => Arc::new(memory.clone()),
+    });
+    let family = Arc::new(family.await);
+    if random.below(2) == 0 {
+        let litter = Bytes::from_static(b"litter");
+        let manifest = family.part(BackupPart::Manifest);
+        family.target.memory.replace(&manifest, Some(litter));
+    }
+    let gate = Gate::new(family.target.memory.clone(), overwrites);
+    let good = Arc::new(Mutex::new(false));
+    let mut actors = Vec::new();
+    for actor in 0..2 {
+        gate.expect(actor);
+        let (family, gate, good) = (Arc::clone(&family), Arc::clone(&gate), Arc::clone(&good));
+        actors.push(tokio::spawn(async move {
+            let host = match actor {
+                0 => &family.target.host,
+                _ => &family.second,
+            };
+            for _ in 0..2 {
+                let copied = async {
+                    let pins = std::slice::from_ref(&family.target.trust);
+                    let target = Repository::open(gate.storage(actor), pins).await?;
+                    let plan = family.plan(&target).await?;
+                    family.copy(&target, host, &plan).await
+                };
+                if copied.await.is_ok_and(|copied| !copied.is_empty()) {
+                    *good.lock().unwrap() = true;
+                }
+            }
+        }));
+    }
+    let mut calls = 0;
+    gate.run(actors, &random, |gate| {
+        calls += 1;
+        if random.below(300) == 0 {
+            gate.kill(usize::try_from(random.below(2)).unwrap());
+        }
+    })
+    .await;
+    if *good.lock().unwrap() {
+        family.check_good().await;
+    }
+    // Whoever was cut off is taken for dead, and the next copy goes on.
+    let day = jiff::SignedDuration::from_hours(24);
+    family.target.storage_clock.advance(day * 2);
+    prune(&family.target, &[]).await.unwrap();
+    let target = family.target.open().await.unwrap();
+    let plan = family.plan(&target).await.unwrap();
+    let host = &family.target.host;
+    let copied = family.copy(&target, host, &plan).await;
+    assert!(copied.is_ok(), "seed {seed}: {copied:?}");
+    family.check_good().await;
+    calls
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn soak_no_order_of_calls_of_two_who_copy_hurts_a_backup_that_one_was_told_is_good() {
+    for seed in soak::rounds("two copies of one backup") {
+        let mut calls = 0;
+        for more in 0..100 {
+            calls += play(seed.wrapping_add(more << 32)).await;
+        }
+        assert!(calls > 2000, "only {calls} calls");
+    }
+}
