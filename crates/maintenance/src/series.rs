@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pgkeep_format::names::{self, Place};
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::{Attempt, Catalogue, Entry, Unreadable};
-use pgkeep_retention::{Candidate, Failure, Level, Pin, Series};
+use pgkeep_retention::{Candidate, Doubt, Failure, Level, Pin, Series};
 use pgkeep_types::{BackupId, Timestamp};
 
 /// Which series.
@@ -99,7 +99,7 @@ impl<'a> Known<'a> {
             level: level(&record.id),
             dated: !undated.contains(&record.id),
             chosen: self.catalogue.chosen(&record.id).is_some(),
-            unread_proof: self.catalogue.unread_proof(&record.id).cloned(),
+            doubt: self.doubt(&record.id),
             pin: pin(self.catalogue, &record.id, now),
         };
         Series {
@@ -153,19 +153,24 @@ impl<'a> Known<'a> {
             .or_else(|| attempt.map(|attempt| Failure::Attempt(attempt.id.clone())))
             .or_else(|| unread.map(|unread| Failure::Unread(unread.object.clone())))
             .or_else(|| lacking.map(|lacking| Failure::Lacking(lacking.id.clone())))
-            .or_else(|| self.unread_proof(good))
+            .or_else(|| self.doubted(good))
     }
 
-    /// The newest backup of which nobody can tell whether a test restore failed.
-    fn unread_proof(&self, good: &[&BackupRecord]) -> Option<Failure> {
+    /// The newest backup of which nobody can tell whether it is good.
+    fn doubted(&self, good: &[&BackupRecord]) -> Option<Failure> {
         let mut newest_first = good.iter().rev();
         newest_first.find_map(|record| {
-            let object = self.catalogue.unread_proof(&record.id)?;
-            Some(Failure::UnreadProof {
-                backup: record.id.clone(),
-                object: object.clone(),
-            })
+            let (backup, doubt) = (record.id.clone(), self.doubt(&record.id)?);
+            Some(Failure::Doubted { backup, doubt })
         })
+    }
+
+    /// Why a good backup may be none.
+    fn doubt(&self, id: &BackupId) -> Option<Doubt> {
+        let proof = self.catalogue.unread_proof(id).cloned();
+        let verification = || self.catalogue.unread_verification(id).cloned();
+        let of_verification = || verification().map(Doubt::Verification);
+        proof.map(Doubt::Proof).or_else(of_verification)
     }
 
     /// Whether an attempt of the series came to nothing. One that shows that it goes on may

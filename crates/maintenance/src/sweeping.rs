@@ -39,6 +39,6 @@ impl Sweeping {
 fn is_of_the_policy(why: &Why) -> bool {
     match why {
         Why::Rule(_) | Why::Pinned(_) | Why::NoPolicy => true,
-        Why::AfterFailure(_) | Why::Newest(_) | Why::Undated | Why::UnreadProof(_) => false,
+        Why::AfterFailure(_) | Why::Newest(_) | Why::Undated | Why::Doubted(_) => false,
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Invariants, whatever the policy: the newest good backup stays, and so do the newest that
 //! is restorable and the newest that is proven; nothing goes after a failure; what is pinned
-//! stays, and what has no date that can be believed or a proof that cannot be read, which takes nobody's place; what was
-//! chosen for deletion before stays for its pin alone, and takes nobody's place either. There
-//! is one decision for each backup.
+//! stays, and what has no date that can be believed or may be no good one, which takes nobody's
+//! place; what was chosen for deletion before stays for its pin alone, and takes nobody's place
+//! either. There is one decision for each backup.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub fn decide(series: &Series, policy: &Policy, now: Timestamp) -> Vec<Decision>
     let dated: Vec<&Candidate> = newest_first
         .iter()
         .copied()
-        .filter(|backup| backup.dated && !backup.chosen && backup.unread_proof.is_none())
+        .filter(|backup| backup.dated && !backup.chosen && backup.doubt.is_none())
         .collect();
 
     let mut kept = Kept::default();
@@ -61,8 +61,8 @@ pub fn decide(series: &Series, policy: &Policy, now: Timestamp) -> Vec<Decision>
         if !backup.dated {
             kept.add(backup, Why::Undated);
         }
-        if let Some(object) = &backup.unread_proof {
-            kept.add(backup, Why::UnreadProof(object.clone()));
+        if let Some(doubt) = &backup.doubt {
+            kept.add(backup, Why::Doubted(doubt.clone()));
         }
     }
     rules::apply(&dated, policy, |backup, place| {

@@ -14,5 +14,5 @@ mod why;
 pub use calendar::{Calendar, Period};
 pub use decide::{Decision, decide};
 pub use policy::{Policy, Rolling, Rules};
-pub use series::{Candidate, Failure, Level, Pin, Series};
+pub use series::{Candidate, Doubt, Failure, Level, Pin, Series};
 pub use why::{Place, Rule, Until, Why};

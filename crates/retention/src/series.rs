@@ -27,14 +27,23 @@ pub enum Failure {
     Lacking(BackupId),
     /// Nobody can tell what came of the run that this record is of.
     Unread(ObjectName),
-    /// A test restore of this one may have failed: what was written down of it cannot be
-    /// read.
-    UnreadProof {
+    /// This one may be no good one.
+    Doubted {
         /// The backup.
         backup: BackupId,
-        /// What cannot be read.
-        object: ObjectName,
+        /// Why.
+        doubt: Doubt,
     },
+}
+
+/// What was written down of a backup and cannot be read: it may say that the backup is not
+/// good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// This proof: a test restore may have failed.
+    Proof(ObjectName),
+    /// What this verification has found: the backup may be hurt.
+    Verification(ObjectName),
 }
 
 /// A backup that was committed and can be read.
@@ -51,9 +60,8 @@ pub struct Candidate {
     /// Whether it was chosen for deletion before: it stays for its pin alone, and takes
     /// nobody's place.
     pub chosen: bool,
-    /// A proof of it that cannot be read: it may say that the backup is good, or that it is
-    /// not. Such a backup displaces nothing and stays.
-    pub unread_proof: Option<ObjectName>,
+    /// Whether it may be no good one: it displaces nothing and stays.
+    pub doubt: Option<Doubt>,
     /// Whether somebody wants it kept.
     pub pin: Option<Pin>,
 }

@@ -2,10 +2,10 @@
 //!
 //! Invariant: a reason names what would have to happen for it to end.
 
-use pgkeep_types::{ObjectName, Timestamp};
+use pgkeep_types::Timestamp;
 
 use crate::calendar::Period;
-use crate::series::{Failure, Level, Pin};
+use crate::series::{Doubt, Failure, Level, Pin};
 
 /// A reason to keep a backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub enum Why {
     Pinned(Pin),
     /// Its times cannot be believed.
     Undated,
-    /// This proof of it cannot be read.
-    UnreadProof(ObjectName),
+    /// It may be no good one.
+    Doubted(Doubt),
 }
 
 /// A place that a rule has for a backup.
@@ -61,6 +61,8 @@ pub enum Until {
     Success,
     /// Until the backup of which a proof cannot be read is proved again, or deleted.
     ProvedAgain,
+    /// Until the backup that may be hurt was read again, or deleted.
+    ReadAgain,
     /// Until so many newer ones were made that count.
     Newer {
         /// How many.
@@ -80,8 +82,11 @@ impl Why {
     pub fn until(&self) -> Until {
         match self {
             Self::NoPolicy | Self::Undated => Until::Open,
-            Self::UnreadProof(_) | Self::AfterFailure(Failure::UnreadProof { .. }) => {
-                Until::ProvedAgain
+            Self::Doubted(doubt) | Self::AfterFailure(Failure::Doubted { doubt, .. }) => {
+                match doubt {
+                    Doubt::Proof(_) => Until::ProvedAgain,
+                    Doubt::Verification(_) => Until::ReadAgain,
+                }
             }
             Self::AfterFailure(_) => Until::Success,
             Self::Newest(level) => Until::Newer {

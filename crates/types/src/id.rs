@@ -7,9 +7,9 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Clock, Random};
@@ -100,9 +100,23 @@ impl<K: Kind> Id<K> {
     /// Makes a new id of this second.
     #[must_use]
     pub fn new(clock: &dyn Clock, random: &dyn Random) -> Self {
+        Self::of(clock.now(), random)
+    }
+
+    /// Makes a new id of this second, or of the one after `known` where that is later: it is
+    /// greater than all ids of that second.
+    #[must_use]
+    pub fn after(known: Option<Timestamp>, clock: &dyn Clock, random: &dyn Random) -> Self {
+        let second = SignedDuration::from_secs(1);
+        let next = known.and_then(|known| known.checked_add(second).ok());
+        let now = clock.now();
+        Self::of(next.map_or(now, |next| next.max(now)), random)
+    }
+
+    fn of(time: Timestamp, random: &dyn Random) -> Self {
         let mut bytes = [0; RANDOM_CHARACTERS];
         random.fill(&mut bytes);
-        let mut text = clock.now().strftime(TIME_FORMAT).to_string();
+        let mut text = time.strftime(TIME_FORMAT).to_string();
         text.push('-');
         text.extend(bytes.map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])));
         Self {

@@ -66,10 +66,17 @@ pub(super) fn warn_of_failures(kept: &Kept<'_>, output: Output) {
     }
 }
 
-/// Warns of proofs that cannot be read.
-pub(super) fn warn_of_proofs(catalogue: &Catalogue, output: Output) {
+/// Warns of proofs that cannot be read, and of what verifications have found.
+pub(super) fn warn_of_unread(catalogue: &Catalogue, output: Output) {
     for bad in catalogue.bad_proofs() {
         output.warning(&bad.error);
+    }
+    for bad in catalogue.unread_verifications() {
+        output.warning(format_args!(
+            "{}: what it says of backups cannot be told; once 'pgkeep verify' has read again what \
+             they need, 'pgkeep prune' removes it",
+            bad.error
+        ));
     }
 }
 

@@ -133,7 +133,13 @@ impl Verify<'_> {
         let mut turns = turns(self.catalogue, needed);
         let round = match self.gone_on_with() {
             Some(round) => {
-                let read_before = |turn: &choose::Turn| turn.was_read && turn.round == round;
+                // What a record that cannot be read may have said anew is read again.
+                let read_before = |turn: &choose::Turn| {
+                    let object = &turn.object;
+                    turn.was_read
+                        && turn.round == round
+                        && said.is_told_since(&object.name, object.blake3)
+                };
                 let before = turns.iter().filter(|turn| read_before(turn));
                 let before: Vec<Needed> = before.map(|turn| turn.object.clone()).collect();
                 verdict.before = Some(sum(&before));

@@ -80,8 +80,10 @@ impl Notes {
         if let (Some(access), None) = (of.access, &self.failed)
             && (self.objects > 0 || ended == Some(true))
         {
+            let unread = of.catalogue.read_back().unread_until();
             let record = Verification {
-                id: VerificationId::new(of.clock, of.random),
+                // What cannot be read must not stay the last that was said.
+                id: VerificationId::after(unread, of.clock, of.random),
                 cluster: of.catalogue.cluster.clone(),
                 written: of.clock.now(),
                 host: access.host().to_owned(),

@@ -22,14 +22,16 @@ use super::proofs::{Proof, Proofs, proven};
 use super::{Attempt, Catalogue, Deleted, Entry, Unreadable};
 use crate::cited::lengths;
 use crate::cluster_records::ClusterRecord;
-use crate::verification::{ReadBack, in_words};
+use crate::verification::{ReadBack, Stored, in_words};
 use crate::{Repository, RepositoryError};
 
 /// What was listed and read.
 #[derive(Default)]
 pub(super) struct Found {
     sizes: BTreeMap<ObjectName, u64>,
-    /// When proofs were stored, by the storage's clock.
+    /// When objects of backups came to be, by the storage's clock.
+    came: BTreeMap<ObjectName, Timestamp>,
+    /// When proofs were stored, and verifications, by the same.
     stored: BTreeMap<ObjectName, Timestamp>,
     proofs: Vec<(ObjectName, Proof)>,
     newest: Timestamp,
@@ -79,12 +81,14 @@ impl Found {
                 }
                 Some(Place::Alive(_, run, _)) => latest(&mut found.signs, run, object.modified),
                 Some(Place::Backup(_, id, part)) => {
+                    found.came.insert(object.name.clone(), object.modified);
                     if part == BackupPart::Backup {
                         found.committed.insert(id.clone(), object.modified);
                     }
                     latest(&mut found.grown, id, object.modified);
                 }
                 Some(Place::Pack(_, id, _) | Place::Index(_, id, _)) => {
+                    found.came.insert(object.name.clone(), object.modified);
                     latest(&mut found.grown, id, object.modified);
                 }
                 Some(Place::Tombstone(_, id)) => {
@@ -166,6 +170,37 @@ impl Found {
                 }
             }
         }
+    }
+
+    /// The records of verifications that cannot be read.
+    fn unread_verifications(&self) -> Vec<Stored> {
+        let unread = self.unreadable.iter().filter_map(|unreadable| {
+            let Some(Place::Verification(_, id)) = names::place(&unreadable.object) else {
+                return None;
+            };
+            let stored = self.stored.get(&unreadable.object).copied();
+            // Of one whose time nobody knows nothing is later.
+            let stored = stored.unwrap_or(Timestamp::MAX);
+            Some(Stored { id, stored })
+        });
+        unread.collect()
+    }
+
+    /// Of which good backups one of those may say that they are hurt.
+    fn doubted(
+        &self,
+        cluster: &ClusterName,
+        said: &ReadBack,
+    ) -> Result<BTreeMap<BackupId, ObjectName>, RepositoryError> {
+        let mut doubted = BTreeMap::new();
+        for backup in &self.backups {
+            let came = |name: &ObjectName| self.came.get(name).copied();
+            if let Some(unread) = said.unread_of(backup, came)? {
+                let unread = names::verification(cluster, unread)?;
+                doubted.insert(backup.id.clone(), unread);
+            }
+        }
+        Ok(doubted)
     }
 
     /// Proofs that cannot be read: they hide nothing.
@@ -387,8 +422,11 @@ impl Found {
                 .is_none_or(|id| is_deleted(id) == is_tombstone)
         });
         let verifications = self.verifications.iter();
-        let said = ReadBack::of(verifications.map(|(record, stored)| (record, *stored)))?;
+        let unread = self.unread_verifications();
+        let verifications = verifications.map(|(record, stored)| (record, *stored));
+        let said = ReadBack::of(verifications, unread)?;
         self.check_cited(&said, location)?;
+        let doubted = self.doubted(cluster, &said)?;
 
         let committed = self.backups.iter().map(|b| &b.id);
         let unreadable = self.unreadable.iter().filter_map(|u| u.id.as_ref());
@@ -460,6 +498,7 @@ impl Found {
             lost: lost_of(&self.hurt, &self.sizes)?,
             hurt: self.hurt,
             said,
+            doubted,
             newest: self.newest,
         };
         Ok((catalogue, unaccounted))

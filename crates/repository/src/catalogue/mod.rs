@@ -83,6 +83,8 @@ pub struct Catalogue {
     lost: BTreeSet<ObjectName>,
     /// What verifications have said.
     said: ReadBack,
+    /// Which good backups a record may call hurt that cannot be read.
+    doubted: BTreeMap<BackupId, ObjectName>,
     /// When the newest of all objects came to be, by the storage's clock.
     newest: Timestamp,
 }
@@ -168,11 +170,30 @@ impl Catalogue {
     }
 
     /// Since when all that a good backup needs is known to be whole; none where something
-    /// of it was never read back, or the backup is not good.
+    /// of it was never read back, or the backup is not good, or [may not
+    /// be](Self::unread_verification).
     #[must_use]
     pub fn intact(&self, id: &BackupId) -> Option<Timestamp> {
+        if self.doubted.contains_key(id) {
+            return None;
+        }
         let record = self.complete().find(|record| record.id == *id)?;
         self.said.intact(record)
+    }
+
+    /// What a verification has found and nobody can read, of a good backup: it may say that
+    /// something is hurt which the backup needs, and not all of that was found whole since.
+    #[must_use]
+    pub fn unread_verification(&self, id: &BackupId) -> Option<&ObjectName> {
+        self.doubted.get(id)
+    }
+
+    /// The records of verifications that cannot be read.
+    pub fn unread_verifications(&self) -> impl Iterator<Item = &Unreadable> {
+        self.unreadable().filter(|unreadable| {
+            let place = names::place(&unreadable.object);
+            matches!(place, Some(Place::Verification(..)))
+        })
     }
 
     /// When a backup was committed, by the storage's clock.

@@ -1,6 +1,7 @@
 //! Which backup the next one is compared with.
 //!
-//! Invariants: only one of which its run says that it is whole; only one that the host
+//! Invariants: only one of which its run says that it is whole, and that nothing
+//! calls hurt, nor may; only one that the host
 //! that is about to write can open. Which is the newest is told by the storage's clock:
 //! by a host's that once ran ahead, one backup would be the newest for good.
 
@@ -77,6 +78,7 @@ impl Catalogue {
             // Of one that was chosen for deletion a run finds the tombstone.
             .filter(|(_, backup)| self.confirmed.contains(&backup.id))
             .filter(|(_, backup)| self.chosen(&backup.id).is_none())
+            .filter(|(_, backup)| self.unread_verification(&backup.id).is_none())
             .collect();
         let opens = |origin: &Origin| {
             !self.is_sealed || origin.recipient.as_ref() == Some(&access.recipient)

@@ -2,9 +2,9 @@
 //!
 //! Invariants: a proof counts only where a believed host has signed it for this backup,
 //! and it cites the very `backup` record that is there. One that cannot be read may be any: its
-//! backup has no level by proofs until a later one tells of it again. What a failed proof says is taken back only by one that was made after it by its
-//! host's date and not before it by the storage's clock: where that cannot be told, the
-//! failure stands.
+//! backup has no level by proofs until a later one tells of it again. What a failed proof says
+//! is taken back only by one that was made after it by its host's date and not before it by
+//! the storage's clock: where that cannot be told, the failure stands.
 
 use std::collections::BTreeMap;
 
@@ -142,9 +142,13 @@ impl Catalogue {
     }
 
     /// How much is known of a backup that is there. What a later proof has refuted does
-    /// not count, nor does any where one that cannot be read may refute it.
+    /// not count, nor does any where one that cannot be read may refute it, or a verification
+    /// that cannot be read may call it hurt.
     #[must_use]
     pub fn level(&self, backup: &BackupId) -> Level {
+        if self.unread_verification(backup).is_some() {
+            return Level::Stored;
+        }
         let proofs = match self.unread_proof(backup) {
             Some(_) => &[],
             None => self.proofs(backup),
@@ -166,14 +170,18 @@ impl Catalogue {
         self.level(backup) == Level::Proven
     }
 
-    /// The newest proof that says that a backup is not good, where no later one takes it
+    /// The newest proof that says that a backup is not good and that no later one takes
     /// back.
     #[must_use]
     pub fn refuted(&self, backup: &BackupId) -> Option<&Proof> {
         let proofs = self.proofs(backup);
-        let newest = proofs.iter().rfind(|proof| proof.record.refutes())?;
-        let taken_back = |later: &Proof| later.record.level().is_some() && later.is_after(newest);
-        (!proofs.iter().any(taken_back)).then_some(newest)
+        let is_taken_back = |refuting: &Proof| {
+            let takes_back =
+                |later: &Proof| later.record.level().is_some() && later.is_after(refuting);
+            proofs.iter().any(takes_back)
+        };
+        let stands = |proof: &&Proof| proof.record.refutes() && !is_taken_back(proof);
+        proofs.iter().rfind(stands)
     }
 }
 

@@ -3,8 +3,11 @@
 //! Invariant: nothing goes that anybody could still go by; see
 //! [`superseded`](crate::verification::superseded).
 
+use std::collections::BTreeMap;
+
 use pgkeep_format::names::{self, BackupPart, Place};
-use pgkeep_types::ObjectNameError;
+use pgkeep_storage::ObjectMeta;
+use pgkeep_types::{ObjectName, ObjectNameError, Timestamp, VerificationId};
 
 use super::keep::Kept;
 use super::outlook::Outlook;
@@ -34,9 +37,16 @@ pub(super) fn of_verifications(
             }
         }
     }
+    let backups = came(&seen.listing.backups);
+    let verifications = came(&seen.listing.verifications);
+    let stored = |id: &VerificationId| {
+        let name = names::verification(&seen.cluster, id).ok()?;
+        verifications.get(&name).copied()
+    };
     let wanted = Wanted {
         needed: &needed,
-        is_there: &|name| outlook.sizes.contains_key(name),
+        came: &|name| backups.get(name).copied(),
+        stored: &stored,
     };
     let over = superseded(&seen.records.verifications, &wanted)?;
     for object in &seen.listing.verifications {
@@ -54,4 +64,10 @@ pub(super) fn of_verifications(
         }
     }
     Ok(())
+}
+
+/// When objects came to be, by the storage's clock.
+fn came(objects: &[ObjectMeta]) -> BTreeMap<&ObjectName, Timestamp> {
+    let objects = objects.iter();
+    objects.map(|o| (&o.name, o.modified)).collect()
 }

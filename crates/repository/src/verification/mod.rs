@@ -11,6 +11,7 @@ mod strange;
 mod superseded;
 
 pub use object::{Condition, Needed};
+pub(crate) use said::Stored;
 pub use said::{OpenFinding, ReadBack, Statement, in_words};
 pub use strange::Strange;
 pub(crate) use superseded::{Wanted, superseded};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use pgkeep_format::Hash;
 use pgkeep_format::names::{self, BackupPart};
 use pgkeep_format::records::{BackupRecord, Finding, FindingId, Problem, Verification};
-use pgkeep_types::{ClusterName, ObjectName, ObjectNameError};
+use pgkeep_types::{ClusterName, ObjectName, ObjectNameError, VerificationId};
 
 use crate::cited::everything;
 
@@ -19,6 +19,7 @@ pub struct ReadBack {
     whole: BTreeMap<(ObjectName, Hash), Statement>,
     open: BTreeMap<FindingId, OpenFinding>,
     rounds: BTreeMap<u64, Round>,
+    unread: Vec<Unread>,
 }
 
 /// When an object was found whole.
@@ -41,6 +42,14 @@ pub struct OpenFinding {
     pub written: Timestamp,
 }
 
+/// A record that cannot be read: it may have a finding of whatever was there before it.
+#[derive(Debug)]
+struct Unread {
+    record: Stored,
+    /// What was found whole since, with the hash that it had.
+    whole_since: BTreeSet<(ObjectName, Hash)>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Round {
     /// When its first and its last record came to be, by the storage's clock.
@@ -49,13 +58,37 @@ struct Round {
     ended: bool,
 }
 
+/// A record, as it was listed.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub(crate) id: VerificationId,
+    /// When it came to be, by the storage's clock.
+    pub(crate) stored: Timestamp,
+}
+
+impl Stored {
+    /// Whether another record is later, by its host's clock and by the storage's. Ids tell
+    /// the second only.
+    pub(crate) fn is_before(&self, other: &VerificationId, stored: Timestamp) -> bool {
+        self.id.time() < other.time() && self.stored <= stored
+    }
+}
+
 impl ReadBack {
     /// Puts records together; each with the time at which it came to be, by the storage's
     /// clock.
     pub(crate) fn of<'a>(
         records: impl Iterator<Item = (&'a Verification, Timestamp)> + Clone,
+        unread: Vec<Stored>,
     ) -> Result<Self, ObjectNameError> {
-        let mut said = Self::default();
+        let unread = unread.into_iter().map(|record| Unread {
+            record,
+            whole_since: BTreeSet::new(),
+        });
+        let mut said = Self {
+            unread: unread.collect(),
+            ..Self::default()
+        };
         let mended = records.clone().flat_map(|(record, _)| &record.mended);
         let mended: BTreeSet<&FindingId> = mended.collect();
         for (record, stored) in records {
@@ -72,6 +105,11 @@ impl ReadBack {
                 written: record.written,
             };
             for object in whole_objects(record)? {
+                for unread in &mut said.unread {
+                    if unread.record.is_before(&record.id, stored) {
+                        unread.whole_since.insert(object.clone());
+                    }
+                }
                 let known = said.whole.entry(object).or_insert(statement);
                 if known.round <= statement.round {
                     *known = statement;
@@ -135,6 +173,46 @@ impl ReadBack {
             .iter()
             .filter(|(_, round)| round.first < instant);
         before.map(|(number, _)| *number).max().unwrap_or(0)
+    }
+
+    /// A record that cannot be read and may have a finding of something that the backup
+    /// needs: the newest of those since which not all of it was found whole, or came to be.
+    /// `came` tells when an object came to be, by the storage's clock.
+    pub(crate) fn unread_of(
+        &self,
+        backup: &BackupRecord,
+        came: impl Fn(&ObjectName) -> Option<Timestamp>,
+    ) -> Result<Option<&VerificationId>, ObjectNameError> {
+        if self.unread.is_empty() {
+            return Ok(None);
+        }
+        let needed = everything(backup)?.into_iter();
+        let needed: Vec<_> = needed.map(|(name, _, hash)| (name, hash)).collect();
+        let is_open = |unread: &&Unread| {
+            let mut needed = needed.iter();
+            needed.any(|object| {
+                let is_younger = came(&object.0).is_some_and(|came| came > unread.record.stored);
+                !is_younger && !unread.whole_since.contains(object)
+            })
+        };
+        let open = self.unread.iter().filter(is_open);
+        Ok(open.map(|unread| &unread.record.id).max())
+    }
+
+    /// Whether the object was found whole after every record that cannot be read.
+    #[must_use]
+    pub fn is_told_since(&self, object: &ObjectName, hash: Hash) -> bool {
+        let object = (object.clone(), hash);
+        let mut unread = self.unread.iter();
+        unread.all(|unread| unread.whole_since.contains(&object))
+    }
+
+    /// The second of the greatest id of a record that cannot be read: what takes its place
+    /// has an id of a later one.
+    #[must_use]
+    pub fn unread_until(&self) -> Option<Timestamp> {
+        let ids = self.unread.iter().map(|unread| unread.record.id.time());
+        ids.max()
     }
 
     /// The first finding that stands of something that the backup needs.

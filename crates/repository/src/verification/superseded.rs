@@ -11,16 +11,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::Hash;
 use pgkeep_format::records::{Finding, FindingId, Verification};
-use pgkeep_types::{ObjectName, ObjectNameError, VerificationId};
+use pgkeep_types::{ObjectName, ObjectNameError, Timestamp, VerificationId};
 
-use super::said::{findings, whole_objects};
+use super::said::{Stored, findings, whole_objects};
 
 /// What backups want of the storage.
 pub(crate) struct Wanted<'a> {
     /// Every object that one needs which stays.
     pub(crate) needed: &'a BTreeSet<ObjectName>,
-    /// Whether an object was listed.
-    pub(crate) is_there: &'a dyn Fn(&ObjectName) -> bool,
+    /// When an object that was listed came to be, by the storage's clock.
+    pub(crate) came: &'a dyn Fn(&ObjectName) -> Option<Timestamp>,
+    /// When a record came to be, by the same.
+    pub(crate) stored: &'a dyn Fn(&VerificationId) -> Option<Timestamp>,
 }
 
 /// The records that may go.
@@ -31,15 +33,10 @@ pub(crate) fn superseded(
     let readable = || records.values().flatten();
     let mended: BTreeSet<&FindingId> = readable().flat_map(|record| &record.mended).collect();
     let mut last: BTreeMap<(ObjectName, Hash), &VerificationId> = BTreeMap::new();
-    let mut told: BTreeMap<ObjectName, &VerificationId> = BTreeMap::new();
     // They come by their ids.
     for record in readable() {
-        for (object, hash) in whole_objects(record)? {
-            told.insert(object.clone(), &record.id);
-            last.insert((object, hash), &record.id);
-        }
-        for finding in &record.findings {
-            told.insert(finding.object.clone(), &record.id);
+        for object in whole_objects(record)? {
+            last.insert(object, &record.id);
         }
     }
     let newest = records.keys().next_back();
@@ -52,7 +49,7 @@ pub(crate) fn superseded(
                 };
                 let is_over = |(id, finding): (FindingId, &Finding)| {
                     let is_wanted = wanted.needed.contains(&finding.object)
-                        || (wanted.is_there)(&finding.object);
+                        || (wanted.came)(&finding.object).is_some();
                     mended.contains(&id) || !is_wanted
                 };
                 whole_objects(record)?.iter().all(is_said)
@@ -63,16 +60,40 @@ pub(crate) fn superseded(
                         .all(|of| !records.contains_key(&of.verification))
             }
             // Whatever it has said of anything has been looked at again.
-            Err(_) => wanted
-                .needed
-                .iter()
-                .all(|object| told.get(object).is_some_and(|by| *by > id)),
+            Err(_) => is_told_anew(id, records, wanted)?,
         };
         if goes {
             over.insert(id.clone());
         }
     }
     Ok(over)
+}
+
+/// Whether all that is needed, and was there when a record came to be that cannot be read,
+/// was read again since.
+fn is_told_anew(
+    id: &VerificationId,
+    records: &BTreeMap<VerificationId, Result<Verification, String>>,
+    wanted: &Wanted<'_>,
+) -> Result<bool, ObjectNameError> {
+    let Some(stored) = (wanted.stored)(id) else {
+        return Ok(false);
+    };
+    let id = id.clone();
+    let unread = Stored { id, stored };
+    let mut told = BTreeSet::new();
+    for record in records.values().flatten() {
+        let stored = (wanted.stored)(&record.id);
+        if stored.is_some_and(|stored| unread.is_before(&record.id, stored)) {
+            let whole = whole_objects(record)?.into_iter();
+            told.extend(whole.map(|(object, _)| object));
+            told.extend(record.findings.iter().map(|finding| finding.object.clone()));
+        }
+    }
+    let is_younger =
+        |object| (wanted.came)(object).is_some_and(|came: Timestamp| came > unread.stored);
+    let mut needed = wanted.needed.iter();
+    Ok(needed.all(|object| is_younger(object) || told.contains(object)))
 }
 
 #[cfg(test)]
@@ -118,7 +139,7 @@ mod tests {
     fn said(records: &Records, needed: &BTreeSet<ObjectName>) -> (Vec<FindingId>, Vec<u32>) {
         let readable = records.values().flatten();
         let at = "2001-01-01T00:00:00Z".parse().unwrap();
-        let said = ReadBack::of(readable.map(|record| (record, at))).unwrap();
+        let said = ReadBack::of(readable.map(|record| (record, at)), Vec::new()).unwrap();
         let open = said
             .open()
             .filter(|(_, open)| needed.contains(&open.finding.object));
@@ -129,10 +150,11 @@ mod tests {
     }
 
     fn wanted<T>(needed: &BTreeSet<ObjectName>, then: impl FnOnce(&Wanted<'_>) -> T) -> T {
-        let is_there = |_: &ObjectName| false;
+        let at = "2026-11-20T03:00:00Z".parse().unwrap();
         then(&Wanted {
             needed,
-            is_there: &is_there,
+            came: &|_| None,
+            stored: &|_| Some(at),
         })
     }
 

@@ -21,5 +21,6 @@ mod retired;
 mod retiring;
 mod rounds;
 mod streams;
+mod unread_verifications;
 mod weather;
 mod world;

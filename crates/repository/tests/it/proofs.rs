@@ -260,3 +260,41 @@ async fn a_proof_goes_with_its_backup_and_no_sooner() {
     prune(&world, &[]).await.unwrap();
     assert!(!is_there(&gone) && is_there(&kept));
 }
+
+/// Writes down a proof that was begun at one minute and stored at another one, after those
+/// that were stored before.
+async fn prove_from(
+    world: &World,
+    backup: &BackupRecord,
+    outcome: ProofOutcome,
+    [started, stored]: [i64; 2],
+) {
+    let start = backup.started;
+    let minute = |minute| start + SignedDuration::from_mins(minute);
+    let mut slow = proof(world, backup, outcome).await;
+    slow.started = minute(started);
+    let now = world.storage_clock.now();
+    world
+        .storage_clock
+        .advance(minute(stored).duration_since(now));
+    record(world, &slow).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_was_stored_late_is_taken_back_by_no_proof_that_was_stored_before_it() {
+    use ProofOutcome::{Failed, Proven};
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    prove_from(&world, &backup, Failed, [180, 190]).await;
+    prove_from(&world, &backup, Proven, [195, 210]).await;
+    let catalogue = expect(&world, &backup, Level::Proven).await;
+    assert!(catalogue.refuted(&backup.id).is_none());
+    // A slow host had begun before, and was done last.
+    prove_from(&world, &backup, Failed, [120, 360]).await;
+    let catalogue = expect(&world, &backup, Level::Stored).await;
+    let stands = catalogue.refuted(&backup.id).unwrap();
+    assert_eq!(
+        stands.record.started,
+        backup.started + SignedDuration::from_mins(120)
+    );
+}

@@ -23,7 +23,7 @@ fn made(started: Timestamp, number: u64) -> Candidate {
         level: Level::Untried,
         dated: true,
         chosen: false,
-        unread_proof: None,
+        doubt: None,
         pin: None,
     }
 }

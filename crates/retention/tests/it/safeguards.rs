@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use pgkeep_retention::{
-    Candidate, Failure, Level, Period, Pin, Policy, Rolling, Rules, Series, Why, decide,
+    Candidate, Doubt, Failure, Level, Period, Pin, Policy, Rolling, Rules, Series, Why, decide,
 };
 use pgkeep_types::ObjectName;
 use proptest::prelude::*;
@@ -88,14 +88,16 @@ fn what_has_no_date_to_be_believed_stays_and_takes_nobody_s_place() {
 }
 
 #[test]
-fn what_has_a_proof_that_cannot_be_read_stays_and_takes_nobody_s_place() {
-    let mut all = nightly("2026-01-01", 4);
-    let object: ObjectName = "clusters/main/proofs/a/b".parse().unwrap();
-    all[3].unread_proof = Some(object.clone());
-    let all = series(all);
-    assert_eq!(days(&all, &last(2)), ["01-04", "01-03", "01-02"]);
-    let stays = about(&all, &last(2), &all.good[3].id).stays;
-    assert_eq!(stays, [Why::UnreadProof(object)]);
+fn what_may_be_no_good_one_stays_and_takes_nobody_s_place() {
+    let object: ObjectName = "main/proofs/a/b".parse().unwrap();
+    for doubt in [Doubt::Proof(object.clone()), Doubt::Verification(object)] {
+        let mut all = nightly("2026-01-01", 4);
+        all[3].doubt = Some(doubt.clone());
+        let all = series(all);
+        assert_eq!(days(&all, &last(2)), ["01-04", "01-03", "01-02"]);
+        let stays = about(&all, &last(2), &all.good[3].id).stays;
+        assert_eq!(stays, [Why::Doubted(doubt)]);
+    }
 }
 
 #[test]

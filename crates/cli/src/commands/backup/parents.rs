@@ -50,6 +50,13 @@ pub(super) async fn find_parents(
                      host's clock is the wrong one, set it, and make the backup again"
                 ));
             }
+            for unread in catalogue.unread_verifications() {
+                context.output.warning(format_args!(
+                    "{}: it may say that earlier backups are hurt, and nothing is compared with \
+                     those until 'pgkeep verify' has read them again",
+                    unread.error
+                ));
+            }
             let mut runless = Vec::new();
             for backup in &mut plan.backups {
                 warn_of_misdated(context, &catalogue, &backup.database);

@@ -4,7 +4,7 @@
 //! elsewhere.
 
 use pgkeep_maintenance::Verdict;
-use pgkeep_retention::{Failure, Level, Period, Until, Why};
+use pgkeep_retention::{Doubt, Failure, Level, Period, Until, Why};
 use pgkeep_types::{BackupId, ObjectName, RunId, Timestamp};
 use serde::Serialize;
 
@@ -69,6 +69,10 @@ enum Failed {
         backup: BackupId,
         object: ObjectName,
     },
+    UnreadVerification {
+        backup: BackupId,
+        object: ObjectName,
+    },
 }
 
 #[derive(Default, Serialize)]
@@ -93,6 +97,7 @@ struct Reason {
 enum End {
     Success,
     ProvedAgain,
+    ReadAgain,
     Time(Timestamp),
     Newer {
         count: u32,
@@ -155,7 +160,10 @@ impl From<Failure> for Failed {
             Failure::Refuted(id) => Self::Refuted(id),
             Failure::Lacking(id) => Self::Lacking(id),
             Failure::Unread(object) => Self::Unread(object),
-            Failure::UnreadProof { backup, object } => Self::UnreadProof { backup, object },
+            Failure::Doubted { backup, doubt } => match doubt {
+                Doubt::Proof(object) => Self::UnreadProof { backup, object },
+                Doubt::Verification(object) => Self::UnreadVerification { backup, object },
+            },
         }
     }
 }
@@ -166,6 +174,7 @@ impl From<&Why> for Reason {
             Until::Open => None,
             Until::Success => Some(End::Success),
             Until::ProvedAgain => Some(End::ProvedAgain),
+            Until::ReadAgain => Some(End::ReadAgain),
             Until::Time(time) => Some(End::Time(time)),
             Until::Newer {
                 count,
@@ -188,7 +197,8 @@ impl From<&Why> for Reason {
             Why::Newest(Level::Restorable) => plain("newest_restorable"),
             Why::Newest(Level::Proven) => plain("newest_proven"),
             Why::Undated => plain("undated"),
-            Why::UnreadProof(_) => plain("unread_proof"),
+            Why::Doubted(Doubt::Proof(_)) => plain("unread_proof"),
+            Why::Doubted(Doubt::Verification(_)) => plain("unread_verification"),
             Why::Pinned(pin) => Self {
                 pinned_for: Some(pin.reason.clone()),
                 ..plain("pinned")

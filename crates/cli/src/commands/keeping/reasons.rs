@@ -3,10 +3,13 @@
 //! Invariant: the words are short enough to stand several in a line, and the first ones
 //! are those that matter most.
 
-use pgkeep_retention::{Failure, Level, Period, Rule, Until, Why};
+use pgkeep_retention::{Doubt, Failure, Level, Period, Rule, Until, Why};
 use pgkeep_types::Timestamp;
 
 use crate::words;
+
+/// What ends that a backup may be hurt.
+const READ_AGAIN: &str = "'pgkeep verify' has read all of it again";
 
 /// Why it stays, and until when.
 pub(super) fn told(stays: &[Why], now: Timestamp) -> String {
@@ -40,7 +43,7 @@ fn rank(why: &Why) -> u8 {
     match why {
         Why::Pinned(_) => 0,
         Why::AfterFailure(_) => 1,
-        Why::Undated | Why::UnreadProof(_) => 2,
+        Why::Undated | Why::Doubted(_) => 2,
         Why::Newest(Level::Proven) => 3,
         Why::Newest(Level::Restorable) => 4,
         Why::Newest(Level::Untried) => 5,
@@ -52,14 +55,17 @@ fn rank(why: &Why) -> u8 {
 fn reason(why: &Why) -> String {
     match why {
         Why::NoPolicy => "all are kept".to_owned(),
-        Why::AfterFailure(Failure::UnreadProof { .. }) => "after a possible failure".to_owned(),
+        Why::AfterFailure(Failure::Doubted { .. }) => "after a possible failure".to_owned(),
         Why::AfterFailure(_) => "after a failure".to_owned(),
         Why::Newest(level) => match word(*level) {
             Some(word) => format!("the newest {word}"),
             None => "the newest".to_owned(),
         },
         Why::Undated => "its date is in doubt".to_owned(),
-        Why::UnreadProof(_) => "a proof of it cannot be read".to_owned(),
+        Why::Doubted(Doubt::Proof(_)) => "a proof of it cannot be read".to_owned(),
+        Why::Doubted(Doubt::Verification(_)) => {
+            "it may be hurt: what a verification has found cannot be read".to_owned()
+        }
         Why::Pinned(pin) => format!("pinned: {}", words::printable(&pin.reason)),
         Why::Rule(place) => {
             let among = word(place.level).map(|word| format!(" of the {word}"));
@@ -95,6 +101,7 @@ fn until(until: Until) -> Option<String> {
         Until::ProvedAgain => {
             Some("the backup of that proof is proved again or deleted".to_owned())
         }
+        Until::ReadAgain => Some(READ_AGAIN.to_owned()),
         Until::Time(time) => Some(words::time_to_the_minute(time)),
         Until::Newer {
             count,
@@ -120,8 +127,7 @@ fn until(until: Until) -> Option<String> {
 fn lasting(until: Until, now: Timestamp) -> i64 {
     match until {
         Until::Open => i64::MAX,
-        Until::Success => 0,
-        Until::ProvedAgain => 0,
+        Until::Success | Until::ProvedAgain | Until::ReadAgain => 0,
         Until::Time(time) => time.duration_since(now).as_hours(),
         Until::Newer { count, period, .. } => {
             let hours = match period {
@@ -146,20 +152,34 @@ pub(super) fn failure(failure: &Failure) -> String {
             format!("{} is without globals, which earlier ones have", id.short())
         }
         Failure::Unread(object) => format!("{object} cannot be read"),
-        Failure::UnreadProof { backup, object } => format!(
+        Failure::Doubted {
+            backup,
+            doubt: Doubt::Proof(object),
+        } => format!(
             "a test restore of {} may have failed: {object} cannot be read",
             backup.short()
         ),
+        Failure::Doubted {
+            backup,
+            doubt: Doubt::Verification(object),
+        } => format!("{} may be hurt: {object} cannot be read", backup.short()),
     }
 }
 
 /// What ends that nothing goes.
 pub(super) fn end(failure: &Failure) -> String {
     match failure {
-        Failure::UnreadProof { backup, .. } => format!(
+        Failure::Doubted {
+            backup,
+            doubt: Doubt::Proof(_),
+        } => format!(
             "{id} is proved again ('pgkeep prove {id}') or deleted ('pgkeep prune --id {id}')",
             id = backup.short()
         ),
+        Failure::Doubted {
+            doubt: Doubt::Verification(_),
+            ..
+        } => READ_AGAIN.to_owned(),
         _ => "a good one is made".to_owned(),
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{wanted, warn_of_pins};
 use crate::arguments::List;
-use crate::commands::keeping::{Kept, Report, keep, table, warn_of_proofs};
+use crate::commands::keeping::{Kept, Report, keep, table, warn_of_unread};
 use crate::context::{Context, unconfigured};
 use crate::error::{CliError, Exit};
 use crate::keys::KeysAtHand;
@@ -83,7 +83,7 @@ async fn of_one(
     let keep = keep(settings, arguments.policy.as_deref())?;
     let catalogue = repository.catalogue(cluster, &keys.all()).await?;
     warn_of_pins(context, &catalogue);
-    warn_of_proofs(&catalogue, context.output);
+    warn_of_unread(&catalogue, context.output);
     let now = context.clock.now();
     let kept = Kept::of(&catalogue, &keep, now);
     // Nothing is written that would tell the storage's now.

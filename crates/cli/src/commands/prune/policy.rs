@@ -14,7 +14,7 @@ use pgkeep_types::{BackupId, Clock, Timestamp};
 
 use super::told::tell;
 use super::{Report, Work, now};
-use crate::commands::keeping::{self, Kept, sentence, table, warn_of_failures, warn_of_proofs};
+use crate::commands::keeping::{self, Kept, sentence, table, warn_of_failures, warn_of_unread};
 use crate::commands::list::warn_of_pins;
 use crate::error::CliError;
 use crate::{terminal, words};
@@ -28,7 +28,7 @@ impl Work<'_> {
         let context = self.context;
         let catalogue = self.catalogue().await?;
         warn_of_pins(context, &catalogue);
-        warn_of_proofs(&catalogue, context.output);
+        warn_of_unread(&catalogue, context.output);
         let of_storage = now(context, &self.repository, self.cluster).await?;
         let terms = Terms::at(of_storage);
         let now = context.clock.now().min(of_storage);

@@ -1,6 +1,7 @@
 //! What a proof is worth to what is kept, and what one that failed costs.
 
 use std::fs;
+use std::path::Path;
 
 use pgkeep_format::records::ProofOutcome;
 
@@ -107,15 +108,60 @@ async fn what_may_be_the_newest_proven_one_stays() {
     assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [1, 3]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_verification_found_and_nobody_can_read_may_be_that_a_backup_is_hurt() {
+    let shelf = Shelf::new("keep = { last = 1 }").await;
+    let ids = shelf.nights("2026-04-01", 3).await;
+    let site = &shelf.site;
+    let pack = site.path(&format!("backups/main/backups/{}/packs/0", ids[2]));
+    let whole = fs::read(&pack).unwrap();
+    flip(&pack);
+    site.run(&["verify"]).await.ended(1);
+    let folder = site.path("backups/main/verified");
+    let unread = fs::read_dir(folder).unwrap().next().unwrap();
+    let unread = unread.unwrap().path();
+    flip(&unread);
+    let name = unread.file_name().unwrap().to_str().unwrap();
+    let name = format!("main/verified/{name}");
+
+    let short = ids[2].rsplit('-').next().unwrap();
+    let may_be_hurt = format!("{short} may be hurt: {name} cannot be read");
+    let said = [&may_be_hurt, "nothing goes until 'pgkeep verify' has read"];
+    site.run(&["prune", "--yes"]).await.ended(0).says(&said);
+    assert_eq!(shelf.still_there(&ids).await, [0, 1, 2]);
+    let told = site.run(&["list", "--why"]).await.ended(0);
+    assert!(told.stdout.contains("after a possible failure"), "{told:?}");
+    told.says(&[&name, "has read again what they need"]);
+    let told = site.run(&["list", "--why", "--json"]).await.ended(0);
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let series = &told["clusters"][0]["series"][0];
+    let failed = &series["after_failure"]["unread_verification"];
+    assert_eq!(failed["backup"], ids[2].as_str());
+
+    // Read again it is found again, and where nothing else goes that record does.
+    site.run(&["verify"]).await.ended(1);
+    site.run(&["prune", "--yes"]).await.ended(0);
+    assert!(!unread.exists());
+    assert_eq!(shelf.still_there(&ids).await, [0, 1]);
+    fs::write(&pack, whole).unwrap();
+    site.run(&["verify"]).await.ended(0);
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [2]);
+}
+
 /// Flips a bit of the one proof of a backup; tells its name in the repository.
 fn damage_the_proof(shelf: &Shelf, id: &str) -> String {
     let directory = format!("main/proofs/{id}");
     let path = shelf.site.path(&format!("backups/{directory}"));
     let path = fs::read_dir(path).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = fs::read(&path).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(&path, bytes).unwrap();
+    flip(&path);
     let name = path.file_name().unwrap().to_str().unwrap();
     format!("{directory}/{name}")
+}
+
+/// Flips a bit in the middle of a file.
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
 }
