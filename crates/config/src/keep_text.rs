@@ -208,11 +208,13 @@ fn weekday(name: &Spanned<String>) -> Result<Weekday, Wrong> {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct One {
     p: Spanned<Written>,
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Several {
     p: ByDatabase,
 }
@@ -228,11 +230,18 @@ fn read<T: serde::de::DeserializeOwned>(of: &str, text: &str) -> Result<(T, usiz
         _ if bare.starts_with('{') => (format!("{BEFORE}{bare}"), BEFORE.len()),
         _ => (format!("{BEFORE}{{{bare}}}"), BEFORE.len() + 1),
     };
-    let read = toml::from_str(&toml).map_err(|error| ConfigError::Policy {
-        of: of.to_owned(),
-        column: column(error.span().map(|span| span.start), before),
-        problem: file::without_values(error.message()),
-        nearest: file::meant(error.message()),
+    let read = toml::from_str(&toml).map_err(|error| {
+        // Of what a policy has, none is expected to be `p`: this is beside it.
+        let is_beside = error.message().ends_with("expected `p`");
+        ConfigError::Policy {
+            of: of.to_owned(),
+            column: column(error.span().map(|span| span.start), before),
+            problem: match is_beside {
+                true => "nothing may stand after the closing brace".to_owned(),
+                false => file::without_values(error.message()),
+            },
+            nearest: file::meant(error.message()).filter(|_| !is_beside),
+        }
     });
     Ok((read?, before))
 }
@@ -344,6 +353,26 @@ mod tests {
             assert!(told.contains(words), "{told}");
             let hint = error.hint().unwrap_or_default();
             assert!(hint.contains(nearest.unwrap_or_default()), "{told}: {hint}");
+        }
+    }
+
+    #[test]
+    fn what_stands_after_the_closing_brace_is_refused_and_not_ignored() {
+        let beside = Policy::default();
+        for text in [
+            "{ app = { last = 5 } }\naudit = \"all\"",
+            "{ app = { last = 5 } }\n[other]",
+            "app = { last = 5 } }\naudit = { p = 1",
+        ] {
+            let error = by_database_in("V", text, &beside).unwrap_err();
+            let told = error.to_string();
+            assert!(told.contains("after the closing brace"), "{told}");
+            assert_eq!(error.hint(), None);
+        }
+        let told = policy("{ last = 5 }\nminimum = 3").unwrap_err().to_string();
+        assert!(told.starts_with("--policy, column 14: "), "{told}");
+        for text in ["{ last = 5 } minimum = 3", "{ last = 5 }\np.minimum = 3"] {
+            assert!(policy(text).is_err(), "{text}");
         }
     }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_config::Settings;
 use pgkeep_format::records::BackupRecord;
+use pgkeep_repository::RepositoryError;
 use pgkeep_restore::{RestoreError, Selection, newer_attempt, newest, select};
 use pgkeep_types::{Clock, ClusterName};
 
@@ -114,10 +115,12 @@ async fn open(
         .open_for_reading(Some(cluster), arguments.identity.as_deref())
         .await?;
     for bad in opened.catalogue.bad_proofs() {
-        context.output.warning(format_args!(
-            "a proof counts as none: {}",
-            sentence(&bad.error)
-        ));
+        let what = match bad.error {
+            RepositoryError::ForeignProof { .. } => "a proof counts as none",
+            _ => "a proof cannot be read, and may have FAILED",
+        };
+        let told = sentence(&bad.error);
+        context.output.warning(format_args!("{what}: {told}"));
     }
     opened.unlock(context, true).await
 }
