@@ -185,11 +185,8 @@ async fn one_command_exchanges_a_hosts_key() {
     let mut site = Site::of(&cluster).await;
     let old = site.back_up("postgres").await;
     let request = new_key(&site, &["--name", "db1", "--output", "new.key"]).await;
-    let listed = site.run(&["key", "list", "--json"]).await.ended(0).stdout;
-    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
-    let mut keys = listed["keys"].as_array().unwrap().iter();
-    let host = keys.find(|key| key["role"] == "host").unwrap()["fingerprint"].clone();
-    let print = &host.as_str().unwrap()[..8];
+    let host = site.key_of("host").await;
+    let print = &host["fingerprint"].as_str().unwrap()[..8];
     add(&site, &request, &["--replaces", print]).await;
     site.run(&["backup", "main"])
         .await

@@ -283,13 +283,7 @@ async fn of_a_retired_host_the_script_believes_what_its_end_lists_and_no_more() 
     let later = site.back_up("postgres").await;
     let later_place = site.path(&format!("backups/main/backups/{later}"));
     std::fs::rename(&later_place, site.path("later")).unwrap();
-    let listed = site.run(&["key", "list", "--json"]).await.ended(0).stdout;
-    let listed: Value = serde_json::from_str(&listed).unwrap();
-    let mut keys = listed["keys"].as_array().unwrap().iter();
-    let host = keys.find(|key| key["role"] == "host").unwrap()["fingerprint"].clone();
-    let host = host.as_str().unwrap();
-    let retire = ["key", "remove", host, "--identity", "recovery.key", "--yes"];
-    site.run(&retire).await.ended(0);
+    let host = site.retire_host().await;
     // Whoever has the key writes on.
     std::fs::rename(site.path("later"), later_place).unwrap();
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
-use serde_json::Value;
 
 use crate::script::script;
 use crate::script_choice::{into, two_backups};
@@ -55,13 +54,7 @@ async fn a_tombstone_that_counts_as_nothing_hides_a_backup_that_is_there_and_no_
     std::fs::rename(&tombstone, &of_thief).unwrap();
     std::fs::create_dir_all(place.parent().unwrap()).unwrap();
     std::fs::rename(&aside, &place).unwrap();
-    let listed = site.run(&["key", "list", "--json"]).await.ended(0).stdout;
-    let listed: Value = serde_json::from_str(&listed).unwrap();
-    let mut keys = listed["keys"].as_array().unwrap().iter();
-    let host = keys.find(|key| key["role"] == "host").unwrap()["fingerprint"].clone();
-    let host = host.as_str().unwrap();
-    let retire = ["key", "remove", host, "--identity", "recovery.key", "--yes"];
-    site.run(&retire).await.ended(0);
+    site.retire_host().await;
     std::fs::create_dir_all(tombstone.parent().unwrap()).unwrap();
     std::fs::rename(&of_thief, &tombstone).unwrap();
 

@@ -9,6 +9,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use pgkeep_testkit::cluster::{Cluster, Major};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -133,22 +134,44 @@ impl Site {
         command
     }
 
-    /// Runs a script of Python's in this home, as [`command`](Self::command) runs pgkeep.
-    pub(crate) async fn python(&self, script: &str, arguments: &[&str]) -> Ran {
-        let mut command = Command::new("python3");
+    /// Another program with the surroundings of [`command`](Self::command).
+    pub(crate) fn other_program(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         for (name, value) in self.command(&[]).as_std().get_envs() {
             command.env(name, value.expect("set"));
         }
-        let child = command
-            .args(["-c", script])
-            .args(arguments)
+        command
             .current_dir(self.home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn();
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs a script of Python's in this home.
+    pub(crate) async fn python(&self, script: &str, arguments: &[&str]) -> Ran {
+        let mut command = self.other_program("python3");
+        let child = command.args(["-c", script]).args(arguments).spawn();
         ended(child.expect("python3")).await
+    }
+
+    /// What `key list` tells of the first key that has this role.
+    pub(crate) async fn key_of(&self, role: &str) -> Value {
+        let listed = self.run(&["key", "list", "--json"]).await.ended(0).stdout;
+        let listed: Value = serde_json::from_str(&listed).expect("JSON");
+        let mut keys = listed["keys"].as_array().expect("keys").iter();
+        let key = keys.find(|key| key["role"] == role);
+        key.expect("a key of that role").clone()
+    }
+
+    /// Retires the host, and tells its key's fingerprint.
+    pub(crate) async fn retire_host(&self) -> String {
+        let host = self.key_of("host").await;
+        let host = host["fingerprint"].as_str().expect("a fingerprint");
+        let retire = ["key", "remove", host, "--identity", "recovery.key", "--yes"];
+        self.run(&retire).await.ended(0);
+        host.to_owned()
     }
 
     pub(crate) async fn run(&self, arguments: &[&str]) -> Ran {
@@ -190,7 +213,7 @@ impl Site {
         let ran = self
             .run(&["backup", "main", "--database", database, "--json"])
             .await;
-        let report: serde_json::Value = serde_json::from_str(&ran.ended(0).stdout).expect("JSON");
+        let report: Value = serde_json::from_str(&ran.ended(0).stdout).expect("JSON");
         assert_eq!(report["backups"][0]["status"], "complete");
         report["backups"][0]["id"]
             .as_str()
@@ -199,9 +222,9 @@ impl Site {
     }
 
     /// What `list --json` says, whatever its exit code.
-    pub(crate) async fn list(&self) -> Vec<serde_json::Value> {
+    pub(crate) async fn list(&self) -> Vec<Value> {
         let ran = self.run(&["list", "--json"]).await;
-        let listing: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let listing: Value = serde_json::from_str(&ran.stdout).expect("JSON");
         assert_eq!(listing["version"], 1);
         listing["backups"].as_array().expect("backups").clone()
     }

@@ -4,12 +4,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Stdio;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 use pgkeep_testkit::s3::S3s;
 use serde_json::Value;
-use tokio::process::Command;
 
 use crate::buckets::site_with;
 use crate::site::{PROGRAM, Ran, Site, ended, socket_of};
@@ -32,19 +30,11 @@ fn commands() -> Vec<&'static str> {
 
 /// Runs a line as cron does; `pgkeep` and `curl` are found.
 async fn cron(site: &Site, line: &str) -> Ran {
-    let mut command = Command::new("sh");
-    for (name, value) in site.command(&[]).as_std().get_envs() {
-        command.env(name, value.unwrap());
-    }
     let bin = site.path("bin");
+    let mut command = site.other_program("sh");
     let child = command
         .args(["-c", line])
         .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
-        .current_dir(site.home.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn();
     ended(child.unwrap()).await
 }

@@ -3,7 +3,6 @@
 use std::fs;
 
 use super::{says, shelf};
-use crate::keeping::shelf::Shelf;
 use crate::keys::new_key;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +64,7 @@ async fn a_key_that_cannot_be_used_is_critical_and_so_is_having_no_recovery_key(
         ),
     ] {
         says(shelf.check(&[]).await, 0, &["main: OK"]);
-        let fingerprint = key_of(&shelf, role).await["fingerprint"].to_string();
+        let fingerprint = shelf.site.key_of(role).await["fingerprint"].to_string();
         let fingerprint = fingerprint.trim_matches('"');
         let object = shelf.site.path("backups/keys").join(fingerprint);
         let whole = fs::read(&object).unwrap();
@@ -80,19 +79,11 @@ async fn a_key_that_cannot_be_used_is_critical_and_so_is_having_no_recovery_key(
     cluster.stop().await;
 }
 
-/// The only key of a role, as it is listed.
-async fn key_of(shelf: &Shelf, role: &str) -> serde_json::Value {
-    let keys = shelf.site.run(&["key", "list", "--json"]).await.ended(0);
-    let keys: serde_json::Value = serde_json::from_str(&keys.stdout).unwrap();
-    let mut keys = keys["keys"].as_array().unwrap().iter();
-    keys.find(|key| key["role"] == role).unwrap().clone()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_was_retired_is_told() {
     let (cluster, shelf) = shelf("").await;
     shelf.app(1).await;
-    let host = key_of(&shelf, "host").await;
+    let host = shelf.site.key_of("host").await;
     let name = host["name"].as_str().unwrap();
     let retire = ["key", "retire", name, "--identity", "recovery.key", "--yes"];
     shelf.site.run(&retire).await.ended(0);

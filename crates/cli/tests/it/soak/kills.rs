@@ -21,6 +21,8 @@ const UNFINISHED: &str = "again_unfinished_";
 const KILLED: i32 = 128 + 9;
 /// Failed, interrupted, and interrupted before it could listen.
 const FAILED: [i32; 4] = [1, 130, 128 + 2, 128 + 15];
+/// The one database is backed up, and the globals are not.
+const PARTIAL: i32 = 3;
 
 /// A backup that is listed as good, and what must come out of it.
 struct Kept {
@@ -131,6 +133,13 @@ impl Scene {
         tell(strike, &ran);
         let may_be = match ran.code() {
             0 => 1..=1,
+            PARTIAL => {
+                assert!(
+                    ran.stderr.contains("globals: FAILED"),
+                    "{strike:?}: {ran:?}"
+                );
+                1..=1
+            }
             // Between the commit and the program's end.
             KILLED => 0..=1,
             code if FAILED.contains(&code) => 0..=0,
