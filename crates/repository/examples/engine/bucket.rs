@@ -1,4 +1,6 @@
-//! A bucket at 20 ms, filled and emptied, beside raw transfers.
+//! A bucket at 20 ms, filled and emptied, beside raw transfers: on a line of 1 Gbit/s,
+//! where the line is what takes time, and on one without a bound, where the processor is,
+//! which this program, the proxy and the server share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,16 +20,28 @@ use crate::site::Site;
 use crate::table::{self, Row};
 
 const LATENCY: Duration = Duration::from_millis(20);
+/// Bytes a second of a line of 1 Gbit/s.
+const GIGABIT: u64 = 125_000_000;
 const PART: usize = 8 << 20;
 /// As many downloads at once as make raw ones quickest.
 const AT_ONCE: usize = 16;
 
 /// Measures it.
 pub(crate) fn measure(runtime: &Runtime, arguments: &Arguments) {
+    measure_over(runtime, arguments, Some(GIGABIT), "on a line of 1 Gbit/s");
+    measure_over(runtime, arguments, None, "on a line without a bound");
+}
+
+fn measure_over(
+    runtime: &Runtime,
+    arguments: &Arguments,
+    bytes_per_second: Option<u64>,
+    line: &str,
+) {
     let server = S3s::start();
     let weather = Weather {
         latency: LATENCY,
-        bytes_per_second: None,
+        bytes_per_second,
     };
     let proxy = FaultProxy::start(&server.access().endpoint, weather);
     let access = server.access().through(proxy.endpoint());
@@ -83,8 +97,8 @@ pub(crate) fn measure(runtime: &Runtime, arguments: &Arguments) {
             down[row].requests = Some(counts.requests());
         }
     }
-    table::print("into a bucket at 20 ms", &up);
-    table::print("out of a bucket at 20 ms", &down);
+    table::print(&format!("into a bucket at 20 ms, {line}"), &up);
+    table::print(&format!("out of a bucket at 20 ms, {line}"), &down);
 }
 
 async fn upload(storage: &Arc<dyn Storage>, object: &ObjectName, bytes: &Bytes) {
