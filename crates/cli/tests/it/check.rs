@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use pgkeep_testkit::cluster::{Cluster, Major};
 
 use crate::clocks::redate;
+use crate::keeping::pins::copy_folder;
 use crate::keeping::shelf::{APP, Dump, Shelf};
 use crate::site::{Ran, Site, socket_of};
 
@@ -277,5 +278,33 @@ async fn a_part_of_a_database_is_no_backup_of_it() {
     let mut command = shelf.site.command(&["check"]);
     let ran = crate::site::ended(command.env(wanted[0], wanted[1]).spawn().unwrap()).await;
     says(ran, 0, &["main: OK"]);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_was_chosen_for_deletion_and_stays_for_its_pin_alone_is_no_good_one() {
+    let (cluster, shelf) = shelf("").await;
+    shelf.app(27).await;
+    let newest = shelf.app(1).await;
+    let pin = ["pin", &newest, "--reason", "audit"];
+    shelf.site.run(&pin).await.ended(0);
+    says(shelf.check(&[]).await, 0, &["main: OK"]);
+    // As if its pin had come while somebody deleted it: the tombstone is there alone.
+    let files = |of: &str| shelf.site.path(&format!("backups/main/{of}"));
+    fs::rename(files("pins"), files("pins.aside")).unwrap();
+    let (folder, aside) = (
+        files(&format!("backups/{newest}")),
+        shelf.site.path("aside"),
+    );
+    copy_folder(&folder, &aside);
+    let by_id = ["prune", "--id", &newest, "--yes"];
+    shelf.site.run(&by_id).await.ended(0);
+    copy_folder(&aside, &folder);
+    fs::rename(files("pins.aside"), files("pins")).unwrap();
+    says(
+        shelf.check(&[]).await,
+        1,
+        &["database \"app\" has had no good backup for 27 h"],
+    );
     cluster.stop().await;
 }

@@ -1,7 +1,7 @@
 //! What is kept by policy: what goes, what never does, and what is told of both.
 
 mod asked;
-mod pins;
+pub(crate) mod pins;
 mod proofs;
 pub(crate) mod shelf;
 mod told;

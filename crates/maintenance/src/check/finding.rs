@@ -286,6 +286,11 @@ pub enum Note {
     SpaceUnknown(String),
     /// That kind of storage tells no free space.
     SpaceUntold,
+    /// These clusters store there, too, and are not in the sum by which it is judged for how
+    /// long the room lasts.
+    SpaceOfSome(Vec<String>),
+    /// No key file here knows the repository: whether it is the right one was not looked at.
+    Unpinned,
     /// This host has no key to write with: whether it may was not looked at.
     NoHostKey,
 }
@@ -298,7 +303,12 @@ impl Note {
             Self::RowsUnseen(..) => Some("rows"),
             Self::SpaceUnknown(_) => Some("free space"),
             Self::NoHostKey => Some("whether this host may write"),
-            Self::Gone(_) | Self::NeverProven(_) | Self::NoHistory(_) | Self::SpaceUntold => None,
+            Self::Unpinned => Some("whether it is the right repository"),
+            Self::Gone(_)
+            | Self::NeverProven(_)
+            | Self::NoHistory(_)
+            | Self::SpaceUntold
+            | Self::SpaceOfSome(_) => None,
         }
     }
 }

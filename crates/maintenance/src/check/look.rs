@@ -16,7 +16,7 @@ use pgkeep_repository::{
 use pgkeep_types::{BackupId, Timestamp};
 
 use super::seen::{
-    Attempted, Damaged, Database, Good, Opens, Proofs, Refused, Rows, Seen, Space, State,
+    Attempted, Damaged, Database, Good, Opens, Proofs, Refused, Rows, Seen, Space, State, Stored,
 };
 use crate::series::Known;
 
@@ -24,6 +24,7 @@ mod rows;
 
 /// So many good backups before the newest say what is usual.
 const BEFORE: usize = 8;
+const DAY: u64 = 86_400;
 /// Over so many seconds it is reckoned what is newly stored.
 const LATELY: i64 = 14 * 86_400;
 /// What is newly stored in less is no rate.
@@ -49,7 +50,8 @@ pub struct Look<'a> {
     pub now: Timestamp,
 }
 
-/// Looks. What is not the repository's to tell (`may_not_write`, `space`) is left open.
+/// Looks. What is not the repository's or the cluster's to tell (`may_not_write`, `space`,
+/// `clusters`) is left open.
 pub async fn look(at: Look<'_>) -> Seen {
     let Look {
         repository,
@@ -67,6 +69,8 @@ pub async fn look(at: Look<'_>) -> Seen {
             .filter(|(series, _)| at.part || !series.part)
             .flat_map(|(_, good)| good.iter().copied())
             .filter(|record| !is_ahead(record.started, now))
+            // Somebody has deleted it, and only its pin keeps it for now.
+            .filter(|record| catalogue.chosen(&record.id).is_none())
             .collect();
         of_it.sort_by_key(|record| std::cmp::Reverse((record.started, &record.id)));
         of_it
@@ -104,7 +108,6 @@ pub async fn look(at: Look<'_>) -> Seen {
     let mut damaged: Vec<Damaged> = catalogue.unreadable().map(damage).collect();
     damaged.extend(unsure);
     damaged.extend(unread_facts);
-    let (stored, pruned) = lately(catalogue, now);
     Seen {
         databases,
         damaged,
@@ -118,8 +121,9 @@ pub async fn look(at: Look<'_>) -> Seen {
         bad_keys: repository.unreadable_keys().to_vec(),
         may_not_write: None,
         space: Space::Untold,
-        stored,
-        pruned,
+        stored: lately(catalogue, now),
+        clusters: BTreeSet::new(),
+        unpinned: !repository.is_pinned(),
         newest: catalogue.newest_instant(),
     }
 }
@@ -147,27 +151,27 @@ fn damage(unreadable: &Unreadable) -> Damaged {
     }
 }
 
-/// How many bytes were newly stored of late, in how many seconds, and whether any backups
-/// were deleted then.
-fn lately(catalogue: &Catalogue, now: Timestamp) -> ((u64, u64), bool) {
+/// How many bytes a day were newly stored of late.
+fn lately(catalogue: &Catalogue, now: Timestamp) -> Stored {
     let ago = |then: Timestamp| now.duration_since(then).as_secs();
     let is_late = |then: Timestamp| ago(then) <= LATELY;
     let of_late = catalogue
         .complete()
         .filter(|record| is_late(record.started));
-    let bytes = of_late
-        .map(|record| record.new_bytes)
-        .fold(0, u64::saturating_add);
+    let bytes: u128 = of_late.map(|record| u128::from(record.new_bytes)).sum();
     let oldest = catalogue.complete().map(|record| ago(record.started)).max();
     let seconds = oldest.unwrap_or(0).clamp(LEAST, LATELY);
-    let deleted = catalogue
+    let per_day = bytes * u128::from(DAY) / u128::from(seconds.unsigned_abs());
+    let per_day = u64::try_from(per_day).unwrap_or(u64::MAX);
+    let mut deleted = catalogue
         .deleted
         .iter()
         .filter_map(|deleted| deleted.tombstone.as_ref());
-    let pruned = deleted
-        .into_iter()
-        .any(|tombstone| is_late(tombstone.deleted));
-    ((bytes, u64::try_from(seconds).unwrap_or(0)), pruned)
+    let is_pruned = deleted.any(|tombstone| is_late(tombstone.deleted));
+    Stored {
+        all: per_day,
+        kept: if is_pruned { 0 } else { per_day },
+    }
 }
 
 impl Look<'_> {

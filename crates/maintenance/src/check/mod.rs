@@ -20,5 +20,6 @@ pub use look::{Look, look};
 pub use proofs::ProofLimits;
 pub use seen::{
     Asked, Attempted, Damaged, Database, Good, Opens, Proofs, Refused, Repository, Rows, Seen,
-    Server, Space, State, Tables,
+    Server, Space, State, Stored, Tables,
 };
+pub use space::{Looked, share_room};

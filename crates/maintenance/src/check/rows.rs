@@ -155,7 +155,7 @@ mod tests {
     fn a_table_that_is_counted_no_more_is_told() {
         let before = tables(&[("counted", Some(1)), ("lost", Some(1)), ("never", None)]);
         let now = tables(&[("counted", Some(1)), ("lost", None), ("never", None)]);
-        let told = uncounted(&now, &[before.clone()]).unwrap();
+        let told = uncounted(&now, std::slice::from_ref(&before)).unwrap();
         assert!(
             told.starts_with("those of public.lost were not counted"),
             "{told}"

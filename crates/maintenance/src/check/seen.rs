@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pgkeep_types::{BackupId, Timestamp};
+use pgkeep_types::{BackupId, ClusterName, Timestamp};
 
 /// What was seen of a cluster's server.
 #[derive(Clone, Debug)]
@@ -55,12 +55,34 @@ pub struct Seen {
     pub may_not_write: Option<Option<String>>,
     /// The room that there is.
     pub space: Space,
-    /// How many bytes were newly stored in so many seconds, up to now.
-    pub stored: (u64, u64),
-    /// Whether backups were deleted in these.
-    pub pruned: bool,
+    /// How much was newly stored of late.
+    pub stored: Stored,
+    /// The clusters that the repository has, where that matters for its room.
+    pub clusters: BTreeSet<ClusterName>,
+    /// Whether nothing here knows that it is the right repository.
+    pub unpinned: bool,
     /// The newest that the storage's clock has said.
     pub newest: Timestamp,
+}
+
+/// How many bytes a day were newly stored of late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// By all.
+    pub all: u64,
+    /// By those of which none were deleted in that time.
+    pub kept: u64,
+}
+
+impl Stored {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            all: self.all.saturating_add(other.all),
+            kept: self.kept.saturating_add(other.kept),
+        }
+    }
 }
 
 /// What a storage says of its free space.

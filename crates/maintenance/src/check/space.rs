@@ -1,21 +1,51 @@
 //! For how long the room lasts.
 //!
-//! Invariant: it is told by what was stored, not by what it will give back: where backups
-//! are deleted again, the limits are those of a few days without that.
+//! Invariants: it is told by what was stored, not by what it will give back: of clusters of
+//! which backups are deleted again, the limits are those of a few days without that. All
+//! clusters that are looked at store into the same room, and what others store is told to be
+//! missing.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_config::CheckSettings;
+use pgkeep_types::ClusterName;
 
 use super::finding::{Severity, What};
-use super::seen::{Seen, Space};
+use super::seen::{Repository, Seen, Space, Stored};
 
 const DAY: u64 = 86_400;
 
-/// For how many seconds the free space lasts by what was stored of late; none where nothing
-/// was.
-pub(super) fn lasts(seen: &Seen, free: u64) -> Option<u64> {
-    let (bytes, seconds) = seen.stored;
-    let lasts =
-        u128::from(free) * u128::from(seconds) / u128::from(Some(bytes).filter(|b| *b > 0)?);
+/// What is looked at of a cluster: its repositories, by name.
+pub type Looked<'a> = (&'a ClusterName, &'a mut BTreeMap<String, Repository>);
+
+/// Adds up what the clusters have stored in the same repositories, and has each be judged by
+/// the sum.
+pub fn share_room(clusters: &mut [Looked<'_>]) {
+    let mut sums: BTreeMap<String, (Stored, BTreeSet<ClusterName>)> = BTreeMap::new();
+    for (cluster, repositories) in clusters.iter() {
+        for (name, repository) in repositories.iter() {
+            if let Repository::Seen(seen) = repository {
+                let (sum, of) = sums.entry(name.clone()).or_default();
+                *sum = sum.and(seen.stored);
+                of.insert((*cluster).clone());
+            }
+        }
+    }
+    for (_, repositories) in clusters {
+        for (name, repository) in repositories.iter_mut() {
+            let (Repository::Seen(seen), Some((sum, of))) = (repository, sums.get(name)) else {
+                continue;
+            };
+            seen.stored = *sum;
+            seen.clusters.retain(|cluster| !of.contains(cluster));
+        }
+    }
+}
+
+/// For how many seconds the free space lasts by what is stored in a day; none where nothing
+/// is.
+pub(super) fn lasts(free: u64, per_day: u64) -> Option<u64> {
+    let lasts = u128::from(free) * u128::from(DAY) / u128::from(Some(per_day).filter(|b| *b > 0)?);
     Some(u64::try_from(lasts).unwrap_or(u64::MAX))
 }
 
@@ -25,60 +55,102 @@ pub(super) fn judge(seen: &Seen, limits: &CheckSettings) -> Option<(Severity, Wh
         return None;
     };
     let (space, critical) = (limits.space.as_secs(), limits.critical_space.as_secs());
-    let (wanted, critical) = match seen.pruned {
-        true => (critical, critical.min(DAY)),
-        false => (space, critical),
-    };
-    let severity = |lasts| match lasts {
-        lasts if lasts < critical => Some(Severity::Critical),
-        lasts if lasts < wanted => Some(Severity::Warning),
-        _ => None,
-    };
-    let (lasts, severity) = match (lasts(seen, free), free) {
-        (_, 0) => (0, Severity::Critical),
-        (Some(lasts), _) => (lasts, severity(lasts)?),
-        (None, _) => return None,
-    };
-    let (bytes, seconds) = seen.stored;
-    let per_day = u128::from(bytes) * u128::from(DAY) / u128::from(seconds.max(1));
-    let what = What::Space {
-        free,
-        per_day: u64::try_from(per_day).unwrap_or(u64::MAX),
-        lasts,
-        wanted,
-    };
-    Some((severity, what))
+    // What is given back makes days of it, and what is not, weeks.
+    let kept = (seen.stored.kept, space, critical);
+    let all = (seen.stored.all, critical, critical.min(DAY));
+    let found = [kept, all]
+        .into_iter()
+        .filter_map(|(per_day, wanted, critical)| {
+            let (lasts, severity) = match (lasts(free, per_day), free) {
+                (_, 0) => (0, Severity::Critical),
+                (Some(lasts), _) if lasts < critical => (lasts, Severity::Critical),
+                (Some(lasts), _) if lasts < wanted => (lasts, Severity::Warning),
+                _ => return None,
+            };
+            let what = What::Space {
+                free,
+                per_day,
+                lasts,
+                wanted,
+            };
+            Some((severity, what))
+        });
+    // The first of two that are as bad.
+    found.reduce(|first, other| if other.0 > first.0 { other } else { first })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn severity(free: u64, per_day: u64, pruned: bool) -> Option<Severity> {
-        let seen = Seen {
+    const CRITICAL: Option<Severity> = Some(Severity::Critical);
+    const WARNING: Option<Severity> = Some(Severity::Warning);
+
+    fn stored(per_day: u64, pruned: bool) -> Stored {
+        Stored {
+            all: per_day,
+            kept: if pruned { 0 } else { per_day },
+        }
+    }
+
+    fn seen(free: u64, stored: Stored) -> Seen {
+        Seen {
             space: Space::Free(free),
-            stored: (per_day * 14, 14 * DAY),
-            pruned,
+            stored,
             ..Seen::default()
-        };
-        judge(&seen, &CheckSettings::default()).map(|(severity, _)| severity)
+        }
+    }
+
+    fn severity(seen: &Seen) -> Option<Severity> {
+        judge(seen, &CheckSettings::default()).map(|(severity, _)| severity)
     }
 
     #[test]
     fn room_for_less_than_two_weeks_warns_and_for_less_than_three_days_is_critical() {
-        use Severity::{Critical, Warning};
         for (free, per_day, pruned, expected) in [
             (1400, 100, false, None),
-            (1399, 100, false, Some(Warning)),
-            (299, 100, false, Some(Critical)),
+            (1399, 100, false, WARNING),
+            (299, 100, false, CRITICAL),
             // What is deleted gives room again.
             (300, 100, true, None),
-            (299, 100, true, Some(Warning)),
-            (99, 100, true, Some(Critical)),
+            (299, 100, true, WARNING),
+            (99, 100, true, CRITICAL),
             (1, 0, false, None),
-            (0, 0, false, Some(Critical)),
+            (0, 0, false, CRITICAL),
         ] {
-            assert_eq!(severity(free, per_day, pruned), expected, "{free} {pruned}");
+            let seen = seen(free, stored(per_day, pruned));
+            assert_eq!(severity(&seen), expected, "{free} {pruned}");
         }
+    }
+
+    #[test]
+    fn what_all_clusters_store_in_a_repository_takes_its_room() {
+        let judged = |free, first: Stored, second: Stored, more: &[&str]| {
+            let name = |name: &str| name.parse::<ClusterName>().unwrap();
+            let of = |stored| {
+                let mut seen = seen(free, stored);
+                let there = ["first", "second"].iter().chain(more);
+                seen.clusters = there.map(|there| name(there)).collect();
+                BTreeMap::from([("local".to_owned(), Repository::Seen(Box::new(seen)))])
+            };
+            let (names, mut both) = ([name("first"), name("second")], [of(first), of(second)]);
+            let mut looked: Vec<Looked<'_>> = names.iter().zip(&mut both).collect();
+            share_room(&mut looked);
+            let judged = both.iter().map(|of| match &of["local"] {
+                Repository::Seen(seen) => (severity(seen), seen.clusters.len()),
+                other => panic!("{other:?}"),
+            });
+            judged.collect::<Vec<_>>()
+        };
+        // Each alone would have room for two weeks.
+        let both = judged(1400, stored(100, false), stored(60, false), &[]);
+        assert_eq!(both, [(WARNING, 0); 2]);
+        let both = judged(1400, stored(100, false), stored(0, false), &["third"]);
+        assert_eq!(both, [(None, 1); 2]);
+        // What one of them gives back is none of the other's growth.
+        let both = judged(1400, stored(300, true), stored(100, false), &[]);
+        assert_eq!(both, [(None, 0); 2]);
+        let both = judged(1100, stored(300, true), stored(100, false), &[]);
+        assert_eq!(both, [(WARNING, 0); 2]);
     }
 }

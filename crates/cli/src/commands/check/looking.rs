@@ -163,6 +163,12 @@ impl Asking<'_> {
         let mut seen = looked.map_err(|_| Shut::TooSlow)?;
         seen.may_not_write = opened.may_not_write;
         seen.space = self.space(name);
+        if matches!(seen.space, Space::Free(_)) {
+            let clusters = timeout(self.timeout, opened.repository.clusters()).await;
+            let clusters = clusters.map_err(|_| Shut::TooSlow)?;
+            let unreachable = |error| Shut::Unreachable(sentence(&CliError::Repository(error)));
+            seen.clusters = clusters.map_err(unreachable)?.into_iter().collect();
+        }
         Ok(seen)
     }
 

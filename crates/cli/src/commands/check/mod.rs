@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use pgkeep_config::{ClusterSettings, Settings};
-use pgkeep_maintenance::check::{Judgement, Limits, ProofLimits, Severity, judge};
+use pgkeep_maintenance::check::{Judgement, Limits, ProofLimits, Severity, judge, share_room};
 use pgkeep_types::{Clock, ClusterName};
 
 use self::looking::Asking;
@@ -119,14 +119,7 @@ async fn checked(arguments: &Check, context: &Context) -> Result<Vec<Checked>, C
     }
     let settings = context.settings()?;
     let wanted = wanted(arguments, context, &settings).await?;
-    let looks = wanted.iter().map(|(cluster, of_cluster)| async {
-        let limits = Limits {
-            check: arguments.limits.over(&of_cluster.check),
-            proofs: ProofLimits {
-                max_age: arguments.limits.max_proof_age.or(of_cluster.prove.max_age),
-                ..ProofLimits::of(&of_cluster.prove)
-            },
-        };
+    let looks = wanted.iter().map(|(cluster, of_cluster)| {
         let asking = Asking {
             context,
             settings: &settings,
@@ -134,18 +127,37 @@ async fn checked(arguments: &Check, context: &Context) -> Result<Vec<Checked>, C
             of_cluster,
             timeout: arguments.timeout,
         };
-        let looked = asking.look().await;
-        let judged = looked.map(|(server, repositories)| {
-            judge(&server, &repositories, &limits, context.clock.now())
-        });
-        Checked {
-            cluster: cluster.clone(),
-            repositories: of_cluster.repositories.len(),
-            judged: judged.map_err(|error| sentence(&error)),
-            limits,
-        }
+        async move { asking.look().await }
     });
-    Ok(join_all(looks).await)
+    let mut looked = join_all(looks).await;
+    let clusters = wanted.iter().map(|(cluster, _)| cluster);
+    let seen = clusters.zip(&mut looked).filter_map(|(cluster, looked)| {
+        let (_, repositories) = looked.as_mut().ok()?;
+        Some((cluster, repositories))
+    });
+    share_room(&mut seen.collect::<Vec<_>>());
+    let judged = wanted
+        .iter()
+        .zip(looked)
+        .map(|((cluster, of_cluster), looked)| {
+            let limits = Limits {
+                check: arguments.limits.over(&of_cluster.check),
+                proofs: ProofLimits {
+                    max_age: arguments.limits.max_proof_age.or(of_cluster.prove.max_age),
+                    ..ProofLimits::of(&of_cluster.prove)
+                },
+            };
+            let judged = looked.map(|(server, repositories)| {
+                judge(&server, &repositories, &limits, context.clock.now())
+            });
+            Checked {
+                cluster: cluster.clone(),
+                repositories: of_cluster.repositories.len(),
+                judged: judged.map_err(|error| sentence(&error)),
+                limits,
+            }
+        });
+    Ok(judged.collect())
 }
 
 /// The clusters that are meant: those that are named, all that are configured, or where none

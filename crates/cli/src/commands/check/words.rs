@@ -152,6 +152,16 @@ pub(super) fn of_note(note: &Note) -> String {
         ),
         Note::SpaceUnknown(why) => format!("not looked at: free space: {why}"),
         Note::SpaceUntold => "not looked at: free space, which a bucket does not tell".to_owned(),
+        Note::SpaceOfSome(names) => format!(
+            "how long the room lasts is reckoned without what {} there",
+            match names.as_slice() {
+                [one] => format!("cluster {one} stores"),
+                several => format!("clusters {} store", several.join(", ")),
+            }
+        ),
+        Note::Unpinned => "not looked at: whether it is the right repository: no key file here \
+                           knows it"
+            .to_owned(),
         Note::NoHostKey => {
             "not looked at: whether this host may write, since it has no key for it".to_owned()
         }

@@ -1,5 +1,7 @@
 //! The free space, by what was newly stored of late.
 
+use std::fs;
+
 use super::{hours_ago, says};
 use crate::keeping::shelf::{APP, Dump, Shelf};
 use crate::site::{PROGRAM, ended};
@@ -30,4 +32,24 @@ async fn room_that_does_not_last_is_told_with_the_days_that_it_lasts() {
         let told = ran.stdout.contains(" are free, which at ");
         assert_eq!(told, !words.is_empty(), "{ran:#?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clusters_that_store_there_and_are_not_checked_are_told() {
+    let shelf = Shelf::new("").await;
+    shelf.app(1).await;
+    let other = Dump {
+        cluster: "other",
+        ..APP
+    };
+    shelf.dump(other, &hours_ago(&shelf.site, 1)).await;
+    let words = "how long the room lasts is reckoned without what cluster other stores there";
+    says(shelf.check(&[]).await, 1, &[words]);
+    let file = shelf.site.path("pgkeep.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let more = "\n[cluster.other]\nconnection = \"host=/no\"\n";
+    fs::write(&file, format!("{text}{more}")).unwrap();
+    let ran = shelf.check(&[]).await.ended(1);
+    assert!(!ran.stdout.contains("reckoned without"), "{ran:#?}");
+    says(shelf.check(&["main"]).await, 1, &[words]);
 }

@@ -170,8 +170,9 @@ async fn a_machine_that_only_watches_says_what_it_did_not_look_at() {
         0,
         &[
             "main: OK: 1 database, its newest backup is 1 h old, never proven; not looked at: rows, \
-         whether this host may write\n",
+         whether it is the right repository, whether this host may write\n",
             "  not looked at: rows of database \"app\": no key at hand opens the facts",
+            "  not looked at: whether it is the right repository: no key file here knows it",
         ],
     );
     // Nothing was written.

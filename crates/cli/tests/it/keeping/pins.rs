@@ -140,7 +140,7 @@ async fn what_was_chosen_for_deletion_and_is_pinned_stays_is_told_and_goes_once_
 }
 
 /// Copies a folder and all that is in it.
-fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let (entry, to) = (entry.unwrap(), to.to_owned());

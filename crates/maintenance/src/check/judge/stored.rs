@@ -11,6 +11,9 @@ use crate::check::space;
 
 impl Judging<'_> {
     pub(super) fn keys(&mut self, seen: &Seen) {
+        if seen.unpinned {
+            self.note(Note::Unpinned);
+        }
         if !seen.readable {
             self.find(Severity::Critical, What::NoRecoveryKey);
         }
@@ -55,8 +58,12 @@ impl Judging<'_> {
         match &seen.space {
             Space::Free(free) => {
                 let name = self.repository.clone().unwrap_or_default();
-                let lasts = space::lasts(seen, *free);
+                let lasts = space::lasts(*free, seen.stored.all);
                 self.judgement.space.push((name, *free, lasts));
+                if !seen.clusters.is_empty() {
+                    let others = seen.clusters.iter().map(ToString::to_string);
+                    self.note(Note::SpaceOfSome(others.collect()));
+                }
             }
             Space::Untold => self.note(Note::SpaceUntold),
             Space::Unknown(problem) => self.note(Note::SpaceUnknown(problem.clone())),
