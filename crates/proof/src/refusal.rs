@@ -53,9 +53,6 @@ const OF_OTHER_SERVERS: [&str; 3] = [
 pub(crate) const OTHER_SERVER: &str =
     "the database asks another server, and a proof's server reaches none";
 
-/// What is said where there is no room (`ENOSPC`).
-const OF_ROOM: &str = "No space left on device";
-
 impl Refusal {
     pub(crate) fn words(&self) -> &str {
         match self {
@@ -141,7 +138,7 @@ impl Refusal {
                 if OF_OTHER_SERVERS.iter().any(|words| says(words)) {
                     return Self::Host(format!("{OTHER_SERVER}: {told}"));
                 }
-                match OF_LIBRARIES.iter().any(|words| says(words)) || says(OF_ROOM) {
+                match OF_LIBRARIES.iter().any(|words| says(words)) {
                     true => Self::Host(told),
                     false => by_server(told),
                 }
@@ -158,7 +155,8 @@ impl Refusal {
         let room = first(|mishap| matches!(mishap, Mishap::NoRoom(_)));
         let killed = first(|mishap| matches!(mishap, Mishap::Killed(_)));
         let crashed = first(|mishap| matches!(mishap, Mishap::Crashed(_)));
-        match room.or(killed).or(crashed) {
+        let unread = first(|mishap| matches!(mishap, Mishap::Unread(_)));
+        match room.or(killed).or(crashed).or(unread) {
             Some(Mishap::NoRoom(said)) => Some(Self::Host(format!(
                 "the throwaway server had no room left: {said}"
             ))),
@@ -170,6 +168,10 @@ impl Refusal {
             )),
             Some(Mishap::Crashed(said)) => Some(Self::Backup(format!(
                 "the throwaway server crashed: {said}"
+            ))),
+            Some(Mishap::Unread(said)) => Some(Self::Host(format!(
+                "what happened to the throwaway server is not known, since its log cannot be \
+                 read: {said}"
             ))),
             None => None,
         }
@@ -225,9 +227,10 @@ mod tests {
                 "error: pg_cron can only be loaded via shared_preload_libraries",
                 true,
             ),
+            // A value may say that; the server's log tells whether it is so.
             (
                 "error: could not extend file \"base/1\": No space left on device",
-                true,
+                false,
             ),
             (
                 "error: could not execute query: ERROR:  could not connect to server \"source\"",
@@ -258,5 +261,7 @@ mod tests {
         assert!(matches!(of(&[], true), Some(Refusal::Host(_))));
         let refusal = of(&[crashed], false);
         assert!(matches!(refusal, Some(Refusal::Backup(_))));
+        let unread = Mishap::Unread("log: gone".to_owned());
+        assert!(matches!(of(&[unread], false), Some(Refusal::Host(_))));
     }
 }

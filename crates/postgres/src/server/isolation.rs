@@ -47,9 +47,11 @@ pub fn can_isolate(programs: &Path, directory: &Path) -> Result<(), ServerError>
         .env("LC_ALL", "C")
         .current_dir(directory)
         .output()
-        .map_err(|source| ServerError::Run {
-            program: command.get_program().into(),
-            source,
+        .map_err(|error| {
+            let program = command.get_program().display().to_string();
+            ServerError::Isolate {
+                messages: vec![format!("cannot run {program}: {error}")],
+            }
         })?;
     match output.status.success() {
         true => Ok(()),

@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{FallocateFlags, fallocate};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::account::Account;
 use super::error::ServerError;
 use super::isolation::{Isolation, PATH, isolated};
+use super::mishap::LINE_PREFIX;
 
 /// How long an immediate shutdown may take before the process is killed.
 const IMMEDIATE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many bytes are kept for the log.
+const LOG_ROOM: u64 = 1 << 20;
 pub(super) const POLL: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
@@ -43,7 +47,12 @@ impl Postmaster {
             .create(true)
             .append(true)
             .open(call.log)
-            .and_then(|log| Ok((log.try_clone()?, log)));
+            .and_then(|log| {
+                // So that a server that has no room left can say so; where the file system
+                // cannot keep room for a file, it may.
+                let _ = fallocate(&log, FallocateFlags::KEEP_SIZE, 0, LOG_ROOM);
+                Ok((log.try_clone()?, log))
+            });
         let (stdout, stderr) = log.map_err(|source| ServerError::Prepare {
             path: call.log.to_owned(),
             source,
@@ -73,6 +82,10 @@ impl Postmaster {
             // What it holds is thrown away: nothing has to survive the machine.
             .args(["-c", "fsync=off", "-c", "synchronous_commit=off"])
             .args(["-c", "full_page_writes=off"])
+            // Nothing that it is asked can change how it writes its log, but for how much.
+            .args(["-c", "log_destination=stderr", "-c"])
+            .arg(format!("log_line_prefix={LINE_PREFIX}"))
+            .args(["-c", "log_error_verbosity=verbose"])
             // In the data directory, so that a killed server leaves nothing.
             .args(["-c", "dynamic_shared_memory_type=mmap"])
             .env_clear()

@@ -232,11 +232,11 @@ impl ThrowawayServer {
     /// of room that it did not have.
     #[must_use]
     pub fn mishaps(&self) -> Vec<Mishap> {
-        let log = std::fs::read(self.log_file()).unwrap_or_default();
-        String::from_utf8_lossy(&log)
-            .lines()
-            .filter_map(Mishap::of)
-            .collect()
+        let path = self.log_file();
+        match std::fs::read(&path) {
+            Ok(log) => Mishap::all(&String::from_utf8_lossy(&log), self.pid()),
+            Err(error) => vec![Mishap::Unread(format!("{}: {error}", path.display()))],
+        }
     }
 
     fn launch_on(&mut self, port: u16) -> Result<(), ServerError> {

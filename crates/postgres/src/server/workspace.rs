@@ -47,6 +47,8 @@ impl Workspace {
             source,
         };
         let account = Account::choose(Isolation::Account)?;
+        // A server's directory is told from others by the path that it really has.
+        let parent = &parent.canonicalize().map_err(failed)?;
         let directory = tempfile::Builder::new()
             .prefix(PREFIX)
             .permissions(Permissions::from_mode(0o700))
@@ -102,7 +104,7 @@ fn start_of(process: u32) -> Option<u64> {
 /// Stops and removes what earlier runs that were killed have left in `parent`; tells the
 /// directories.
 pub async fn remove_leftovers(parent: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(parent) else {
+    let Ok(entries) = parent.canonicalize().and_then(std::fs::read_dir) else {
         return Vec::new();
     };
     let mut removed = Vec::new();

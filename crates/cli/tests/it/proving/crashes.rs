@@ -97,6 +97,10 @@ async fn a_proof_that_is_interrupted_leaves_nothing_and_is_no_proof() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_proof_has_left_is_removed_by_the_next_one_and_nothing_else_is() {
     let proving = prepared().await;
+    // What it has left is found behind a link, too.
+    let (scratch, real) = (proving.site.path("scratch"), proving.site.path("real"));
+    std::fs::rename(&scratch, &real).unwrap();
+    std::os::unix::fs::symlink(&real, &scratch).unwrap();
     let mut running = proving.site.start(&arguments(&[]));
     let postmaster = proving.postmaster().await;
     signal("-KILL", running.id().unwrap());

@@ -123,6 +123,74 @@ async fn no_room_for_the_restore() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn room_that_does_not_suffice_for_what_was_not_foreseen() {
+    // A view that is small where it is dumped, and large where it is restored.
+    let fill = format!(
+        "{FILL}; CREATE TABLE grows (rows int); INSERT INTO grows VALUES (1); \
+         CREATE FUNCTION rows() RETURNS SETOF text LANGUAGE sql AS \
+         $$SELECT repeat('x', 1000) FROM public.grows, generate_series(1, grows.rows)$$; \
+         CREATE MATERIALIZED VIEW v AS SELECT rows(); UPDATE grows SET rows = 1000000"
+    );
+    let proving = Proving::of(&fill).await;
+    proving.site.back_up("app").await;
+    let small = "mount -t tmpfs -o size=300m,mode=755 none scratch";
+    let proved = proving.prove_where(small).await;
+    let words = [
+        "the throwaway server had no room left",
+        // It goes on with how the file system refuses.
+        "could not extend file",
+    ];
+    proved.came_to(3, "not-provable", &words);
+    assert_eq!(proved.step("restore").0, "failed");
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_cannot_isolate_restores_nothing() {
+    let proving = Proving::of(FILL).await;
+    proving.site.back_up("app").await;
+    for (unshare, words) in [
+        ("cat /dev/null", "cannot run unshare"),
+        (
+            "printf '#!/bin/sh\\necho no rights >&2\\nexit 1\\n'",
+            "this host cannot isolate a throwaway server: no rights",
+        ),
+    ] {
+        let mode = if words.starts_with("cannot") {
+            "644"
+        } else {
+            "755"
+        };
+        let other =
+            format!("{unshare} >other; chmod {mode} other; mount --bind other /usr/bin/unshare");
+        let proved = proving.prove_where(&other).await;
+        let hints = ["util-linux 2.36 or newer is needed", "--not-isolated"];
+        proved.came_to(3, "not-provable", &[&[words], &hints[..]].concat());
+        assert_eq!(proved.step("isolate").0, "failed");
+        assert_eq!(proved.step("server").0, "not-done");
+        std::fs::remove_file(proving.site.path("other")).unwrap();
+    }
+    assert_eq!(proving.levels().await, ["stored"]);
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_not_root_proves_too() {
+    let proving = Proving::of(FILL).await;
+    proving.site.back_up("app").await;
+    proving.asking(ROWS);
+    let user = "setpriv --reuid=65534 --regid=65534 --clear-groups --";
+    let before = proving.connections();
+    let words = arguments(&[]).join("' '");
+    let script = format!("chown -R 65534:65534 .; exec {user} '{PROGRAM}' '{words}'");
+    let ran = ended(proving.site.start_with_own_mounts(&script)).await;
+    let proved = proving.check(before, ran);
+    proved.came_to(0, "proven", &[]);
+    assert_eq!(proved.step("isolate").0, "done", "{proved:#?}");
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_wrong_key() {
     let proving = Proving::of(FILL).await;
     proving.site.back_up("app").await;

@@ -206,3 +206,47 @@ async fn a_trigger_that_fails_when_a_constraint_is_checked() {
     proved.came_to(1, "failed", &["pg_restore", "violates check constraint"]);
     proving.cluster.stop().await;
 }
+
+/// Statements that say what a server does of a full disk, and of a process that was killed.
+const FORGED: [&str; 2] = [
+    "RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'",
+    "RAISE LOG 'server process (PID 1) was terminated by signal 9: Killed'; \
+     RAISE EXCEPTION 'not here'",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_says_what_a_server_without_room_or_memory_says() {
+    for (forged, words) in FORGED.iter().zip(["No space left", "not here"]) {
+        // It fails where it is restored, and did not where it was dumped.
+        let fill = format!(
+            "{FILL}; CREATE TABLE fails (fails bool); INSERT INTO fails VALUES (false); \
+             CREATE FUNCTION fail() RETURNS int LANGUAGE plpgsql AS $$BEGIN \
+             IF (SELECT fails FROM public.fails) THEN {forged}; END IF; RETURN 1; END$$; \
+             CREATE MATERIALIZED VIEW v AS SELECT fail(); UPDATE fails SET fails = true"
+        );
+        let proving = Proving::of(&fill).await;
+        proving.site.back_up("app").await;
+        let proved = proving.prove(&[]).await;
+        proved.came_to(1, "failed", &["pg_restore", words]);
+        proving.cluster.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_says_what_a_server_without_room_or_memory_says() {
+    let functions = FORGED.iter().enumerate().map(|(number, forged)| {
+        format!(
+            "; CREATE FUNCTION f{number}() RETURNS bool LANGUAGE plpgsql AS \
+             $$BEGIN {forged}; END$$"
+        )
+    });
+    let fill: String = std::iter::once(FILL.to_owned()).chain(functions).collect();
+    let proving = Proving::of(&fill).await;
+    proving.site.back_up("app").await;
+    proving.asking(
+        "[{ database = 'app', sql = 'select f0()' }, { database = 'app', sql = 'select f1()' }]",
+    );
+    let proved = proving.prove(&[]).await;
+    proved.came_to(1, "failed", &["No space left on device", "not here"]);
+    proving.cluster.stop().await;
+}
