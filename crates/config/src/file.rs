@@ -103,6 +103,7 @@ pub(crate) struct ProveTable {
     pub(crate) max_age: Option<Spanned<String>>,
     pub(crate) scratch: Option<Spanned<PathBuf>>,
     pub(crate) isolation: Option<Spanned<String>>,
+    pub(crate) timeout: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

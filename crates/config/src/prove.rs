@@ -6,8 +6,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::span;
+
 /// How a cluster's backups are proved.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ProveSettings {
     /// What is asked, in this order.
     pub queries: Vec<Question>,
@@ -18,6 +20,32 @@ pub struct ProveSettings {
     pub scratch: Option<PathBuf>,
     /// How throwaway servers are kept from everything else.
     pub isolation: Isolation,
+    /// How long the proof of one backup may take, whatever it is doing.
+    pub timeout: Duration,
+}
+
+impl ProveSettings {
+    /// How long a proof may take where nothing is said: so that of those that are made each
+    /// night one that hangs is over before the next.
+    pub const TIMEOUT: Duration = Duration::from_secs(12 * 3600);
+
+    /// A length of time as a sentence has it.
+    #[must_use]
+    pub fn in_words(length: Duration) -> String {
+        span::in_words(length)
+    }
+}
+
+impl Default for ProveSettings {
+    fn default() -> Self {
+        Self {
+            queries: Vec::new(),
+            max_age: None,
+            scratch: None,
+            isolation: Isolation::default(),
+            timeout: Self::TIMEOUT,
+        }
+    }
 }
 
 /// How a server that runs a database's own code is kept from everything else.
@@ -62,7 +90,7 @@ pub enum Expected {
         max: Option<Number>,
     },
     /// One row with one point in time that is no longer ago than this when the proof
-    /// begins, and not yet to come.
+    /// begins, and not yet to come, but for the minutes by which clocks differ.
     NewerThan(Duration),
 }
 
@@ -73,6 +101,21 @@ pub enum Number {
     Whole(i64),
     /// Another one; finite.
     Real(f64),
+}
+
+impl Number {
+    /// The number as a real one, which it may not be to the last digit.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers that differ by less are not told apart"
+    )]
+    #[must_use]
+    pub fn as_real(self) -> f64 {
+        match self {
+            Self::Whole(number) => number as f64,
+            Self::Real(number) => number,
+        }
+    }
 }
 
 impl Question {
@@ -101,20 +144,9 @@ impl fmt::Display for Expected {
                 (None, Some(max)) => write!(f, "a number of at most {max}"),
                 (None, None) => f.write_str("a number"),
             },
-            Self::NewerThan(age) => write!(f, "a time within the last {}", span(*age)),
+            Self::NewerThan(age) => write!(f, "a time within the last {}", span::in_words(*age)),
         }
     }
-}
-
-/// A length of time in the largest unit that tells it whole.
-fn span(length: Duration) -> String {
-    let milliseconds = length.as_millis();
-    let units = [(3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
-    let whole = units
-        .iter()
-        .find(|(unit, _)| milliseconds.is_multiple_of(*unit));
-    let (unit, name) = whole.copied().unwrap_or((1, "ms"));
-    format!("{} {name}", milliseconds / unit)
 }
 
 #[cfg(test)]

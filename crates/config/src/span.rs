@@ -38,15 +38,28 @@ pub(crate) fn parse_any(text: &str) -> Option<Duration> {
 /// The length as it is written, in the largest unit that tells it whole; days only where
 /// there are two or more.
 pub(crate) fn tell(length: Duration) -> String {
-    const UNITS: [(u128, &str); 4] = [(3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
     const DAY: u128 = 86_400_000;
     let all = length.as_millis();
     if all >= 2 * DAY && all.is_multiple_of(DAY) {
         return format!("{}d", all / DAY);
     }
+    let (number, unit) = largest_unit(length);
+    format!("{number}{unit}")
+}
+
+/// The same in a sentence, and never in days.
+pub(crate) fn in_words(length: Duration) -> String {
+    let (number, unit) = largest_unit(length);
+    format!("{number} {unit}")
+}
+
+/// The length in the largest unit up to the hour that tells it whole.
+fn largest_unit(length: Duration) -> (u128, &'static str) {
+    const UNITS: [(u128, &str); 4] = [(3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
+    let all = length.as_millis();
     let whole = UNITS.iter().find(|(unit, _)| all.is_multiple_of(*unit));
     let (unit, name) = whole.copied().unwrap_or((1, "ms"));
-    format!("{}{name}", all / unit)
+    (all / unit, name)
 }
 
 #[cfg(test)]

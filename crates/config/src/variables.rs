@@ -132,6 +132,10 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "`cluster.<name>.prove.isolation`: `namespaces`, which is taken where nothing is said: a throwaway server reaches nothing of this machine; or `none` (docs/proof.md).",
     },
     Variable {
+        name: "PGKEEP_CLUSTER_<NAME>_PROVE_TIMEOUT",
+        meaning: "`cluster.<name>.prove.timeout`: how long the proof of one backup may take before it is given up as *not provable here*; `12h` where nothing is said.",
+    },
+    Variable {
         name: "PGKEEP_CLUSTER_<NAME>_CHECK_MAX_AGE, …_CHECK_CRITICAL_AGE",
         meaning: "`cluster.<name>.check.max_age`, `.critical_age`: from which age of its newest good backup on `pgkeep check` warns of a database, and from which that is critical; `26h` and `50h` where nothing is said, or twice the `max_age` that is.",
     },

@@ -364,6 +364,13 @@ impl Attempt<'_> {
             self.with(|come_to| come_to.answers.push(answer));
         }
         if !wrong.is_empty() {
+            let (wrong_ones, all) = (wrong.len(), questions.len());
+            self.steps
+                .failed(vec![format!("{wrong_ones} of {all} wrong")]);
+            if wrong_ones > TOLD {
+                wrong.truncate(TOLD);
+                wrong.push(format!("and {} more", wrong_ones - TOLD));
+            }
             return Err(Refusal::Backup(wrong.join("; ")));
         }
         if let Some(beyond) = beyond {
@@ -386,6 +393,12 @@ impl Attempt<'_> {
     }
 }
 
+/// So many wrong answers are told in one sentence.
+const TOLD: usize = 3;
+
+/// How a note of what was not compared begins.
+pub const NOT_COMPARED: &str = "not compared: ";
+
 /// What was compared, in words.
 fn compared(prepared: &PreparedRestore<'_>, restored: &Restored) -> Vec<String> {
     let of = prepared.compared();
@@ -400,13 +413,15 @@ fn compared(prepared: &PreparedRestore<'_>, restored: &Restored) -> Vec<String> 
     notes.extend(restored.notes.iter().cloned());
     if let [first, ..] = restored.uncounted.as_slice() {
         notes.push(format!(
-            "not compared: the rows of {} ({first} …), which were not counted when they were \
-             dumped",
+            "{NOT_COMPARED}the rows of {} ({first} …), not counted when they were dumped",
             counted(restored.uncounted.len() as u64, "table")
         ));
     }
     if let Some(part) = prepared.dumped_part() {
-        notes.push(format!("the backup is of a part of the database: {part}"));
+        notes.push(format!(
+            "{NOT_COMPARED}more than a part of the database, which is all that the backup has: \
+             {part}"
+        ));
     }
     notes.extend(
         restored

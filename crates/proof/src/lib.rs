@@ -19,6 +19,7 @@ mod room;
 mod server;
 mod steps;
 
+pub use attempt::NOT_COMPARED;
 pub use progress::ProofProgress;
 pub use prover::{Proof, ProofError, Prover};
 pub use steps::Step;

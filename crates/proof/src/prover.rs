@@ -1,13 +1,16 @@
 //! Proving a backup: the story, from its record to a proof of it.
 //!
 //! Invariants: whatever comes in between, the throwaway server is stopped and removed
-//! before there is a proof; what was interrupted is no proof of anything.
+//! before there is a proof; what was interrupted is no proof of anything; none takes longer
+//! than it may, but for the making of its server and the removal, which have limits of
+//! their own.
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use pgkeep_config::{Isolation, Question};
+use pgkeep_config::{Isolation, ProveSettings, Question};
 use pgkeep_format::Hash;
 use pgkeep_format::records::{BackupRecord, ProofDetails, ProofOutcome, ProofRecord};
 use pgkeep_postgres::tools::Tools;
@@ -32,6 +35,8 @@ pub struct Prover<'a> {
     pub scratch: &'a Path,
     /// Whether they are kept from everything else.
     pub isolation: Isolation,
+    /// How long a proof may take.
+    pub timeout: Duration,
     /// What is asked; of a database the questions about it.
     pub questions: &'a [Question],
     /// Tells when it was.
@@ -114,9 +119,11 @@ impl Prover<'_> {
         mut stop: StopSignal<'_>,
     ) -> Result<Option<Refusal>, ProofError> {
         let interrupted = || interrupted(attempt.backup);
+        let mut late = pin!(self.is_late(attempt.begun));
         let opened = tokio::select! {
             opened = attempt.open() => opened,
             () = &mut stop => return Err(interrupted()),
+            refusal = &mut late => Err(refusal),
         };
         let opened = match opened {
             Ok(opened) => opened,
@@ -130,6 +137,7 @@ impl Prover<'_> {
             biased;
             () = &mut stop => None,
             worked = attempt.work(&place) => Some(worked.err()),
+            refusal = &mut late => Some(Some(refusal)),
             () = place.has_ended() => Some(None),
         };
         let refusal = worked.as_ref().and_then(Option::as_ref);
@@ -139,6 +147,18 @@ impl Prover<'_> {
             return Err(interrupted());
         };
         Ok(mishap.or(worked).or(cleared.err()))
+    }
+
+    /// Waits until the time is up for a proof that began then; tells so.
+    async fn is_late(&self, begun: Instant) -> Refusal {
+        let left = self.timeout.saturating_sub(begun.elapsed());
+        tokio::time::sleep(left).await;
+        Refusal::Host(format!(
+            "the proof was given up: it has taken longer than {} ('timeout' in \
+             [cluster.NAME.prove], --timeout), and was at step {:?}",
+            ProveSettings::in_words(self.timeout),
+            self.progress.step().as_str()
+        ))
     }
 
     fn write_down(&self, attempt: Attempt<'_>, record: Hash, refusal: Option<&Refusal>) -> Proof {

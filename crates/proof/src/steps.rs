@@ -116,6 +116,11 @@ impl<'a> Steps<'a> {
         self.end(StepOutcome::NotDone, vec![why.into()], Instant::now());
     }
 
+    /// The step that was begun has failed, as `notes` say in short.
+    pub(crate) fn failed(&self, notes: Vec<String>) {
+        self.end(StepOutcome::Failed, notes, Instant::now());
+    }
+
     fn end(&self, outcome: StepOutcome, notes: Vec<String>, at: Instant) {
         let mut inner = self.lock();
         let Some((step, begun)) = inner.running.take() else {

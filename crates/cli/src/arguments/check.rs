@@ -79,7 +79,7 @@ pub(crate) enum Telling {
     Json,
 }
 
-fn length(text: &str) -> Result<Duration, String> {
+pub(super) fn length(text: &str) -> Result<Duration, String> {
     wanted(CheckSettings::length(text), CheckSettings::LENGTH)
 }
 

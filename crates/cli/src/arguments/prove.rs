@@ -3,9 +3,12 @@
 //! Invariant: whether a word is a cluster or a backup is worked out where it is used.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use pgkeep_types::ClusterName;
+
+use super::check::length;
 
 #[derive(Debug, Args)]
 pub(crate) struct Prove {
@@ -32,6 +35,11 @@ pub(crate) struct Prove {
     /// The cluster whose backups are meant [default: all that are configured]
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<ClusterName>,
+
+    /// How long the proof of one backup may take before it is given up [default: what the
+    /// configuration says, or 12h]
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub(crate) timeout: Option<Duration>,
 
     /// Write a page for auditors, HTML that needs nothing else
     #[arg(long, value_name = "FILE")]

@@ -73,6 +73,7 @@ cluster.main.prove.queries                        -                             
 cluster.main.prove.max_age                        -                                default
 cluster.main.prove.scratch                        -                                default
 cluster.main.prove.isolation                      namespaces                       default
+cluster.main.prove.timeout                        12h                              default
 cluster.main.check.max_age                        26h                              default
 cluster.main.check.critical_age                   50h                              default
 cluster.main.check.max_run                        24h                              default
@@ -107,6 +108,7 @@ cluster.other.prove.queries                       -                             
 cluster.other.prove.max_age                       -                                default
 cluster.other.prove.scratch                       -                                default
 cluster.other.prove.isolation                     namespaces                       default
+cluster.other.prove.timeout                       12h                              default
 cluster.other.check.max_age                       26h                              default
 cluster.other.check.critical_age                  50h                              default
 cluster.other.check.max_run                       24h                              default

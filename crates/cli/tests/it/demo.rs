@@ -27,7 +27,7 @@ async fn the_story_holds_on_every_major_and_leaves_nothing_behind() {
             "DROP DATABASE shop",
             "It held",
             "equal",
-            "1 of 1 answers right",
+            "1 of 1 right",
             "exit code 1, and the object is named",
         ] {
             assert!(ran.stdout.contains(told), "{told:?} is not in {ran:?}");

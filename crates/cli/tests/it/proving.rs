@@ -6,6 +6,7 @@
 mod crashes;
 mod host;
 mod sabotage;
+mod several;
 
 use std::fs::Permissions;
 use std::io::Write as _;
@@ -160,8 +161,9 @@ async fn a_backup_is_restorable_without_questions_and_proven_with_right_answers(
     assert_eq!(proved.step("amcheck").0, "done");
     assert!(proved.step("compare").1.contains("1000 rows in 1 table"));
     assert_eq!(proving.levels().await, ["proven"]);
-    let page = std::fs::read_to_string(proving.site.path("report.html")).unwrap();
-    assert!(page.contains("<span class=\"good\">proven</span>") && page.contains(&id));
+    let page = || std::fs::read_to_string(proving.site.path("report.html")).unwrap();
+    assert!(page().contains("<span class=\"good\">proven</span>") && page().contains(&id));
+    assert!(page().contains("written down in the repository, signed by the host"));
 
     let show = ["show", &id, "--identity", "recovery.key"];
     let told = proving.site.run(&show).await.ended(0).stdout;
@@ -173,6 +175,11 @@ async fn a_backup_is_restorable_without_questions_and_proven_with_right_answers(
     ] {
         assert!(told.contains(words), "{words:?} is not in {told}");
     }
+    // What is nowhere but on the page says so there.
+    let unrecorded = ["--report", "report.html", "--no-record"];
+    proving.prove(&unrecorded).await.came_to(0, "proven", &[]);
+    assert!(page().contains("<dd>not written down, as was asked for</dd>"));
+
     // Without the key the outcome is told, and nothing that was answered.
     let told = proving.site.run(&["show", &id]).await.ended(0).stdout;
     assert!(told.contains("proven, on host"), "{told}");
@@ -207,6 +214,10 @@ async fn a_question_that_is_answered_wrong_or_not_at_all_is_told_by_name() {
         (
             "name = 'null', sql = 'select null::bool'",
             "question \"null\" was to answer true, and answered null: it is null",
+        ),
+        (
+            "name = 'endless', sql = 'select $$Infinity$$::float8', min = 1",
+            "answered Infinity: it is no number that can be compared",
         ),
         (
             "name = 'type', sql = 'select 1'",
@@ -306,5 +317,44 @@ async fn a_database_whose_settings_limit_its_sessions_is_proven_all_the_same() {
     let proved = proving.prove(&[]).await;
     proved.came_to(0, "proven", &[]);
     assert_eq!(proved.step("amcheck").0, "done", "{proved:#?}");
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_wrong_answers_some_are_told_in_the_sentence_and_each_one_once() {
+    let proving = Proving::of(FILL).await;
+    let id = proving.site.back_up("app").await;
+    let wrong = (1..=5).map(|n| format!("{{ database = 'app', sql = 'select {n} < 0' }}"));
+    let right = "{ database = 'app', sql = 'select true' }".to_owned();
+    let all: Vec<String> = wrong.chain([right]).collect();
+    proving.asking(&format!("[{}]", all.join(", ")));
+    let proved = proving.prove(&[]).await;
+    proved.came_to(1, "failed", &["select 3 < 0", "; and 2 more"]);
+    assert_eq!(proved.step("questions").1, "[\"5 of 6 wrong\"]");
+    let show = ["show", &id, "--identity", "recovery.key"];
+    let told = proving.site.run(&show).await.ended(0).stdout;
+    assert!(told.contains(": 5 of 6 wrong\n"), "{told}");
+    assert_eq!(told.matches("select 3 < 0").count(), 1, "{told}");
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_compared_is_told_beside_what_is_proven() {
+    let mut proving = Proving::of(FILL).await;
+    proving
+        .site
+        .set("PGKEEP_CLUSTER_MAIN_DUMP_TABLE_DATA_EXCLUDE", "t");
+    proving.site.back_up("app").await;
+    let prove = [
+        "prove",
+        "--identity",
+        "recovery.key",
+        "--scratch",
+        "scratch",
+    ];
+    let ran = proving.site.run(&prove).await.ended(0);
+    let words = "not compared: more than a part of the database";
+    assert!(ran.stdout.contains(words), "{ran:#?}");
+    assert!(ran.stdout.lines().take(2).all(|line| line.len() <= 80));
     proving.cluster.stop().await;
 }

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::value::Value;
@@ -34,6 +35,7 @@ impl Resolver<'_> {
             max_age: self.max_age(cluster, table.max_age, places)?,
             scratch: self.scratch(cluster, table.scratch, places),
             isolation: self.isolation(cluster, table.isolation, places)?,
+            timeout: self.timeout(cluster, table.timeout, places)?,
         })
     }
 
@@ -76,7 +78,7 @@ impl Resolver<'_> {
         cluster: &str,
         in_file: Option<Spanned<String>>,
         places: &Places,
-    ) -> Result<Option<std::time::Duration>, ConfigError> {
+    ) -> Result<Option<Duration>, ConfigError> {
         let variable = variables::of_cluster(cluster, "PROVE_MAX_AGE");
         let said = self.text(&variable, cluster)?;
         let said = said.map(|(text, origin)| (text.as_str().to_owned(), origin));
@@ -91,6 +93,27 @@ impl Resolver<'_> {
         let shown = text.map_or(Shown::Nothing, |text| Shown::Text(text.trim().to_owned()));
         self.note(format!("cluster.{cluster}.prove.max_age"), shown, origin);
         Ok(age)
+    }
+
+    fn timeout(
+        &mut self,
+        cluster: &str,
+        in_file: Option<Spanned<String>>,
+        places: &Places,
+    ) -> Result<Duration, ConfigError> {
+        let variable = variables::of_cluster(cluster, "PROVE_TIMEOUT");
+        let said = self.text(&variable, cluster)?;
+        let said = said.map(|(text, origin)| (text.as_str().to_owned(), origin));
+        let (timeout, origin) = match said.or_else(|| Some(places.found(in_file?))) {
+            None => (ProveSettings::TIMEOUT, Origin::Default),
+            Some((text, origin)) => match span::parse_any(&text) {
+                Some(timeout) => (timeout, origin),
+                None => return Err(ConfigError::value(origin, span::WANTED)),
+            },
+        };
+        let shown = Shown::Text(span::tell(timeout));
+        self.note(format!("cluster.{cluster}.prove.timeout"), shown, origin);
+        Ok(timeout)
     }
 
     fn isolation(
@@ -195,7 +218,7 @@ fn expected(
         (None, Some(first), None) => {
             let (min, max) = (bound(min.as_ref(), place)?, bound(max.as_ref(), place)?);
             match (min, max) {
-                (Some(min), Some(max)) if as_real(min) > as_real(max) => {
+                (Some(min), Some(max)) if min.as_real() > max.as_real() => {
                     Err(wrong(place, first.span(), BOUNDS))
                 }
                 (min, max) => Ok(Expected::Number { min, max }),
@@ -217,16 +240,5 @@ fn bound(value: Option<&Spanned<Value>>, place: Place<'_>) -> Result<Option<Numb
         Value::Integer(number) => Ok(Some(Number::Whole(*number))),
         Value::Float(number) if number.is_finite() => Ok(Some(Number::Real(*number))),
         _ => Err(wrong(place, value.span(), NUMBER)),
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "bounds that differ by less are not told apart"
-)]
-fn as_real(number: Number) -> f64 {
-    match number {
-        Number::Whole(number) => number as f64,
-        Number::Real(number) => number,
     }
 }

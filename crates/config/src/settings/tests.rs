@@ -317,10 +317,12 @@ fn what_is_asked_can_come_from_the_environment() {
     }
     let more = environment()
         .with_variable("PGKEEP_CLUSTER_MAIN_PROVE_MAX_AGE", "24h")
+        .with_variable("PGKEEP_CLUSTER_MAIN_PROVE_TIMEOUT", "90min")
         .with_variable("PGKEEP_CLUSTER_MAIN_PROVE_SCRATCH", "work");
     let settings = self::settings(FILE, &more).unwrap();
     let prove = &settings.clusters[&"main".parse().unwrap()].prove;
     assert_eq!(prove.max_age, Some(Duration::from_secs(86_400)));
+    assert_eq!(prove.timeout, Duration::from_secs(90 * 60));
     assert!(prove.scratch.as_ref().unwrap().is_absolute());
     assert_eq!(prove.isolation, Isolation::Namespaces);
     let isolated = |word: &str| {

@@ -5,7 +5,7 @@
 use pgkeep_format::records::{
     BackupRecord, Level, ProofDetails, ProofOutcome, ProofRecord, StepOutcome,
 };
-use pgkeep_proof::Proof;
+use pgkeep_proof::{NOT_COMPARED, Proof};
 use pgkeep_types::{BackupId, ClusterName, Timestamp};
 use serde::Serialize;
 
@@ -22,11 +22,11 @@ pub(crate) struct ProofLine {
     pub(super) outcome: ProofOutcome,
     pub(super) level: Option<Level>,
     /// Whether it was written down.
-    recorded: bool,
+    pub(super) recorded: bool,
     /// Why it is not more.
     pub(super) problem: Option<String>,
     /// Why it was not written down, though it was to be.
-    not_recorded: Option<String>,
+    pub(super) not_recorded: Option<String>,
     pub(super) proof: Option<ProofRecord>,
     pub(super) details: Option<ProofDetails>,
 }
@@ -46,6 +46,14 @@ impl ProofLine {
             not_recorded: None,
             proof: None,
             details: None,
+        }
+    }
+
+    /// What this host cannot even try, and another may.
+    pub(super) fn not_provable(cluster: &ClusterName, database: &str, problem: String) -> Self {
+        Self {
+            outcome: ProofOutcome::NotProvable,
+            ..Self::refused(cluster, database, problem)
         }
     }
 
@@ -103,8 +111,8 @@ impl ProofLine {
             .map(|proof| (proof.right, proof.questions))
         {
             None => "-".to_owned(),
-            Some((_, 0)) => "nothing was asked".to_owned(),
-            Some((right, asked)) => format!("{right} of {asked} answers right"),
+            Some((_, 0)) => "nothing asked".to_owned(),
+            Some((right, asked)) => format!("{right} of {asked} right"),
         }
     }
 
@@ -117,9 +125,17 @@ impl ProofLine {
         told.collect()
     }
 
+    /// What was not compared of what is good.
+    fn not_compared(&self) -> impl Iterator<Item = &String> {
+        let details = self.details.iter().filter(|_| self.is_good());
+        let notes = details.flat_map(|details| details.steps.iter().flat_map(|step| &step.notes));
+        notes.filter(|note| note.starts_with(NOT_COMPARED))
+    }
+
     /// What there is to say of it beside its row.
     pub(super) fn remarks(&self) -> Vec<String> {
-        let id = self.backup.as_ref().map_or("-", BackupId::short);
+        let backup = self.backup.as_ref();
+        let id = backup.map_or(self.cluster.as_str(), BackupId::short);
         let mut remarks = Vec::new();
         if let Some(problem) = &self.problem {
             remarks.push(format!("{id}: {}", words::printable(problem)));
@@ -135,6 +151,8 @@ impl ProofLine {
                 .iter()
                 .map(|skipped| format!("{id}: {skipped}")),
         );
+        let not_compared = self.not_compared();
+        remarks.extend(not_compared.map(|what| format!("{id}: {}", words::printable(what))));
         if let Some(problem) = &self.not_recorded {
             remarks.push(format!(
                 "{id}: the proof could not be written down: {}",
@@ -257,11 +275,27 @@ pub(in crate::commands) fn describe(
         };
         line(&format!("  {}", step.name), format!("{outcome}{notes}"));
     }
+    let is_of_an_answer = |problem: &String| {
+        let wrong = details.questions.iter().filter(|answer| !answer.right);
+        let mut problems = wrong.filter_map(|answer| answer.problem.as_ref());
+        problems.any(|of_answer| problem.contains(of_answer.as_str()))
+    };
+    let is_of_a_step = |problem| {
+        details
+            .steps
+            .iter()
+            .any(|step| step.notes.contains(problem))
+    };
+    let problem = details.problem.as_ref();
+    if let Some(problem) = problem.filter(|p| !is_of_an_answer(p) && !is_of_a_step(p)) {
+        line("  problem", problem.clone());
+    }
     for answer in &details.questions {
         let told = answer.answer.as_deref().unwrap_or("no answer");
-        let verdict = match &answer.problem {
-            None => "right".to_owned(),
-            Some(problem) => format!("WRONG: {problem}"),
+        let verdict = match (&answer.problem, answer.right) {
+            (None, true) => "right".to_owned(),
+            (None, false) => "WRONG".to_owned(),
+            (Some(problem), _) => format!("WRONG: {problem}"),
         };
         line(
             "  asked",

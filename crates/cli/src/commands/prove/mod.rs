@@ -2,7 +2,8 @@
 //! and writes down what came of it.
 //!
 //! Invariants: the server that a backup is of is never connected to; one backup that is
-//! not good keeps no other from being proved; an older backup is never proved in the place
+//! not good, or one cluster that cannot be reached, keeps no other from being proved or
+//! told; an older backup is never proved in the place
 //! of the newest one.
 
 mod line;
@@ -13,6 +14,7 @@ mod wanted;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pgkeep_config::Isolation;
 use pgkeep_format::Encryption;
@@ -25,7 +27,7 @@ use serde::Serialize;
 
 use self::line::ProofLine;
 use self::progress::ProofRow;
-use self::wanted::Wanted;
+use self::wanted::{OfCluster, Wanted};
 use crate::arguments::Prove;
 use crate::context::{Context, Opened};
 use crate::error::{CliError, Exit, sentence};
@@ -50,15 +52,67 @@ pub(crate) async fn run(arguments: &Prove, context: &Context) -> Result<Exit, Cl
     }
     let wanted = wanted::find(arguments, context);
     let wanted = context.unless_interrupted("the proof", wanted).await?;
-    let mut lines = Vec::new();
+    let (ready, mut lines) = make_ready(arguments, context, wanted).await?;
+    let proved = prove_all(context, &ready, &mut lines).await;
+    // What was found until somebody asked to stop is told.
+    if proved.is_ok() || !lines.is_empty() {
+        tell(context, &lines)?;
+        if let Some(path) = &arguments.report {
+            page::write(&context.path(path), &lines, context.clock.now())?;
+        }
+    }
+    proved.map(|()| exit_code(&lines))
+}
+
+/// A cluster of which backups are to be proved, and what there is to do that with.
+struct Ready {
+    of_cluster: OfCluster,
+    host: Host,
+}
+
+/// Gets the host ready for each cluster; where it cannot be, its backups are refused and
+/// the others go on.
+async fn make_ready(
+    arguments: &Prove,
+    context: &Context,
+    wanted: Wanted,
+) -> Result<(Vec<Ready>, Vec<ProofLine>), CliError> {
+    let Wanted { clusters, refused } = wanted;
+    let is_alone = clusters.len() == 1 && refused.is_empty();
+    let (mut ready, mut lines) = (Vec::new(), refused);
+    for of_cluster in clusters {
+        match Host::of(arguments, context, &of_cluster.opened).await {
+            Ok(host) => ready.push(Ready { of_cluster, host }),
+            Err(error) if is_alone => return Err(error),
+            Err(error) => {
+                context.output.failure(&error);
+                let problem = sentence(&error);
+                let cluster = &of_cluster.opened.cluster;
+                lines.extend(of_cluster.backups.iter().map(|backup| {
+                    let problem = problem.clone();
+                    ProofLine::not_provable(cluster, &backup.database, problem).of_backup(backup)
+                }));
+                lines.extend(of_cluster.refused);
+                if of_cluster.backups.is_empty() {
+                    lines.push(ProofLine::not_provable(cluster, "-", problem));
+                }
+            }
+        }
+    }
+    Ok((ready, lines))
+}
+
+/// Proves what is to be proved, one backup after the other.
+///
+/// # Errors
+/// Where somebody asked to stop; what came of the others stands in `lines`.
+async fn prove_all(
+    context: &Context,
+    ready: &[Ready],
+    lines: &mut Vec<ProofLine>,
+) -> Result<(), CliError> {
     let mut swept = BTreeSet::new();
-    for Wanted {
-        opened,
-        backups,
-        mut refused,
-    } in wanted
-    {
-        let host = Host::of(arguments, context, &opened).await?;
+    for Ready { of_cluster, host } in ready {
         if swept.insert(host.scratch.clone()) {
             for left in remove_leftovers(&host.scratch).await {
                 context.output.say(format_args!(
@@ -67,16 +121,12 @@ pub(crate) async fn run(arguments: &Prove, context: &Context) -> Result<Exit, Cl
                 ));
             }
         }
-        for backup in &backups {
-            lines.push(prove(context, &opened, &host, backup).await?);
+        lines.extend(of_cluster.refused.iter().cloned());
+        for backup in &of_cluster.backups {
+            lines.push(prove(context, &of_cluster.opened, host, backup).await?);
         }
-        lines.append(&mut refused);
     }
-    tell(context, &lines)?;
-    if let Some(path) = &arguments.report {
-        page::write(&context.path(path), &lines, context.clock.now())?;
-    }
-    Ok(exit_code(&lines))
+    Ok(())
 }
 
 /// What this host has to prove with.
@@ -87,6 +137,7 @@ struct Host {
     tools: pgkeep_postgres::tools::Tools,
     scratch: PathBuf,
     isolation: Isolation,
+    timeout: Duration,
     name: String,
 }
 
@@ -120,6 +171,9 @@ impl Host {
             name: name.unwrap_or_else(|| "unknown".to_owned()),
             write,
             scratch,
+            timeout: arguments
+                .timeout
+                .unwrap_or(opened.cluster_settings.prove.timeout),
             isolation: match arguments.not_isolated {
                 true => Isolation::None,
                 false => opened.cluster_settings.prove.isolation,
@@ -142,6 +196,7 @@ async fn prove(
         tools: &host.tools,
         scratch: &host.scratch,
         isolation: host.isolation,
+        timeout: host.timeout,
         questions: &opened.cluster_settings.prove.queries,
         clock: &context.clock,
         random: &context.random,

@@ -34,11 +34,11 @@ dl{grid-template-columns:1fr}dd{margin-bottom:.4rem}}";
 /// Refuses a file that cannot be written, before the work begins.
 pub(super) fn check(path: &Path) -> Result<(), CliError> {
     let directory = path.parent().unwrap_or(path);
-    let found = std::fs::metadata(directory).and_then(|found| match found.is_dir() {
-        true if path.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
-        true => Ok(()),
-        false => Err(std::io::ErrorKind::NotADirectory.into()),
-    });
+    let found = match path.is_dir() {
+        true => Err(std::io::ErrorKind::IsADirectory.into()),
+        // Removed at once: it is only to be seen that it can be made.
+        false => tempfile::NamedTempFile::new_in(directory).map(drop),
+    };
     found.map_err(|source| cannot_write(path, source))
 }
 
@@ -118,7 +118,15 @@ fn section(page: &mut String, line: &ProofLine) {
             "Proved",
             format!("{} on host {}", words::time(proof.started), proof.host),
         );
-        item("Record", format!("BLAKE3 {}", proof.record));
+        item("Record of the backup", format!("BLAKE3 {}", proof.record));
+        item(
+            "Record of the proof",
+            match (&line.not_recorded, line.recorded) {
+                (Some(why), _) => format!("NOT WRITTEN DOWN: {why}"),
+                (None, true) => "written down in the repository, signed by the host".to_owned(),
+                (None, false) => "not written down, as was asked for".to_owned(),
+            },
+        );
         let none = || "not reached".to_owned();
         item("Restore time", proof.restore_ms.map_or_else(none, lasting));
         let loss = proof.loss_seconds.map(words::span);

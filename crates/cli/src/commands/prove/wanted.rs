@@ -2,13 +2,14 @@
 //!
 //! Invariants: of each database the newest good one; where that cannot be told, or a
 //! question is about a database of which there is none, there is a line that says so, and
-//! it has failed.
+//! it has failed. A cluster whose repository cannot be opened keeps no other from being
+//! proved, and has a line of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_config::Settings;
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::RepositoryError;
+use pgkeep_repository::{Catalogue, RepositoryError};
 use pgkeep_restore::{RestoreError, Selection, newer_attempt, newest, select};
 use pgkeep_types::{Clock, ClusterName};
 
@@ -17,8 +18,15 @@ use crate::arguments::Prove;
 use crate::context::{Context, Opened};
 use crate::error::{CliError, sentence};
 
-/// What is to be proved of one cluster.
+/// What is to be proved.
 pub(super) struct Wanted {
+    pub(super) clusters: Vec<OfCluster>,
+    /// The clusters that could not be opened.
+    pub(super) refused: Vec<ProofLine>,
+}
+
+/// What is to be proved of one cluster.
+pub(super) struct OfCluster {
     pub(super) opened: Opened,
     pub(super) backups: Vec<BackupRecord>,
     /// What cannot even be tried.
@@ -34,54 +42,151 @@ struct Meant {
     ids: Vec<String>,
 }
 
-/// Finds what is meant, and opens its clusters.
-pub(super) async fn find(arguments: &Prove, context: &Context) -> Result<Vec<Wanted>, CliError> {
-    let settings = context.settings()?;
-    let mut opened: BTreeMap<ClusterName, (Opened, Meant)> = BTreeMap::new();
-    let mut ids = Vec::new();
-    let mut clusters = Vec::new();
-    for word in &arguments.what {
-        match cluster_called(&settings, arguments, word) {
-            Some(cluster) => clusters.push(cluster),
-            None => ids.push(word.clone()),
-        }
-    }
-    if ids.is_empty() && clusters.is_empty() {
-        clusters = default_clusters(&settings, arguments, context)?;
-    }
-    for cluster in clusters {
-        let found = open(arguments, context, &cluster).await?;
-        let (_, meant) = opened.entry(cluster).or_insert((found, Meant::default()));
-        meant.all = true;
-    }
-    for id in ids {
-        let mut nothing = None;
-        for cluster in default_clusters(&settings, arguments, context)? {
-            if !opened.contains_key(&cluster) {
-                let found = open(arguments, context, &cluster).await?;
-                opened.insert(cluster.clone(), (found, Meant::default()));
-            }
-            let Some((found, meant)) = opened.get_mut(&cluster) else {
-                continue;
-            };
-            let meant_id = Selection::Id(id.clone());
-            match select(&found.catalogue, &meant_id, context.clock.now()) {
-                Err(error @ RestoreError::NothingFound { .. }) => nothing = Some(error),
-                // What is wrong with it is told when it has its turn.
-                _ => {
-                    meant.ids.push(id.clone());
-                    nothing = None;
-                    break;
+/// The clusters that were looked at.
+#[derive(Default)]
+struct Clusters {
+    opened: BTreeMap<ClusterName, (Opened, Meant)>,
+    shut: BTreeMap<ClusterName, CliError>,
+}
+
+impl Clusters {
+    /// The cluster; none where it cannot be opened.
+    ///
+    /// # Errors
+    /// Where somebody asked to stop.
+    async fn get(
+        &mut self,
+        arguments: &Prove,
+        context: &Context,
+        cluster: &ClusterName,
+    ) -> Result<Option<&mut (Opened, Meant)>, CliError> {
+        if !self.opened.contains_key(cluster) && !self.shut.contains_key(cluster) {
+            match open(arguments, context, cluster).await {
+                Ok(found) => {
+                    let found = (found, Meant::default());
+                    self.opened.insert(cluster.clone(), found);
+                }
+                Err(error @ CliError::Interrupted { .. }) => return Err(error),
+                Err(error) => {
+                    self.shut.insert(cluster.clone(), error);
                 }
             }
         }
-        if let Some(error) = nothing {
-            return Err(error.into());
+        Ok(self.opened.get_mut(cluster))
+    }
+
+    /// Refuses a database of which none of the clusters that are meant has anything.
+    fn check_databases(&self, arguments: &Prove, context: &Context) -> Result<(), CliError> {
+        let meant = || {
+            let meant = self.opened.values().filter(|(_, meant)| meant.all);
+            meant.map(|(opened, _)| &opened.catalogue)
+        };
+        for database in &arguments.databases {
+            if meant().any(|catalogue| there(catalogue).contains(database.as_str())) {
+                continue;
+            }
+            let newest = Selection::Newest {
+                database: database.clone(),
+                before: None,
+            };
+            if let Some(catalogue) = meant().next() {
+                select(catalogue, &newest, context.clock.now())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Finds what is meant, and opens its clusters.
+pub(super) async fn find(arguments: &Prove, context: &Context) -> Result<Wanted, CliError> {
+    let settings = context.settings()?;
+    let mut known = Clusters::default();
+    let mut ids = Vec::new();
+    let mut clusters = BTreeSet::new();
+    for word in &arguments.what {
+        match cluster_called(&settings, arguments, word) {
+            Some(cluster) => {
+                clusters.insert(cluster);
+            }
+            None => ids.push(word.clone()),
         }
     }
-    let opened = opened.into_values();
-    let wanted = opened.map(|(opened, meant)| choose(arguments, context, opened, &meant));
-    wanted.collect()
+    let all = default_clusters(&settings, arguments, context)?;
+    if ids.is_empty() && clusters.is_empty() {
+        clusters.extend(all.iter().cloned());
+    }
+    for cluster in &clusters {
+        if let Some((_, meant)) = known.get(arguments, context, cluster).await? {
+            meant.all = true;
+        }
+    }
+    for id in ids {
+        find_id(arguments, context, &mut known, &all, id).await?;
+    }
+    // Those that were opened in search of an id alone are nobody's concern.
+    known
+        .opened
+        .retain(|_, (_, meant)| meant.all || !meant.ids.is_empty());
+    known.shut.retain(|cluster, _| clusters.contains(cluster));
+    if known.shut.is_empty() {
+        known.check_databases(arguments, context)?;
+    }
+    if known.opened.is_empty()
+        && known.shut.len() == 1
+        && let Some((_, error)) = known.shut.pop_first()
+    {
+        return Err(error);
+    }
+    let shut = known.shut.iter().map(|(cluster, error)| {
+        context.output.failure(error);
+        ProofLine::not_provable(cluster, "-", sentence(error))
+    });
+    let refused = shut.collect();
+    let opened = known.opened.into_values();
+    let opened = opened.map(|(opened, meant)| choose(arguments, context, opened, &meant));
+    Ok(Wanted {
+        clusters: opened.collect::<Result<_, _>>()?,
+        refused,
+    })
+}
+
+/// Finds the cluster that a backup is of.
+///
+/// # Errors
+/// Where there is none; of a cluster that cannot be opened, and may have it, that error.
+async fn find_id(
+    arguments: &Prove,
+    context: &Context,
+    known: &mut Clusters,
+    clusters: &[ClusterName],
+    id: String,
+) -> Result<(), CliError> {
+    let mut nothing = None;
+    for cluster in clusters {
+        let Some((found, meant)) = known.get(arguments, context, cluster).await? else {
+            continue;
+        };
+        let meant_id = Selection::Id(id.clone());
+        match select(&found.catalogue, &meant_id, context.clock.now()) {
+            Err(error @ RestoreError::NothingFound { .. }) => nothing = Some(error),
+            // What is wrong with it is told when it has its turn.
+            _ => {
+                meant.ids.push(id);
+                return Ok(());
+            }
+        }
+    }
+    if let Some((_, error)) = known.shut.pop_first() {
+        return Err(error);
+    }
+    nothing.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// The databases of which there is anything.
+fn there(catalogue: &Catalogue) -> BTreeSet<&str> {
+    let of_unreadable = catalogue.unreadable().filter_map(|u| u.database.as_deref());
+    let of_good = catalogue.complete().map(|b| b.database.as_str());
+    of_good.chain(of_unreadable).collect()
 }
 
 /// The cluster that a word names: one that is configured, or where none is, any.
@@ -130,7 +235,7 @@ fn choose(
     context: &Context,
     opened: Opened,
     meant: &Meant,
-) -> Result<Wanted, CliError> {
+) -> Result<OfCluster, CliError> {
     let now = context.clock.now();
     let catalogue = &opened.catalogue;
     let (mut backups, mut refused) = (Vec::new(), Vec::new());
@@ -149,23 +254,18 @@ fn choose(
         }
     }
     if meant.all {
-        let of_unreadable = catalogue.unreadable().filter_map(|u| u.database.as_deref());
-        let of_good = catalogue.complete().map(|b| b.database.as_str());
-        let there: BTreeSet<&str> = of_good.chain(of_unreadable).collect();
+        let there = there(catalogue);
         let is_meant = |name: &str| {
             let mut named = arguments.databases.iter();
             arguments.databases.is_empty() || named.any(|known| known == name)
         };
-        for name in arguments
-            .databases
-            .iter()
-            .filter(|n| !there.contains(n.as_str()))
-        {
-            let meant = Selection::Newest {
-                database: name.clone(),
-                before: None,
-            };
-            select(catalogue, &meant, now)?;
+        for name in &arguments.databases {
+            if !there.contains(name.as_str()) {
+                context.output.say(format_args!(
+                    "cluster {} has no backup of database {name:?}",
+                    opened.cluster
+                ));
+            }
         }
         for database in there.iter().filter(|name| is_meant(name)) {
             match newest(catalogue, database, None, now) {
@@ -173,7 +273,11 @@ fn choose(
                     tell_of_newer(context, &opened, backup);
                     backups.push(backup.clone());
                 }
-                Ok(None) => {}
+                Ok(None) => refused.push(ProofLine::refused(
+                    &opened.cluster,
+                    database,
+                    format!("there is no good backup of database {database:?}"),
+                )),
                 Err(error) => refused.push(refuse(database, &error)),
             }
         }
@@ -191,7 +295,7 @@ fn choose(
             }
         }
     }
-    Ok(Wanted {
+    Ok(OfCluster {
         backups,
         refused,
         opened,
