@@ -52,4 +52,5 @@ mod terminal;
 mod there_and_back;
 mod unreachable;
 mod verify;
+mod verify_records;
 mod whole_servers;

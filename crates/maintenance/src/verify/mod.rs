@@ -1,14 +1,14 @@
 //! Reading back what is stored.
 //!
 //! Invariants: an object is called whole or hurt by what was read of it alone; what could
-//! not be read for want of an answer is neither. A finding is called mended only where it
-//! was known before its object was read. What somebody deletes meanwhile is not missing.
+//! not be read for want of an answer is neither. A finding is taken back only where it was
+//! known before its object was read; where that is hurt again, by one that takes its place. What somebody deletes meanwhile is not missing.
 //! What is held at once is bounded: [`AT_ONCE`] objects, two pieces of each.
 
 mod choose;
 mod notes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -111,6 +111,19 @@ pub struct Unread {
     pub error: RepositoryError,
 }
 
+impl Verified {
+    /// Takes down that an object was not read to its end: somebody asked to stop, or the
+    /// reading itself broke down.
+    fn not_read(&mut self, object: ObjectName, length: u64, was_stopped: bool) {
+        if was_stopped {
+            self.left = (self.left.0 + 1, self.left.1 + length);
+        } else {
+            let error = RepositoryError::GivenUp;
+            self.unread.push(Unread { object, error });
+        }
+    }
+}
+
 impl Verify<'_> {
     /// Reads back what there is, until all is read, the time is up, or `stop` comes.
     ///
@@ -155,6 +168,7 @@ impl Verify<'_> {
         let deadline = self.within.map(|within| Instant::now() + within);
         let mut notes = Notes::new(round);
         let mut reading = JoinSet::new();
+        let mut under_way = HashMap::new();
         let mut waiting = chosen.into_iter();
         let mut stopped = false;
         loop {
@@ -163,10 +177,11 @@ impl Verify<'_> {
                 && reading.len() < AT_ONCE
                 && let Some(object) = waiting.next()
             {
-                reading.spawn(self.read(object));
+                let of = (object.name.clone(), object.length);
+                under_way.insert(reading.spawn(self.read(object)).id(), of);
             }
             let ended = tokio::select! {
-                ended = reading.join_next() => ended,
+                ended = reading.join_next_with_id() => ended,
                 () = stop.as_mut(), if !stopped => {
                     stopped = true;
                     reading.abort_all();
@@ -178,18 +193,22 @@ impl Verify<'_> {
                     continue;
                 }
             };
-            let Some(ended) = ended else { break };
-            let Ok((object, condition)) = ended else {
-                // It was under way when somebody asked to stop.
-                verdict.left.0 += 1;
-                continue;
+            let (object, condition) = match ended {
+                None => break,
+                Some(Ok((_, read))) => read,
+                Some(Err(ended)) => {
+                    if let Some((object, length)) = under_way.remove(&ended.id()) {
+                        verdict.not_read(object, length, ended.is_cancelled());
+                    }
+                    continue;
+                }
             };
             self.take(object, condition, &by_hash, &mut notes, &mut verdict)
                 .await;
             notes.write(self, None).await;
         }
         let (objects, bytes) = sum(&waiting.collect::<Vec<_>>());
-        verdict.left = (verdict.left.0 + objects, bytes);
+        verdict.left = (verdict.left.0 + objects, verdict.left.1 + bytes);
         notes.write(self, Some(verdict.left.0 == 0)).await;
         verdict.not_written = notes.failed;
         Ok(verdict)
@@ -288,9 +307,8 @@ impl Verify<'_> {
             found,
         };
         let was_known = !open.is_empty();
-        if !was_known {
-            notes.hurt(finding.clone());
-        }
+        // Also where it was known: somebody may have found it whole since.
+        notes.hurt(finding.clone(), open);
         verdict.hurt.push(Found {
             finding,
             instead,

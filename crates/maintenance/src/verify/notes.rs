@@ -56,9 +56,11 @@ impl Notes {
         self.mended.extend(findings);
     }
 
-    pub(super) fn hurt(&mut self, finding: Finding) {
+    /// The object was read, and is hurt; this takes the place of the findings that were known.
+    pub(super) fn hurt(&mut self, finding: Finding, known: Vec<FindingId>) {
         self.findings.push(finding);
         self.objects += 1;
+        self.mended(known);
     }
 
     /// When what there is will be written down.

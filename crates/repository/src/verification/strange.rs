@@ -1,11 +1,11 @@
-//! What lies in a repository and is none of what backups need: signs of life, and what is
-//! no object of a repository.
+//! What lies in a repository and is none of what backups need: signs of life, what is said
+//! of backups, and what is no object of a repository.
 //!
-//! Invariant: it hurts no backup, and is only told.
+//! Invariant: it keeps no backup from being restored, and is only told.
 
 use pgkeep_format::names::{self, Place, RunRecord};
 use pgkeep_format::records::{RunAlive, RunDead};
-use pgkeep_format::{FormatError, RecordKind};
+use pgkeep_format::{FormatError, Identities, RecordKind};
 use pgkeep_storage::{ObjectMeta, list_all};
 use pgkeep_types::ObjectName;
 
@@ -17,7 +17,8 @@ use crate::{Repository, RepositoryError, records};
 pub struct Strange {
     /// What is no object of a repository.
     pub foreign: Vec<ObjectName>,
-    /// Records that count by being there, and are damaged or somebody else's.
+    /// Records that are damaged or somebody else's: those that count by being there, and
+    /// proofs, pins, lifts and tombstones.
     pub records: Vec<(ObjectName, RepositoryError)>,
 }
 
@@ -32,7 +33,14 @@ impl Repository {
         for object in list_all(self.storage.as_ref(), "").await? {
             let name = &object.name;
             match names::place(name) {
-                Some(Place::Alive(..) | Place::Run(_, _, RunRecord::Dead)) => {
+                Some(
+                    Place::Alive(..)
+                    | Place::Run(_, _, RunRecord::Dead)
+                    | Place::Proof(..)
+                    | Place::Pin(..)
+                    | Place::Lift(..)
+                    | Place::Tombstone(..),
+                ) => {
                     while let Some(read) = reads.before(object.size).await? {
                         strange.records.extend(read);
                     }
@@ -62,6 +70,7 @@ impl Repository {
         match self.is_right(&name, object.size).await {
             Ok(()) => None,
             Err(RepositoryError::Storage(error)) if error.is_not_found() => None,
+            Err(error) if error.is_about_nothing() => None,
             Err(error) => Some((name, error)),
         }
     }
@@ -82,7 +91,12 @@ impl Repository {
                 let dead: RunDead = dead.clear().map_err(wrong)?;
                 dead.cluster == cluster && dead.run == run
             }
-            _ => true,
+            Some(place) => {
+                let none = Identities::default();
+                self.cluster_record(name, &place, Some(size), &none).await?;
+                true
+            }
+            None => true,
         };
         match in_place {
             true => Ok(()),

@@ -1,7 +1,8 @@
 //! `pgkeep verify`: reads back what is stored, and says what of it is hurt.
 //!
-//! Invariants: exit code 0 only where all that was read is whole, and nothing is known to
-//! be hurt of what was not; a repository that does not answer hides no other.
+//! Invariants: exit code 0 only where all that was read is whole, nothing is known to be hurt
+//! of what was not, and there was something to read; a repository that does not answer hides
+//! no other.
 
 mod report;
 mod row;
@@ -150,6 +151,9 @@ async fn of_repository(
     };
     if clusters.is_empty() {
         clusters = repository.clusters().await?;
+        if clusters.is_empty() {
+            report.nothing(context, name);
+        }
     }
     for cluster in clusters {
         if context.interrupt.was_requested() {
@@ -157,8 +161,7 @@ async fn of_repository(
         }
         let access = access.as_ref();
         let verified = of_cluster(context, &repository, name, &cluster, access, terms).await?;
-        verified.tell(context);
-        report.clusters.push(verified);
+        report.cluster(context, verified);
     }
     report.strange(context, name, repository.strange().await?);
     Ok(())

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::records::{BackupRecord, Problem};
 use pgkeep_maintenance::{Found, Verified};
-use pgkeep_repository::{Catalogue, Entry, Strange, finding_in_words};
+use pgkeep_repository::{Catalogue, Entry, RepositoryError, Strange, Unreadable, finding_in_words};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, Timestamp};
 use serde::Serialize;
 
@@ -19,13 +19,16 @@ use crate::words;
 #[derive(Serialize)]
 pub(super) struct Report {
     version: u32,
-    pub(super) clusters: Vec<ClusterReport>,
-    /// Records that hurt no backup, and are damaged or somebody else's.
+    clusters: Vec<ClusterReport>,
+    /// Records that no backup needs, and that are damaged or somebody else's.
     records: Vec<Line>,
     /// What is no object of a repository.
     foreign: Vec<Foreign>,
     /// What kept anything from being looked at.
     errors: Vec<Failure>,
+    /// Whether there was nothing to verify in one of the places.
+    #[serde(skip)]
+    is_empty: bool,
 }
 
 #[derive(Serialize)]
@@ -71,6 +74,9 @@ pub(super) struct ClusterReport {
     databases: Vec<Database>,
     /// Why what was found could not be written down.
     not_written: Option<String>,
+    /// Proofs of other records than are there.
+    #[serde(skip)]
+    bad: Vec<Unreadable>,
 }
 
 #[derive(Serialize)]
@@ -137,6 +143,7 @@ impl Default for Report {
             records: Vec::new(),
             foreign: Vec::new(),
             errors: Vec::new(),
+            is_empty: false,
         }
     }
 }
@@ -150,13 +157,35 @@ impl Report {
         });
     }
 
-    /// Takes what hurts no backup, and tells it.
+    /// Takes what was found of a cluster, and tells it.
+    pub(super) fn cluster(&mut self, context: &Context, mut cluster: ClusterReport) {
+        cluster.tell(context);
+        self.is_empty |= cluster.is_nothing();
+        for record in std::mem::take(&mut cluster.bad) {
+            self.record(context, record.object, record.error);
+        }
+        self.clusters.push(cluster);
+    }
+
+    /// There is no cluster in a repository.
+    pub(super) fn nothing(&mut self, context: &Context, repository: &str) {
+        self.is_empty = true;
+        context.output.data(format_args!(
+            "repository {repository:?}: nothing is there that could be verified\n"
+        ));
+    }
+
+    fn record(&mut self, context: &Context, object: ObjectName, error: RepositoryError) {
+        let error = CliError::Repository(error);
+        context.output.failure(&error);
+        let error = sentence(&error);
+        self.records.push(Line { object, error });
+    }
+
+    /// Takes what no backup needs, and tells it.
     pub(super) fn strange(&mut self, context: &Context, repository: &str, strange: Strange) {
         for (object, error) in strange.records {
-            let error = CliError::Repository(error);
-            context.output.failure(&error);
-            let error = sentence(&error);
-            self.records.push(Line { object, error });
+            self.record(context, object, error);
         }
         for object in strange.foreign {
             context.output.warning(format_args!(
@@ -168,10 +197,11 @@ impl Report {
         }
     }
 
-    /// How the program ends: well only where nothing is hurt.
+    /// How the program ends: well only where nothing is hurt, and something was there.
     pub(super) fn exit(&self) -> Exit {
         let is_whole = self.clusters.iter().all(ClusterReport::is_whole);
         match is_whole && self.records.is_empty() && self.errors.is_empty() {
+            true if self.is_empty => Exit::NothingFound,
             true => Exit::Done,
             false => Exit::Failed,
         }
@@ -180,7 +210,10 @@ impl Report {
 
 impl ClusterReport {
     /// `after` is what is offered once what was found was written down.
-    pub(super) fn new(repository: &str, verdict: Verified, after: Catalogue) -> Self {
+    pub(super) fn new(repository: &str, verdict: Verified, mut after: Catalogue) -> Self {
+        // Those that are damaged are found with what is strange.
+        let mut bad = after.take_bad_proofs();
+        bad.retain(|proof| matches!(proof.error, RepositoryError::ForeignProof { .. }));
         let hurt_records: BTreeMap<BackupId, BackupRecord> = after
             .hurt()
             .map(|record| (record.id.clone(), record.clone()))
@@ -239,7 +272,13 @@ impl ClusterReport {
             backups: backups.collect(),
             databases,
             not_written: verdict.not_written.as_ref().map(|error| sentence(error)),
+            bad,
         }
+    }
+
+    /// Whether no backup is there, whole or hurt.
+    fn is_nothing(&self) -> bool {
+        self.all_objects == 0 && self.backups.is_empty()
     }
 
     fn is_whole(&self) -> bool {
@@ -251,6 +290,9 @@ impl ClusterReport {
 
     /// In a few words.
     pub(super) fn in_short(&self) -> String {
+        if self.is_nothing() {
+            return "nothing is there".to_owned();
+        }
         let read = format!(
             "{}, {} read",
             words::counted(self.objects, "object"),
@@ -265,11 +307,17 @@ impl ClusterReport {
     }
 
     /// Tells it all.
-    pub(super) fn tell(&self, context: &Context) {
+    fn tell(&self, context: &Context) {
         let output = context.output;
         let say = |words: std::fmt::Arguments<'_>| {
             output.data(format_args!("{}\n", output.folded(&words.to_string(), 2)));
         };
+        if self.is_nothing() {
+            return say(format_args!(
+                "cluster {} in repository {:?}: nothing is there, no backup that could be verified",
+                self.cluster, self.repository
+            ));
+        }
         if self.objects_before > 0 {
             say(format_args!(
                 "went on with a verification that was broken off: {}, {} had been read",

@@ -23,9 +23,9 @@ use crate::site::Site;
 /// A site whose server is nowhere, and whose backups are of any time.
 pub(crate) struct Shelf {
     pub(crate) site: Site,
-    repository: Repository,
-    host: HostKey,
-    random: SeededRandom,
+    pub(crate) repository: Repository,
+    pub(crate) host: HostKey,
+    pub(crate) random: SeededRandom,
 }
 
 /// What a backup is.
