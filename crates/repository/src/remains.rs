@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use pgkeep_format::names;
-use pgkeep_storage::{Storage, StorageError, list_all};
+use pgkeep_storage::{ObjectMeta, Storage, StorageError, list_all};
 use pgkeep_types::{ClusterName, ObjectName};
 
 use crate::RepositoryError;
@@ -27,7 +27,8 @@ pub(crate) async fn refuse_existing(storage: &dyn Storage) -> Result<(), Reposit
     }
     match remains(storage).await {
         Ok(Some(remains)) => Err(remains),
-        Ok(None) => match beheaded(storage, "").await? {
+        // All of it is looked at: much that is somebody else's may come first.
+        Ok(None) => match beheaded(storage, &list_all(storage, "").await?) {
             Some(beheaded) => Err(beheaded),
             None => Ok(()),
         },
@@ -65,33 +66,27 @@ pub async fn lost_all_but_backups(
 ) -> Option<RepositoryError> {
     for cluster in clusters {
         // That it cannot be asked was told of the descriptor, or nothing is there.
-        if let Ok(Some(beheaded)) = beheaded(storage, &format!("{cluster}/")).await {
+        let page = storage.list(&format!("{cluster}/"), None).await;
+        if let Some(beheaded) = page.ok().and_then(|page| beheaded(storage, &page.objects)) {
             return Some(beheaded);
         }
     }
     None
 }
 
-/// What is there of clusters below a prefix, by one page of the listing: no more is asked of
-/// a place that only may hold a repository.
-async fn beheaded(
-    storage: &dyn Storage,
-    prefix: &str,
-) -> Result<Option<RepositoryError>, StorageError> {
-    let page = storage.list(prefix, None).await?;
-    let of_clusters = page.objects.iter().filter_map(|object| {
+/// Why there is no repository where these objects are, if any of them is a cluster's.
+fn beheaded(storage: &dyn Storage, objects: &[ObjectMeta]) -> Option<RepositoryError> {
+    let of_clusters = objects.iter().filter_map(|object| {
         let place = names::place(&object.name)?;
         Some((place.cluster().to_string(), &object.name))
     });
     let of_clusters: BTreeMap<String, &ObjectName> = of_clusters.collect();
-    let Some(object) = of_clusters.values().next() else {
-        return Ok(None);
-    };
-    Ok(Some(RepositoryError::Beheaded {
+    let object = of_clusters.values().next()?;
+    Some(RepositoryError::Beheaded {
         location: storage.location(),
         object: object.to_string(),
         clusters: of_clusters.keys().cloned().collect(),
-    }))
+    })
 }
 
 /// Whether anything of a cluster is there.

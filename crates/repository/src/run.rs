@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pgkeep_format::names::{self, RunRecord};
 use pgkeep_format::records::{
-    BackupKind, BackupOutcome, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome,
+    BackupKind, BackupOutcome, Copies, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome,
 };
 use pgkeep_format::{FormatError, Hash, RecordKind};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
@@ -91,21 +91,7 @@ impl Repository {
         mut plan: RunPlan,
         every: Duration,
     ) -> Result<Run, RepositoryError> {
-        check_clock(&plan)?;
-        let begin = RunBegin {
-            run: plan.id.clone(),
-            cluster: plan.cluster.clone(),
-            kind: plan.kind,
-            started: plan.started,
-            host: access.host.clone(),
-            pgkeep: plan.pgkeep.clone(),
-            backups: plan.backups.clone(),
-            copies: None,
-        };
-        let name = names::run(&plan.cluster, &plan.id, RunRecord::Begin)?;
-        self.write(access, RecordKind::Begin, &name, begin, None)
-            .await?;
-        let signs = Signs::start(self, access, &plan, every);
+        let signs = self.write_begin(access, &plan, None, every).await?;
         for planned in &mut plan.backups {
             // What cannot be told is not relied on.
             let is_good = self.is_good_parent(&plan.cluster, planned).await;
@@ -119,6 +105,31 @@ impl Repository {
             plan,
             signs,
         })
+    }
+
+    /// Writes the `begin` of a run, and has it show from then on that it lives.
+    pub(crate) async fn write_begin(
+        &self,
+        access: &WriteAccess,
+        plan: &RunPlan,
+        copies: Option<Copies>,
+        every: Duration,
+    ) -> Result<Signs, RepositoryError> {
+        check_clock(plan)?;
+        let begin = RunBegin {
+            run: plan.id.clone(),
+            cluster: plan.cluster.clone(),
+            kind: plan.kind,
+            started: plan.started,
+            host: access.host.clone(),
+            pgkeep: plan.pgkeep.clone(),
+            backups: plan.backups.clone(),
+            copies,
+        };
+        let name = names::run(&plan.cluster, &plan.id, RunRecord::Begin)?;
+        self.write(access, RecordKind::Begin, &name, begin, None)
+            .await?;
+        Ok(Signs::start(self, access, plan, every))
     }
 
     pub(crate) async fn write(

@@ -1,6 +1,6 @@
 //! Copies that are stopped, and copies of what cannot be made good: neither is called complete.
 
-use pgkeep_testkit::s3::S3s;
+use pgkeep_testkit::s3::{Careless, S3s};
 use serde_json::Value;
 
 use crate::copies::{
@@ -99,5 +99,78 @@ async fn a_backup_that_cannot_be_read_is_missed_in_a_copy_of_all() {
     assert_eq!(report["backups"][0]["status"], "left");
     // Who asks for another one does not ask for it.
     copy(&site, &[&second[..]]).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_repository_that_takes_no_write_is_passed_over_and_told() {
+    let cluster = cluster().await;
+    let server = Careless::start_honest();
+    let mut site = Site::of(&cluster).await;
+    for (name, value) in server.access().variables() {
+        site.set(name, value);
+    }
+    configure_at(&site, &server.access().url("pg/offsite"), true);
+    like(&site).await;
+    let path = site.path("pgkeep.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    let swapped = config.replace("[\"local\", \"offsite\"]", "[\"offsite\", \"local\"]");
+    assert_ne!(swapped, config);
+    std::fs::write(&path, swapped).unwrap();
+    let backup = ["backup", "--database", "app"];
+    site.run(&backup).await.ended(0);
+    server.refuse_writes(true);
+    site.run(&backup).await.ended(3).says(&[
+        "dump of \"app\": complete",
+        "repository \"offsite\" misses some; 'pgkeep copy --from local --to offsite' makes it good",
+    ]);
+    assert_eq!(good_in(&site, "local").await.len(), 2);
+    assert_eq!(good_in(&site, "offsite").await.len(), 1);
+    server.refuse_writes(false);
+    site.run(&backup).await.ended(0);
+    copy(&site, &[]).await.ended(0);
+    assert_eq!(good_in(&site, "offsite").await.len(), 3);
+    assert_eq!(
+        good_in(&site, "offsite").await,
+        good_in(&site, "local").await
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_killed_is_gone_on_with_and_is_whole_in_the_end() {
+    let cluster = cluster().await;
+    let site = Site::of(&cluster).await;
+    configure(&site, false);
+    like(&site).await;
+    let mut ids = Vec::new();
+    for table in ["b", "c", "d"] {
+        grow(&cluster, table).await;
+        ids.push(site.back_up("app").await);
+    }
+    // Each is killed when the next pack of the backups is there.
+    for pack in ["packs/0", "manifest"] {
+        for id in &ids {
+            let slow = [
+                "copy", "--from", "local", "--to", "offsite", "--rate", "500kB",
+            ];
+            let mut running = site.start(&slow);
+            let there = object(&site, "offsite", id, pack);
+            until("a piece of a backup", async || there.exists()).await;
+            running.kill().await.unwrap();
+        }
+    }
+    copy(&site, &[]).await.ended(0);
+    assert_eq!(good_in(&site, "offsite").await, ids);
+    for id in &ids {
+        assert!(archive(&site, id, "local").await == archive(&site, id, "offsite").await);
+    }
+    site.run(&["verify", "--repository", "offsite"])
+        .await
+        .ended(0);
+    site.run(&["prune", "--repository", "offsite"])
+        .await
+        .ended(0);
+    assert_eq!(good_in(&site, "offsite").await, ids);
     cluster.stop().await;
 }

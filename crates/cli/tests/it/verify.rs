@@ -263,9 +263,9 @@ async fn shares_read_everything_in_turn_and_old_notes_go() {
         site.run(&["prune"]).await.ended(0);
     }
     // The one that has the finding, the last one, and maybe the last that has read the pack
-    // whole: ids of one second are in no order.
+    // whole; and, since ids of one second are in no order, what one of these cites.
     let after = notes();
-    assert!(before == 8 && (2..=3).contains(&after), "{before}, {after}");
+    assert!(before == 8 && (2..=5).contains(&after), "{before}, {after}");
     site.run(&["list"]).await.ended(1);
     for wrong in ["10", "0%", "200%"] {
         verify(&site, &["--share", wrong])

@@ -108,10 +108,10 @@ impl CopyRun {
                 Err(error) if error.is_about_nothing() => continue,
                 Err(error) => return Err(error),
             };
-            let is_of_it = begin
-                .copies
-                .is_some_and(|copies| copies.brings.contains(id))
-                || begin.backups.iter().any(|planned| planned.id == *id);
+            let is_of_it = begin.copies.is_some_and(|copies| {
+                let mut planned = begin.backups.iter();
+                copies.brings.contains(id) || planned.any(|planned| planned.id == *id)
+            });
             if is_of_it {
                 return Err(self.overtaken(
                     id,

@@ -11,7 +11,7 @@ use std::future::Future;
 use jiff::Timestamp;
 use pgkeep_format::names::{self, BackupPart, RunRecord};
 use pgkeep_format::records::{
-    BackupOutcome, BackupRecord, Copies, Outcome, PlannedBackup, RunBegin, RunErrors, RunOutcome,
+    BackupOutcome, BackupRecord, Copies, Outcome, PlannedBackup, RunErrors, RunOutcome,
 };
 use pgkeep_format::{Hash, RecordKind};
 use pgkeep_storage::list_all;
@@ -57,23 +57,13 @@ impl Repository {
                 parent: planned.parent.clone(),
             })
             .collect();
-        let begin = RunBegin {
-            run: plan.id.clone(),
-            cluster: plan.cluster.clone(),
-            kind: plan.kind,
-            started: plan.started,
-            host: access.host.clone(),
-            pgkeep: plan.pgkeep.clone(),
-            backups: plan.backups.clone(),
-            copies: Some(Copies {
-                from: from.id().to_string(),
-                brings: copy.brings.iter().cloned().collect(),
-            }),
+        let copies = Copies {
+            from: from.id().to_string(),
+            brings: copy.brings.iter().cloned().collect(),
         };
-        let name = names::run(&plan.cluster, &plan.id, RunRecord::Begin)?;
-        self.write(access, RecordKind::Begin, &name, begin, None)
-            .await?;
-        let signs = Signs::start(self, access, &plan, Run::SIGN_EVERY);
+        let every = Run::SIGN_EVERY;
+        let signs = self.write_begin(access, &plan, Some(copies), every);
+        let signs = signs.await?;
         Ok(CopyRun {
             repository: self.clone(),
             access: access.clone(),

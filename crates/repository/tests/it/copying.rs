@@ -1,16 +1,18 @@
 //! Copies of one backup by several hosts at the same time.
 
 use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use pgkeep_format::names::{self, BackupPart};
 use pgkeep_format::records::{BackupRecord, Outcome};
 use pgkeep_format::{HostKey, Identities, RecoveryIdentity};
 use pgkeep_repository::{CopyPlan, NewRepository, Repository, RepositoryError, RunPlan};
-use pgkeep_storage::Storage;
-use pgkeep_testkit::{MemoryStorage, ScriptedClock, SeededRandom, soak};
-use pgkeep_types::{BackupId, Clock, RunId};
+use pgkeep_storage::{Operation, Storage};
+use pgkeep_testkit::{Call, Hook, Hooked, MemoryStorage, ScriptedClock, SeededRandom, soak};
+use pgkeep_types::{BackupId, Clock, ObjectName, RunId};
 
 use crate::deletion::gate::Gate;
 use crate::deletion::prune;
@@ -118,7 +120,7 @@ impl Family {
         assert!(read.unwrap() == self.bytes);
     }
 
-    fn part(&self, part: BackupPart) -> pgkeep_types::ObjectName {
+    fn part(&self, part: BackupPart) -> ObjectName {
         names::backup(&main(), &self.record.id, part).unwrap()
     }
 }
@@ -184,6 +186,61 @@ async fn what_is_of_no_use_is_replaced_but_not_while_another_run_is_at_it() {
     let ended = begun.finish(family.target.clock.now()).await.unwrap();
     assert_eq!(ended, Outcome::Failed);
     family.copy(&repository, host, &plan).await.unwrap();
+    family.check_good().await;
+}
+
+/// A storage that, once told to, does not keep what is put into packs.
+struct Garbling {
+    memory: MemoryStorage,
+    garbles: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Hook for Garbling {
+    async fn after(&self, call: Call<'_>) {
+        let is_pack = call.object.contains("/packs/");
+        if call.operation == Operation::Put && is_pack && self.garbles.load(Ordering::Relaxed) {
+            flip(&self.memory, &call.object.parse().unwrap());
+        }
+    }
+}
+
+fn flip(memory: &MemoryStorage, name: &ObjectName) {
+    let mut bytes = memory.object(name).to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    memory.replace(name, Some(bytes.into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_mended_was_read_back() {
+    let garbles = Arc::new(AtomicBool::new(false));
+    let hook = Arc::clone(&garbles);
+    let family = Family::on(|memory| {
+        let garbling = Garbling {
+            memory: memory.clone(),
+            garbles: hook,
+        };
+        Arc::new(Hooked::new(memory, garbling))
+    });
+    let family = family.await;
+    let repository = family.target.open().await.unwrap();
+    let plan = family.plan(&repository).await.unwrap();
+    let host = &family.target.host;
+    family.copy(&repository, host, &plan).await.unwrap();
+    let catalogue = family.target.catalogue().await;
+    let needed = catalogue.needed().unwrap().into_iter();
+    let mut packs = needed.filter(|object| object.name.as_str().contains("/packs/"));
+    let pack = packs.next().unwrap();
+    flip(&family.target.memory, &pack.name);
+    let access = repository.write_access(host).unwrap();
+    let from = family.source.open().await.unwrap();
+    let mend = || repository.mend(&access, &from, &family.record, &pack, |_| ready(()));
+    garbles.store(true, Ordering::Relaxed);
+    let error = mend().await.unwrap_err().to_string();
+    assert!(error.contains("is not what was put"), "{error}");
+    garbles.store(false, Ordering::Relaxed);
+    mend().await.unwrap();
     family.check_good().await;
 }
 

@@ -208,3 +208,19 @@ async fn no_repository_is_made_over_backups_that_have_lost_theirs() {
     assert!(error.hint().unwrap().contains("another place"), "{error}");
     assert_eq!(memory.names(), [left]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_where_more_than_a_page_of_what_is_somebody_elses_is_listed_first() {
+    let memory = MemoryStorage::new();
+    let id = "20261120T030000Z-7k3m9q2x";
+    let left = format!("main/backups/{id}/packs/0").parse().unwrap();
+    memory.replace(&left, Some("pack".into()));
+    for number in 0..10 {
+        for folder in ["a", "z"] {
+            let name = format!("{folder}/{number}").parse().unwrap();
+            memory.replace(&name, Some("somebody's".into()));
+        }
+    }
+    let error = make(&memory, 1, true).await.unwrap_err();
+    assert!(matches!(error, RepositoryError::Beheaded { .. }), "{error}");
+}

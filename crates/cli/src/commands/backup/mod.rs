@@ -21,7 +21,7 @@ use pgkeep_config::{ClusterSettings, Content, Databases, Settings};
 use pgkeep_format::records::{BackupKind, Outcome, PlannedBackup, Selection};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::check_dump_argument;
-use pgkeep_repository::{Run, RunPlan};
+use pgkeep_repository::{RepositoryError, Run, RunPlan};
 use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 
 use self::others::{Others, open_for_backup};
@@ -242,23 +242,21 @@ fn not_listed(run: &Run, error: CaptureError) -> Vec<Ended> {
         .collect()
 }
 
-/// Opens the repository, finds the backups to compare with, and writes down what is
-/// about to be done.
+/// Begins in the first repository in which that can be, and tells in which.
 async fn begin(
     context: &Context,
     settings: &Settings,
     cluster: &ClusterSettings,
-    mut plan: RunPlan,
+    plan: RunPlan,
     whole: bool,
 ) -> Result<(Run, String), CliError> {
     let mut failed = None;
     for name in &cluster.repositories {
-        match open_for_backup(context, settings, name).await {
-            Ok((repository, access)) => {
-                note_ring(settings, &repository);
-                find_parents(context, &repository, &access, &mut plan, whole).await?;
-                let run = repository.begin(&access, plan).await?;
-                return Ok((run, name.clone()));
+        match begin_in(context, settings, name, plan.clone(), whole).await {
+            Ok(run) => return Ok((run, name.clone())),
+            // Elsewhere the clock is as wrong.
+            Err(error @ CliError::Repository(RepositoryError::ClockBehind { .. })) => {
+                return Err(error);
             }
             Err(error) => {
                 // Where there is another one it is told when that has the backups.
@@ -272,6 +270,21 @@ async fn begin(
         problem: "the cluster names no repository".to_owned(),
         hint: "name one in the cluster's 'repositories'".to_owned(),
     }))
+}
+
+/// Opens a repository, finds the backups to compare with, and writes down what is about to
+/// be done.
+async fn begin_in(
+    context: &Context,
+    settings: &Settings,
+    name: &str,
+    mut plan: RunPlan,
+    whole: bool,
+) -> Result<Run, CliError> {
+    let (repository, access) = open_for_backup(context, settings, name).await?;
+    note_ring(settings, &repository);
+    find_parents(context, &repository, &access, &mut plan, whole).await?;
+    Ok(repository.begin(&access, plan).await?)
 }
 
 fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[String]) -> RunPlan {

@@ -61,6 +61,8 @@ pub(super) async fn copied(
         first,
     } = others;
     let names = cluster_settings.repositories.iter();
+    let passed_over = names.clone().take_while(|name| *name != first);
+    let passed_over: Vec<&String> = passed_over.collect();
     let mut is_short = false;
     for name in names.filter(|name| *name != first) {
         let followed = copy::follow(context, settings, cluster, first, name).await;
@@ -73,9 +75,14 @@ pub(super) async fn copied(
         };
         if !complete {
             is_short = true;
+            let copy = format!("'pgkeep copy --from {first} --to {name}'");
+            // The next backup is made in the first one that takes it, and copied from there.
+            let cure = match passed_over.contains(&name) {
+                true => format!("{copy} makes it good"),
+                false => format!("the next backup makes it good, or {copy}"),
+            };
             context.output.warning(format_args!(
-                "the backups are UNDER-REPLICATED: repository {name:?} misses some; the next \
-                 backup makes it good, or 'pgkeep copy --from {first} --to {name}'"
+                "the backups are UNDER-REPLICATED: repository {name:?} misses some; {cure}"
             ));
         }
         report.repositories.push(Replica {
