@@ -356,7 +356,7 @@ pub enum RepositoryError {
         /// The backup.
         backup: BackupId,
         /// Why not.
-        problem: &'static str,
+        problem: String,
         /// Whether the pin is still there.
         left: bool,
     },

@@ -26,6 +26,7 @@ mod read;
 mod reads;
 mod records;
 mod remains;
+mod replacing;
 mod run;
 mod threads;
 mod verification;

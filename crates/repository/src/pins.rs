@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 use pgkeep_format::RecordKind;
-use pgkeep_format::names::{self, BackupPart};
+use pgkeep_format::names::{self, BackupPart, Place};
 use pgkeep_format::records::{Lift, PinRecord};
 use pgkeep_storage::StorageErrorKind;
 use pgkeep_types::{BackupId, ClusterName, PinId};
@@ -34,20 +34,23 @@ impl Repository {
         let name = names::pin(&cluster, &backup, &pin.id)?;
         self.write(access, RecordKind::Pin, &name, pin.clone(), None)
             .await?;
-        let looked = self.comes_too_late(access, &pin).await;
-        if let Ok(None) = looked {
-            return Ok(());
-        }
+        let found = match self.comes_too_late(access, &pin).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(problem)) => Ok(problem.to_owned()),
+            Err(error) => Err(error),
+        };
         let lifted = self.unpin(access, &cluster, &backup, &pin.id, now, &pin.pgkeep);
         let left = lifted.await.is_err();
-        match looked? {
-            None => Ok(()),
-            Some(problem) => Err(RepositoryError::NotPinned {
-                backup,
-                problem,
-                left,
-            }),
-        }
+        let problem = match found {
+            Ok(problem) => problem,
+            Err(error) if left => format!("whether the pin holds cannot be seen: {error}"),
+            Err(error) => return Err(error),
+        };
+        Err(RepositoryError::NotPinned {
+            backup,
+            problem,
+            left,
+        })
     }
 
     /// Why a pin that is there may not hold.
@@ -75,7 +78,8 @@ impl Repository {
         Ok((until <= written).then_some("by the storage's clock its end is over"))
     }
 
-    /// Lifts a pin. One that somebody else has lifted is no failure.
+    /// Lifts a pin. One that somebody else has lifted is no failure; what lifts none, since it
+    /// is damaged or nobody believes it, is written anew.
     ///
     /// # Errors
     /// Where the storage fails.
@@ -97,17 +101,18 @@ impl Repository {
             pgkeep: pgkeep.to_owned(),
         };
         let name = names::lift(cluster, backup, pin)?;
-        match self
-            .write(access, RecordKind::Lift, &name, lift, None)
-            .await
-        {
+        let place = Place::Lift(cluster.clone(), backup.clone(), pin.clone());
+        let write = || self.write(access, RecordKind::Lift, &name, lift.clone(), None);
+        match write().await {
             Err(RepositoryError::Storage(error))
-                if error.kind == StorageErrorKind::AlreadyExists =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(error),
-            Ok(_) => Ok(()),
+                if error.kind == StorageErrorKind::AlreadyExists => {}
+            written => return written.map(drop),
         }
+        if self.counts(&name, &place).await? {
+            return Ok(());
+        }
+        // Until it is written again the pin holds, as before.
+        self.storage.delete(&name).await?;
+        write().await.map(drop)
     }
 }

@@ -8,11 +8,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use pgkeep_format::RecordKind;
 use pgkeep_format::names::{self, RunRecord};
 use pgkeep_format::records::{RunDead, Tombstone};
-use pgkeep_format::{FormatError, Identities, RecordKind};
 use pgkeep_storage::{Storage, StorageError, StorageErrorKind, Unfinished, list_all};
-use pgkeep_types::{BackupId, ClusterName, ObjectName, Random, Timestamp};
+use pgkeep_types::{ClusterName, ObjectName, Random, Timestamp};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -297,42 +297,16 @@ impl Prune {
             };
             let kind = RecordKind::Tombstone;
             let written = self.write(pruner, kind, &name, tombstone.clone()).await?;
-            if !written && !self.is_good(&name, backup).await? {
-                self.repository.storage.delete(&name).await?;
-                let repository = &self.repository;
+            let place = names::Place::Tombstone(self.cluster.clone(), backup.clone());
+            let repository = &self.repository;
+            if !written && !repository.counts(&name, &place).await? {
+                repository.storage.delete(&name).await?;
                 repository
                     .write(pruner.access, kind, &name, tombstone, None)
                     .await?;
             }
         }
         Ok(())
-    }
-
-    /// Whether the tombstone that is there already deletes the backup; what does not, and
-    /// never will, may be replaced: nobody goes by it.
-    ///
-    /// # Errors
-    /// Where that cannot be told: a newer pgkeep may have written it.
-    async fn is_good(&self, name: &ObjectName, id: &BackupId) -> Result<bool, RepositoryError> {
-        let place = names::Place::Tombstone(self.cluster.clone(), id.clone());
-        let none = Identities::default();
-        match self
-            .repository
-            .cluster_record(name, &place, None, &none)
-            .await
-        {
-            Ok(_) => Ok(true),
-            Err(
-                RepositoryError::NotBelieved { .. }
-                | RepositoryError::Object {
-                    source: FormatError::Damaged { .. } | FormatError::UnknownWriter { .. },
-                    ..
-                },
-            ) => Ok(false),
-            // Somebody has just removed it.
-            Err(RepositoryError::Storage(error)) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// Writes a record that somebody else may have written too, and tells whether it was
