@@ -49,8 +49,19 @@ pub(super) struct Space {
     freed: BTreeMap<BackupId, u64>,
     /// How many bytes of each stay, since backups that stay need them.
     left: BTreeMap<BackupId, u64>,
-    /// What stays all the same: the run that goes on and refers to it, if it is that.
-    in_use: BTreeMap<BackupId, Option<RunId>>,
+    /// What stays all the same.
+    spared: BTreeMap<BackupId, Spared>,
+}
+
+/// Why a backup stays that no rule keeps.
+#[derive(Clone, Debug)]
+pub(super) enum Spared {
+    /// This run goes on, and refers to it.
+    InUse(RunId),
+    /// Somebody has just pinned it.
+    Pinned,
+    /// No rule keeps it any more since just now, and nothing of that was told before.
+    Later,
 }
 
 /// Warns of what keeps a policy from letting anything go.
@@ -80,6 +91,29 @@ pub(super) fn warn_of_unread(catalogue: &Catalogue, output: Output) {
     }
 }
 
+/// The same of one backup.
+pub(super) fn warn_of_unread_of(catalogue: &Catalogue, id: &BackupId, output: Output) {
+    let mut proofs = catalogue.bad_proofs().iter();
+    let of_it = proofs.find(|bad| catalogue.unread_proof(id) == Some(&bad.object));
+    if let Some(bad) = of_it {
+        output.warning(format_args!(
+            "what a proof of backup {id} says cannot be read, and may be that it FAILED; 'pgkeep \
+             prove {id}' tells anew: {}",
+            bad.error,
+            id = id.short()
+        ));
+    }
+    let mut verifications = catalogue.unread_verifications();
+    let of_it = verifications.find(|bad| catalogue.unread_verification(id) == Some(&bad.object));
+    if let Some(bad) = of_it {
+        output.warning(format_args!(
+            "backup {} may be HURT, which 'pgkeep verify' tells: {}",
+            id.short(),
+            bad.error
+        ));
+    }
+}
+
 impl<'a> Kept<'a> {
     /// Decides; what a prune would do is not looked at yet.
     pub(super) fn of(catalogue: &'a Catalogue, keep: &Keep, now: Timestamp) -> Self {
@@ -97,12 +131,17 @@ impl<'a> Kept<'a> {
     }
 
     pub(super) fn with(self, going: &Going, catalogue: &Catalogue) -> Self {
-        let in_use = going.in_use.iter();
-        let in_use = in_use.map(|one| (one.backup.clone(), one.run.clone()));
+        let judged = self.judged.iter().flat_map(Judged::going);
+        let later = judged.filter(|id| !going.backups.contains(id));
+        let later = later.map(|id| (id.clone(), Spared::Later));
+        let in_use = going.in_use.iter().map(|one| {
+            let spared = one.run.clone().map_or(Spared::Pinned, Spared::InUse);
+            (one.backup.clone(), spared)
+        });
         let space = Space {
             freed: going.freed(),
             left: left(catalogue, &going.backups),
-            in_use: in_use.collect(),
+            spared: later.chain(in_use).collect(),
         };
         Self {
             space: Some(space),
@@ -113,11 +152,11 @@ impl<'a> Kept<'a> {
     /// The backups that go.
     fn going(&self) -> impl Iterator<Item = &BackupId> {
         let going = self.judged.iter().flat_map(Judged::going);
-        going.filter(|id| self.in_use(id).is_none())
+        going.filter(|id| self.spared(id).is_none())
     }
 
-    fn in_use(&self, id: &BackupId) -> Option<Option<&RunId>> {
-        self.space.as_ref()?.in_use.get(id).map(Option::as_ref)
+    fn spared(&self, id: &BackupId) -> Option<&Spared> {
+        self.space.as_ref()?.spared.get(id)
     }
 
     fn freed(&self, id: &BackupId) -> Option<u64> {

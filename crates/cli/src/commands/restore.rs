@@ -133,7 +133,7 @@ async fn open(
         Selection::Id(_) => None,
     };
     let standing = Standing::of(&opened, record, before, &keys).await;
-    standing.warn(context, record);
+    standing.warn(context, &opened.catalogue, record);
     let access = opened.repository.read_access_to(record, &keys)?;
     match opened.repository.open_backup(&access, record).await {
         Ok(backup) => Ok(Chosen {

@@ -11,10 +11,11 @@ use pgkeep_format::Identities;
 use pgkeep_format::records::{BackupRecord, DumpFacts, Level, ProofDetails, ProofRecord};
 use pgkeep_repository::{Attempt, Catalogue, Entry, Repository, RepositoryError};
 use pgkeep_restore::{RestoreError, Selection, select};
-use pgkeep_types::Clock;
+use pgkeep_types::{Clock, ObjectName};
 use serde::Serialize;
 
 use crate::arguments::Show;
+use crate::commands::keeping::warn_of_unread_of;
 use crate::commands::list::{BackupLine, PinLine};
 use crate::commands::prove::{describe as describe_proof, level_word};
 use crate::context::Context;
@@ -35,6 +36,12 @@ struct Shown<'a> {
     level: Level,
     /// Whether the newest proof that tells says that it is not good.
     refuted: bool,
+    /// A proof that cannot be read and may have failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread_proof: Option<&'a ObjectName>,
+    /// What a verification has found that cannot be read: it may be hurt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread_verification: Option<&'a ObjectName>,
     /// Oldest first.
     proofs: &'a [ShownProof],
     /// None where no key at hand opens them.
@@ -85,7 +92,17 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
     let mut described = describe(record, &pins, facts.as_ref(), repository);
     let told = level_word(level, refuted);
     let _ = writeln!(described, "{:<INDENT$}{told}", "level");
-    for (name, value) in told_proofs(&proofs) {
+    let unread_proof = catalogue.unread_proof(&record.id);
+    let unread_verification = catalogue.unread_verification(&record.id);
+    warn_of_unread_of(catalogue, &record.id, context.output);
+    for (name, value) in told_unread(unread_proof, unread_verification) {
+        let _ = writeln!(described, "{name:<INDENT$}{value}");
+    }
+    let told = match unread_proof {
+        Some(_) if proofs.is_empty() => Vec::new(),
+        _ => told_proofs(&proofs),
+    };
+    for (name, value) in told {
         let _ = writeln!(described, "{name:<INDENT$}{}", words::printable(&value));
     }
     context
@@ -101,6 +118,8 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
         key_in_use: repository.opens_to_anybody(record),
         level,
         refuted,
+        unread_proof,
+        unread_verification,
         proofs: &proofs,
         facts: facts.as_ref(),
         pins: &pins,
@@ -122,6 +141,21 @@ async fn proofs(
         proofs.push(ShownProof { record, details });
     }
     Ok(proofs)
+}
+
+/// What may say that it is not good.
+fn told_unread(
+    proof: Option<&ObjectName>,
+    verification: Option<&ObjectName>,
+) -> Vec<(&'static str, &'static str)> {
+    let proof = proof.map(|_| ("proof", "one that cannot be read: it may have FAILED"));
+    let verification = verification.map(|_| {
+        (
+            "verified",
+            "with what result cannot be read: it may be HURT",
+        )
+    });
+    proof.into_iter().chain(verification).collect()
 }
 
 /// The newest proof whole, and of those before it what came of them.

@@ -81,3 +81,33 @@ async fn a_backup_whose_newest_proof_failed_is_restored_with_a_warning_and_a_bet
     site.run(&plan).await.ended(0).says(&[&failed, words]);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_which_a_proof_cannot_be_read_is_restored_with_a_warning_too() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let (site, good, bad) = refuted(&cluster).await;
+    let short = |id: &str| id.rsplit('-').next().unwrap().to_owned();
+    let folder = site.path(&format!("backups/main/proofs/{bad}"));
+    let proof = fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+    let mut bytes = fs::read(proof.path()).unwrap();
+    bytes[100] ^= 1;
+    fs::write(proof.path(), bytes).unwrap();
+    let plan = restore(&["--database", "app", "--dry-run", "--json"]);
+    let plan = site.run(&plan).await.ended(0);
+    let told: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+    let name = proof.file_name().into_string().unwrap();
+    let doubt = &told["in_doubt"];
+    assert!(doubt["unread_proof"].as_str().unwrap().ends_with(&name));
+    assert_eq!(doubt["instead"]["backup"], *good, "{told}");
+    plan.says(&[
+        &format!("what a proof of backup {} says cannot be read", short(&bad)),
+        &format!("that is proven; --backup {} restores that", short(&good)),
+    ]);
+    let plan = site
+        .run(&restore(&["--database", "app", "--dry-run"]))
+        .await;
+    let plan = plan.ended(0).stdout;
+    let line = "\nlevel       stored, and a proof that cannot be read may have FAILED; ";
+    assert!(plan.contains(line), "{plan}");
+    cluster.stop().await;
+}

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a hint names a command only where that helps, and promises nothing.
 
-use pgkeep_format::{Damage, FormatError, names};
+use pgkeep_format::names::{self, Place};
+use pgkeep_format::{Damage, FormatError};
 
 use super::RepositoryError;
 
@@ -126,6 +127,11 @@ impl RepositoryError {
                     .to_owned(),
             ),
             Self::Object {
+                object,
+                source: FormatError::Damaged { .. },
+                ..
+            } if again(object).is_some() => again(object),
+            Self::Object {
                 source: FormatError::Damaged { .. },
                 ..
             }
@@ -200,5 +206,22 @@ impl RepositoryError {
             )),
             _ => None,
         }
+    }
+}
+
+/// What finds anew what a damaged record has said, where anything does.
+fn again(object: &str) -> Option<String> {
+    match names::place(&object.parse().ok()?)? {
+        Place::Proof(_, backup, _) => Some(format!(
+            "the storage has changed or lost bytes; prove backup {id} again with 'pgkeep prove \
+             {id}': that counts in its place",
+            id = backup.short()
+        )),
+        Place::Verification(..) => Some(
+            "the storage has changed or lost bytes; 'pgkeep verify' reads again what it was about, \
+             and then 'pgkeep prune' removes it"
+                .to_owned(),
+        ),
+        _ => None,
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Invariant: an error of a change says what holds now: whether anything was written.
 
+use std::collections::BTreeSet;
+
+use pgkeep_format::names::{self, Place};
 use pgkeep_types::{ClusterName, RunId};
 
 /// A change of the keys that came to nothing, or to something else; a passphrase that
@@ -163,12 +166,11 @@ impl KeysError {
                  stolen is retired with --now"
                     .to_owned(),
             ),
-            Self::Unattributed { .. } => Some(
-                "bring these objects back from another copy; where there is none, delete such a \
-                 backup with 'pgkeep prune --id', and remove any other such object. A key that \
-                 was stolen is retired with --now"
-                    .to_owned(),
-            ),
+            Self::Unattributed { objects, .. } => Some(format!(
+                "bring these objects back from another copy; where there is none, {}remove any \
+                 other such object. A key that was stolen is retired with --now",
+                ways_out(objects)
+            )),
             Self::TooManySigned { .. } => Some(
                 "the key writes no more, and is not retired yet; delete old backups of that host \
                  with 'pgkeep prune' on another one, and retire it again"
@@ -192,5 +194,35 @@ impl KeysError {
                 "whoever has the storage reads it; only hosts are added, to write there".to_owned(),
             ),
         }
+    }
+}
+
+/// What takes such objects away.
+fn ways_out(objects: &[String]) -> String {
+    let places = objects.iter().filter_map(|object| object.parse().ok());
+    let places: Vec<Place> = places.filter_map(|name| names::place(&name)).collect();
+    let mut ways = BTreeSet::new();
+    for place in places {
+        match place {
+            Place::Backup(_, id, _) | Place::Proof(_, id, _) => {
+                let id = id.short();
+                ways.insert(format!(
+                    "'pgkeep prune --id {id}' deletes backup {id} with its proofs, "
+                ));
+            }
+            Place::Verification(..) => {
+                ways.insert(
+                    "'pgkeep verify' and then 'pgkeep prune' remove what a verification \
+                             has found, "
+                        .to_owned(),
+                );
+            }
+            _ => {}
+        }
+    }
+    let ways: String = ways.into_iter().collect();
+    match ways.is_empty() {
+        true => ways,
+        false => format!("{ways}and otherwise "),
     }
 }

@@ -167,6 +167,9 @@ async fn a_proof_that_cannot_be_read_outweighs_earlier_ones_and_no_later_one_tha
         let expected = unread.then(|| name(&failed));
         assert_eq!(catalogue.unread_proof(&backup.id), expected.as_ref());
         assert_eq!(catalogue.bad_proofs().len(), 1);
+        let hint = catalogue.bad_proofs()[0].error.hint().unwrap();
+        let prove = format!("'pgkeep prove {}'", backup.id.short());
+        assert!(hint.contains(&prove), "{hint}");
     }
 }
 

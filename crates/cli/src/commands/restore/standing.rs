@@ -1,14 +1,15 @@
 //! What is known of the backup that is to be restored.
 //!
-//! Invariant: that its newest proof failed is told before anything is made, with what may be
-//! restored instead; it stops no restore, which may be all that there is.
+//! Invariant: that its newest proof failed, or may have, is told before anything is made, with
+//! what may be restored instead; it stops no restore, which may be all that there is.
 
 use pgkeep_format::Identities;
 use pgkeep_format::records::{BackupRecord, Level, ProofDetails, Tombstone};
 use pgkeep_repository::{Catalogue, Proof};
-use pgkeep_types::{BackupId, ProofId, Timestamp};
+use pgkeep_types::{BackupId, ObjectName, ProofId, Timestamp};
 use serde::Serialize;
 
+use crate::commands::keeping::warn_of_unread_of;
 use crate::commands::list::warn_of_choice;
 use crate::commands::prove::level_word;
 use crate::context::{Context, Opened};
@@ -25,6 +26,19 @@ pub(super) struct Standing {
     /// The proof that says that it is not good.
     #[serde(skip_serializing_if = "Option::is_none")]
     failed_proof: Option<FailedProof>,
+    /// What cannot be read, and may say that it is not good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_doubt: Option<InDoubt>,
+}
+
+#[derive(Debug, Serialize)]
+struct InDoubt {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread_proof: Option<ObjectName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread_verification: Option<ObjectName>,
+    /// The newest of the same database that was restored and found good.
+    instead: Option<Instead>,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,10 +74,16 @@ impl Standing {
         let level = catalogue.level(&backup.id);
         let chosen = catalogue.chosen(&backup.id).cloned();
         let Some(Proof { record, .. }) = catalogue.refuted(&backup.id) else {
+            let in_doubt = InDoubt {
+                unread_proof: catalogue.unread_proof(&backup.id).cloned(),
+                unread_verification: catalogue.unread_verification(&backup.id).cloned(),
+                instead: instead(catalogue, backup, before),
+            };
             return Self {
                 level,
                 chosen,
                 failed_proof: None,
+                in_doubt: Some(in_doubt).filter(InDoubt::is_there),
             };
         };
         let details = opened.repository.proof_details(record, identities).await;
@@ -78,6 +98,7 @@ impl Standing {
         Self {
             level,
             chosen,
+            in_doubt: None,
             failed_proof: Some(FailedProof {
                 id: record.id.clone(),
                 started: record.started,
@@ -90,21 +111,28 @@ impl Standing {
     }
 
     /// Tells that the newest proof failed, or that the backup stays for its pin alone.
-    pub(super) fn warn(&self, context: &Context, backup: &BackupRecord) {
+    pub(super) fn warn(&self, context: &Context, catalogue: &Catalogue, backup: &BackupRecord) {
         if let Some(chosen) = &self.chosen {
             warn_of_choice(context, chosen);
         }
-        let Some(failed) = &self.failed_proof else {
-            return;
-        };
         let id = backup.id.short();
-        context.output.warning(format_args!(
-            "the newest proof of backup {id} FAILED, at {} on host {}: {}",
-            words::time(failed.started),
-            words::printable(&failed.host),
-            failed.what()
-        ));
-        context.output.say(match &failed.instead {
+        let instead = match (&self.failed_proof, &self.in_doubt) {
+            (Some(failed), _) => {
+                context.output.warning(format_args!(
+                    "the newest proof of backup {id} FAILED, at {} on host {}: {}",
+                    words::time(failed.started),
+                    words::printable(&failed.host),
+                    failed.what()
+                ));
+                &failed.instead
+            }
+            (None, Some(in_doubt)) => {
+                warn_of_unread_of(catalogue, &backup.id, context.output);
+                &in_doubt.instead
+            }
+            (None, None) => return,
+        };
+        context.output.say(match instead {
             Some(instead) => format!(
                 "backup {} of {} is the newest of database {:?} that is {}; --backup {} restores \
                  that instead",
@@ -125,16 +153,37 @@ impl Standing {
     /// In a line.
     pub(super) fn words(&self) -> String {
         let word = level_word(self.level, self.failed_proof.is_some());
-        match &self.failed_proof {
-            Some(failed) => {
-                let offered = failed.instead.as_ref().map(|instead| {
-                    let id = instead.backup.short();
-                    format!("; {id} is {}", instead.level.as_str())
-                });
+        let offered = |instead: &Option<Instead>| {
+            let offered = instead.as_ref().map(|instead| {
+                let id = instead.backup.short();
+                format!("; {id} is {}", instead.level.as_str())
+            });
+            offered.unwrap_or_default()
+        };
+        match (&self.failed_proof, &self.in_doubt) {
+            (Some(failed), _) => {
                 let at = words::time(failed.started);
-                format!("{word} at {at}{}", offered.unwrap_or_default())
+                format!("{word} at {at}{}", offered(&failed.instead))
             }
-            None => word.to_owned(),
+            (None, Some(doubt)) => {
+                let may_be = doubt.words();
+                format!("{word}, and {may_be}{}", offered(&doubt.instead))
+            }
+            (None, None) => word.to_owned(),
+        }
+    }
+}
+
+impl InDoubt {
+    fn is_there(&self) -> bool {
+        self.unread_proof.is_some() || self.unread_verification.is_some()
+    }
+
+    /// What may be.
+    fn words(&self) -> &'static str {
+        match self.unread_proof {
+            Some(_) => "a proof that cannot be read may have FAILED",
+            None => "it may be HURT",
         }
     }
 }

@@ -81,6 +81,17 @@ async fn a_proof_that_cannot_be_read_may_have_failed_and_nothing_goes_until_anot
     let told = shelf.site.run(&["list", "--why"]).await.ended(0);
     assert!(told.stdout.contains("a proof of it cannot be read"));
     told.says(&[&proof]);
+    let shown = shelf.site.run(&["show", short]).await.ended(0);
+    let line = "proof         one that cannot be read: it may have FAILED\n";
+    assert!(shown.stdout.contains(line), "{shown:?}");
+    shown.says(&[
+        "may be that it FAILED",
+        &proof,
+        &format!("pgkeep prove {short}"),
+    ]);
+    let shown = shelf.site.run(&["show", short, "--json"]).await.ended(0);
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(shown["unread_proof"], proof);
     // What is newer does not tell of it.
     let newer = shelf.nights("2026-04-05", 2).await;
     assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [0, 1, 2, 3]);
@@ -129,6 +140,8 @@ async fn what_a_verification_found_and_nobody_can_read_may_be_that_a_backup_is_h
     let said = [&may_be_hurt, "nothing goes until 'pgkeep verify' has read"];
     site.run(&["prune", "--yes"]).await.ended(0).says(&said);
     assert_eq!(shelf.still_there(&ids).await, [0, 1, 2]);
+    let shown = site.run(&["show", short]).await.ended(0);
+    shown.says(&["may be HURT", &name]);
     let told = site.run(&["list", "--why"]).await.ended(0);
     assert!(told.stdout.contains("after a possible failure"), "{told:?}");
     told.says(&[&name, "has read again what they need"]);
