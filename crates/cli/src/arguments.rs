@@ -329,8 +329,8 @@ pub(crate) struct Pin {
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
 
-    /// Until when: 2026-12-31, 2026-12-31 18:00 (local time) or with an offset [default: without
-    /// an end]
+    /// Until when: 2026-12-31 (to the end of that day), 2026-12-31 18:00 (local time) or with an
+    /// offset [default: without an end]
     #[arg(long, value_name = "TIME")]
     pub(crate) until: Option<String>,
 

@@ -113,6 +113,14 @@ pub(crate) enum CliError {
         /// What is there.
         problem: String,
     },
+    /// A backup that was to be deleted was pinned meanwhile.
+    #[error(
+        "backup {id} was not deleted: it was pinned meanwhile, and goes once its pin has ended"
+    )]
+    PinnedMeanwhile {
+        /// The backup.
+        id: BackupId,
+    },
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),

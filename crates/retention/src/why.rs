@@ -69,6 +69,8 @@ pub enum Until {
         count: u32,
         /// Of how many different periods, or of which kind; none where each counts.
         period: Option<Period>,
+        /// Whether only those of that kind count, as rolling rules have it.
+        rolling: bool,
         /// The level that they must have at least.
         level: Level,
     },
@@ -92,6 +94,7 @@ impl Why {
             Self::Newest(level) => Until::Newer {
                 count: 1,
                 period: None,
+                rolling: false,
                 level: *level,
             },
             Self::Rule(place) => place.until(),
@@ -108,6 +111,7 @@ impl Place {
                 Rule::Minimum | Rule::Last => None,
                 Rule::Each(period) | Rule::Rolling(period) => Some(period),
             },
+            rolling: matches!(self.rule, Rule::Rolling(_)),
             level: self.level,
         }
     }

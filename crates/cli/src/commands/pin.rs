@@ -4,6 +4,8 @@
 //! Invariants: only a good backup is pinned, and a pin that is told to hold does; nothing is
 //! overwritten: that a pin holds no more is a record of its own.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use pgkeep_format::records::PinRecord;
 use pgkeep_repository::{Repository, WriteAccess};
 use pgkeep_restore::{Selection, select};
@@ -150,12 +152,16 @@ async fn writing(
     Ok((repository, access))
 }
 
-/// Until when: a time to come. A day is meant with its beginning.
+/// Until when: a time to come. A day is meant to its end.
 fn until(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, CliError> {
     let Some(text) = text else {
         return Ok(None);
     };
-    let until = instant(text)?;
+    let until = match text.trim().parse::<Date>() {
+        // A time of day is longer.
+        Ok(day) if text.trim().len() == DAY => end(day)?,
+        _ => instant(text)?,
+    };
     if until <= now {
         return Err(CliError::Usage {
             problem: format!("--until {text} is over"),
@@ -164,4 +170,18 @@ fn until(text: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, CliErr
         });
     }
     Ok(Some(until))
+}
+
+/// The length of a day as it is written.
+const DAY: usize = "2026-11-20".len();
+
+/// When a day is over here.
+fn end(day: Date) -> Result<Timestamp, CliError> {
+    let next = day.tomorrow();
+    let next = next.and_then(|next| next.to_zoned(TimeZone::system()));
+    let end = next.map_err(|error| CliError::Usage {
+        problem: format!("--until {day} is too far off: {error}"),
+        hint: "leave it out to keep the backup without an end".to_owned(),
+    });
+    Ok(end?.timestamp())
 }

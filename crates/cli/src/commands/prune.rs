@@ -188,7 +188,6 @@ impl<'a> Work<'a> {
                 reason,
             };
             let swept = prune.carry_out(pruner, |_| {}).await?;
-            check_gone(&self.repository, self.cluster, chosen).await?;
             context.output.data(format_args!(
                 "deleted {}{}, {}\n",
                 words::counted(swept.objects, "object"),
@@ -205,6 +204,7 @@ impl<'a> Work<'a> {
             if let Some(left) = told::left_over(swept.left) {
                 context.output.warning(left);
             }
+            check_gone(&self.repository, self.cluster, chosen).await?;
         }
         report.keeps_versions = self.repository.capabilities().versions;
         if report.keeps_versions && report.objects > 0 {
@@ -290,13 +290,10 @@ async fn check_gone(
             Entry::Attempt(_) => continue,
         };
         if let Some(id) = id.filter(|id| chosen.contains(id)) {
-            let problem = match catalogue.chosen(id) {
-                Some(_) => "it was pinned meanwhile, and goes once its pin has ended".to_owned(),
-                None => problem,
-            };
-            return Err(CliError::StillThere {
-                id: id.clone(),
-                problem,
+            let id = id.clone();
+            return Err(match catalogue.chosen(&id) {
+                Some(_) => CliError::PinnedMeanwhile { id },
+                None => CliError::StillThere { id, problem },
             });
         }
     }

@@ -21,6 +21,11 @@ impl CliError {
                 "remove the object that is named, where it cannot be verified, and prune again"
                     .to_owned(),
             ),
+            Self::PinnedMeanwhile { id } => Some(format!(
+                "'pgkeep show {id}' tells who has pinned it; after 'pgkeep unpin {id}' the next \
+                 'pgkeep prune' deletes it",
+                id = id.short()
+            )),
             Self::Config(error) => error.hint(),
             Self::Connection { source, .. } | Self::ConnectionArgument { source, .. } => {
                 let form = "write it as postgres://USER@HOST:PORT/DATABASE, or as host=… dbname=…";

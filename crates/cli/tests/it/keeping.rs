@@ -32,6 +32,13 @@ async fn a_month_s_last_day_a_sunday_and_the_rest_rotate_each_by_itself() {
     let rolling = "keep = { rolling = { daily = 6, weekly = 4, monthly = 1 } }";
     let shelf = Shelf::new(rolling).await;
     let ids = shelf.nights("2026-03-27", 12).await;
+    let told = shelf.site.run(&["list", "--why"]).await.ended(0).stdout;
+    for words in [
+        "rolling daily 1 of 6; until there are 6 newer daily ones\n",
+        "rolling daily 6 of 6; until there is a newer daily one\n",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
     // The Sundays are 2 and 9, March ends with 4; of the rest six stay.
     let left = [2, 4, 5, 6, 7, 8, 9, 10, 11];
     assert_eq!(shelf.left_of(&ids, &[]).await, left);
@@ -300,6 +307,7 @@ async fn another_policy_can_be_tried_and_a_wrong_one_is_told_before_anything_els
     let tried = ["prune", "--policy", "last=3", "--dry-run"];
     let told = shelf.site.run(&tried).await.ended(0).stdout;
     assert!(told.contains("2 of 5 backups go"), "{told}");
+    assert!(!told.contains("there is nothing to delete"), "{told}");
     let told = shelf
         .site
         .run(&["list", "--why", "--policy", "last=2"])

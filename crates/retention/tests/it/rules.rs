@@ -57,6 +57,7 @@ fn daily_keeps_the_newest_of_each_day_and_days_without_one_do_not_count() {
         Until::Newer {
             count: 1,
             period: Some(Period::Day),
+            rolling: false,
             level: Level::Untried
         }
     );

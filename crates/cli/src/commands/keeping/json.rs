@@ -8,7 +8,7 @@ use pgkeep_retention::{Doubt, Failure, Level, Period, Until, Why};
 use pgkeep_types::{BackupId, ObjectName, RunId, Timestamp};
 use serde::Serialize;
 
-use super::{Kept, reasons};
+use super::{Kept, Spared, reasons};
 
 /// What becomes of a cluster's backups.
 #[derive(Serialize)]
@@ -103,6 +103,9 @@ enum End {
         count: u32,
         #[serde(skip_serializing_if = "Option::is_none")]
         period: Option<&'static str>,
+        /// Whether only those count that a rolling rule takes for one of that period.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        rolling: bool,
         among: &'static str,
     },
 }
@@ -134,16 +137,27 @@ impl Report {
 
 fn backup(kept: &Kept<'_>, verdict: &Verdict<'_>) -> Backup {
     let id = &verdict.backup.id;
-    let in_use = kept.in_use(id).filter(|_| verdict.goes());
-    let goes = verdict.goes() && in_use.is_none();
+    let spared = kept.spared(id).filter(|_| verdict.goes());
+    let goes = verdict.goes() && spared.is_none();
+    let (in_use_by, besides) = match spared {
+        Some(Spared::InUse(run)) => (Some(run.clone()), None),
+        Some(Spared::Pinned) => (None, Some("just_pinned")),
+        Some(Spared::Later) => (None, Some("next_prune")),
+        None => (None, None),
+    };
+    let besides = besides.map(|reason| Reason {
+        reason,
+        ..Reason::default()
+    });
+    let stays = verdict.stays.iter().map(Reason::from);
     Backup {
         id: id.clone(),
         started: verdict.backup.started,
         goes,
-        why: verdict.stays.iter().map(Reason::from).collect(),
+        why: stays.chain(besides).collect(),
         frees_bytes: kept.freed(id).filter(|_| goes),
         leaves_bytes: goes.then(|| kept.left(id)),
-        in_use_by: in_use.flatten().cloned(),
+        in_use_by,
     }
 }
 
@@ -179,9 +193,11 @@ impl From<&Why> for Reason {
             Until::Newer {
                 count,
                 period,
+                rolling,
                 level,
             } => Some(End::Newer {
                 count,
+                rolling,
                 period: period.map(Period::noun),
                 among: among(level),
             }),

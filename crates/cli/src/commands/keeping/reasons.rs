@@ -106,12 +106,20 @@ fn until(until: Until) -> Option<String> {
         Until::Newer {
             count,
             period,
+            rolling,
             level,
         } => {
             let (kind, one) = match word(level) {
                 Some(word) => (format!("{word} "), format!("a {word} one")),
                 None => (String::new(), "one".to_owned()),
             };
+            if let Some(period) = period.filter(|_| rolling) {
+                let kind = format!("{kind}{}", period.adjective());
+                return Some(match count {
+                    1 => format!("there is a newer {kind} one"),
+                    count => format!("there are {count} newer {kind} ones"),
+                });
+            }
             Some(match (period.map(Period::noun), count) {
                 (None, 1) => format!("there is a newer {kind}one"),
                 (None, count) => format!("there are {count} newer {kind}ones"),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use pgkeep_maintenance::{Judged, SeriesName, Verdict};
 use pgkeep_types::Timestamp;
 
-use super::{Kept, reasons};
+use super::{Kept, Spared, reasons};
 use crate::output::Output;
 use crate::words::{self, Align};
 
@@ -23,7 +23,7 @@ pub(in crate::commands) fn sentence(name: &SeriesName) -> String {
     }
 }
 
-/// What becomes of each backup; `only_going` leaves out those that stay.
+/// What becomes of each backup.
 pub(in crate::commands) fn table(kept: &Kept<'_>, output: Output, now: Timestamp) -> String {
     let mut text = String::new();
     for series in &kept.judged {
@@ -66,10 +66,13 @@ fn rows(kept: &Kept<'_>, series: &Judged<'_>, now: Timestamp) -> String {
     ];
     let row = |verdict: &Verdict<'_>| {
         let backup = verdict.backup;
-        let (fate, why) = match (verdict.goes(), kept.in_use(&backup.id)) {
+        let (fate, why) = match (verdict.goes(), kept.spared(&backup.id)) {
             (true, None) => ("goes", going(kept, verdict)),
-            (true, Some(Some(run))) => ("stays", format!("run {run} goes on, and refers to it")),
-            (true, Some(None)) => ("stays", "it was just pinned".to_owned()),
+            (true, Some(Spared::InUse(run))) => {
+                ("stays", format!("run {run} goes on, and refers to it"))
+            }
+            (true, Some(Spared::Pinned)) => ("stays", "it was just pinned".to_owned()),
+            (true, Some(Spared::Later)) => ("stays", "the next prune decides".to_owned()),
             (false, _) => ("stays", reasons::told(&verdict.stays, now)),
         };
         let cells = [

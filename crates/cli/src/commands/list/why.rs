@@ -84,11 +84,12 @@ async fn of_one(
     let catalogue = repository.catalogue(cluster, &keys.all()).await?;
     warn_of_pins(context, &catalogue);
     warn_of_unread(&catalogue, context.output);
-    let now = context.clock.now();
-    let kept = Kept::of(&catalogue, &keep, now);
-    // Nothing is written that would tell the storage's now.
+    // Nothing is written that would tell the storage's now. All is judged by one clock.
     let newest = repository.newest_instant(cluster).await?;
-    let terms = Terms::at(newest.map_or(now, |newest| newest.min(now)));
+    let now = context.clock.now();
+    let now = newest.map_or(now, |newest| newest.min(now));
+    let terms = Terms::at(now);
+    let kept = Kept::of(&catalogue, &keep, now);
     let kept = match going(repository, cluster, all_going(&kept.judged), &terms).await {
         Ok(going) => kept.with(&going, &catalogue),
         Err(error) => {

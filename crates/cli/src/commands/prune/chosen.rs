@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::{Catalogue, Entry};
+use pgkeep_repository::{Catalogue, Entry, is_ahead};
 use pgkeep_types::{BackupId, Timestamp};
 
 use crate::error::CliError;
@@ -55,30 +55,68 @@ enum Loss {
     Candidate,
 }
 
-/// The databases of which the newest good backup is among the chosen, or may be.
+/// Backups that may stand in for each other: of one database and kind, and of the whole or
+/// of parts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Alike<'a> {
+    database: &'a str,
+    kind: &'static str,
+    part: bool,
+}
+
+impl<'a> Alike<'a> {
+    fn of(backup: &'a BackupRecord) -> Self {
+        Self {
+            database: &backup.database,
+            kind: backup.kind.as_str(),
+            part: backup.selected,
+        }
+    }
+}
+
+/// Whether a backup can be relied on, as far as that is known.
+fn is_good(catalogue: &Catalogue, backup: &BackupRecord) -> bool {
+    let id = &backup.id;
+    catalogue.refuted(id).is_none()
+        && catalogue.unread_proof(id).is_none()
+        && catalogue.unread_verification(id).is_none()
+        && catalogue.unread_of_run(backup).next().is_none()
+        && catalogue.chosen(id).is_none()
+}
+
+/// What is lost of which the newest good backup is among the chosen, or may be.
 fn losses<'a>(
     catalogue: &'a Catalogue,
     chosen: &BTreeSet<BackupId>,
     now: Timestamp,
-) -> BTreeMap<&'a str, Loss> {
+) -> Vec<(Alike<'a>, Loss)> {
     let goes = |backup: &BackupRecord| chosen.contains(&backup.id);
-    let databases: BTreeSet<&str> = catalogue.complete().map(|b| b.database.as_str()).collect();
-    let loss = |database| {
-        let mut of_database = catalogue.complete().filter(|b| b.database == database);
-        let candidates = catalogue.candidates(database, now);
+    let mut good: BTreeMap<Alike<'a>, Vec<&BackupRecord>> = BTreeMap::new();
+    for backup in catalogue.complete().filter(|b| is_good(catalogue, b)) {
+        good.entry(Alike::of(backup)).or_default().push(backup);
+    }
+    let loss = |alike: &Alike<'a>, good: &[&BackupRecord]| {
+        // They come the oldest first.
+        let come = good.iter().rfind(|backup| !is_ahead(backup.started, now));
+        let may_be = |backup: &&&BackupRecord| {
+            let mut candidates = catalogue.candidates(alike.database, now).into_iter();
+            candidates.any(|candidate| candidate.id == backup.id)
+        };
+        let newest = good.last().into_iter().chain(come);
+        let candidates: Vec<_> = newest.chain(good.iter().filter(may_be)).collect();
         match (
             candidates.iter().any(|b| goes(b)),
             candidates.iter().all(|b| goes(b)),
         ) {
-            _ if of_database.all(goes) => Some(Loss::All),
+            _ if good.iter().all(|b| goes(b)) => Some(Loss::All),
             (_, true) => Some(Loss::Newest),
             (true, false) => Some(Loss::Candidate),
             (false, false) => None,
         }
     };
-    let losses = databases.into_iter().map(|name| (name, loss(name)));
+    let losses = good.iter();
     losses
-        .filter_map(|(name, loss)| Some((name, loss?)))
+        .filter_map(|(alike, good)| Some((*alike, loss(alike, good)?)))
         .collect()
 }
 
@@ -92,13 +130,15 @@ pub(super) fn question(
         count => format!("these {count} backups"),
     };
     let mut question = format!("delete {backups} for good?");
-    for (database, loss) in losses(catalogue, chosen, now) {
+    for (alike, loss) in losses(catalogue, chosen, now) {
+        let database = alike.database;
         let what = match loss {
             Loss::All => "the only good one",
             Loss::Newest => "the newest good one",
             Loss::Candidate => "one that, for a wrong clock, may be the newest good one",
         };
-        question = format!("{what} of database {database:?} is among them: {question}");
+        let part = if alike.part { "parts of " } else { "" };
+        question = format!("{what} of {part}database {database:?} is among them: {question}");
     }
     question
 }

@@ -36,10 +36,9 @@ impl Work<'_> {
         let chosen = all_going(&kept.judged);
         let going = going(&self.repository, self.cluster, chosen, &terms).await?;
         let kept = kept.with(&going, &catalogue);
-        let report = keeping::Report::of(&kept);
         self.tell(&kept, &catalogue, &going, keep, now);
-        let going = match self.asked.dry_run || going.backups.is_empty() {
-            true => going,
+        let (going, report) = match self.asked.dry_run || going.backups.is_empty() {
+            true => (going, keeping::Report::of(&kept)),
             false => {
                 self.ask(&kept, &going).await?;
                 self.decide_again(keep, going, &terms, now).await?
@@ -92,14 +91,15 @@ impl Work<'_> {
         terminal::confirm(self.context, &question, self.asked.yes).await
     }
 
-    /// Decides again, of what there is by now: what would stay, stays.
+    /// Decides again, of what there is by now: what would stay, stays. What is reported is what
+    /// is done.
     async fn decide_again(
         &self,
         keep: &Keep,
         before: Going,
         terms: &Terms,
         now: Timestamp,
-    ) -> Result<Going, CliError> {
+    ) -> Result<(Going, keeping::Report), CliError> {
         let catalogue = self.catalogue().await?;
         let again = Kept::of(&catalogue, keep, now);
         let chosen = all_going(&again.judged);
@@ -110,7 +110,8 @@ impl Work<'_> {
                 "backup {id} stays: what it was to go by has changed meanwhile"
             ));
         }
-        Ok(going)
+        let report = keeping::Report::of(&again.with(&going, &catalogue));
+        Ok((going, report))
     }
 }
 

@@ -121,7 +121,6 @@ pub(super) fn tell(
                 words::time(record.started)
             ),
             ("deleted", None) => "deleted".to_owned(),
-            ("pinned", _) => "pinned before it was deleted, so it stays".to_owned(),
             ("failed", _) => "failed".to_owned(),
             _ => "its run was cut off".to_owned(),
         };
@@ -143,7 +142,10 @@ pub(super) fn tell(
         };
         say(format_args!("{told}: of writers that are gone"));
     }
-    if plan.deletions.is_empty() && plan.unfinished.is_empty() && chosen.is_empty() {
+    // What a table has told of is in the preview alone.
+    let whole = prune.preview();
+    let is_nothing = whole.deletions.is_empty() && whole.unfinished.is_empty();
+    if is_nothing && chosen.is_empty() && prune.declarations().dead.is_empty() {
         say(format_args!("there is nothing to delete"));
     }
     if let Some(problem) = &plan.unfinished_unknown {

@@ -81,7 +81,7 @@ async fn a_pin_may_have_an_end_and_a_wrong_one_is_refused() {
         .ended(4);
     shelf.site.run(&pin("2126-01-01")).await.ended(0);
     let told = shelf.site.run(&["list", "--why"]).await.ended(0).stdout;
-    let words = "stays  pinned: audit; until 2126-01-01 00:00 +00\n";
+    let words = "stays  pinned: audit; until 2126-01-02 00:00 +00\n";
     assert!(told.contains(words), "{told}");
     assert_eq!(shelf.left_of(&ids, &[]).await, [0, 1]);
 }
