@@ -3,9 +3,10 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use pgkeep_postgres::client::connect;
-use pgkeep_postgres::server::{ServerError, ServerOptions, ThrowawayServer};
+use pgkeep_postgres::server::{Mishap, ServerError, ServerOptions, ThrowawayServer};
 use pgkeep_testkit::cluster::{Cluster, Major};
 
 fn options(major: Major) -> ServerOptions {
@@ -80,4 +81,49 @@ async fn programs_that_are_missing_are_named() {
     let error = ThrowawayServer::start(options).await.unwrap_err();
     assert!(matches!(error, ServerError::Run { .. }), "{error:?}");
     assert_eq!(error.to_string(), "cannot run /no/such/directory/initdb");
+}
+
+/// What its log tells, once it tells something.
+async fn mishaps(server: &ThrowawayServer) -> Vec<Mishap> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while server.mishaps().is_empty() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.mishaps()
+}
+
+#[tokio::test]
+async fn its_log_tells_of_a_process_that_was_killed_and_not_what_a_statement_says_of_one() {
+    for major in Major::ALL {
+        let server = ThrowawayServer::start(options(major)).await.unwrap();
+        let session = connect(&server.connection("postgres")).await.unwrap();
+        let killed = "server process (PID 1) was terminated by signal 9: Killed";
+        let forged = format!(
+            "DO $$BEGIN RAISE LOG '{killed}'; \
+             RAISE 'No space left on device' USING ERRCODE = 'disk_full'; END$$"
+        );
+        session.batch(&forged).await.unwrap_err();
+        // The first process tells what a setting was changed to.
+        let setting = format!("ALTER SYSTEM SET archive_cleanup_command = '{killed}'");
+        session.batch(&setting).await.unwrap();
+        session.batch("SELECT pg_reload_conf()").await.unwrap();
+        assert_eq!(server.mishaps(), [], "{major:?}");
+
+        let row = session.query_one("SELECT pg_backend_pid()", &[]).await;
+        let process: i32 = row.unwrap().get(0);
+        let kill = std::process::Command::new("kill")
+            .args(["-KILL", &process.to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        let told = mishaps(&server).await;
+        let words = format!("(PID {process}) was terminated by signal 9: Killed");
+        assert!(
+            matches!(&told[..], [Mishap::Killed(said)] if said.ends_with(&words)),
+            "{major:?} {told:?}"
+        );
+
+        std::fs::remove_file(server.log_file()).unwrap();
+        assert!(matches!(server.mishaps()[..], [Mishap::Unread(_)]));
+        server.stop().await.unwrap();
+    }
 }
