@@ -69,7 +69,8 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
         yes: arguments.yes,
         asks_always: true,
     };
-    let work = Work::open(context, &settings, &cluster, &cluster_settings, asked).await?;
+    let name = context.name_of(&settings, &cluster_settings)?;
+    let work = Work::open(context, &settings, &cluster, &cluster_settings, name, asked).await?;
     let report = match arguments.ids.is_empty() {
         true => {
             work.by_policy(&keep(&cluster_settings, asked.policy)?)
@@ -81,12 +82,13 @@ pub(crate) async fn run(arguments: &Prune, context: &Context) -> Result<Exit, Cl
     Ok(report.exit())
 }
 
-/// Prunes by policy after a backup.
+/// Prunes a repository by policy after a backup: by what is there, whatever others have.
 pub(super) async fn after_backup(
     context: &Context,
     settings: &Settings,
     cluster: &ClusterName,
     cluster_settings: &ClusterSettings,
+    repository: &str,
     yes: bool,
 ) -> Result<Report, CliError> {
     let asked = Asked {
@@ -95,7 +97,15 @@ pub(super) async fn after_backup(
         yes,
         asks_always: false,
     };
-    let work = Work::open(context, settings, cluster, cluster_settings, asked).await?;
+    let work = Work::open(
+        context,
+        settings,
+        cluster,
+        cluster_settings,
+        repository,
+        asked,
+    )
+    .await?;
     work.by_policy(&cluster_settings.dump.keep).await
 }
 
@@ -126,13 +136,14 @@ impl<'a> Work<'a> {
         settings: &'a Settings,
         cluster: &'a ClusterName,
         cluster_settings: &ClusterSettings,
+        repository: &str,
         asked: Asked<'a>,
     ) -> Result<Self, CliError> {
         // What is wrong with it is told first.
         keep(cluster_settings, asked.policy)?;
         let keys = context.keys(settings, None)?;
         let repository = context
-            .repository(settings, cluster_settings, &keys)
+            .open_repository(settings, repository, &keys.pins())
             .await?;
         let identities = keys.all();
         let access = context.write_access(settings, &repository, keys)?;

@@ -318,6 +318,40 @@ async fn a_backup_reaches_all_repositories_and_one_that_is_down_is_told_and_made
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_prunes_prunes_every_repository_that_has_all_and_none_where_one_misses_some()
+{
+    let cluster = cluster().await;
+    let mut site = Site::of(&cluster).await;
+    configure(&site, true);
+    like(&site).await;
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_KEEP", "last=1");
+    let backup = ["backup", "--database", "app", "--prune", "--yes", "--json"];
+    for _ in 0..2 {
+        site.run(&backup).await.ended(0);
+    }
+    let left = good_in(&site, "offsite").await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left, good_in(&site, "local").await);
+    std::fs::rename(site.path("offsite"), site.path("away")).unwrap();
+    site.run(&backup)
+        .await
+        .ended(3)
+        .says(&["nothing was pruned"]);
+    assert_eq!(good_in(&site, "local").await.len(), 2);
+    std::fs::rename(site.path("away"), site.path("offsite")).unwrap();
+    let ran = site.run(&backup).await.ended(0);
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(told["prune"]["retention"]["going"], 2);
+    let there = &told["repositories"][0];
+    assert_eq!(there["prune"]["retention"]["going"], 2, "{told:#}");
+    assert_eq!(
+        good_in(&site, "offsite").await,
+        good_in(&site, "local").await
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repository_of_another_family_is_refused() {
     let cluster = cluster().await;
     let site = Site::of(&cluster).await;

@@ -120,6 +120,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
             settings: &settings,
             cluster: &cluster,
             cluster_settings: &cluster_settings,
+            first: &first_repository,
             yes: arguments.yes,
         };
         exit = prune_after(context, asked, exit, &mut report).await;
@@ -151,10 +152,12 @@ struct Asked<'a> {
     settings: &'a Settings,
     cluster: &'a ClusterName,
     cluster_settings: &'a ClusterSettings,
+    /// The repository that the backups were made in.
+    first: &'a str,
     yes: bool,
 }
 
-/// Prunes, if all was backed up, and tells how the whole ends.
+/// Prunes each repository that has all, if all was backed up, and tells how the whole ends.
 async fn prune_after(context: &Context, asked: Asked<'_>, exit: Exit, report: &mut Report) -> Exit {
     if exit != Exit::Done {
         context
@@ -162,25 +165,52 @@ async fn prune_after(context: &Context, asked: Asked<'_>, exit: Exit, report: &m
             .say("nothing was pruned, since not all was backed up");
         return exit;
     }
+    let has_others = !report.repositories.is_empty();
+    let (mut exit, pruned) = prune_one(context, &asked, asked.first, has_others).await;
+    report.prune = pruned;
+    for replica in &mut report.repositories {
+        let Some(name) = replica.whole().filter(|_| exit != Exit::Interrupted) else {
+            continue;
+        };
+        let (ended, pruned) = prune_one(context, &asked, name, has_others).await;
+        if let Some(pruned) = pruned {
+            replica.pruned(pruned);
+        }
+        if exit == Exit::Done || ended == Exit::Interrupted {
+            exit = ended;
+        }
+    }
+    exit
+}
+
+/// Prunes one repository; where there are several, it is told which.
+async fn prune_one(
+    context: &Context,
+    asked: &Asked<'_>,
+    name: &str,
+    is_told: bool,
+) -> (Exit, Option<prune::Report>) {
     let Asked {
         settings,
         cluster,
         cluster_settings,
         yes,
-    } = asked;
-    let pruning = prune::after_backup(context, settings, cluster, cluster_settings, yes);
+        ..
+    } = *asked;
+    if is_told {
+        context
+            .output
+            .say(format_args!("pruning repository {name:?}"));
+    }
+    let pruning = prune::after_backup(context, settings, cluster, cluster_settings, name, yes);
     match context.unless_interrupted("the prune", pruning).await {
-        Ok(pruned) => {
-            let exit = pruned.exit();
-            report.prune = Some(pruned);
-            exit
-        }
+        Ok(pruned) => (pruned.exit(), Some(pruned)),
         Err(source) => {
             let failed = CliError::NotPruned {
                 source: Box::new(source),
             };
             context.output.failure(&failed);
-            failed.exit_code()
+            (failed.exit_code(), None)
         }
     }
 }

@@ -9,7 +9,7 @@ use pgkeep_types::ClusterName;
 use serde::Serialize;
 
 use super::report::Report;
-use crate::commands::copy;
+use crate::commands::{copy, prune};
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
 
@@ -30,6 +30,20 @@ pub(super) struct Replica {
     complete: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// What a prune did there afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prune: Option<prune::Report>,
+}
+
+impl Replica {
+    /// The repository, where all good backups are there.
+    pub(super) fn whole(&self) -> Option<&str> {
+        self.complete.then_some(self.repository.as_str())
+    }
+
+    pub(super) fn pruned(&mut self, report: prune::Report) {
+        self.prune = Some(report);
+    }
 }
 
 /// Opens a repository to write backups into.
@@ -89,6 +103,7 @@ pub(super) async fn copied(
             repository: name.clone(),
             complete,
             error,
+            prune: None,
         });
     }
     match exit {
