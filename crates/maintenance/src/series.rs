@@ -1,7 +1,7 @@
 //! The series of a cluster: what of the catalogue the policy is asked about.
 //!
-//! Invariants: a series is of one kind and one database, and of whole backups or of parts;
-//! names are compared as they are. What is damaged, or may be, is in no series: it is a
+//! Invariants: a series is of one server, one kind and one database, and of whole backups or
+//! of parts; names are compared as they are. What is damaged, or may be, is in no series: it is a
 //! failure where it is newer than all that is good.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use pgkeep_format::names::{self, Place};
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::{Attempt, Catalogue, Entry, Unreadable};
 use pgkeep_retention::{Candidate, Doubt, Failure, Level, Pin, Series};
-use pgkeep_types::{BackupId, Timestamp};
+use pgkeep_types::{BackupId, SystemId, Timestamp};
 
 /// Which series.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,9 @@ pub struct SeriesName {
     /// Whether its backups have a part of the database alone: they are nothing in the place
     /// of whole ones.
     pub part: bool,
+    /// The server that they are of: another one's, whatever its databases are called, take
+    /// nobody's place. None where the server did not tell.
+    pub system: Option<SystemId>,
 }
 
 /// A backup that is damaged, that a test restore has refuted, or of which nobody can tell
@@ -205,6 +208,7 @@ fn name(record: &BackupRecord) -> SeriesName {
         database: record.database.clone(),
         kind: record.kind.as_str(),
         part: record.selected,
+        system: record.system_id,
     }
 }
 

@@ -60,7 +60,7 @@ pub use create_database::{
     CreateDatabaseError, apply_properties, create_database, database_exists, drop_database, finish,
     needed_roles,
 };
-pub use database_facts::{DatabaseFacts, Extension, Privilege, SecurityLabel, Setting};
+pub use database_facts::{DatabaseFacts, Extension, Privilege, SecurityLabel, Setting, system_id};
 pub use databases::{ListedDatabase, database_sizes, databases, may_read_passwords};
 pub use defaults::SOCKET_DIRECTORIES;
 pub use locale::{Locale, LocaleProvider};

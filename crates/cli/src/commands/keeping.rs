@@ -71,7 +71,7 @@ pub(super) fn warn_of_failures(kept: &Kept<'_>, output: Output) {
             let (end, failure) = (reasons::end(failure), reasons::failure(failure));
             output.warning(format_args!(
                 "{}: nothing goes until {end}: {failure}",
-                sentence(&series.name)
+                sentence(&series.name, &kept.judged)
             ));
         }
     }

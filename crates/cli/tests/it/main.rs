@@ -2,6 +2,7 @@
 //! command line.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod another_server;
 mod apart;
 mod beforehand;
 mod buckets;

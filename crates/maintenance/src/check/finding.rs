@@ -3,7 +3,7 @@
 //! Invariant: a finding says all that its sentence needs.
 
 use pgkeep_format::records::Level;
-use pgkeep_types::{BackupId, Timestamp};
+use pgkeep_types::{BackupId, SystemId, Timestamp};
 
 use super::seen::Good;
 
@@ -78,6 +78,19 @@ pub enum What {
     Unclear { database: String, problem: String },
     /// The newest backup has a part of the database alone.
     Part { database: String, id: BackupId },
+    /// The newest good backups are of another server than the one that was asked.
+    OtherServer {
+        databases: Vec<String>,
+        backups: SystemId,
+        server: SystemId,
+    },
+    /// The newest good backups are of another server than those before.
+    ServerChanged {
+        databases: Vec<String>,
+        from: SystemId,
+        to: SystemId,
+        since: Timestamp,
+    },
     /// The newest good backup has no globals.
     NoGlobals { database: String, id: BackupId },
     /// The newest attempt failed.
@@ -218,6 +231,8 @@ impl What {
             Self::ServerUnreachable { .. }
             | Self::NoDatabases
             | Self::ServerClock { .. }
+            | Self::OtherServer { .. }
+            | Self::ServerChanged { .. }
             | Self::RepositoryUnreachable { .. }
             | Self::RepositoryTooSlow { .. }
             | Self::Empty
@@ -246,6 +261,8 @@ impl What {
             Self::Old { .. } => "backup-old",
             Self::Unclear { .. } => "newest-unclear",
             Self::Part { .. } => "backup-partial",
+            Self::OtherServer { .. } => "other-server",
+            Self::ServerChanged { .. } => "server-changed",
             Self::NoGlobals { .. } => "globals-missing",
             Self::Failed { .. } => "run-failed",
             Self::CutOff { .. } => "run-abandoned",

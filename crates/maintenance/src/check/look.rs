@@ -16,7 +16,8 @@ use pgkeep_repository::{
 use pgkeep_types::{BackupId, Timestamp};
 
 use super::seen::{
-    Attempted, Damaged, Database, Good, Opens, Proofs, Refused, Rows, Seen, Space, State, Stored,
+    Attempted, Damaged, Database, Good, Moved, Opens, Proofs, Refused, Rows, Seen, Space, State,
+    Stored,
 };
 use crate::series::Known;
 
@@ -219,6 +220,7 @@ impl Look<'_> {
                 started: record.started,
                 bytes: record.raw_bytes,
                 globals: record.globals,
+                system: record.system_id,
                 opens: opens(repository, record),
             }),
             unclear,
@@ -232,6 +234,7 @@ impl Look<'_> {
                 .collect(),
             rows: Rows::default(),
             since: good.last().map(|record| record.started),
+            moved: moved(good),
             proofs: self.proofs(name, good),
         }
     }
@@ -280,6 +283,22 @@ impl Look<'_> {
             not_provable: not_provable.map(refused),
         }
     }
+}
+
+/// Whether backups, the newest first, are of another server than those before.
+fn moved(good: &[&BackupRecord]) -> Option<Moved> {
+    let mut told = good.iter().filter_map(|b| Some((b.system_id?, b.started)));
+    let (now, mut since) = told.next()?;
+    for (system, started) in told {
+        if system != now {
+            return Some(Moved {
+                from: system,
+                since,
+            });
+        }
+        since = started;
+    }
+    None
 }
 
 fn attempted(catalogue: &Catalogue, attempt: &Attempt, now: Timestamp) -> Attempted {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pgkeep_types::{BackupId, ClusterName, Timestamp};
+use pgkeep_types::{BackupId, ClusterName, SystemId, Timestamp};
 
 /// What was seen of a cluster's server.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Asked {
     pub missing: BTreeSet<String>,
     /// By how many seconds its clock is ahead.
     pub ahead: i64,
+    /// Which server it is, where it tells.
+    pub system: Option<SystemId>,
 }
 
 /// What was seen of one of the cluster's repositories.
@@ -117,8 +119,19 @@ pub struct Database {
     pub rows: Rows,
     /// When the oldest good one was made.
     pub since: Option<Timestamp>,
+    /// The server that earlier good ones are of, where it is not the newest one's.
+    pub moved: Option<Moved>,
     /// What is proven of its good ones.
     pub proofs: Proofs,
+}
+
+/// That backups are of another server than those before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The server that those before are of.
+    pub from: SystemId,
+    /// When the oldest one of the new server was made.
+    pub since: Timestamp,
 }
 
 /// What is proven of a database's good backups.
@@ -157,6 +170,8 @@ pub struct Good {
     pub bytes: u64,
     /// Whether the cluster's globals are with it.
     pub globals: bool,
+    /// The server that it is of, where that has told.
+    pub system: Option<SystemId>,
     /// Who can open it.
     pub opens: Opens,
 }

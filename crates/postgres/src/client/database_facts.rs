@@ -168,7 +168,7 @@ impl DatabaseFacts {
             tables: tables.unsigned_abs(),
             size_bytes: size.unsigned_abs(),
             server_version: session.server_version(),
-            system_id: system_id(session).await?,
+            system_id: system_id_within(session).await?,
         })
     }
 }
@@ -337,26 +337,32 @@ async fn extensions(session: &Connection) -> Result<Vec<Extension>, QueryError> 
         .collect()
 }
 
-/// Managed servers refuse this: the refusal must not end the transaction.
-async fn system_id(session: &Connection) -> Result<Option<SystemId>, QueryError> {
-    session.batch("SAVEPOINT system_id").await?;
-    let row = session
-        .query_one(
-            "SELECT system_identifier AS id FROM pg_catalog.pg_control_system()",
-            &[],
-        )
-        .await;
-    match row {
+/// The identity of the session's server; none where it does not tell, as managed ones do
+/// not.
+///
+/// # Errors
+/// Where the server cannot be asked.
+pub async fn system_id(session: &Connection) -> Result<Option<SystemId>, QueryError> {
+    let query = "SELECT system_identifier AS id FROM pg_catalog.pg_control_system()";
+    match session.query_one(query, &[]).await {
         Ok(row) => {
-            session.batch("RELEASE SAVEPOINT system_id").await?;
             let id: i64 = session.column(&row, "id")?;
             // SQL shows the unsigned number as a signed one.
             Ok(Some(SystemId(id.cast_unsigned())))
         }
-        Err(QueryError::Refused { .. }) => {
-            session.batch("ROLLBACK TO SAVEPOINT system_id").await?;
-            Ok(None)
-        }
+        Err(QueryError::Refused { .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// As [`system_id`], in a transaction, which a refusal does not end.
+async fn system_id_within(session: &Connection) -> Result<Option<SystemId>, QueryError> {
+    session.batch("SAVEPOINT system_id").await?;
+    let id = system_id(session).await?;
+    let end = match id {
+        Some(_) => "RELEASE SAVEPOINT system_id",
+        None => "ROLLBACK TO SAVEPOINT system_id",
+    };
+    session.batch(end).await?;
+    Ok(id)
 }

@@ -11,6 +11,7 @@ mod others;
 mod parents;
 mod progress;
 mod report;
+mod systems;
 mod work;
 
 use std::collections::BTreeSet;
@@ -27,6 +28,7 @@ use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 use self::others::{Others, open_for_backup};
 use self::parents::find_parents;
 use self::report::{Ended, Report, tell_failures};
+use self::systems::Before;
 use self::work::Work;
 use crate::arguments::{Backup, Kind};
 use crate::commands::database_name::check_name;
@@ -73,7 +75,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     let plan = plan(context, &cluster, arguments.kind, &databases);
     let begun = begin(context, &settings, &cluster_settings, plan, arguments.whole);
     let begun = context.unless_interrupted("the backup", begun).await;
-    let (run, first_repository) = begun.map_err(|source| CliError::NotBegun {
+    let (run, first_repository, before) = begun.map_err(|source| CliError::NotBegun {
         databases,
         source: Box::new(source),
     })?;
@@ -103,6 +105,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         }
         Err(error) => (None, not_listed(&run, error)),
     };
+    before.tell_change(context, &ended);
     let mut report = Report::new(&cluster, &run, globals.as_ref(), &ended);
     let interrupted = tell_failures(context, globals, ended);
     let mut exit = finish(context, run, &mut report, interrupted).await;
@@ -279,11 +282,11 @@ async fn begin(
     cluster: &ClusterSettings,
     plan: RunPlan,
     whole: bool,
-) -> Result<(Run, String), CliError> {
+) -> Result<(Run, String, Before), CliError> {
     let mut failed = None;
     for name in &cluster.repositories {
         match begin_in(context, settings, name, plan.clone(), whole).await {
-            Ok(run) => return Ok((run, name.clone())),
+            Ok((run, before)) => return Ok((run, name.clone(), before)),
             // Elsewhere the clock is as wrong.
             Err(error @ CliError::Repository(RepositoryError::ClockBehind { .. })) => {
                 return Err(error);
@@ -310,11 +313,11 @@ async fn begin_in(
     name: &str,
     mut plan: RunPlan,
     whole: bool,
-) -> Result<Run, CliError> {
+) -> Result<(Run, Before), CliError> {
     let (repository, access) = open_for_backup(context, settings, name).await?;
     note_ring(settings, &repository);
-    find_parents(context, &repository, &access, &mut plan, whole).await?;
-    Ok(repository.begin(&access, plan).await?)
+    let before = find_parents(context, &repository, &access, &mut plan, whole).await?;
+    Ok((repository.begin(&access, plan).await?, before))
 }
 
 fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[String]) -> RunPlan {

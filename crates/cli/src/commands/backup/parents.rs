@@ -12,6 +12,7 @@ use pgkeep_repository::{
 };
 use pgkeep_types::{Clock, RunId, Timestamp};
 
+use super::systems::Before;
 use crate::commands::list::{warn_of_clock, warn_of_misdated};
 use crate::context::Context;
 use crate::words;
@@ -20,7 +21,7 @@ use crate::words;
 const NAMED: usize = 5;
 
 /// Finds the backups to compare with; where `whole`, none. Without them more is stored,
-/// and nothing lost.
+/// and nothing lost. Tells which servers the backups so far are of.
 ///
 /// # Errors
 /// `ClockBehind` where the next backup would be dated before one that there is. `whole`
@@ -31,10 +32,12 @@ pub(super) async fn find_parents(
     access: &WriteAccess,
     plan: &mut RunPlan,
     whole: bool,
-) -> Result<(), RepositoryError> {
+) -> Result<Before, RepositoryError> {
     let no_keys = Identities::default();
+    let mut before = Before::default();
     match repository.catalogue(&plan.cluster, &no_keys).await {
         Ok(catalogue) => {
+            before = Before::of(&catalogue, plan.backups.iter().map(|b| &b.database));
             let now = context.clock.now();
             if let Some(newer) = catalogue.is_behind(now) {
                 let behind = RepositoryError::ClockBehind {
@@ -86,7 +89,7 @@ pub(super) async fn find_parents(
             "earlier backups cannot be compared with, and everything is stored: {error}"
         )),
     }
-    Ok(())
+    Ok(before)
 }
 
 /// Tells that the next backup will be dated before the one that it is compared with, by no

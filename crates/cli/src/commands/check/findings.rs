@@ -5,7 +5,7 @@
 use pgkeep_maintenance::check::What;
 use pgkeep_types::BackupId;
 
-use super::words::span;
+use super::words::{some, span};
 use crate::words::{counted, size, time_to_the_minute};
 
 /// A finding as part of a sentence.
@@ -53,6 +53,7 @@ pub(super) fn words(what: &What) -> String {
             "the newest backup of database {database:?} ({}) has a part of it alone",
             id.short()
         ),
+        What::OtherServer { .. } | What::ServerChanged { .. } => of_server(what),
         What::NoGlobals { database, id } => format!(
             "the newest backup of database {database:?} ({}) is partial: the cluster's globals \
              are not with it",
@@ -77,6 +78,34 @@ pub(super) fn words(what: &What) -> String {
         | What::FewerRows { .. }
         | What::Shrunk { .. }
         | What::Grown { .. } => of_sizes(what),
+    }
+}
+
+/// Which server backups are of.
+fn of_server(what: &What) -> String {
+    match what {
+        What::OtherServer {
+            databases,
+            backups,
+            server,
+        } => format!(
+            "the newest backups of {} are of another server (system {backups}) than the one that \
+             was asked (system {server}): of this one there is none that is newer",
+            some(databases)
+        ),
+        What::ServerChanged {
+            databases,
+            from,
+            to,
+            since,
+        } => format!(
+            "since {} backups of {} are of another server (system {to}) than before (system \
+             {from}): if that is meant, such as after an upgrade, nothing is to be done, and it is \
+             told for a week; if not, look at 'connection'",
+            time_to_the_minute(*since),
+            some(databases)
+        ),
+        _ => String::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use pgkeep_config::{ClusterSettings, Content, Settings, StorageText};
 use pgkeep_format::Identities;
 use pgkeep_maintenance::check::{self, Asked, Look, Server, Space};
-use pgkeep_postgres::client::{ConnectionParameters, connect, databases};
+use pgkeep_postgres::client::{ConnectionParameters, connect, databases, system_id};
 use pgkeep_repository::{Catalogue, Repository};
 use pgkeep_types::{Clock, ClusterName};
 use tokio::time::timeout;
@@ -113,6 +113,7 @@ impl Asking<'_> {
             databases: here.collect(),
             missing: choice.missing.into_iter().collect(),
             ahead: now - self.context.clock.now().as_second(),
+            system: system_id(&session).await.map_err(no_answer)?,
         })
     }
 

@@ -109,6 +109,7 @@ mod tests {
             started: "2026-11-20T03:00:00Z".parse().unwrap(),
             bytes: 5,
             globals: true,
+            system: None,
             opens: Opens::ToSomebody,
         };
         let judgement = Judgement {

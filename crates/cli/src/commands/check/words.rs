@@ -169,7 +169,7 @@ pub(super) fn of_note(note: &Note) -> String {
 }
 
 /// The first names, and how many more there are.
-fn some(names: &[String]) -> String {
+pub(super) fn some(names: &[String]) -> String {
     let shown = names.iter().take(SHOWN).map(|name| format!("{name:?}"));
     let shown: Vec<String> = shown.collect();
     let more = match names.len().saturating_sub(SHOWN) {

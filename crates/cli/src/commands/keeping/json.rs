@@ -5,7 +5,7 @@
 
 use pgkeep_maintenance::Verdict;
 use pgkeep_retention::{Doubt, Failure, Level, Period, Until, Why};
-use pgkeep_types::{BackupId, ObjectName, RunId, Timestamp};
+use pgkeep_types::{BackupId, ObjectName, RunId, SystemId, Timestamp};
 use serde::Serialize;
 
 use super::{Kept, Spared, reasons};
@@ -28,6 +28,9 @@ struct Series {
     kind: &'static str,
     /// Whether its backups have a part of the database alone.
     part: bool,
+    /// The server that they are of, where it has told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system_id: Option<SystemId>,
     policy: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     after_failure: Option<Failed>,
@@ -116,6 +119,7 @@ impl Report {
             database: series.name.database.clone(),
             kind: series.name.kind,
             part: series.name.part,
+            system_id: series.name.system,
             policy: series.policy.to_string(),
             after_failure: series.failed.clone().map(Failed::from),
             backups: series.verdicts.iter().map(|v| backup(kept, v)).collect(),

@@ -14,12 +14,19 @@ use crate::words::{self, Align};
 /// How far right reasons begin: behind the id, the time and the verdict.
 const REASONS: usize = 39;
 
-/// A series in a sentence.
-pub(in crate::commands) fn sentence(name: &SeriesName) -> String {
+/// A series in a sentence; its server is told where `all` has others of the same database.
+pub(in crate::commands) fn sentence(name: &SeriesName, all: &[Judged<'_>]) -> String {
     let database = words::printable(&name.database);
+    let mut namesakes = all.iter().filter(|of| of.name.database == name.database);
+    let server = match name.system {
+        Some(system) if namesakes.any(|of| of.name.system != name.system) => {
+            format!(" on the server with system id {system}")
+        }
+        _ => String::new(),
+    };
     match name.part {
-        true => format!("{} of parts of {database}", name.kind),
-        false => format!("{} of {database}", name.kind),
+        true => format!("{} of parts of {database}{server}", name.kind),
+        false => format!("{} of {database}{server}", name.kind),
     }
 }
 
@@ -32,7 +39,7 @@ pub(in crate::commands) fn table(kept: &Kept<'_>, output: Output, now: Timestamp
             false => format!("keep {}", series.policy),
         };
         // Writing into a string does not fail.
-        let _ = writeln!(text, "{}: {policy}", sentence(&series.name));
+        let _ = writeln!(text, "{}: {policy}", sentence(&series.name, &kept.judged));
         if let Some(failure) = &series.failed {
             let (end, failure) = (reasons::end(failure), reasons::failure(failure));
             let told = format!("nothing of it goes until {end}: {failure}");

@@ -122,7 +122,7 @@ fn question(sweeping: Option<&Sweeping>, cluster: &str, going: usize) -> String 
     };
     let mut told = Vec::new();
     if let Some(sweeping) = sweeping {
-        let unkept = sweeping.unkept.iter().map(sentence);
+        let unkept = sweeping.unkept.iter().map(|name| sentence(name, &[]));
         told.extend(unkept.map(|series| format!("no rule keeps any {series}")));
         told.extend(sweeping.most.map(|(going, good)| {
             let good = words::counted(good, "good backup");

@@ -30,6 +30,7 @@ fn good(age: i64) -> Good {
         started: ago(age),
         bytes: 1000,
         globals: true,
+        system: Some(SystemId(7)),
         opens: Opens::ToSomebody,
     }
 }

@@ -1,0 +1,82 @@
+//! Another server behind the same address, with databases of the same names: after a wrong
+//! address, a directory that was made anew, or an upgrade.
+
+use pgkeep_testkit::cluster::{Cluster, Major};
+use serde_json::Value;
+
+use crate::site::{Ran, Site, socket_of};
+
+/// Backs up the server twice, and then another one so often; both have `postgres`.
+async fn moved(backups: usize) -> (Cluster, Cluster, Site) {
+    // Clusters of one major are copies of one that `initdb` made, and share its identifier.
+    let (old, new) = (
+        Cluster::start(Major::Fifteen).await,
+        Cluster::start(Major::Sixteen).await,
+    );
+    let mut site = Site::of(&old).await;
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_KEEP", "last=2");
+    for _ in 0..2 {
+        says_nothing_of_it(&site.run(&["backup"]).await.ended(0));
+    }
+    site.set("PGKEEP_CLUSTER_MAIN_CONNECTION", socket_of(&new));
+    for _ in 0..backups {
+        site.run(&["backup", "--prune", "--yes"]).await.ended(0);
+    }
+    (old, new, site)
+}
+
+fn says_nothing_of_it(ran: &Ran) {
+    assert!(!ran.stderr.contains("another server"), "{ran:?}");
+}
+
+fn series(listed: &str) -> Vec<(String, usize)> {
+    let listed: Value = serde_json::from_str(listed).unwrap();
+    let series = listed["clusters"][0]["series"].as_array().unwrap().iter();
+    let told = series.map(|of| {
+        let backups = of["backups"].as_array().unwrap();
+        (of["system_id"].to_string(), backups.len())
+    });
+    told.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_servers_backups_take_no_place_of_the_first_ones() {
+    let (old, new, site) = moved(4).await;
+    let listed = site.run(&["list", "--why", "--json"]).await.ended(0).stdout;
+    let series = series(&listed);
+    assert_eq!(series.iter().map(|(_, n)| *n).collect::<Vec<_>>(), [2, 2]);
+    assert_ne!(series[0].0, series[1].0);
+    let told = site.run(&["list", "--why"]).await.ended(0).stdout;
+    assert_eq!(told.matches("on the server with system id").count(), 2);
+    old.stop().await;
+    new.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_backup_of_another_server_says_so() {
+    let (old, new, site) = moved(0).await;
+    let words = [
+        "\"postgres\"",
+        "are of another server",
+        "look at 'connection'",
+    ];
+    site.run(&["backup"]).await.ended(0).says(&words);
+    says_nothing_of_it(&site.run(&["backup"]).await.ended(0));
+    old.stop().await;
+    new.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_knows_which_server_the_newest_backup_is_of() {
+    let (old, new, mut site) = moved(0).await;
+    let ran = site.run(&["check"]).await.ended(2);
+    assert!(ran.stdout.contains("are of another server"), "{ran:?}");
+    site.run(&["backup"]).await.ended(0);
+    let ran = site.run(&["check"]).await.ended(1);
+    assert!(ran.stdout.contains("of another server"), "{ran:?}");
+    site.set("PGKEEP_CLUSTER_MAIN_CONNECTION", socket_of(&old));
+    let ran = site.run(&["check"]).await.ended(2);
+    assert!(ran.stdout.contains("are of another server"), "{ran:?}");
+    old.stop().await;
+    new.stop().await;
+}
