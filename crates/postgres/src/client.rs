@@ -18,9 +18,11 @@ mod databases;
 mod defaults;
 mod driver;
 mod find_password;
+mod inspection;
 mod keepalive;
 mod keywords;
 mod locale;
+mod may_set;
 mod objects;
 mod offer;
 mod origin;
@@ -63,11 +65,14 @@ pub use create_database::{
 pub use database_facts::{DatabaseFacts, Extension, Privilege, SecurityLabel, Setting, system_id};
 pub use databases::{ListedDatabase, database_sizes, databases, may_read_passwords};
 pub use defaults::SOCKET_DIRECTORIES;
+pub use inspection::Inspection;
 pub use locale::{Locale, LocaleProvider};
+pub use may_set::{forbidden_settings, roles_out_of_reach};
 pub use objects::{Counts, EVENT_TRIGGERS, SUBSCRIPTIONS};
 pub use offer::{
-    AvailableExtension, Rights, available_extensions, has_directory, has_icu, hosters_role,
-    knows_locale, may_give_to, owner_of, tablespace_exists, unfit_tablespaces, unknown_roles,
+    AvailableExtension, Rights, acts_as, available_extensions, has_directory, has_icu,
+    hosters_role, is_in_roles_that_it_makes, knows_locale, may_give_to, owner_of,
+    tablespace_exists, unfit_tablespaces, unknown_roles,
 };
 pub use origin::{ConnectionValue, Origin};
 pub use parameters::ConnectionParameters;

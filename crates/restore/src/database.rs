@@ -13,7 +13,7 @@ use std::pin::Pin;
 
 use pgkeep_format::records::{DumpFacts, Selection, SequenceFacts, TableFacts};
 use pgkeep_postgres::client::{
-    self, ConnectionParameters, DatabaseFacts, ExportedSnapshot, QueryError, connect, relations,
+    self, ConnectionParameters, DatabaseFacts, Inspection, QueryError, connect, relations,
 };
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
 use pgkeep_repository::OpenBackup;
@@ -214,6 +214,9 @@ impl PreparedRestore<'_> {
         client::create_database(admin, &draft, properties)
             .await
             .map_err(create)?;
+        if let Err(source) = client::apply_properties(admin, &draft, properties).await {
+            return Err(server.undo(&draft, create(source)).await);
+        }
         if !compare::has_plpgsql(&properties.extensions) {
             server.drop_plpgsql(&draft).await;
         }
@@ -284,8 +287,11 @@ impl PreparedRestore<'_> {
             .await
             .map_err(|error| question(Box::new(error)))?;
         let asked = async {
-            let snapshot = ExportedSnapshot::open(connection).await?;
-            let found = DatabaseFacts::read(&snapshot).await?;
+            let inspection = Inspection::open(connection).await?;
+            let snapshot = inspection.snapshot();
+            let found = DatabaseFacts::read(snapshot).await?;
+            // Afterwards, since it changes what is there of privileges.
+            inspection.see_own().await?;
             let is_whole = self.parts.is_none();
             let left_out = restore.left_out;
             let compared = compare::differences(expected, &found, left_out, is_whole);
@@ -299,15 +305,15 @@ impl PreparedRestore<'_> {
                 selection,
                 ..
             } = expected;
-            let contents = contents::differences(&snapshot, tables, sequences, selection);
+            let contents = contents::differences(snapshot, tables, sequences, selection);
             let contents = contents.await?;
             differences.extend(contents.differences);
             notes.extend(contents.notes);
             if let Some(parts) = &self.parts {
-                differences.extend(parts.lost(&relations(&snapshot).await?, tables));
+                differences.extend(parts.lost(&relations(snapshot).await?, tables));
             }
             // Its session would be in the way of the new name.
-            let _ = snapshot.close().await;
+            inspection.close().await;
             let tables = found.tables;
             Ok::<_, QueryError>((differences, Compared { tables, notes }))
         };

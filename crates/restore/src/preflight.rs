@@ -3,12 +3,13 @@
 //! Invariant: looking changes nothing, and everything that is missing is found at
 //! once.
 
+mod rights;
 mod tablespaces;
 
 use std::collections::BTreeSet;
 
 use pgkeep_postgres::client::{
-    self, Attached, DatabaseFacts, LocaleProvider, QueryError, Rights, identifier,
+    self, Attached, DatabaseFacts, LocaleProvider, QueryError, identifier,
 };
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
 
@@ -156,10 +157,16 @@ impl Preflight {
                 let problems = replace.problems(name, &self.attached, server).await?;
                 self.problems.extend(problems);
                 self.notes.extend(replace.notes(&self.attached));
-                if !client::may_give_to(admin, &owner).await? {
+                if !client::acts_as(admin, &owner).await? {
                     self.problem(
-                        format!("database {name:?} belongs to {owner:?} and cannot be set aside"),
-                        "name its owner or a superuser with --admin URL".to_owned(),
+                        format!(
+                            "database {name:?} belongs to {owner:?}, without whose rights it \
+                             cannot be set aside"
+                        ),
+                        format!(
+                            "name its owner or a superuser with --admin URL, or: {}",
+                            rights::way_to_act_as(&owner, server).await?
+                        ),
                     );
                 }
             }
@@ -216,80 +223,6 @@ impl Preflight {
                 "leave --drop-replaced away, and drop it yourself once it is not needed".to_owned(),
             );
         }
-    }
-
-    async fn rights(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {
-        let admin = &server.admin;
-        let rights = Rights::read(admin).await?;
-        let Rights { role, .. } = &rights;
-        if !rights.create_databases {
-            self.problem(
-                format!("role {role:?} may not create databases"),
-                format!(
-                    "name a user who may with --admin URL, or: ALTER ROLE {} CREATEDB",
-                    identifier(role)
-                ),
-            );
-        }
-        let needed = client::needed_roles(wanted.facts);
-        let missing: BTreeSet<String> = client::unknown_roles(admin, &needed)
-            .await?
-            .into_iter()
-            .collect();
-        let owner = &wanted.facts.owner;
-        if !rights.superuser
-            && !missing.contains(owner)
-            && !client::may_give_to(admin, owner).await?
-        {
-            self.problem(
-                format!("role {role:?} may not make a database that belongs to {owner:?}"),
-                format!(
-                    "restore with --no-owner, or: GRANT {} TO {}",
-                    identifier(owner),
-                    identifier(role)
-                ),
-            );
-        }
-        let Some(globals) = wanted.globals else {
-            self.missing_roles(&missing, true);
-            return Ok(());
-        };
-        let known: Vec<&str> = globals.roles.keys().map(String::as_str).collect();
-        let absent = client::unknown_roles(admin, &known).await?;
-        let absent: BTreeSet<String> = absent.into_iter().collect();
-        let wanted = RolePlan::with_groups(globals, &missing, &absent);
-        self.roles = RolePlan::new(globals, &wanted);
-        let nowhere = missing.difference(&self.roles.roles).cloned().collect();
-        self.missing_roles(&nowhere, false);
-        self.problems
-            .extend(self.roles.not_allowed(&rights, "--admin"));
-        Ok(())
-    }
-
-    /// `offered`: whether it is worth saying how they can be made.
-    fn missing_roles(&mut self, missing: &BTreeSet<String>, offered: bool) {
-        if missing.is_empty() {
-            return;
-        }
-        let names: Vec<String> = missing.iter().map(|role| format!("{role:?}")).collect();
-        let statements: Vec<String> = missing
-            .iter()
-            .map(|role| format!("CREATE ROLE {};", identifier(role)))
-            .collect();
-        let begin = match offered {
-            true => {
-                "make them from the backup's globals with --create-roles, do without with \
-                     --no-owner --no-privileges, or: "
-            }
-            false => "the backup's globals do not have them: ",
-        };
-        self.problem(
-            format!(
-                "the backup needs roles that do not exist here: {}",
-                names.join(", ")
-            ),
-            format!("{begin}{}", statements.join(" ")),
-        );
     }
 
     async fn locale(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {

@@ -1,6 +1,7 @@
 //! What a server lacks is named before anything is touched, and roles can be made.
 
 mod dry_runs;
+mod rights;
 mod tablespaces;
 
 use pgkeep_testkit::cluster::{Cluster, Major};

@@ -2,6 +2,7 @@
 
 mod newer_programs;
 mod ordinary;
+mod own_rights;
 mod parts;
 
 use pgkeep_testkit::cluster::{Cluster, Major};

@@ -1,8 +1,9 @@
 //! Making a database with the properties of another one.
 //!
-//! Invariant: what [`create_database`] leaves behind is whole or nothing. What
-//! would keep the contents from being restored (a connection limit, a ban on
-//! connections) comes last, by [`finish`].
+//! Invariants: nothing is made where something that it needs is missing; what
+//! [`apply_properties`] refuses leaves it without any. What would keep the contents
+//! from being restored (a connection limit, a ban on connections) comes last, by
+//! [`finish`].
 
 use super::connection::Connection;
 use super::database_facts::DatabaseFacts;
@@ -111,7 +112,8 @@ impl CreateDatabaseError {
     }
 }
 
-/// Makes a database called `new_name` with the properties in `facts`, empty.
+/// Makes an empty database called `new_name` with the owner, encoding, locale and tablespace
+/// in `facts`; [`apply_properties`] gives it the others.
 ///
 /// `admin` is a session in another database, of a role that may create
 /// databases and act as the roles in `facts`.
@@ -119,7 +121,7 @@ impl CreateDatabaseError {
 /// # Errors
 ///
 /// Where the name is taken, something it needs is missing, or the server
-/// refuses; nothing is left behind then.
+/// refuses; nothing is made then.
 pub async fn create_database(
     admin: &Connection,
     new_name: &str,
@@ -165,14 +167,7 @@ pub async fn create_database(
             database: database(),
             source,
         }
-    })?;
-    let applied = apply_properties(admin, new_name, facts).await;
-    if applied.is_err() {
-        // The first error is the one to tell. The database is this function's
-        // own, new and empty.
-        let _ = drop_database(admin, new_name).await;
-    }
-    applied
+    })
 }
 
 fn create_statement(

@@ -77,15 +77,45 @@ pub async fn may_give_to(session: &Connection, owner: &str) -> Result<bool, Quer
         ..16 => "MEMBER",
         _ => "SET",
     };
+    has_role(session, owner, right).await
+}
+
+/// Whether the session's role has the rights of `owner` without being it first, as what
+/// belongs to that role is renamed, altered and dropped by; not where there is no such role.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn acts_as(session: &Connection, owner: &str) -> Result<bool, QueryError> {
+    has_role(session, owner, "USAGE").await
+}
+
+async fn has_role(session: &Connection, role: &str, right: &str) -> Result<bool, QueryError> {
     let rows = session
         .query(
             "SELECT pg_catalog.pg_has_role(oid, $2) AS may FROM pg_catalog.pg_roles \
              WHERE rolname::text = $1",
-            &[&owner, &right],
+            &[&role, &right],
         )
         .await?;
     rows.first()
         .map_or(Ok(false), |row| session.column(row, "may"))
+}
+
+/// Whether the session's role, which may create roles and is no superuser, has the rights of
+/// those that it creates and can be them.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn is_in_roles_that_it_makes(session: &Connection) -> Result<bool, QueryError> {
+    // Since 16 (`createrole_self_grant`).
+    let query = "SELECT coalesce(\
+         pg_catalog.string_to_array(pg_catalog.replace(pg_catalog.lower(\
+         pg_catalog.current_setting('createrole_self_grant', true)), ' ', ''), ',') \
+         @> '{set,inherit}', false) AS is_in";
+    let row = session.query_one(query, &[]).await?;
+    session.column(&row, "is_in")
 }
 
 /// The role that a database belongs to; none where there is no such database.
@@ -266,7 +296,10 @@ pub async fn knows_locale(session: &Connection, name: &str) -> Result<bool, Quer
 pub async fn has_icu(session: &Connection) -> Result<bool, QueryError> {
     let rows = session
         .query(
-            "SELECT FROM pg_catalog.pg_collation WHERE collprovider = 'i' LIMIT 1",
+            // From 16 on one is in every catalog, and has no version where there is no ICU
+            // (`unicode` in src/include/catalog/pg_collation.dat).
+            "SELECT FROM pg_catalog.pg_collation WHERE collprovider = 'i' \
+             AND pg_catalog.pg_collation_actual_version(oid) IS NOT NULL LIMIT 1",
             &[],
         )
         .await?;

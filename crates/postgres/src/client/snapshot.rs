@@ -1,12 +1,13 @@
 //! One view of a database that several sessions share.
 //!
 //! Invariant: the snapshot can be imported for as long as the value lives; the
-//! session that exported it does nothing but read.
+//! session that exported it does nothing but read, but for what is rolled back
+//! ([`Inspection`](super::Inspection)).
 
 use super::connection::Connection;
 use super::query_error::QueryError;
 
-/// A read-only transaction whose snapshot other sessions can take over
+/// A transaction whose snapshot other sessions can take over
 /// (`pg_export_snapshot`).
 #[derive(Debug)]
 pub struct ExportedSnapshot {
@@ -21,9 +22,13 @@ impl ExportedSnapshot {
     ///
     /// Where the server refuses or is gone.
     pub async fn open(connection: Connection) -> Result<Self, QueryError> {
-        connection
-            .batch("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            .await?;
+        Self::begin(connection, "READ ONLY").await
+    }
+
+    /// Likewise, with that access mode.
+    pub(super) async fn begin(connection: Connection, mode: &str) -> Result<Self, QueryError> {
+        let begin = format!("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, {mode}");
+        connection.batch(&begin).await?;
         let row = connection
             .query_one("SELECT pg_catalog.pg_export_snapshot() AS id", &[])
             .await?;

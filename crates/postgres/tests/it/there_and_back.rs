@@ -1,6 +1,8 @@
 //! A database that was dumped and restored is the database that it was.
 
-use pgkeep_postgres::client::{DatabaseFacts, ExportedSnapshot, create_database, finish};
+use pgkeep_postgres::client::{
+    DatabaseFacts, ExportedSnapshot, apply_properties, create_database, finish,
+};
 use pgkeep_postgres::tools::{PgDump, PgRestore};
 use pgkeep_testkit::cluster::{Cluster, Major};
 use tokio::io::copy;
@@ -33,6 +35,7 @@ async fn restore_beside(cluster: &Cluster, database: &str) -> String {
     let name = format!("{database}{SUFFIX}");
     let admin = cluster.connect("postgres").await;
     create_database(&admin, &name, &facts).await.unwrap();
+    apply_properties(&admin, &name, &facts).await.unwrap();
     let target = cluster.connection(&name);
     let mut restore = PgRestore::new(&tools, &target).spawn().unwrap();
     let mut stdin = restore.take_stdin().unwrap();
