@@ -22,7 +22,7 @@ use pgkeep_repository::{
 use pgkeep_types::{Clock, Timestamp};
 
 use crate::archive::{Archive, Passing};
-use crate::{CaptureError, Globals, Pace, Phase, Progress, facts, lacking, locks};
+use crate::{CaptureError, Excluded, Globals, Pace, Phase, Progress, facts, lacking, locks};
 
 /// How much is read from `pg_dump` at a time, in bytes.
 const READ: usize = 256 << 10;
@@ -42,6 +42,8 @@ pub struct Dump<'a> {
     pub globals: Option<&'a Globals>,
     /// What of the database.
     pub selection: &'a Selection,
+    /// What of the run's patterns that leave something out has any effect.
+    pub excluded: &'a Excluded,
     /// How fast, of all dumps of a run together; as fast as it goes, where nothing is
     /// said.
     pub pace: Option<&'a Pace>,
@@ -198,6 +200,8 @@ impl Dump<'_> {
         lacking::tell(&snapshot, self.selection, self.warn)
             .await
             .map_err(asked)?;
+        let excluded = self.excluded.look(&snapshot, self.selection);
+        excluded.await.map_err(asked)?;
         let contents = Contents::read(&snapshot).await.map_err(asked)?;
         // Of several servers the one that has the snapshot.
         let mut dump = PgDump::new(&choice.tools, snapshot.connection().parameters())

@@ -8,6 +8,7 @@
 mod archive;
 mod dump;
 mod error;
+mod excluded;
 mod facts;
 mod globals;
 mod lacking;
@@ -16,6 +17,7 @@ mod progress;
 
 pub use dump::{Dump, StopSignal};
 pub use error::{CaptureError, GlobalsError};
+pub use excluded::Excluded;
 pub use globals::Globals;
 pub use pgkeep_repository::Pace;
 pub use progress::{Phase, Progress};

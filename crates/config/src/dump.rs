@@ -85,6 +85,13 @@ impl Databases {
         unmatched.map(Pattern::as_str)
     }
 
+    /// The patterns and names that leave out none of `names`.
+    pub fn without_effect<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        let patterns = self.exclude.iter();
+        let unmatched = patterns.filter(|p| !names.iter().any(|name| p.matches(name)));
+        unmatched.map(Pattern::as_str)
+    }
+
     /// The databases that are named and not just matched: they have to be there.
     pub fn named(&self) -> impl Iterator<Item = &str> {
         let names = self.include.iter().filter_map(Pattern::name);
@@ -111,5 +118,7 @@ mod tests {
         assert_eq!(some.named().collect::<Vec<_>>(), ["shop"]);
         assert_eq!(some.unmatched(&["shop"]).collect::<Vec<_>>(), ["app*"]);
         assert_eq!(some.unmatched(&["app_tmp"]).count(), 0);
+        let idle: Vec<&str> = some.without_effect(&["app_tmp", "gone2"]).collect();
+        assert_eq!(idle, ["gone"]);
     }
 }

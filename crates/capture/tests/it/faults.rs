@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 
-use pgkeep_capture::{CaptureError, Dump, Progress};
+use pgkeep_capture::{CaptureError, Dump, Excluded, Progress};
 use pgkeep_format::records::{BackupKind, PlannedBackup, Selection};
 use pgkeep_format::{HostKey, Identities, RecoveryIdentity, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
@@ -88,6 +88,7 @@ impl Scene {
             clock: &self.clock,
             globals: None,
             selection: &Selection::default(),
+            excluded: &Excluded::default(),
             pace: None,
             progress: &Progress::default(),
             limits: limits(),

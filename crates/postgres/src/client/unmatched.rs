@@ -97,7 +97,7 @@ fn expressions(pattern: &str) -> Vec<String> {
             // Two behind one another are the type of an array.
             '[' if characters.peek() == Some(&']') => part.push_str("\\["),
             c if is_quoted => part.push(c),
-            c => part.extend(c.to_lowercase()),
+            c => part.push(c.to_ascii_lowercase()),
         }
     }
     parts.push(part);
@@ -113,6 +113,7 @@ mod tests {
     fn patterns_are_read_as_pg_dump_reads_them() {
         for (pattern, expected) in [
             ("App", &["^(app)$"][..]),
+            ("Ärger", &["^(Ärger)$"]),
             ("\"App\"", &["^(App)$"]),
             ("a*.b?", &["^(a.*)$", "^(b.)$"]),
             ("\"a.b\".c", &["^(a\\.b)$", "^(c)$"]),

@@ -30,6 +30,8 @@ pub(in crate::commands) struct Choice {
     pub(in crate::commands) missing: Vec<String>,
     /// The patterns that choose databases and match none.
     pub(in crate::commands) unmatched: Vec<String>,
+    /// The patterns that leave databases out and match none.
+    pub(in crate::commands) idle: Vec<String>,
     /// The names of the provider's own, which are left out.
     pub(in crate::commands) providers: Vec<String>,
     /// The names of what restores that were cut off have left, which is left out.
@@ -40,6 +42,8 @@ impl Choice {
     pub(in crate::commands) fn new(chosen: &Databases, listed: Vec<ListedDatabase>) -> Self {
         let names_here: Vec<&str> = listed.iter().map(|d| d.name.as_str()).collect();
         let unmatched = chosen.unmatched(&names_here).map(str::to_owned).collect();
+        let idle = chosen.without_effect(&names_here).map(str::to_owned);
+        let idle = idle.collect();
         let meant = listed.into_iter().filter(|d| chosen.has(&d.name));
         let (providers, here): (Vec<_>, Vec<_>) = meant.partition(|database| {
             PROVIDERS_OWN.contains(&(database.name.as_str(), database.owner.as_str()))
@@ -54,6 +58,7 @@ impl Choice {
             here,
             missing,
             unmatched,
+            idle,
             providers: names(providers),
             unfinished: names(unfinished),
         }
@@ -98,6 +103,11 @@ pub(super) async fn chosen(
     for pattern in &choice.unmatched {
         context.output.warning(format_args!(
             "no database matches {pattern:?}, which 'databases' chooses"
+        ));
+    }
+    for pattern in &choice.idle {
+        context.output.warning(format_args!(
+            "no database matches {pattern:?}, which 'databases' leaves out"
         ));
     }
     for name in &choice.providers {

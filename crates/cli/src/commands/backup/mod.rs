@@ -17,7 +17,7 @@ mod work;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use pgkeep_capture::{CaptureError, Pace};
+use pgkeep_capture::{CaptureError, Excluded, Pace};
 use pgkeep_config::{ClusterSettings, Content, Databases, Settings};
 use pgkeep_format::records::{BackupKind, Outcome, PlannedBackup, Selection};
 use pgkeep_postgres::client::ConnectionParameters;
@@ -80,6 +80,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
         source: Box::new(source),
     })?;
 
+    let excluded = Excluded::default();
     let (globals, ended) = match listed {
         Ok(_) => {
             let jobs = arguments.jobs.unwrap_or(cluster_settings.dump.jobs);
@@ -90,6 +91,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
                 jobs,
                 dump: &cluster_settings.dump,
                 selection: &selection,
+                excluded: &excluded,
                 pace: pace.as_ref(),
                 tools: &context.tools(&settings).await,
                 run: &run,
@@ -101,6 +103,12 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
             };
             let globals = work.globals(first, others).await;
             let ended = work.dumps(&connections, globals.as_ref().ok()).await;
+            // Of databases that were not looked at nobody knows.
+            if arguments.databases.is_empty() && ended.iter().all(|(_, made)| made.is_ok()) {
+                for told in excluded.without_effect(&selection) {
+                    context.output.warning(told);
+                }
+            }
             (Some(globals), ended)
         }
         Err(error) => (None, not_listed(&run, error)),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::stream::{self, StreamExt};
-use pgkeep_capture::{CaptureError, Dump, Globals, GlobalsError, Pace, Progress};
+use pgkeep_capture::{CaptureError, Dump, Excluded, Globals, GlobalsError, Pace, Progress};
 use pgkeep_config::DumpSettings;
 use pgkeep_format::records::{BackupRecord, PlannedBackup, Selection};
 use pgkeep_postgres::client::ConnectionParameters;
@@ -28,6 +28,7 @@ pub(super) struct Work<'a> {
     pub(super) jobs: NonZeroUsize,
     pub(super) dump: &'a DumpSettings,
     pub(super) selection: &'a Selection,
+    pub(super) excluded: &'a Excluded,
     pub(super) pace: Option<&'a Pace>,
     pub(super) tools: &'a Tools,
     pub(super) run: &'a Run,
@@ -126,6 +127,7 @@ impl Work<'_> {
             clock: &self.context.clock,
             globals,
             selection: self.selection,
+            excluded: self.excluded,
             pace: self.pace,
             progress: &progress,
             limits: Limits::default().shared_by(self.jobs),

@@ -88,6 +88,13 @@ pub(super) async fn look(
             "look at 'databases' in the configuration",
         );
     }
+    for pattern in &choice.idle {
+        findings.warning(
+            "databases",
+            format_args!("no database matches {pattern:?}, which is left out"),
+            "look at 'databases' in the configuration",
+        );
+    }
     for name in &choice.unfinished {
         findings.warning(
             "databases",
