@@ -119,7 +119,8 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     if let Err(error) = written {
         return Err(place::explained(error, &plan, settings.as_ref(), storage.as_ref()).await);
     }
-    let create_only = making::make(&new, &storage, files, context).await?;
+    let all = "the repository, its keys and its configuration are made";
+    let create_only = making::make(&new, &storage, files, all, context).await?;
 
     let location = storage.location();
     tell(context, &plan, &trust, &location, create_only);

@@ -26,6 +26,7 @@ mod keys;
 mod killed_init;
 mod kills;
 mod kit;
+mod like;
 mod lost_keys;
 mod many_leaves;
 mod memory;

@@ -8,12 +8,15 @@ use pgkeep_format::{HostKey, RecoveryKeyFile};
 use pgkeep_repository::NewRepository;
 use serde::Serialize;
 
+use super::making;
+use super::place::refuse_occupied;
 use crate::arguments::Init;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::keys::host_key;
 use crate::output::JSON_VERSION;
-use crate::{private_file, storage};
+use crate::private_file::{self, Drafts};
+use crate::storage;
 
 #[derive(Serialize)]
 struct Report {
@@ -40,10 +43,11 @@ pub(super) async fn run(arguments: &Init, context: &Context, like: &str) -> Resu
             "name the one that is there with --like".to_owned(),
         ));
     }
+    refuse_occupied(&configured.storage)?;
     let keys = context.keys(&settings, None)?;
-    let first = context
-        .open_repository(&settings, like, &keys.pins())
-        .await?;
+    let pins = keys.pins();
+    let first = context.open_repository(&settings, like, &pins);
+    let first = context.unless_interrupted("init", first).await?;
     let access = context.write_access(&settings, &first, keys)?;
     let path = settings
         .encryption
@@ -60,21 +64,24 @@ pub(super) async fn run(arguments: &Init, context: &Context, like: &str) -> Resu
         context.output,
     )?;
     let trust = new.trust();
-    new.create(target.as_ref(), &context.clock, &context.random)
-        .await?;
+    let line = RecoveryKeyFile::trust_line(&trust);
+    let made = format!(
+        "the repository is made, and nothing knows it yet: 'pgkeep key trust' tells this host, \
+         and the files of recovery keys and provers want this line: {line}"
+    );
+    making::make(&new, &target, Drafts::default(), &made, context).await?;
     let pinned = private_file::amend(&path, |text| {
         let mut host = HostKey::from_secret_text(text).ok()?;
         host.pin(trust.clone());
         host.to_secret_text().ok()
     });
-    let knows = host_key(&path)?.trust_in(trust.repository).is_some();
+    let knows = host_key(&path).is_ok_and(|host| host.trust_in(trust.repository).is_some());
     if pinned.is_err() || !knows {
         context.output.warning(format_args!(
             "{} could not be told of it: 'pgkeep key trust' does that",
             path.display()
         ));
     }
-    let line = RecoveryKeyFile::trust_line(&trust);
     let location = target.location();
     context.output.data(format_args!(
         "Made a repository in {location}, like {like:?}: backups of the one can be copied to the \

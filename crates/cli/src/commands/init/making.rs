@@ -17,18 +17,19 @@ use crate::private_file::Drafts;
 const CLEANING: Duration = Duration::from_secs(5);
 
 /// Makes the repository, keeps the files, and tells whether the storage refuses to
-/// replace what exists.
+/// replace what exists. `made` is what there is then, for who stops it too late.
 pub(super) async fn make(
     new: &NewRepository<'_>,
     storage: &Arc<dyn Storage>,
     files: Drafts,
+    made: &str,
     context: &Context,
 ) -> Result<bool, CliError> {
     let create = new.create(storage.as_ref(), &context.clock, &context.random);
     let created = tokio::select! {
         created = create => created,
         () = context.interrupt.requested() => {
-            return interrupted(new, storage, files, context).await;
+            return interrupted(new, storage, files, made, context).await;
         }
     };
     let trust = [new.trust()];
@@ -47,9 +48,7 @@ pub(super) async fn make(
     files.keep();
     // Two that make one at once in a storage that overwrites leave none of both.
     match opened {
-        Err(RepositoryError::GivenUp) => Err(left(
-            "the repository, its keys and its configuration are made",
-        )),
+        Err(RepositoryError::GivenUp) => Err(left(made)),
         opened => Ok(opened.map(|_| create_only)?),
     }
 }
@@ -59,6 +58,7 @@ async fn interrupted<T>(
     new: &NewRepository<'_>,
     storage: &Arc<dyn Storage>,
     files: Drafts,
+    made: &str,
     context: &Context,
 ) -> Result<T, CliError> {
     let location = storage.location();
@@ -83,7 +83,7 @@ async fn interrupted<T>(
         Withdrawn::Gone => left("what was begun was removed again"),
         Withdrawn::Whole => {
             files.keep();
-            left("the repository, its keys and its configuration are made")
+            left(made)
         }
         Withdrawn::Unknown => left(format!(
             "objects below keys/, and pgkeep.json, may be left in {location}, of a repository \
