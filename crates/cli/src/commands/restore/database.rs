@@ -166,6 +166,7 @@ pub(super) async fn run(
         uncounted: restored.uncounted,
         not_compared,
         notes: restored.notes,
+        said: restored.said,
     })?;
     Ok(exit)
 }

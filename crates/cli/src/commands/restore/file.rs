@@ -47,8 +47,14 @@ pub(super) async fn run(
         record.id,
         words::size(raw_bytes)
     ));
-    let nothing = LeftOut::default();
-    tell_written(context, chosen, path, raw_bytes, nothing, part, None)
+    let written = Written {
+        raw_bytes,
+        left_out: LeftOut::default(),
+        dumped_part: part,
+        parts: None,
+        said: Vec::new(),
+    };
+    tell_written(context, chosen, path, written)
 }
 
 /// Writes SQL of the archive.
@@ -87,21 +93,39 @@ pub(super) async fn run_sql(
     if let Some(parts) = &parts {
         parts.tell(context);
     }
-    let left_out = script.left_out;
-    let raw_bytes = written.raw_bytes;
-    tell_written(context, chosen, path, raw_bytes, left_out, part, parts)
+    let written = Written {
+        raw_bytes: written.raw_bytes,
+        left_out: script.left_out,
+        dumped_part: part,
+        parts,
+        said: written.said,
+    };
+    tell_written(context, chosen, path, written)
 }
 
-/// Tells of a file that was written.
-fn tell_written(
-    context: &Context,
-    chosen: &Chosen,
-    path: &Path,
+/// What is in a file that was written.
+struct Written {
     raw_bytes: u64,
     left_out: LeftOut,
     dumped_part: Option<String>,
     parts: Option<PartsReport>,
+    said: Vec<String>,
+}
+
+/// Tells of it.
+fn tell_written(
+    context: &Context,
+    chosen: &Chosen,
+    path: &Path,
+    written: Written,
 ) -> Result<Exit, CliError> {
+    let Written {
+        raw_bytes,
+        left_out,
+        dumped_part,
+        parts,
+        said,
+    } = written;
     context.output.data(format_args!("{}\n", path.display()));
     context.output.json(&Report {
         version: JSON_VERSION,
@@ -118,6 +142,7 @@ fn tell_written(
         uncounted: Vec::new(),
         not_compared: Vec::new(),
         notes: Vec::new(),
+        said,
     })?;
     Ok(Exit::Done)
 }

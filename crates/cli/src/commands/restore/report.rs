@@ -38,6 +38,8 @@ pub(super) struct Report<'a> {
     pub(super) not_compared: Vec<String>,
     /// What is right, and not as or where it was.
     pub(super) notes: Vec<String>,
+    /// What pg_restore said, and did not fail for.
+    pub(super) said: Vec<String>,
 }
 
 /// What of a database comes, where it was chosen.
