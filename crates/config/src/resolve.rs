@@ -9,6 +9,7 @@ mod keep;
 mod prove;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use pgkeep_types::{ClusterName, Environment};
@@ -96,6 +97,28 @@ impl<'a> Resolver<'a> {
             }
             _ => Ok(found),
         }
+    }
+
+    /// What a key's one text comes to: its variable's, else the file's; nothing where neither
+    /// has one. `shown` is what is then in force.
+    fn value<T>(
+        &mut self,
+        key: Key<'_>,
+        in_file: Found<Zeroizing<String>>,
+        parse: impl FnOnce(&str) -> Option<T>,
+        wanted: &'static str,
+        shown: impl FnOnce(Option<(&str, &T)>) -> Shown,
+    ) -> Result<Option<T>, ConfigError> {
+        let said = self.text(&key.variable(), key.cluster)?.or(in_file);
+        let Some((text, origin)) = said else {
+            self.note(key.to_string(), shown(None), Origin::Default);
+            return Ok(None);
+        };
+        let Some(value) = parse(&text) else {
+            return Err(ConfigError::value(origin, wanted));
+        };
+        self.note(key.to_string(), shown(Some((&text, &value))), origin);
+        Ok(Some(value))
     }
 
     fn note(&mut self, key: String, value: Shown, origin: Origin) {
@@ -310,6 +333,46 @@ impl<'a> Resolver<'a> {
         self.note(key.to_owned(), shown, origin);
         list
     }
+}
+
+/// A key of a cluster's table.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    cluster: &'a str,
+    table: &'a str,
+    name: &'a str,
+}
+
+impl Key<'_> {
+    fn variable(&self) -> String {
+        let name = format!("{}_{}", self.table, self.name);
+        let capitals = name.to_ascii_uppercase().replace('.', "_");
+        variables::of_cluster(self.cluster, &capitals)
+    }
+}
+
+impl fmt::Display for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            cluster,
+            table,
+            name,
+        } = self;
+        write!(f, "cluster.{cluster}.{table}.{name}")
+    }
+}
+
+/// A text as it was written, without the blanks around it.
+fn as_written<T>(said: Option<(&str, &T)>) -> Shown {
+    said.map_or(Shown::Nothing, |(text, _)| {
+        Shown::Text(text.trim().to_owned())
+    })
+}
+
+/// A text of the file's, with its place.
+fn in_file(text: Option<toml::Spanned<String>>, places: &Places) -> Found<Zeroizing<String>> {
+    let (text, origin) = places.found(text?);
+    Some((Zeroizing::new(text), origin))
 }
 
 /// The one of two that is there.

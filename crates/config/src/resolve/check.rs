@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::Resolver;
+use super::{Key, Resolver};
 use crate::check::CheckSettings;
 use crate::file::{CheckTable, Places};
-use crate::origin::{Origin, Shown};
-use crate::{ConfigError, span, variables};
+use crate::origin::Shown;
+use crate::{ConfigError, span};
 
 impl Resolver<'_> {
     pub(super) fn check(
@@ -104,21 +104,17 @@ impl Limits<'_, '_> {
         in_file: Option<Spanned<String>>,
         otherwise: T,
     ) -> Result<T, ConfigError> {
-        let capitals = key.to_ascii_uppercase();
-        let variable = variables::of_cluster(self.cluster, &format!("CHECK_{capitals}"));
-        let said = self.resolver.text(&variable, self.cluster)?;
-        let said = said.map(|(text, origin)| (text.as_str().to_owned(), origin));
-        let said = said.or_else(|| Some(self.places.found(in_file?)));
-        let (value, origin) = match said {
-            None => (otherwise, Origin::Default),
-            Some((text, origin)) => match (kind.parse)(&text) {
-                Some(value) => (value, origin),
-                None => return Err(ConfigError::value(origin, kind.wanted)),
-            },
+        let key = Key {
+            cluster: self.cluster,
+            table: "check",
+            name: key,
         };
-        let shown = Shown::Text((kind.tell)(&value));
-        let key = format!("cluster.{}.check.{key}", self.cluster);
-        self.resolver.note(key, shown, origin);
-        Ok(value)
+        let in_file = super::in_file(in_file, self.places);
+        let shown = |said: Option<(&str, &T)>| {
+            Shown::Text((kind.tell)(said.map_or(&otherwise, |(_, value)| value)))
+        };
+        let resolver = &mut self.resolver;
+        let value = resolver.value(key, in_file, kind.parse, kind.wanted, shown)?;
+        Ok(value.unwrap_or(otherwise))
     }
 }

@@ -6,12 +6,12 @@ use std::num::{NonZeroU64, NonZeroUsize};
 
 use zeroize::Zeroizing;
 
-use super::Resolver;
+use super::{Key, Resolver, as_written};
 use crate::dump::{Content, Databases};
 use crate::file::{Choice, DumpTable, Places};
 use crate::lookup::{self, Found};
-use crate::origin::{Origin, Shown};
-use crate::{ConfigError, DumpSettings, Pattern, size, span, variables};
+use crate::origin::Origin;
+use crate::{ConfigError, DumpSettings, Pattern, size, span};
 
 /// The keys of one cluster's table.
 pub(super) struct Keys<'r, 'e> {
@@ -40,8 +40,8 @@ impl Resolver<'_> {
             None => (DumpSettings::JOBS.to_string(), Origin::Default),
         };
         let jobs = Some((Zeroizing::new(jobs), origin));
-        let lock_timeout = table.lock_timeout.map(|text| keys.in_file(text));
-        let rate_limit = table.rate_limit.map(|text| keys.in_file(text));
+        let lock_timeout = super::in_file(table.lock_timeout, places);
+        let rate_limit = super::in_file(table.rate_limit, places);
         Ok(DumpSettings {
             lock_timeout: keys.parsed("lock_timeout", lock_timeout, span::parse, span::WANTED)?,
             databases: keys.databases(table.databases)?,
@@ -73,14 +73,16 @@ fn jobs_in(text: &str) -> Option<NonZeroUsize> {
 }
 
 impl Keys<'_, '_> {
-    fn in_file(&self, text: toml::Spanned<String>) -> (Zeroizing<String>, Origin) {
-        let (text, origin) = self.places.found(text);
-        (Zeroizing::new(text), origin)
+    fn key<'k>(&'k self, name: &'k str) -> Key<'k> {
+        Key {
+            cluster: self.cluster,
+            table: "dump",
+            name,
+        }
     }
 
     pub(super) fn variable(&mut self, key: &str) -> Result<Found<Zeroizing<String>>, ConfigError> {
-        let capitals = key.to_ascii_uppercase().replace('.', "_");
-        let variable = variables::of_cluster(self.cluster, &format!("DUMP_{capitals}"));
+        let variable = self.key(key).variable();
         self.resolver.text(&variable, self.cluster)
     }
 
@@ -92,19 +94,13 @@ impl Keys<'_, '_> {
         parse: impl Fn(&str) -> Option<T>,
         wanted: &'static str,
     ) -> Result<Option<T>, ConfigError> {
-        let (text, origin) = self.variable(key)?.or(in_file).unzip();
-        let origin = origin.unwrap_or(Origin::Default);
-        let parsed = match &text {
-            None => None,
-            Some(text) => match parse(text) {
-                Some(value) => Some(value),
-                None => return Err(ConfigError::value(origin, wanted)),
-            },
+        let key = Key {
+            cluster: self.cluster,
+            table: "dump",
+            name: key,
         };
-        let shown = text.map_or(Shown::Nothing, |text| Shown::Text(text.trim().to_owned()));
-        let key = format!("cluster.{}.dump.{key}", self.cluster);
-        self.resolver.note(key, shown, origin);
-        Ok(parsed)
+        let resolver = &mut self.resolver;
+        resolver.value(key, in_file, parse, wanted, as_written)
     }
 
     /// A value that is several texts.
@@ -116,7 +112,7 @@ impl Keys<'_, '_> {
         let said = self.variable(key)?;
         let said = said.map(|(text, origin)| (lookup::list(&text), origin));
         let said = said.or_else(|| Some(self.places.found(in_file?)));
-        let key = format!("cluster.{}.dump.{key}", self.cluster);
+        let key = self.key(key).to_string();
         Ok(self.resolver.list(&key, said))
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::value::Value;
 
-use super::Resolver;
+use super::{Key, Resolver, as_written};
 use crate::file::{Places, ProveTable, QueryTable, queries_in};
 use crate::origin::{Origin, Shown};
 use crate::prove::{Expected, Isolation, Number, ProveSettings, Question};
@@ -79,20 +79,9 @@ impl Resolver<'_> {
         in_file: Option<Spanned<String>>,
         places: &Places,
     ) -> Result<Option<Duration>, ConfigError> {
-        let variable = variables::of_cluster(cluster, "PROVE_MAX_AGE");
-        let said = self.text(&variable, cluster)?;
-        let said = said.map(|(text, origin)| (text.as_str().to_owned(), origin));
-        let said = said.or_else(|| Some(places.found(in_file?)));
-        let (text, origin) = said.unzip();
-        let origin = origin.unwrap_or(Origin::Default);
-        let wrong = || ConfigError::value(origin.clone(), span::WANTED);
-        let age = match &text {
-            Some(text) => Some(span::parse_any(text).ok_or_else(wrong)?),
-            None => None,
-        };
-        let shown = text.map_or(Shown::Nothing, |text| Shown::Text(text.trim().to_owned()));
-        self.note(format!("cluster.{cluster}.prove.max_age"), shown, origin);
-        Ok(age)
+        let key = key(cluster, "max_age");
+        let in_file = super::in_file(in_file, places);
+        self.value(key, in_file, span::parse_any, span::WANTED, as_written)
     }
 
     fn timeout(
@@ -101,19 +90,14 @@ impl Resolver<'_> {
         in_file: Option<Spanned<String>>,
         places: &Places,
     ) -> Result<Duration, ConfigError> {
-        let variable = variables::of_cluster(cluster, "PROVE_TIMEOUT");
-        let said = self.text(&variable, cluster)?;
-        let said = said.map(|(text, origin)| (text.as_str().to_owned(), origin));
-        let (timeout, origin) = match said.or_else(|| Some(places.found(in_file?))) {
-            None => (ProveSettings::TIMEOUT, Origin::Default),
-            Some((text, origin)) => match span::parse_any(&text) {
-                Some(timeout) => (timeout, origin),
-                None => return Err(ConfigError::value(origin, span::WANTED)),
-            },
+        let key = key(cluster, "timeout");
+        let in_file = super::in_file(in_file, places);
+        let shown = |said: Option<(&str, &Duration)>| {
+            let timeout = said.map_or(ProveSettings::TIMEOUT, |(_, timeout)| *timeout);
+            Shown::Text(span::tell(timeout))
         };
-        let shown = Shown::Text(span::tell(timeout));
-        self.note(format!("cluster.{cluster}.prove.timeout"), shown, origin);
-        Ok(timeout)
+        let timeout = self.value(key, in_file, span::parse_any, span::WANTED, shown)?;
+        Ok(timeout.unwrap_or(ProveSettings::TIMEOUT))
     }
 
     fn isolation(
@@ -122,20 +106,21 @@ impl Resolver<'_> {
         in_file: Option<Spanned<String>>,
         places: &Places,
     ) -> Result<Isolation, ConfigError> {
-        let variable = variables::of_cluster(cluster, "PROVE_ISOLATION");
-        let said = self.text(&variable, cluster)?;
-        let said = said.map(|(text, origin)| (text.as_str().to_owned(), origin));
-        let said = said.or_else(|| Some(places.found(in_file?)));
-        let (text, origin) = said.unzip();
-        let origin = origin.unwrap_or(Origin::Default);
-        let (isolation, word) = match text.as_deref().map(str::trim) {
-            None | Some("namespaces") => (Isolation::Namespaces, "namespaces"),
-            Some("none") => (Isolation::None, "none"),
-            Some(_) => return Err(ConfigError::value(origin, ISOLATION)),
+        let parse = |text: &str| match text.trim() {
+            "namespaces" => Some(Isolation::Namespaces),
+            "none" => Some(Isolation::None),
+            _ => None,
         };
-        let shown = Shown::Text(word.to_owned());
-        self.note(format!("cluster.{cluster}.prove.isolation"), shown, origin);
-        Ok(isolation)
+        let shown = |said: Option<(&str, &Isolation)>| {
+            Shown::Text(
+                said.map_or("namespaces", |(text, _)| text.trim())
+                    .to_owned(),
+            )
+        };
+        let key = key(cluster, "isolation");
+        let in_file = super::in_file(in_file, places);
+        let isolation = self.value(key, in_file, parse, ISOLATION, shown)?;
+        Ok(isolation.unwrap_or(Isolation::Namespaces))
     }
 
     fn scratch(
@@ -157,6 +142,14 @@ impl Resolver<'_> {
         let origin = origin.unwrap_or(Origin::Default);
         self.note(format!("cluster.{cluster}.prove.scratch"), shown, origin);
         path
+    }
+}
+
+fn key<'a>(cluster: &'a str, name: &'a str) -> Key<'a> {
+    Key {
+        cluster,
+        table: "prove",
+        name,
     }
 }
 
