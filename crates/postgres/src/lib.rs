@@ -10,5 +10,6 @@
 
 pub mod client;
 pub mod globals;
+mod row_values;
 pub mod server;
 pub mod tools;

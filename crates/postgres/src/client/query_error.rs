@@ -1,11 +1,13 @@
 //! Why a question to a server was not answered.
 //!
-//! Invariant: every variant names the database; no parameter of a query is
-//! repeated.
+//! Invariant: every variant names the database; no parameter of a query and no value of a
+//! row is repeated.
 
 use std::error::Error as _;
 
-use tokio_postgres::error::Severity;
+use tokio_postgres::error::{DbError, Severity};
+
+use crate::row_values::without_values;
 
 /// What went wrong with a statement on an open connection.
 #[derive(Debug, thiserror::Error)]
@@ -61,16 +63,40 @@ pub struct Refusal {
     pub hint: Option<String>,
 }
 
+impl Refusal {
+    fn of(refused: &DbError) -> Self {
+        let sqlstate = refused.code().code();
+        let message = refused.message();
+        let detail = refused.detail().map(str::to_owned);
+        Self {
+            sqlstate: sqlstate.to_owned(),
+            message: match is_of_values(sqlstate) {
+                true => without_values(message).unwrap_or_else(|| message.to_owned()),
+                false => message.to_owned(),
+            },
+            detail: detail.filter(|_| !is_of_rows(sqlstate)),
+            hint: refused.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// Whether the message of such an error may repeat a value ("Data Exception" in the manual's
+/// appendix of error codes). A parameter's value that is refused is none of a row's.
+fn is_of_values(sqlstate: &str) -> bool {
+    sqlstate.starts_with("22") && sqlstate != "22023"
+}
+
+/// Whether its detail may: so may that of a constraint that is violated, and what functions
+/// say.
+fn is_of_rows(sqlstate: &str) -> bool {
+    is_of_values(sqlstate) || sqlstate.starts_with("23") || sqlstate.starts_with("P0")
+}
+
 impl QueryError {
     pub(super) fn new(database: &str, error: tokio_postgres::Error) -> Self {
         let database = database.to_owned();
         if let Some(refused) = error.as_db_error() {
-            let refusal = Refusal {
-                sqlstate: refused.code().code().to_owned(),
-                message: refused.message().to_owned(),
-                detail: refused.detail().map(str::to_owned),
-                hint: refused.hint().map(str::to_owned),
-            };
+            let refusal = Refusal::of(refused);
             let refusal = Box::new(refusal);
             let fatal = refused.parsed_severity() == Some(Severity::Fatal);
             return if fatal || refusal.sqlstate.starts_with("57P0") {

@@ -163,7 +163,7 @@ impl Said {
             return;
         };
         self.length += line.len();
-        self.lines.push(line.to_owned());
+        self.lines.push(line.into_owned());
         if self.length > 2 * KEPT {
             self.shorten();
         }

@@ -3,7 +3,10 @@
 //! Invariant: a line that belongs to such a part is not told, however many there are; the
 //! next message of the program or the server ends it.
 
-use super::{OWN, severity};
+use std::borrow::Cow;
+
+use super::{OWN, SERVERS, severity};
+use crate::row_values::without_values;
 
 /// What the server says in a `DETAIL` that has no values of rows, by its beginning.
 const HARMLESS: [&str; 2] = ["Could not ", "The database was created"];
@@ -25,19 +28,18 @@ pub(super) enum Discretion {
 
 impl Discretion {
     /// What may be told of the next line; `text` is what is in it behind the program's name.
-    pub(super) fn told<'a>(&mut self, line: &'a str, text: &str) -> Option<&'a str> {
+    pub(super) fn told<'a>(&mut self, line: &'a str, text: &str) -> Option<Cow<'a, str>> {
         *self = self.behind(text);
-        match self {
-            Self::Told => Some(line),
-            Self::Hidden => None,
-            Self::Command => match secret(line) {
-                Some(at) => {
-                    *self = Self::Hidden;
-                    Some(&line[..at])
-                }
-                None => Some(line),
-            },
+        let cut = match self {
+            Self::Told => error_without_values(line).map(Cow::Owned),
+            Self::Hidden => return None,
+            Self::Command => secret(line).map(|at| Cow::Borrowed(&line[..at])),
+        };
+        if cut.is_some() {
+            // What was cut may go on in the next lines.
+            *self = Self::Hidden;
         }
+        Some(cut.unwrap_or(Cow::Borrowed(line)))
     }
 
     /// What a line belongs to.
@@ -62,6 +64,16 @@ impl Discretion {
             _ => self,
         }
     }
+}
+
+/// A line with an error of the server's that repeats values, without these.
+fn error_without_values(line: &str) -> Option<String> {
+    let (at, _) = line.match_indices(":  ").find(|(at, _)| {
+        let word = line[..*at].rsplit(' ').next();
+        word.is_some_and(|word| is_capital(word) && !SERVERS.contains(&word))
+    })?;
+    let (begin, message) = line.split_at(at);
+    Some(format!("{begin}{}", without_values(message)?))
 }
 
 /// Whether the server's messages may begin with it, in any language.

@@ -93,6 +93,26 @@ fn values_of_rows_and_passwords_in_commands_are_not_told() {
 }
 
 #[test]
+fn an_error_of_the_servers_repeats_no_value() {
+    let text = "pg_restore: error: COPY failed for table \"t\": ERROR:  invalid input syntax for \
+         type integer: \"SECRET\nSECRET\"\n\
+         CONTEXT:  COPY t, line 1, column n: \"SECRET\"\n\
+         pg_restore: error: could not execute query: ERROR:  role \"app\" does not exist\n\
+         pg_restore: FEHLER:  ungültig: »SECRET«\n\
+         pg_restore: WARNING:  no privileges were granted for \"t\"\n";
+    let told = said("pg_restore", text).of_success().into_all().join("\n");
+    assert!(!told.contains("SECRET"), "{told}");
+    for part in [
+        "table \"t\": ERROR:  invalid input syntax for type integer: …",
+        "role \"app\" does not exist",
+        "FEHLER:  ungültig: …",
+        "granted for \"t\"",
+    ] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
 fn what_may_tell_of_privileges_is_told_apart() {
     let told = |text: &str| {
         let messages = said("pg_restore", text).of_success();
