@@ -226,3 +226,25 @@ fn ways_out(objects: &[String]) -> String {
         false => format!("{ways}and otherwise "),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_a_key_from_being_retired_is_told_with_what_takes_it_away() {
+        let hint = |object: &str| {
+            let error = KeysError::Unattributed {
+                objects: vec![object.to_owned()],
+                location: "/backups".to_owned(),
+            };
+            error.hint().unwrap_or_default()
+        };
+        let proof = "main/proofs/20261120T030000Z-7k3m9q2x/20261121T030000Z-00000000";
+        assert!(hint(proof).contains("'pgkeep prune --id 7k3m9q2x' deletes backup 7k3m9q2x"));
+        let verification = "main/verified/20261121T030000Z-00000000";
+        assert!(hint(verification).contains("'pgkeep verify' and then 'pgkeep prune' remove"));
+        let begin = "main/runs/20261121T030000Z-00000000/begin";
+        assert!(hint(begin).contains("where there is none, remove any other such object"));
+    }
+}
