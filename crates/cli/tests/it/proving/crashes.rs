@@ -97,29 +97,33 @@ async fn a_proof_that_is_interrupted_leaves_nothing_and_is_no_proof() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_killed_proof_has_left_is_removed_by_the_next_one_and_nothing_else_is() {
     let proving = prepared().await;
-    // What it has left is found behind a link, too.
+    // What it has left is found behind a link, too, also where the server is not isolated.
     let (scratch, real) = (proving.site.path("scratch"), proving.site.path("real"));
     std::fs::rename(&scratch, &real).unwrap();
     std::os::unix::fs::symlink(&real, &scratch).unwrap();
-    let mut running = proving.site.start(&arguments(&[]));
-    let postmaster = proving.postmaster().await;
-    signal("-KILL", running.id().unwrap());
-    running.wait().await.unwrap();
-    assert!(proving.below_scratch("postmaster.pid").is_some());
-    // Somebody else's, by its name alone.
-    let foreign = proving.site.path("scratch/pgkeep-prove-foreign");
-    std::fs::create_dir(&foreign).unwrap();
-    std::fs::write(foreign.join("marker"), "mine\n").unwrap();
+    for how in [&[][..], &["--not-isolated"]] {
+        proving.asking(SLOW);
+        let mut running = proving.site.start(&arguments(how));
+        let postmaster = proving.postmaster().await;
+        signal("-KILL", running.id().unwrap());
+        running.wait().await.unwrap();
+        assert!(proving.below_scratch("postmaster.pid").is_some());
+        // Somebody else's, by its name alone.
+        let foreign = proving.site.path("scratch/pgkeep-prove-foreign");
+        std::fs::create_dir(&foreign).unwrap();
+        std::fs::write(foreign.join("marker"), "mine\n").unwrap();
 
-    proving.asking("[{ database = 'app', sql = 'select true' }]");
-    let ran = proving.site.run(&arguments(&[])).await.ended(0);
-    ran.says(&["removed what an earlier proof has left in"]);
-    // Nobody may have waited for it: then its number is still there, and nothing else of it.
-    let line = std::fs::read(format!("/proc/{postmaster}/cmdline"));
-    assert!(line.unwrap_or_default().is_empty());
-    assert!(proving.below_scratch("postmaster.pid").is_none());
-    std::fs::remove_dir_all(foreign).unwrap();
-    proving.check_clean();
+        proving.asking("[{ database = 'app', sql = 'select true' }]");
+        let ran = proving.site.run(&arguments(how)).await.ended(0);
+        ran.says(&["removed what an earlier proof has left in"]);
+        // Nobody may have waited for it: then its number is still there, and nothing else of
+        // it.
+        let line = std::fs::read(format!("/proc/{postmaster}/cmdline"));
+        assert!(line.unwrap_or_default().is_empty());
+        assert!(proving.below_scratch("postmaster.pid").is_none());
+        std::fs::remove_dir_all(foreign).unwrap();
+        proving.check_clean();
+    }
     proving.cluster.stop().await;
 }
 
