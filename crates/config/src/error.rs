@@ -64,6 +64,16 @@ pub enum ConfigError {
         /// What there is.
         known: Vec<String>,
     },
+    /// A cluster's list of repositories names none.
+    #[error("{origin}: cluster {cluster} names no repository")]
+    NoRepositoryNamed {
+        /// Where it says so.
+        origin: Origin,
+        /// The cluster.
+        cluster: String,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// No repository is configured at all.
     #[error("no repository is configured")]
     NoRepository,
@@ -202,6 +212,10 @@ impl ConfigError {
                 ))
             }
             Self::UnknownRepository { known, .. } => Some(format!("there is {}", known.join(", "))),
+            Self::NoRepositoryNamed { known, .. } => Some(format!(
+                "name one of {}, or leave 'repositories' out: then it is all of them",
+                known.join(", ")
+            )),
             Self::NoRepository => Some("add a [repository.NAME] with a url".to_owned()),
             Self::WhichRepository { .. } => {
                 Some("unset it, or keep one repository in the file".to_owned())

@@ -264,6 +264,13 @@ impl<'a> Resolver<'a> {
                     known: repositories.keys().cloned().collect(),
                 });
             }
+            if wanted.is_empty() {
+                return Err(ConfigError::NoRepositoryNamed {
+                    origin,
+                    cluster: name,
+                    known: repositories.keys().cloned().collect(),
+                });
+            }
             let shown = Shown::List(wanted.clone());
             self.note(format!("cluster.{name}.repositories"), shown, origin);
             let settings = ClusterSettings {

@@ -67,6 +67,21 @@ fn a_repository_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_cluster_without_a_repository_is_refused() {
+    let text = format!("{FILE}repositories = []\n");
+    let error = settings(&text, &environment()).unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains("cluster main names no repository"), "{told}");
+    assert!(error.hint().unwrap().contains("local"));
+    for nothing in [" ", ",", " , "] {
+        let name = "PGKEEP_CLUSTER_MAIN_REPOSITORIES";
+        let environment = environment().with_variable(name, nothing);
+        let told = settings(FILE, &environment).unwrap_err().to_string();
+        assert!(told.contains(name), "{told}");
+    }
+}
+
+#[test]
 fn a_variable_that_is_no_text_is_not_ignored() {
     use std::os::unix::ffi::OsStrExt;
     let value = std::ffi::OsStr::from_bytes(b"/b\xff");
