@@ -311,6 +311,11 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "PERCENT")]
     pub(crate) share: Option<String>,
 
+    /// Go on with a verification of the last 24 hours that was broken off: what it has read, and
+    /// found whole then, is not read again
+    #[arg(long, conflicts_with = "share")]
+    pub(crate) resume: bool,
+
     /// Read no faster than this a second, such as 50MB
     #[arg(long, value_name = "SIZE")]
     pub(crate) rate: Option<String>,

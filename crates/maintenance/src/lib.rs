@@ -18,4 +18,4 @@ pub use going::{Going, InUse, going, left};
 pub use judge::{Judged, Verdict, all_going, judge};
 pub use series::{Damage, SeriesName, pin};
 pub use sweeping::Sweeping;
-pub use verify::{Amount, Found, Share, Unread, Verified, Verify, VerifyProgress};
+pub use verify::{Amount, Found, ReadBefore, Share, Unread, Verified, Verify, VerifyProgress};

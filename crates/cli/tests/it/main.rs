@@ -37,6 +37,7 @@ mod proving;
 mod prune;
 mod refuted;
 mod replaced;
+mod rounds;
 mod said;
 mod script;
 mod script_choice;

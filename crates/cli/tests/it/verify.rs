@@ -8,10 +8,10 @@ use pgkeep_testkit::s3::S3s;
 use serde_json::Value;
 
 use crate::buckets::site_with;
-use crate::site::{Ran, Site, restore, socket_of, until};
+use crate::site::{Ran, Site, restore, socket_of};
 
 /// A cluster with a database that makes a pack of its own in each backup.
-async fn cluster() -> Cluster {
+pub(crate) async fn cluster() -> Cluster {
     let cluster = Cluster::start(Major::Fifteen).await;
     cluster.psql("postgres", "CREATE DATABASE app").await;
     grow(&cluster, "a").await;
@@ -27,7 +27,7 @@ async fn grow(cluster: &Cluster, table: &str) {
 }
 
 /// A site with two backups, of which the second refers to the first.
-async fn with_two(cluster: &Cluster) -> (Site, String, String) {
+pub(crate) async fn with_two(cluster: &Cluster) -> (Site, String, String) {
     let site = Site::of(cluster).await;
     let first = site.back_up("app").await;
     grow(cluster, "b").await;
@@ -35,22 +35,22 @@ async fn with_two(cluster: &Cluster) -> (Site, String, String) {
     (site, first, second)
 }
 
-fn object(site: &Site, id: &str, part: &str) -> PathBuf {
+pub(crate) fn object(site: &Site, id: &str, part: &str) -> PathBuf {
     site.path(&format!("backups/main/backups/{id}/{part}"))
 }
 
-fn flip(path: &PathBuf) {
+pub(crate) fn flip(path: &PathBuf) {
     let mut bytes = std::fs::read(path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(path, bytes).unwrap();
 }
 
-async fn verify(site: &Site, more: &[&str]) -> Ran {
+pub(crate) async fn verify(site: &Site, more: &[&str]) -> Ran {
     site.run(&[&["verify"], more].concat()).await
 }
 
-fn report(ran: &Ran) -> Value {
+pub(crate) fn report(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout).expect("JSON")
 }
 
@@ -200,83 +200,6 @@ async fn a_flipped_bit_in_any_record_is_found() {
         let ran = verify(&site, &[]).await;
         assert_eq!(ran.code(), 0, "{name}: {ran:#?}");
     }
-    cluster.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_verification_that_was_killed_goes_on_where_it_was() {
-    let cluster = cluster().await;
-    let (site, ..) = with_two(&cluster).await;
-    let folder = site.path("backups/main/verified");
-    let mut slow = site.start(&["verify", "--rate", "200kB"]);
-    // A draft has a name that begins with a dot.
-    let is_note = |file: std::fs::DirEntry| !file.file_name().to_string_lossy().starts_with('.');
-    until("a note of what was read", async || {
-        let notes = folder.read_dir();
-        notes.is_ok_and(|notes| notes.flatten().any(is_note))
-    })
-    .await;
-    slow.kill().await.unwrap();
-    let ran = verify(&site, &["--json"]).await.ended(0);
-    let found = &report(&ran)["clusters"][0];
-    let number = |key: &str| found[key].as_u64().unwrap();
-    assert!(number("objects_before") > 0, "{found:#}");
-    assert_eq!(
-        number("objects_before") + number("objects"),
-        number("all_objects")
-    );
-    // The next one begins anew.
-    let found = &report(&verify(&site, &["--json"]).await.ended(0))["clusters"][0];
-    assert_eq!(found["objects"], found["all_objects"], "{found:#}");
-    cluster.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn shares_read_everything_in_turn_and_old_notes_go() {
-    let cluster = cluster().await;
-    let (site, _, second) = with_two(&cluster).await;
-    let mut read = 0;
-    for _ in 0..4 {
-        let ran = verify(&site, &["--share", "25%", "--json"]).await.ended(0);
-        let found = report(&ran);
-        let found = &found["clusters"][0];
-        read += found["objects"].as_u64().unwrap();
-        assert!(
-            found["objects"].as_u64() < found["all_objects"].as_u64(),
-            "{found:#}"
-        );
-    }
-    assert!(read >= 8, "{read}");
-    let notes = || {
-        std::fs::read_dir(site.path("backups/main/verified"))
-            .unwrap()
-            .count()
-    };
-    flip(&object(&site, &second, "packs/0"));
-    verify(&site, &[]).await.ended(1);
-    for _ in 0..3 {
-        verify(&site, &[]).await.ended(1);
-    }
-    let before = notes();
-    // A record whose finding a later one replaces goes before that one may.
-    for _ in 0..3 {
-        site.run(&["prune"]).await.ended(0);
-    }
-    // The one that has the finding, the last one, and maybe the last that has read the pack
-    // whole; and, since ids of one second are in no order, what one of these cites.
-    let after = notes();
-    assert!(before == 8 && (2..=5).contains(&after), "{before}, {after}");
-    site.run(&["list"]).await.ended(1);
-    for wrong in ["10", "0%", "200%"] {
-        verify(&site, &["--share", wrong])
-            .await
-            .ended(2)
-            .says(&["percent"]);
-    }
-    verify(&site, &["--rate", "fast"])
-        .await
-        .ended(2)
-        .says(&["a number with a unit"]);
     cluster.stop().await;
 }
 

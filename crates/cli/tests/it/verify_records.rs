@@ -87,6 +87,7 @@ async fn verify(shelf: &Shelf, catalogue: &Catalogue, at: &str) -> Verified {
         catalogue,
         access: Some(&access),
         amount: Amount::All,
+        resumes: false,
         pace: None,
         within: None,
         progress: &progress,

@@ -1,8 +1,9 @@
 //! What is read in one verification.
 //!
 //! Invariants: what was read longest ago comes first, and what came meanwhile waits its
-//! turn: with a share of a tenth, all that there is has been read after ten times. Which
-//! was earlier is told by the numbers of rounds; a clock has its say only in where
+//! turn: with a share of a tenth, all that there is has been read after ten times. What is
+//! known to be hurt comes after it and takes none of that share: it has one of its own.
+//! Which was earlier is told by the numbers of rounds; a clock has its say only in where
 //! something stands that was never read.
 
 use std::str::FromStr;
@@ -59,9 +60,11 @@ pub(super) struct Turn {
     pub(super) round: u64,
     /// Whether it was ever read.
     pub(super) was_read: bool,
+    /// Whether a finding stands of it.
+    pub(super) is_hurt: bool,
 }
 
-/// What is needed, what was read longest ago first.
+/// What is needed: what was read longest ago first, and what is known to be hurt last.
 pub(super) fn turns(catalogue: &Catalogue, needed: Vec<Needed>) -> Vec<Turn> {
     let said = catalogue.read_back();
     let turn = |object: Needed| {
@@ -70,9 +73,13 @@ pub(super) fn turns(catalogue: &Catalogue, needed: Vec<Needed>) -> Vec<Turn> {
             let committed = catalogue.committed_at(&object.holder);
             committed.map_or(0, |instant| said.round_at(instant))
         };
+        let open = said.open_of(&object.name, object.blake3);
+        let found = open.map(|(_, open)| open.round).max();
+        let read = last.map(|last| last.round).max(found);
         Turn {
-            round: last.map_or_else(came, |last| last.round),
-            was_read: last.is_some(),
+            round: read.unwrap_or_else(came),
+            was_read: read.is_some(),
+            is_hurt: found.is_some(),
             object,
         }
     };
@@ -82,8 +89,9 @@ pub(super) fn turns(catalogue: &Catalogue, needed: Vec<Needed>) -> Vec<Turn> {
 }
 
 impl Turn {
-    fn order(&self) -> (u64, bool, &str, &str) {
+    fn order(&self) -> (bool, u64, bool, &str, &str) {
         (
+            self.is_hurt,
             self.round,
             self.was_read,
             self.object.holder.as_str(),
@@ -94,11 +102,25 @@ impl Turn {
 
 /// Those of `turns` whose turn it is.
 pub(super) fn chosen(turns: Vec<Turn>, amount: Amount) -> Vec<Needed> {
-    let all: u64 = turns.iter().map(|turn| turn.object.length).sum();
+    let (hurt, other): (Vec<Turn>, Vec<Turn>) = turns.into_iter().partition(|turn| turn.is_hurt);
     let Amount::Part(share) = amount else {
-        return turns.into_iter().map(|turn| turn.object).collect();
+        let all = other.into_iter().chain(hurt);
+        return all.map(|turn| turn.object).collect();
     };
-    let wanted = share.of(all);
+    // Of all that there is: else the share would shrink with all that is found hurt.
+    let wanted = share.of(length(&other).saturating_add(length(&hurt)));
+    let wanted_hurt = share.of(length(&hurt));
+    let mut chosen = first_of(other, wanted);
+    chosen.extend(first_of(hurt, wanted_hurt));
+    chosen
+}
+
+fn length(turns: &[Turn]) -> u64 {
+    turns.iter().map(|turn| turn.object.length).sum()
+}
+
+/// The first of `turns`, until they have as many bytes as are wanted.
+fn first_of(turns: Vec<Turn>, wanted: u64) -> Vec<Needed> {
     let mut taken = 0;
     let mut chosen = Vec::new();
     for turn in turns {
@@ -114,6 +136,7 @@ pub(super) fn chosen(turns: Vec<Turn>, amount: Amount) -> Vec<Needed> {
 #[cfg(test)]
 mod tests {
     use pgkeep_format::Hash;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -145,33 +168,91 @@ mod tests {
         }
     }
 
+    /// What is there, as the notes of verifications would have it.
+    struct Known {
+        object: Needed,
+        read: Option<u64>,
+        came: u64,
+        is_damaged: bool,
+        is_hurt: bool,
+    }
+
+    impl Known {
+        fn new(number: usize, length: u64, came: u64) -> Self {
+            Self {
+                object: object(number, length),
+                read: None,
+                came,
+                is_damaged: false,
+                is_hurt: false,
+            }
+        }
+
+        fn turn(&self) -> Turn {
+            Turn {
+                object: self.object.clone(),
+                round: self.read.unwrap_or(self.came),
+                was_read: self.read.is_some(),
+                is_hurt: self.is_hurt,
+            }
+        }
+    }
+
+    /// One verification.
+    fn verify(there: &mut [Known], share: Amount, round: u64) {
+        let mut turns: Vec<Turn> = there.iter().map(Known::turn).collect();
+        turns.sort_by(|a, b| a.order().cmp(&b.order()));
+        let read = chosen(turns, share);
+        for known in there.iter_mut().filter(|k| read.contains(&k.object)) {
+            known.read = Some(round);
+            known.is_hurt = known.is_damaged;
+        }
+    }
+
+    const SIZES: [u64; 8] = [1, 50, 3, 900, 0, 77, 12, 4000];
+    const SHARES: [(&str, u64); 4] = [("10%", 10), ("34%", 3), ("7%", 15), ("100%", 1)];
+
     #[test]
     fn after_as_many_times_as_shares_make_a_whole_everything_was_read() {
         // Sizes of all kinds, and something new each night.
-        for (share, nights) in [("10%", 10), ("34%", 3), ("7%", 15), ("100%", 1)] {
+        for (share, nights) in SHARES {
             let share = Amount::Part(share.parse().unwrap());
-            let sizes = [1, 50, 3, 900, 0, 77, 12, 4000];
-            let mut last: Vec<(Needed, Option<u64>, u64)> = (0..40)
-                .map(|n| (object(n, sizes[n % sizes.len()]), None, 0))
+            let mut there: Vec<Known> = (0..40)
+                .map(|n| Known::new(n, SIZES[n % SIZES.len()], 0))
                 .collect();
-            let there = last.len();
             for round in 1..=nights {
-                let turn = |(object, read, came): &(Needed, Option<u64>, u64)| Turn {
-                    object: object.clone(),
-                    round: read.unwrap_or(*came),
-                    was_read: read.is_some(),
-                };
-                let mut turns: Vec<Turn> = last.iter().map(turn).collect();
-                turns.sort_by(|a, b| a.order().cmp(&b.order()));
-                for read in chosen(turns, share) {
-                    let known = last.iter_mut().find(|(object, ..)| *object == read);
-                    known.unwrap().1 = Some(round);
-                }
-                let number = last.len();
-                last.push((object(number, 5000), None, round));
+                verify(&mut there, share, round);
+                there.push(Known::new(there.len(), 5000, round));
             }
-            let unread = last[..there].iter().filter(|(_, read, _)| read.is_none());
+            let unread = there[..40].iter().filter(|known| known.read.is_none());
             assert_eq!(unread.count(), 0, "{share:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_hurt_and_however_large_all_damage_is_found_in_as_many_times(
+            of in 0..SHARES.len(),
+            // From hardly anything to nearly all.
+            damaged in 0.0..1.0_f64,
+            sizes in prop::collection::vec((1..5000_u64, 0.0..1.0_f64, any::<bool>()), 1..60),
+        ) {
+            let (share, nights) = SHARES[of];
+            let share = Amount::Part(share.parse().unwrap());
+            let mut there = Vec::new();
+            for (number, (length, at, is_known)) in sizes.into_iter().enumerate() {
+                let mut known = Known::new(number, length, length % 3);
+                known.is_damaged = at < damaged;
+                // Known already, or nobody has seen it.
+                known.is_hurt = known.is_damaged && is_known;
+                there.push(known);
+            }
+            for round in 3..3 + nights {
+                verify(&mut there, share, round);
+            }
+            // What was known, too: somebody may have put it back.
+            let missed = there.iter().filter(|known| known.read.is_none());
+            prop_assert_eq!(missed.count(), 0);
         }
     }
 }

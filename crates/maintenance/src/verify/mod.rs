@@ -20,18 +20,17 @@ use pgkeep_format::records::{Finding, FindingId, Problem};
 use pgkeep_repository::{
     Catalogue, Condition, Needed, Pace, Repository, RepositoryError, WriteAccess,
 };
-use pgkeep_types::{Clock, ObjectName, Random};
+use pgkeep_types::{Clock, ObjectName, Random, Timestamp};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use self::choose::{Amount, Share};
-use self::choose::{chosen, turns};
+use self::choose::{Turn, chosen, turns};
 use self::notes::Notes;
 
 /// How many objects are read at once.
 const AT_ONCE: usize = 8;
-/// A verification of everything that was broken off is gone on with, where its last record
-/// is no older.
+/// A verification that has not ended can be gone on with, where its last record is no older.
 const GONE_ON_WITH: Duration = Duration::from_hours(24);
 
 /// A verification of a cluster's backups.
@@ -45,6 +44,8 @@ pub struct Verify<'a> {
     pub access: Option<&'a WriteAccess>,
     /// How much is read.
     pub amount: Amount,
+    /// Whether what [`Verify::unended`] has read is not read again.
+    pub resumes: bool,
     /// How fast at most.
     pub pace: Option<&'a Arc<Pace>>,
     /// How long at most.
@@ -77,8 +78,8 @@ pub struct Verified {
     pub read: (usize, u64),
     /// All that backups need.
     pub all: (usize, u64),
-    /// What a verification that was broken off had read before, where it is gone on with.
-    pub before: Option<(usize, u64)>,
+    /// What the verification had read before that is gone on with.
+    pub before: Option<ReadBefore>,
     /// What was to be read and was not: time was up, or somebody asked to stop.
     pub left: (usize, u64),
     /// What was read and is hurt.
@@ -89,6 +90,20 @@ pub struct Verified {
     pub unread: Vec<Unread>,
     /// Why what was found could not be written down.
     pub not_written: Option<RepositoryError>,
+}
+
+/// What a verification that has not ended has read, and found whole then.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadBefore {
+    /// How many objects.
+    pub objects: usize,
+    /// How many bytes.
+    pub bytes: u64,
+    /// When the first of that was written down, by the clock of the host that had read it.
+    pub since: Timestamp,
+    /// When the last of it was.
+    pub until: Timestamp,
+    round: u64,
 }
 
 /// An object that is hurt.
@@ -142,24 +157,14 @@ impl Verify<'_> {
             .iter()
             .map(|object| (object.blake3, object.name.clone()))
             .collect();
-        let said = self.catalogue.read_back();
         let mut turns = turns(self.catalogue, needed);
-        let round = match self.gone_on_with() {
-            Some(round) => {
-                // What a record that cannot be read may have said anew is read again.
-                let read_before = |turn: &choose::Turn| {
-                    let object = &turn.object;
-                    turn.was_read
-                        && turn.round == round
-                        && said.is_told_since(&object.name, object.blake3)
-                };
-                let before = turns.iter().filter(|turn| read_before(turn));
-                let before: Vec<Needed> = before.map(|turn| turn.object.clone()).collect();
-                verdict.before = Some(sum(&before));
-                turns.retain(|turn| !read_before(turn));
-                round
+        let round = match self.unended_of(&turns).filter(|_| self.resumes) {
+            Some(before) => {
+                turns.retain(|turn| self.is_read_in(before.round, turn).is_none());
+                verdict.before = Some(before);
+                before.round
             }
-            None => said.newest_round() + 1,
+            None => self.catalogue.read_back().newest_round() + 1,
         };
         let chosen = chosen(turns, self.amount);
         let (_, bytes) = sum(&chosen);
@@ -214,15 +219,51 @@ impl Verify<'_> {
         Ok(verdict)
     }
 
-    /// The round of a verification of everything that was broken off of late.
-    fn gone_on_with(&self) -> Option<u64> {
-        if self.amount != Amount::All {
-            return None;
-        }
+    /// What a verification of late has read that has not ended: it was broken off, or still
+    /// goes on. None where it has read nothing.
+    ///
+    /// # Errors
+    /// Never in practice: ids are plain names.
+    pub fn unended(&self) -> Result<Option<ReadBefore>, RepositoryError> {
+        let needed = self.catalogue.needed()?;
+        Ok(self.unended_of(&turns(self.catalogue, needed)))
+    }
+
+    fn unended_of(&self, turns: &[Turn]) -> Option<ReadBefore> {
         let (round, last) = self.catalogue.read_back().unended_round()?;
         let now = self.catalogue.newest_instant().max(self.clock.now());
-        let age = now.duration_since(last);
-        (age.unsigned_abs() < GONE_ON_WITH).then_some(round)
+        if now.duration_since(last).unsigned_abs() >= GONE_ON_WITH {
+            return None;
+        }
+        let mut before: Option<ReadBefore> = None;
+        for turn in turns {
+            let Some(written) = self.is_read_in(round, turn) else {
+                continue;
+            };
+            let before = before.get_or_insert(ReadBefore {
+                objects: 0,
+                bytes: 0,
+                since: written,
+                until: written,
+                round,
+            });
+            before.objects += 1;
+            before.bytes += turn.object.length;
+            before.since = before.since.min(written);
+            before.until = before.until.max(written);
+        }
+        before
+    }
+
+    /// When it was written down that an object was read in a round, and was whole; none
+    /// where something was said since that puts it in doubt.
+    fn is_read_in(&self, round: u64, turn: &Turn) -> Option<Timestamp> {
+        let said = self.catalogue.read_back();
+        let (name, hash) = (&turn.object.name, turn.object.blake3);
+        let whole = said.whole(name, hash)?;
+        // What a record that cannot be read may have said anew is read again.
+        let is_sure = whole.round == round && !turn.is_hurt && said.is_told_since(name, hash);
+        is_sure.then_some(whole.written)
     }
 
     fn read(

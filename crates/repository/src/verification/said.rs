@@ -36,6 +36,8 @@ pub struct Statement {
 pub struct OpenFinding {
     /// What was found.
     pub finding: Finding,
+    /// In which round it was found.
+    pub round: u64,
     /// The host that has found it.
     pub host: String,
     /// When it was written down, by that host's clock.
@@ -119,6 +121,7 @@ impl ReadBack {
                 if !mended.contains(&id) {
                     let open = OpenFinding {
                         finding: finding.clone(),
+                        round: record.round,
                         host: record.host.clone(),
                         written: record.written,
                     };

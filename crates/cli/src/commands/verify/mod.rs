@@ -21,12 +21,13 @@ use self::report::{ClusterReport, Report};
 use self::row::VerifyRow;
 use crate::arguments::Verify;
 use crate::context::Context;
-use crate::error::{CliError, Exit};
+use crate::error::{CliError, Exit, sentence};
 use crate::words;
 
 /// How much is read, and how fast.
 struct Terms {
     amount: Amount,
+    resumes: bool,
     pace: Option<Arc<Pace>>,
     within: Option<Duration>,
 }
@@ -46,6 +47,7 @@ pub(crate) async fn run(arguments: &Verify, context: &Context) -> Result<Exit, C
             report.failed(&name, &error);
         }
     }
+    report.tell_the_rest(context);
     let exit = report.exit();
     context.output.json(&report)?;
     match context.interrupt.was_requested() {
@@ -78,6 +80,7 @@ fn terms(arguments: &Verify) -> Result<Terms, CliError> {
         within.map(|text| parse_span(text).ok_or_else(|| usage("--within", text, SPAN_WANTED)));
     Ok(Terms {
         amount,
+        resumes: arguments.resume,
         pace: rate.transpose()?.map(|rate| Arc::new(Pace::new(rate))),
         within: within.transpose()?,
     })
@@ -139,16 +142,13 @@ async fn of_repository(
         context.output.failure(&error);
         report.failed(name, &error);
     }
-    let access = match context.write_access(settings, &repository, keys) {
-        Ok(access) => Some(access),
-        Err(error) => {
-            context.output.warning(format_args!(
-                "what is found is not written down in repository {name:?}: {}",
-                crate::error::sentence(&error)
-            ));
-            None
-        }
-    };
+    let access = context.write_access(settings, &repository, keys);
+    let access = access.map_err(|error| sentence(&error));
+    if let Err(problem) = &access {
+        context.output.warning(format_args!(
+            "what is found is not written down in repository {name:?}: {problem}"
+        ));
+    }
     if clusters.is_empty() {
         clusters = repository.clusters().await?;
         if clusters.is_empty() {
@@ -159,7 +159,7 @@ async fn of_repository(
         if context.interrupt.was_requested() {
             return Ok(());
         }
-        let access = access.as_ref();
+        let access = access.as_ref().map_err(String::as_str);
         let verified = of_cluster(context, &repository, name, &cluster, access, terms).await?;
         report.cluster(context, verified);
     }
@@ -172,7 +172,7 @@ async fn of_cluster(
     repository: &Repository,
     name: &str,
     cluster: &ClusterName,
-    access: Option<&WriteAccess>,
+    access: Result<&WriteAccess, &str>,
     terms: &Terms,
 ) -> Result<ClusterReport, CliError> {
     let none = Identities::default();
@@ -187,8 +187,9 @@ async fn of_cluster(
     let verification = Verification {
         repository,
         catalogue: &catalogue,
-        access,
+        access: access.ok(),
         amount: terms.amount,
+        resumes: terms.resumes,
         pace: terms.pace.as_ref(),
         within: terms.within,
         progress: &progress,
@@ -196,13 +197,15 @@ async fn of_cluster(
         random: &context.random,
         pgkeep: env!("CARGO_PKG_VERSION"),
     };
+    tell_unended(context, &verification)?;
     let mut stop = Box::pin(context.interrupt.requested());
     let verdict = verification.run(stop.as_mut()).await;
     drop(shown);
     let verdict = verdict?;
     // What was written down shows in what is offered.
     let after = repository.catalogue(cluster, &none).await?;
-    let report = ClusterReport::new(name, verdict, after);
+    let not_written = access.err().map(str::to_owned);
+    let report = ClusterReport::new(name, verdict, after, terms.amount, not_written);
     let now = context.clock.now();
     context.output.say(format_args!(
         "{} END   verify of cluster {cluster} in repository {name:?}: {} in {}",
@@ -211,4 +214,36 @@ async fn of_cluster(
         words::duration(started, now)
     ));
     Ok(report)
+}
+
+/// Says what there is to go on with, or that there is nothing.
+fn tell_unended(context: &Context, verification: &Verification<'_>) -> Result<(), CliError> {
+    if verification.amount != Amount::All {
+        return Ok(());
+    }
+    let before = match (verification.unended()?, verification.resumes) {
+        (None, false) => return Ok(()),
+        (None, true) => {
+            context.output.say(
+                "no verification of the last 24 hours is there to go on with: everything is read",
+            );
+            return Ok(());
+        }
+        (Some(before), _) => before,
+    };
+    let (read, until) = (
+        words::counted(before.objects, "object"),
+        words::time(before.until),
+    );
+    context.output.say(match verification.resumes {
+        true => format!(
+            "goes on with a verification that had read {read} until {until}: they are not read \
+             again"
+        ),
+        false => format!(
+            "a verification that has not ended had read {read} until {until}; this one reads \
+             everything, and 'pgkeep verify --resume' would go on with that one"
+        ),
+    });
+    Ok(())
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::records::{BackupRecord, Problem};
-use pgkeep_maintenance::{Found, Verified};
+use pgkeep_maintenance::{Amount, Found, Verified};
 use pgkeep_repository::{Catalogue, Entry, RepositoryError, Strange, Unreadable, finding_in_words};
 use pgkeep_types::{BackupId, ClusterName, ObjectName, Timestamp};
 use serde::Serialize;
@@ -60,9 +60,11 @@ pub(super) struct ClusterReport {
     /// All that backups need.
     all_objects: usize,
     all_bytes: u64,
-    /// What a verification that was broken off had read before.
+    /// What the verification that was gone on with had read before, and found whole then.
     objects_before: usize,
     bytes_before: u64,
+    before_since: Option<Timestamp>,
+    before_until: Option<Timestamp>,
     /// What was to be read and was not.
     left_objects: usize,
     left_bytes: u64,
@@ -72,11 +74,14 @@ pub(super) struct ClusterReport {
     /// Backups that are not offered any more.
     backups: Vec<HurtBackup>,
     databases: Vec<Database>,
-    /// Why what was found could not be written down.
+    /// Why what was read and found could not be written down.
     not_written: Option<String>,
     /// Proofs of other records than are there.
     #[serde(skip)]
     bad: Vec<Unreadable>,
+    /// Whether a share was wanted.
+    #[serde(skip)]
+    is_share: bool,
 }
 
 #[derive(Serialize)]
@@ -197,6 +202,23 @@ impl Report {
         }
     }
 
+    /// Tells last what is not well beside the objects of backups.
+    pub(super) fn tell_the_rest(&self, context: &Context) {
+        let of_repositories = self.errors.iter().map(|failure| {
+            let Failure { repository, error } = failure;
+            format!("repository {repository:?}: not all is well: {error}")
+        });
+        let of_records = self.records.iter().map(|line| {
+            let Line { object, error } = line;
+            format!("{object}: not all is well: {error}")
+        });
+        for told in of_records.chain(of_repositories) {
+            let told = words::printable(&told);
+            let told = context.output.folded(&told, 2);
+            context.output.data(format_args!("{told}\n"));
+        }
+    }
+
     /// How the program ends: well only where nothing is hurt, and something was there.
     pub(super) fn exit(&self) -> Exit {
         let is_whole = self.clusters.iter().all(ClusterReport::is_whole);
@@ -209,8 +231,15 @@ impl Report {
 }
 
 impl ClusterReport {
-    /// `after` is what is offered once what was found was written down.
-    pub(super) fn new(repository: &str, verdict: Verified, mut after: Catalogue) -> Self {
+    /// `after` is what is offered once what was found was written down, if nothing has kept
+    /// it from that: then `not_written` says what.
+    pub(super) fn new(
+        repository: &str,
+        verdict: Verified,
+        mut after: Catalogue,
+        amount: Amount,
+        not_written: Option<String>,
+    ) -> Self {
         // Those that are damaged are found with what is strange.
         let mut bad = after.take_bad_proofs();
         bad.retain(|proof| matches!(proof.error, RepositoryError::ForeignProof { .. }));
@@ -255,8 +284,10 @@ impl ClusterReport {
             bytes: verdict.read.1,
             all_objects: verdict.all.0,
             all_bytes: verdict.all.1,
-            objects_before: verdict.before.map_or(0, |before| before.0),
-            bytes_before: verdict.before.map_or(0, |before| before.1),
+            objects_before: verdict.before.map_or(0, |before| before.objects),
+            bytes_before: verdict.before.map_or(0, |before| before.bytes),
+            before_since: verdict.before.map(|before| before.since),
+            before_until: verdict.before.map(|before| before.until),
             left_objects: verdict.left.0,
             left_bytes: verdict.left.1,
             hurt: verdict.hurt.into_iter().map(HurtObject::from).collect(),
@@ -271,7 +302,8 @@ impl ClusterReport {
                 .collect(),
             backups: backups.collect(),
             databases,
-            not_written: verdict.not_written.as_ref().map(|error| sentence(error)),
+            not_written: not_written.or(verdict.not_written.as_ref().map(|e| sentence(e))),
+            is_share: amount != Amount::All,
             bad,
         }
     }
@@ -285,7 +317,13 @@ impl ClusterReport {
         self.hurt.is_empty()
             && self.unread.is_empty()
             && self.backups.is_empty()
-            && self.not_written.is_none()
+            && !self.is_forgotten()
+    }
+
+    /// Whether not everything was read, and nobody will know what was: the next verification
+    /// would read the same again, and never the rest.
+    fn is_forgotten(&self) -> bool {
+        self.not_written.is_some() && (self.is_share || self.left_objects > 0)
     }
 
     /// In a few words.
@@ -316,13 +354,6 @@ impl ClusterReport {
             return say(format_args!(
                 "cluster {} in repository {:?}: nothing is there, no backup that could be verified",
                 self.cluster, self.repository
-            ));
-        }
-        if self.objects_before > 0 {
-            say(format_args!(
-                "went on with a verification that was broken off: {}, {} had been read",
-                words::counted(self.objects_before, "object"),
-                words::size(self.bytes_before)
             ));
         }
         for hurt in &self.hurt {
@@ -362,12 +393,32 @@ impl ClusterReport {
                 _ => say(format_args!("database {name}: NO GOOD BACKUP IS LEFT")),
             }
         }
+        if let Some(problem) = &self.not_written {
+            let so = match self.is_forgotten() {
+                true => ", so the next time would read the same again, and never the rest",
+                false => "",
+            };
+            say(format_args!(
+                "what was read could not be written down{so}: {problem}"
+            ));
+        }
+        if self.left_objects > 0 {
+            let resume = match self.is_share || self.is_forgotten() {
+                true => "",
+                false => "; 'pgkeep verify --resume' goes on there",
+            };
+            say(format_args!(
+                "{} left for the next time{resume}",
+                words::counted(self.left_objects, "object")
+            ));
+        }
         say(format_args!(
-            "cluster {} in repository {:?}: {} of {}, {}",
+            "cluster {} in repository {:?}: {} of {}{}, {}",
             self.cluster,
             self.repository,
-            words::counted(self.objects + self.objects_before, "object"),
+            words::counted(self.objects, "object"),
             self.all_objects,
+            self.read_before(),
             match (self.hurt.len(), self.is_whole()) {
                 (0, true) => "all whole".to_owned(),
                 (0, false) => "and not all is well".to_owned(),
@@ -375,16 +426,18 @@ impl ClusterReport {
                 (hurt, _) => format!("{hurt} are hurt"),
             }
         ));
-        if self.left_objects > 0 {
-            say(format_args!(
-                "{} left for the next time",
-                words::counted(self.left_objects, "object")
-            ));
-        }
-        if let Some(error) = &self.not_written {
-            output.warning(format_args!(
-                "what was found could not be written down: {error}"
-            ));
-        }
+    }
+
+    /// What was read before, and when, as a part of the last line.
+    fn read_before(&self) -> String {
+        let (Some(since), Some(until)) = (self.before_since, self.before_until) else {
+            return String::new();
+        };
+        let (since, until) = (words::time(since), words::time(until));
+        let at = match since == until {
+            true => format!("at {until}"),
+            false => format!("from {since} to {until}"),
+        };
+        format!(" read now, {} {at}", self.objects_before)
     }
 }
