@@ -50,7 +50,8 @@ impl Excluded {
         Ok(())
     }
 
-    /// In words, the patterns that have matched nothing in any database that was looked at.
+    /// In words, the names that have matched nothing in any database that was looked at.
+    /// A pattern may be for what comes and goes: that is no alarm each night.
     #[must_use]
     pub fn without_effect(&self, selection: &Selection) -> Vec<String> {
         let matched = self.matched();
@@ -58,7 +59,10 @@ impl Excluded {
             let patterns = patterns.iter();
             patterns.map(move |pattern| (key, pattern.clone()))
         });
-        let others = all.filter(|pattern| !matched.contains(pattern));
+        let others = all.filter(|(key, pattern)| {
+            let is_name = !pattern.contains(['*', '?']);
+            is_name && !matched.contains(&(*key, pattern.clone()))
+        });
         let told = others.map(|(key, pattern)| {
             format!("'{key}' leaves out {pattern:?}, and no database of this backup has such")
         });

@@ -303,10 +303,10 @@ async fn the_newest_proven_backup_stays_whatever_else_is_to_be_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_whose_settings_limit_its_sessions_is_proven_all_the_same() {
     let limits = [
-        "statement_timeout = '40ms'",
+        "statement_timeout = '150ms'",
         "default_transaction_read_only = on",
     ];
-    let mut fill = format!("{FILL}; INSERT INTO t SELECT n FROM generate_series(1, 900000) AS n");
+    let mut fill = format!("{FILL}; INSERT INTO t SELECT n FROM generate_series(1, 3000000) AS n");
     for limit in limits {
         fill.push_str(&format!("; ALTER DATABASE app SET {limit}"));
     }

@@ -5,7 +5,7 @@
 use pgkeep_format::records::Level;
 use pgkeep_types::{BackupId, SystemId, Timestamp};
 
-use super::seen::Good;
+use super::seen::{BadProof, Good};
 
 /// How bad something is, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,8 +148,8 @@ pub enum What {
     },
     /// A database was never proven, and should have been.
     NeverProven { database: String },
-    /// A proof cannot be read, and counts as none.
-    BadProof { problem: String },
+    /// A proof cannot be gone by.
+    BadProof { bad: BadProof },
     /// There is no recovery key in use: nobody could restore what is written now.
     NoRecoveryKey,
     /// Something below `keys/` cannot be used, or is missing.

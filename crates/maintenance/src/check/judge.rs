@@ -174,8 +174,8 @@ impl Judging<'_> {
         for damaged in &seen.damaged {
             self.damaged(damaged, &wanted, seen);
         }
-        for problem in seen.bad_proofs.clone() {
-            self.find(Severity::Warning, What::BadProof { problem });
+        for bad in seen.bad_proofs.clone() {
+            self.find(Severity::Warning, What::BadProof { bad });
         }
         self.rows(&wanted, seen);
         self.space(seen);

@@ -11,13 +11,13 @@ use pgkeep_format::names::{self, Place};
 use pgkeep_format::records::{BackupRecord, Level, ProofOutcome};
 use pgkeep_format::{Encryption, Identities};
 use pgkeep_repository::{
-    Attempt, Catalogue, Entry, Proof, Repository, Unclear, Unreadable, is_ahead,
+    Attempt, Catalogue, Entry, Proof, Repository, RepositoryError, Unclear, Unreadable, is_ahead,
 };
 use pgkeep_types::{BackupId, Timestamp};
 
 use super::seen::{
-    Attempted, Damaged, Database, Good, Moved, Opens, Proofs, Refused, Rows, Seen, Space, State,
-    Stored,
+    Attempted, BadProof, Damaged, Database, Good, Moved, Opens, Proofs, Refused, Rows, Seen, Space,
+    State, Stored,
 };
 use crate::series::Known;
 
@@ -112,11 +112,7 @@ pub async fn look(at: Look<'_>) -> Seen {
     Seen {
         databases,
         damaged,
-        bad_proofs: catalogue
-            .bad_proofs()
-            .iter()
-            .map(|bad| in_words(&bad.error))
-            .collect(),
+        bad_proofs: catalogue.bad_proofs().iter().map(bad_proof).collect(),
         readable: repository.encryption() == Encryption::None
             || !repository.recovery_recipients().is_empty(),
         bad_keys: repository.unreadable_keys().to_vec(),
@@ -137,6 +133,13 @@ fn names_in(catalogue: &Catalogue) -> BTreeSet<String> {
         Entry::Unreadable(unreadable) => unreadable.database.clone(),
     });
     names.collect()
+}
+
+fn bad_proof(bad: &Unreadable) -> BadProof {
+    BadProof {
+        problem: in_words(&bad.error),
+        is_foreign: matches!(bad.error, RepositoryError::ForeignProof { .. }),
+    }
 }
 
 fn damage(unreadable: &Unreadable) -> Damaged {

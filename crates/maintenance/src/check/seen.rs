@@ -47,7 +47,7 @@ pub struct Seen {
     /// What is damaged, or may be.
     pub damaged: Vec<Damaged>,
     /// What is wrong with proofs that cannot be read.
-    pub bad_proofs: Vec<String>,
+    pub bad_proofs: Vec<BadProof>,
     /// Whether there is a recovery key in use, or nothing is sealed.
     pub readable: bool,
     /// What is below `keys/` and cannot be used, or is missing.
@@ -132,6 +132,16 @@ pub struct Moved {
     pub from: SystemId,
     /// When the oldest one of the new server was made.
     pub since: Timestamp,
+}
+
+/// A proof that cannot be gone by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadProof {
+    /// What is wrong with it.
+    pub problem: String,
+    /// Whether it is nobody's who may write proofs: then it counts as none. Any other may
+    /// have said that its backup is not good.
+    pub is_foreign: bool,
 }
 
 /// What is proven of a database's good backups.

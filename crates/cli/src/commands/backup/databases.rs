@@ -105,7 +105,8 @@ pub(super) async fn chosen(
             "no database matches {pattern:?}, which 'databases' chooses"
         ));
     }
-    for pattern in &choice.idle {
+    // A pattern may be for what comes and goes; of that the doctor tells.
+    for pattern in choice.idle.iter().filter(|p| !p.contains(['*', '?'])) {
         context.output.warning(format_args!(
             "no database matches {pattern:?}, which 'databases' leaves out"
         ));

@@ -195,7 +195,13 @@ fn of_proof(what: &What) -> String {
         What::NeverProven { database } => {
             format!("database {database:?} was never proven, as is configured")
         }
-        What::BadProof { problem } => format!("a proof counts as none: {problem}"),
+        What::BadProof { bad } => match bad.is_foreign {
+            true => format!("a proof counts as none: {}", bad.problem),
+            false => format!(
+                "a proof cannot be read, and may have FAILED: {}",
+                bad.problem
+            ),
+        },
         _ => String::new(),
     }
 }
