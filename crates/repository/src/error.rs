@@ -293,6 +293,14 @@ pub enum RepositoryError {
         /// What was seen.
         problem: String,
     },
+    /// A run has made a backup that is there, and what it set out to make is not.
+    #[error("{object} in {location}: it is not there, though a backup of its run is")]
+    LostBegin {
+        /// The object's name.
+        object: String,
+        /// Where the repository is.
+        location: String,
+    },
     /// A proof is of another `backup` record than the backup has.
     #[error("{object} in {location} proves another record of backup {backup} than is there")]
     ForeignProof {

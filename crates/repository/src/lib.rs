@@ -49,6 +49,7 @@ pub use read::{FileReader, FilesReader, OpenBackup, Piece};
 pub use remains::lost_all_but_backups;
 pub use run::{Run, RunPlan, RunReport};
 pub use verification::{
-    Condition, Needed, OpenFinding, ReadBack, Statement, Strange, in_words as finding_in_words,
+    Cited, Condition, Needed, OpenFinding, ReadBack, Statement, Strange,
+    in_words as finding_in_words,
 };
 pub use write::Limits;

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pgkeep_format::Identities;
 use pgkeep_format::records::ProofOutcome;
@@ -11,7 +12,7 @@ use pgkeep_testkit::ScriptedClock;
 use serde_json::Value;
 
 use crate::keeping::shelf::Shelf;
-use crate::site::Site;
+use crate::site::{Ran, Site};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_bit_in_what_is_said_of_backups_is_found() {
@@ -129,4 +130,70 @@ async fn what_another_verification_has_found_whole_meanwhile_is_hurt_where_it_is
         verify(&shelf, &look().await.unwrap(), &at).await;
     }
     assert_eq!(look().await.unwrap().read_back().open().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_in_a_backups_folder_and_no_backup_cites_is_told() {
+    let shelf = Shelf::new("").await;
+    let ids = shelf.nights("2026-04-01", 2).await;
+    let site = &shelf.site;
+    let folder = site.path("backups/main/backups").join(&ids[0]);
+    let names = ["packs", "index"].map(|part| format!("main/backups/{}/{part}/7", ids[0]));
+    for part in ["packs", "index"] {
+        let part = folder.join(part);
+        std::fs::create_dir_all(&part).unwrap();
+        std::fs::write(part.join("7"), "twelve bytes").unwrap();
+    }
+    let ran = site.run(&["verify", "--json"]).await.ended(0);
+    let told = names.each_ref().map(|name| {
+        format!("{name} (12 B) in repository \"local\" is cited by no backup, and nothing reads it")
+    });
+    let ran = ran.says(&[&told[0], &told[1]]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let uncited = report["uncited"].as_array().unwrap();
+    assert_eq!(uncited.len(), 2, "{report:#}");
+    assert_eq!(uncited[0]["bytes"], 12, "{report:#}");
+    // Where the backup is deleted, that is no news: it goes with it.
+    site.run(&["prune", "--id", &ids[0], "--yes"])
+        .await
+        .ended(0);
+    assert!(!folder.join("packs/7").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lost_of_a_run_is_told_as_long_as_its_backup_is_there() {
+    let shelf = Shelf::new("").await;
+    shelf.nights("2026-04-01", 2).await;
+    let site = &shelf.site;
+    let run = std::fs::read_dir(site.path("backups/main/runs")).unwrap();
+    let run = run.flatten().next().unwrap().path();
+    let name = |record: &str| {
+        let name = run.strip_prefix(site.path("backups")).unwrap();
+        format!("{}/{record}", name.display())
+    };
+    let begin = std::fs::read(run.join("begin")).unwrap();
+    std::fs::remove_file(run.join("begin")).unwrap();
+    let ran = site.run(&["verify"]).await.ended(1);
+    let last = ran.stdout.lines().last().unwrap();
+    let told = [&name("begin"), "not all is well", "it is not there, though"];
+    assert!(told.iter().all(|told| last.contains(*told)), "{ran:#?}");
+    std::fs::write(run.join("begin"), begin).unwrap();
+
+    // A run of which nothing was heard for so short a time may go on.
+    std::fs::remove_file(run.join("outcome")).unwrap();
+    let report = |ran: Ran| serde_json::from_str::<Value>(&ran.stdout).unwrap();
+    let found = report(site.run(&["verify", "--json"]).await.ended(0));
+    assert_eq!(found["unended"].as_array().unwrap().len(), 0, "{found:#}");
+    for file in site.repository_files() {
+        let file = std::fs::File::options().append(true).open(file).unwrap();
+        let now = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(now - Duration::from_hours(1)).unwrap();
+    }
+    let ran = site.run(&["verify", "--json"]).await.ended(0);
+    let told = format!(
+        "{} in repository \"local\" is not there: its run was cut off, or the storage has lost it",
+        name("outcome")
+    );
+    let found = report(ran.says(&[&told]));
+    assert_eq!(found["unended"][0]["object"], name("outcome"), "{found:#}");
 }

@@ -39,7 +39,7 @@ use crate::{Repository, RepositoryError};
 /// off. It gives one every ten minutes.
 const SILENCE: SignedDuration = SignedDuration::from_hours(1);
 /// So long after a sign of life there should have been another one, or two.
-const OVERDUE: SignedDuration = SignedDuration::from_mins(25);
+pub(crate) const OVERDUE: SignedDuration = SignedDuration::from_mins(25);
 
 /// By how much the clocks of two hosts may differ.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(10);

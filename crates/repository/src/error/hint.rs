@@ -143,6 +143,11 @@ impl RepositoryError {
                  refers to nothing that is stored"
                     .to_owned(),
             ),
+            Self::LostBegin { .. } => Some(
+                "the storage has lost it: look at the storage before it takes more. The backup \
+                 itself is not hurt by that"
+                    .to_owned(),
+            ),
             Self::Object {
                 source: FormatError::TooNew { .. } | FormatError::NotUnderstood { .. },
                 ..

@@ -1,5 +1,6 @@
 //! What lies in a repository and is none of what backups need: signs of life, what is said
-//! of backups, and what is no object of a repository.
+//! of backups, what no backup cites, and what is no object of a repository. And what is said
+//! of runs, and does not lie there.
 //!
 //! Invariant: it keeps no backup from being restored, and is only told.
 
@@ -9,6 +10,7 @@ use pgkeep_format::{FormatError, Identities, RecordKind};
 use pgkeep_storage::{ObjectMeta, list_all};
 use pgkeep_types::ObjectName;
 
+use super::cited::{Account, Cited};
 use crate::reads::Reads;
 use crate::{Repository, RepositoryError, records};
 
@@ -17,22 +19,38 @@ use crate::{Repository, RepositoryError, records};
 pub struct Strange {
     /// What is no object of a repository.
     pub foreign: Vec<ObjectName>,
-    /// Records that are damaged or somebody else's: those that count by being there, and
-    /// proofs, pins, lifts and tombstones.
+    /// Packs and index packs in the folders of committed backups that no backup cites, with
+    /// their lengths in bytes.
+    pub uncited: Vec<(ObjectName, u64)>,
+    /// Outcomes that are not there, of runs that have made a backup and give no sign of life:
+    /// each was cut off, or the storage has lost that.
+    pub unended: Vec<ObjectName>,
+    /// Records that are lost, damaged or somebody else's: those that count by being there,
+    /// `begin`, proofs, pins, lifts and tombstones.
     pub records: Vec<(ObjectName, RepositoryError)>,
 }
 
 impl Repository {
-    /// Looks what is strange in all of the repository.
+    /// Looks what is strange in all of the repository; `cited` is of the clusters whose
+    /// folders are to be looked at, too, read before.
     ///
     /// # Errors
     /// Where it cannot be listed.
-    pub async fn strange(&self) -> Result<Strange, RepositoryError> {
+    pub async fn strange(&self, cited: &[Cited]) -> Result<Strange, RepositoryError> {
         let mut strange = Strange::default();
         let mut reads = Reads::new();
+        let mut accounts: Vec<Account<'_>> = cited.iter().map(Account::new).collect();
         for object in list_all(self.storage.as_ref(), "").await? {
             let name = &object.name;
-            match names::place(name) {
+            let place = names::place(name);
+            if let Some(place) = &place {
+                for account in &mut accounts {
+                    if account.is_uncited(&object, place) {
+                        strange.uncited.push((name.clone(), object.size));
+                    }
+                }
+            }
+            match place {
                 Some(
                     Place::Alive(..)
                     | Place::Run(_, _, RunRecord::Dead)
@@ -60,8 +78,26 @@ impl Repository {
         while let Some(read) = reads.next().await? {
             strange.records.extend(read);
         }
+        for account in accounts {
+            for (object, record) in account.lost()? {
+                match record {
+                    RunRecord::Begin => {
+                        let error = self.lost_begin(&object);
+                        strange.records.push((object, error));
+                    }
+                    _ => strange.unended.push(object),
+                }
+            }
+        }
         strange.records.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(strange)
+    }
+
+    fn lost_begin(&self, object: &ObjectName) -> RepositoryError {
+        RepositoryError::LostBegin {
+            object: object.to_string(),
+            location: self.location(),
+        }
     }
 
     /// What is wrong with such a record.

@@ -4,6 +4,7 @@
 //! of what was not, and there was something to read; a repository that does not answer hides
 //! no other.
 
+mod cluster;
 mod report;
 mod row;
 
@@ -14,10 +15,11 @@ use std::time::Duration;
 use pgkeep_config::{SIZE_WANTED, SPAN_WANTED, Settings, parse_size, parse_span};
 use pgkeep_format::Identities;
 use pgkeep_maintenance::{Amount, Verify as Verification, VerifyProgress};
-use pgkeep_repository::{Pace, Repository, WriteAccess};
+use pgkeep_repository::{Cited, Pace, Repository, RepositoryError, WriteAccess};
 use pgkeep_types::{Clock, ClusterName};
 
-use self::report::{ClusterReport, Report};
+use self::cluster::ClusterReport;
+use self::report::Report;
 use self::row::VerifyRow;
 use crate::arguments::Verify;
 use crate::context::Context;
@@ -155,15 +157,18 @@ async fn of_repository(
             report.nothing(context, name);
         }
     }
+    let mut cited = Vec::new();
     for cluster in clusters {
         if context.interrupt.was_requested() {
             return Ok(());
         }
         let access = access.as_ref().map_err(String::as_str);
-        let verified = of_cluster(context, &repository, name, &cluster, access, terms).await?;
+        let (verified, of_cluster) =
+            of_cluster(context, &repository, name, &cluster, access, terms).await?;
+        cited.push(of_cluster);
         report.cluster(context, verified);
     }
-    report.strange(context, name, repository.strange().await?);
+    report.strange(context, name, repository.strange(&cited).await?);
     Ok(())
 }
 
@@ -174,7 +179,7 @@ async fn of_cluster(
     cluster: &ClusterName,
     access: Result<&WriteAccess, &str>,
     terms: &Terms,
-) -> Result<ClusterReport, CliError> {
+) -> Result<(ClusterReport, Cited), CliError> {
     let none = Identities::default();
     let catalogue = repository.catalogue(cluster, &none).await?;
     let started = context.clock.now();
@@ -204,6 +209,7 @@ async fn of_cluster(
     let verdict = verdict?;
     // What was written down shows in what is offered.
     let after = repository.catalogue(cluster, &none).await?;
+    let cited = after.cited().map_err(RepositoryError::from)?;
     let not_written = access.err().map(str::to_owned);
     let report = ClusterReport::new(name, verdict, after, terms.amount, not_written);
     let now = context.clock.now();
@@ -213,7 +219,7 @@ async fn of_cluster(
         report.in_short(),
         words::duration(started, now)
     ));
-    Ok(report)
+    Ok((report, cited))
 }
 
 /// Says what there is to go on with, or that there is nothing.
