@@ -74,6 +74,16 @@ pub enum ConfigError {
         /// What there is.
         known: Vec<String>,
     },
+    /// A cluster names a repository more than once.
+    #[error("{origin}: cluster {cluster} names the repository {repository:?} more than once")]
+    RepositoryTwice {
+        /// Where it names it.
+        origin: Origin,
+        /// The cluster.
+        cluster: String,
+        /// What it names.
+        repository: String,
+    },
     /// No repository is configured at all.
     #[error("no repository is configured")]
     NoRepository,
@@ -216,6 +226,9 @@ impl ConfigError {
                 "name one of {}, or leave 'repositories' out: then it is all of them",
                 known.join(", ")
             )),
+            Self::RepositoryTwice { .. } => {
+                Some("a second copy is made in another repository: name each once".to_owned())
+            }
             Self::NoRepository => Some("add a [repository.NAME] with a url".to_owned()),
             Self::WhichRepository { .. } => {
                 Some("unset it, or keep one repository in the file".to_owned())

@@ -8,7 +8,7 @@ mod dump;
 mod keep;
 mod prove;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -269,6 +269,14 @@ impl<'a> Resolver<'a> {
                     origin,
                     cluster: name,
                     known: repositories.keys().cloned().collect(),
+                });
+            }
+            let mut once = BTreeSet::new();
+            if let Some(twice) = wanted.iter().find(|name| !once.insert(*name)) {
+                return Err(ConfigError::RepositoryTwice {
+                    origin,
+                    cluster: name,
+                    repository: twice.clone(),
                 });
             }
             let shown = Shown::List(wanted.clone());

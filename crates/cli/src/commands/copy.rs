@@ -6,11 +6,12 @@
 
 mod job;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use pgkeep_config::{SIZE_WANTED, Settings, parse_size};
+use pgkeep_format::RepositoryId;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_repository::{Pace, Repository, WriteAccess};
 use pgkeep_types::{BackupId, ClusterName};
@@ -142,6 +143,9 @@ pub(super) async fn open(
     let pins = context.keys(settings, None)?.pins();
     let source = context.open_repository(settings, from, &pins).await?;
     let target = context.open_repository(settings, to, &pins).await?;
+    if source.id() == target.id() {
+        return Err(one_and_the_same(from, to));
+    }
     let others = context.write_access(settings, &source, context.keys(settings, None)?)?;
     let access = context.write_access(settings, &target, context.keys(settings, None)?)?;
     if !target.is_like(&access, &source, &others) {
@@ -154,6 +158,21 @@ pub(super) async fn open(
         from_name: from.to_owned(),
         name: to.to_owned(),
     })
+}
+
+/// Why nothing is copied between two names of one repository, or from it to what somebody
+/// has made of it with other means.
+pub(super) fn one_and_the_same(from: &str, to: &str) -> CliError {
+    CliError::Disagrees {
+        problem: format!(
+            "repositories {from:?} and {to:?} are one and the same: there is no second copy"
+        ),
+        hint: format!(
+            "give the second another place, and make it with 'pgkeep init --like {from} \
+             --repository {to}'; a directory or bucket that was copied by other means is no second \
+             repository"
+        ),
+    }
 }
 
 /// Why nothing is copied between two repositories that do not share their secret.
@@ -171,14 +190,19 @@ pub(super) fn no_family(from: &str, to: &str) -> CliError {
 }
 
 /// Copies what a run has just made to another repository of the cluster; tells how it went.
+/// What was `filled` so far is no place for a second copy.
 pub(super) async fn follow(
     context: &Context,
     settings: &Settings,
     cluster: &ClusterName,
     from: &str,
     to: &str,
+    filled: &mut BTreeMap<RepositoryId, String>,
 ) -> Result<Count, CliError> {
     let pair = open(context, settings, from, to).await?;
+    if let Some(other) = filled.insert(pair.to.id(), to.to_owned()) {
+        return Err(one_and_the_same(&other, to));
+    }
     let job = Job {
         context,
         pair: &pair,

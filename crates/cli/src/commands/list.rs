@@ -81,7 +81,7 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
         if warn_of_pins(context, &catalogue) {
             exit = Exit::Failed;
         }
-        others::tell(context, &settings, &catalogue).await;
+        others::tell(context, &settings, &repository, &catalogue).await;
         for entry in catalogue.entries {
             if let Entry::Unreadable(unreadable) = entry {
                 let ends = what_ends(&unreadable);

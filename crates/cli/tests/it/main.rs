@@ -12,6 +12,7 @@ mod clocks;
 mod config;
 mod contents;
 mod copies;
+mod copies_at_odds;
 mod copies_cut_short;
 mod cut_off;
 mod demo;

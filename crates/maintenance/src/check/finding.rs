@@ -59,6 +59,8 @@ pub enum What {
     ServerClock { ahead: i64 },
     /// The repository cannot be opened or listed.
     RepositoryUnreachable { problem: String },
+    /// Two names are of one repository: what is in the one is not in another place.
+    OneRepository { first: String, second: String },
     /// The repository was not looked at to the end.
     RepositoryTooSlow { after: u64 },
     /// The repository holds no good backup at all.
@@ -235,6 +237,7 @@ impl What {
             | Self::ServerChanged { .. }
             | Self::RepositoryUnreachable { .. }
             | Self::RepositoryTooSlow { .. }
+            | Self::OneRepository { .. }
             | Self::Empty
             | Self::StorageClock { .. }
             | Self::BadProof { .. }
@@ -255,6 +258,7 @@ impl What {
             Self::ServerClock { .. } => "server-clock",
             Self::RepositoryUnreachable { .. } => "repository-unreachable",
             Self::RepositoryTooSlow { .. } => "repository-too-slow",
+            Self::OneRepository { .. } => "one-repository",
             Self::Empty => "no-backups",
             Self::StorageClock { .. } => "storage-clock",
             Self::NoBackup { .. } => "no-backup",

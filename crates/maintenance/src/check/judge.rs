@@ -82,6 +82,7 @@ pub fn judge(
         }
     }
     judging.repository = None;
+    judging.same(repositories);
     judging.proven(latest);
     let mut judgement = judging.judgement;
     // The oldest first, among those of a kind.
@@ -130,6 +131,24 @@ impl Judging<'_> {
         if asked.ahead.unsigned_abs() > SERVER_DIFFERS {
             let ahead = asked.ahead;
             self.find(Severity::Warning, What::ServerClock { ahead });
+        }
+    }
+
+    /// Finds names that are of one repository.
+    fn same(&mut self, repositories: &BTreeMap<String, Repository>) {
+        let mut known = BTreeMap::new();
+        for (name, repository) in repositories {
+            let Repository::Seen(seen) = repository else {
+                continue;
+            };
+            let Some(first) = seen.id.and_then(|id| known.insert(id, name)) else {
+                continue;
+            };
+            let what = What::OneRepository {
+                first: first.clone(),
+                second: name.clone(),
+            };
+            self.find(Severity::Critical, what);
         }
     }
 

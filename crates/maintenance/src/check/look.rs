@@ -110,6 +110,7 @@ pub async fn look(at: Look<'_>) -> Seen {
     damaged.extend(unsure);
     damaged.extend(unread_facts);
     Seen {
+        id: Some(repository.id()),
         databases,
         damaged,
         bad_proofs: catalogue.bad_proofs().iter().map(bad_proof).collect(),

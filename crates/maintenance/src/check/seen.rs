@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pgkeep_format::RepositoryId;
 use pgkeep_types::{BackupId, ClusterName, SystemId, Timestamp};
 
 /// What was seen of a cluster's server.
@@ -42,6 +43,8 @@ pub enum Repository {
 /// What a repository holds of the cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
+    /// Which repository it is; none where that does not matter.
+    pub id: Option<RepositoryId>,
     /// All databases of which there is anything.
     pub databases: BTreeMap<String, Database>,
     /// What is damaged, or may be.

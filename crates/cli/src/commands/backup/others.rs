@@ -3,6 +3,8 @@
 //! Invariant: one that does not answer, or fails, stops no other; it is told, and the run
 //! does not end well.
 
+use std::collections::BTreeMap;
+
 use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_repository::{Repository, WriteAccess};
 use pgkeep_types::ClusterName;
@@ -78,8 +80,9 @@ pub(super) async fn copied(
     let passed_over = names.clone().take_while(|name| *name != first);
     let passed_over: Vec<&String> = passed_over.collect();
     let mut is_short = false;
+    let mut filled = BTreeMap::new();
     for name in names.filter(|name| *name != first) {
-        let followed = copy::follow(context, settings, cluster, first, name).await;
+        let followed = copy::follow(context, settings, cluster, first, name, &mut filled).await;
         let (complete, error) = match &followed {
             Ok(count) => (count.bad == 0, None),
             Err(error) => {
@@ -91,9 +94,12 @@ pub(super) async fn copied(
             is_short = true;
             let copy = format!("'pgkeep copy --from {first} --to {name}'");
             // The next backup is made in the first one that takes it, and copied from there.
-            let cure = match passed_over.contains(&name) {
-                true => format!("{copy} makes it good"),
-                false => format!("the next backup makes it good, or {copy}"),
+            let cure = match (&followed, passed_over.contains(&name)) {
+                (Err(CliError::Disagrees { .. }), _) => {
+                    "the error above says what to do".to_owned()
+                }
+                (_, true) => format!("{copy} makes it good"),
+                (_, false) => format!("the next backup makes it good, or {copy}"),
             };
             context.output.warning(format_args!(
                 "the backups are UNDER-REPLICATED: repository {name:?} misses some; {cure}"

@@ -26,6 +26,9 @@ pub(super) fn words(what: &What) -> String {
         What::RepositoryTooSlow { after } => {
             format!("the repository has not answered within {after} s (--timeout)")
         }
+        What::OneRepository { first, second } => format!(
+            "repositories {first:?} and {second:?} are one and the same: there is no second copy"
+        ),
         What::Empty => "there is no good backup at all".to_owned(),
         What::StorageClock { ahead } => format!(
             "the storage's clock is {}; ages are reckoned by the later one",

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_config::{ClusterSettings, Settings, StorageText};
 use pgkeep_format::records::BackupRecord;
-use pgkeep_format::{Capabilities, Encryption};
+use pgkeep_format::{Capabilities, Encryption, RepositoryId};
 use pgkeep_repository::{Catalogue, Entry, Repository, RepositoryError, WriteAccess};
 use pgkeep_restore::RestoreError;
 use pgkeep_types::{Clock, ClusterName, Timestamp};
@@ -37,9 +37,14 @@ pub(super) async fn look(
         return findings.error("repository", &error, error.hint());
     }
     let mut first: Option<Opened> = None;
+    let mut known: BTreeMap<RepositoryId, &str> = BTreeMap::new();
     for name in names {
         let mut found = Findings::default();
         if let Some(opened) = open(context, settings, name, &mut found).await {
+            if let Some(other) = known.insert(opened.repository.id(), name) {
+                let error = copy::one_and_the_same(other, name);
+                found.error("repository", &error, error.hint());
+            }
             match &first {
                 None => newest(context, &opened.repository, cluster, meant, &mut found).await,
                 Some(first) => copies(first, &opened, cluster, &mut found).await,

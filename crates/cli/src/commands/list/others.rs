@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use pgkeep_config::Settings;
 use pgkeep_format::Identities;
-use pgkeep_repository::Catalogue;
+use pgkeep_repository::{Catalogue, Repository};
 use pgkeep_types::BackupId;
 
+use crate::commands::copy;
 use crate::context::Context;
 use crate::error::{CliError, sentence};
 use crate::words;
@@ -18,7 +19,12 @@ use crate::words;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Tells of each other repository that misses a good backup, or cannot be asked.
-pub(super) async fn tell(context: &Context, settings: &Settings, listed: &Catalogue) {
+pub(super) async fn tell(
+    context: &Context,
+    settings: &Settings,
+    repository: &Repository,
+    listed: &Catalogue,
+) {
     let of_cluster = settings.clusters.get(&listed.cluster);
     let names = of_cluster.map_or(&[][..], |of| &of.repositories);
     let Some((first, others)) = names.split_first() else {
@@ -28,10 +34,17 @@ pub(super) async fn tell(context: &Context, settings: &Settings, listed: &Catalo
         return;
     }
     for name in others {
-        let asked = tokio::time::timeout(PATIENCE, missed(context, settings, name, listed)).await;
+        let asked = tokio::time::timeout(
+            PATIENCE,
+            missed(context, settings, name, repository, listed),
+        )
+        .await;
         match asked {
-            Ok(Ok(0)) => {}
-            Ok(Ok(missed)) => context.output.warning(format_args!(
+            Ok(Ok(None)) => context
+                .output
+                .warning(sentence(&copy::one_and_the_same(first, name))),
+            Ok(Ok(Some(0))) => {}
+            Ok(Ok(Some(missed))) => context.output.warning(format_args!(
                 "{} UNDER-REPLICATED: not in repository {name:?}; 'pgkeep copy --from {first} --to \
                  {name}' makes it good",
                 match missed {
@@ -51,17 +64,21 @@ pub(super) async fn tell(context: &Context, settings: &Settings, listed: &Catalo
 }
 
 /// How many of the good backups that are listed another repository does not have, and has
-/// not deleted.
+/// not deleted; none where it is the one that is listed.
 async fn missed(
     context: &Context,
     settings: &Settings,
     name: &str,
+    first: &Repository,
     listed: &Catalogue,
-) -> Result<usize, CliError> {
+) -> Result<Option<usize>, CliError> {
     let keys = context.keys(settings, None)?;
     let repository = context
         .open_repository(settings, name, &keys.pins())
         .await?;
+    if repository.id() == first.id() {
+        return Ok(None);
+    }
     let there = repository
         .catalogue(&listed.cluster, &Identities::default())
         .await?;
@@ -71,5 +88,5 @@ async fn missed(
     let missed = listed
         .complete()
         .filter(|record| !known.contains(&record.id));
-    Ok(missed.count())
+    Ok(Some(missed.count()))
 }
