@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pgkeep_types::SystemId;
 use proptest::prelude::*;
 
 use super::*;
