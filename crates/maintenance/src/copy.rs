@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pgkeep_format::Identities;
 use pgkeep_format::names::{self, Place};
 use pgkeep_format::records::{BackupKind, BackupRecord, Verification};
 use pgkeep_repository::{
@@ -186,19 +187,47 @@ impl Copy<'_> {
         };
         let begin = self.to.begin_copy(self.access, self.from, plan, &todo.plan);
         let mut run = begin.await?;
+        let mut overtaken = Vec::new();
         while !stop() {
             let Some(planned) = waiting.next() else {
                 break;
             };
             begun(&planned.record);
-            told(Copied {
+            let result = self.copy_one(&mut run, planned).await;
+            let copied = Copied {
                 id: planned.record.id.clone(),
                 database: planned.record.database.clone(),
-                result: self.copy_one(&mut run, planned).await,
-            });
+                result,
+            };
+            match &copied.result {
+                Err(error) if error.is_of_others() => overtaken.push(copied),
+                _ => told(copied),
+            }
         }
         run.finish(self.clock.now()).await?;
+        for copied in self.looked_after(overtaken).await? {
+            told(copied);
+        }
         Ok(waiting.map(|planned| &planned.record).collect())
+    }
+
+    /// Looks for backups that another run has copied meanwhile: one that is there now as a
+    /// good one is what was wanted, whoever has put it.
+    async fn looked_after(
+        &self,
+        mut overtaken: Vec<Copied>,
+    ) -> Result<Vec<Copied>, RepositoryError> {
+        if overtaken.is_empty() {
+            return Ok(overtaken);
+        }
+        let none = Identities::default();
+        let now = self.to.catalogue(&self.here.cluster, &none).await?;
+        for copied in &mut overtaken {
+            if now.complete().any(|record| record.id == copied.id) {
+                copied.result = Ok(0);
+            }
+        }
+        Ok(overtaken)
     }
 
     /// Copies a backup. What it needs and was found hurt there is mended before: a record

@@ -5,7 +5,7 @@
 mod hint;
 
 use pgkeep_format::{FormatError, RepositoryId};
-use pgkeep_storage::StorageError;
+use pgkeep_storage::{StorageError, StorageErrorKind};
 use pgkeep_types::{BackupId, ObjectNameError, Timestamp};
 
 use crate::deletion::PlanError;
@@ -420,6 +420,16 @@ impl RepositoryError {
                 ..
             }
         )
+    }
+
+    /// Whether somebody else was at the same at the same time, and may have done it.
+    #[must_use]
+    pub fn is_of_others(&self) -> bool {
+        match self {
+            Self::Overtaken { .. } => true,
+            Self::Storage(error) => error.kind == StorageErrorKind::AlreadyExists,
+            _ => false,
+        }
     }
 
     /// Whether it is about a record that counts as nothing: of a retired key, which its

@@ -1,7 +1,9 @@
 //! Several repositories where something stands in the way of a copy: two that are one, damage
 //! that only a copy can mend, what was deleted on one side.
 
-use crate::copies::{cluster, configure_at, copy};
+use crate::copies::{
+    archive, cluster, configure, configure_at, copy, flip, good_in, grow, like, object,
+};
 use crate::site::Site;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,5 +36,57 @@ async fn two_names_of_one_repository_are_no_second_copy_and_everything_says_so()
         (ran.stdout + &ran.stderr)
             .contains("cluster main names the repository \"local\" more than once")
     );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hurt_record_is_put_anew_by_the_next_backup_which_prunes_then() {
+    let cluster = cluster().await;
+    let mut site = Site::of(&cluster).await;
+    configure(&site, true);
+    like(&site).await;
+    let backup = ["backup", "--database", "app"];
+    site.run(&backup).await.ended(0);
+    let old = good_in(&site, "offsite").await;
+    grow(&cluster, "b").await;
+    site.run(&backup).await.ended(0);
+    flip(&object(&site, "offsite", &old[0], "backup"));
+    assert!(!good_in(&site, "offsite").await.contains(&old[0]));
+    let ran = copy(&site, &["--dry-run"]).await.ended(0);
+    assert!(ran.stdout.contains("would be copied"), "{ran:#?}");
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_KEEP", "last=9");
+    let ran = site
+        .run(&["backup", "--database", "app", "--prune"])
+        .await
+        .ended(0);
+    assert!(!ran.stderr.contains("UNDER-REPLICATED"), "{ran:#?}");
+    assert_eq!(
+        good_in(&site, "offsite").await,
+        good_in(&site, "local").await
+    );
+    assert!(archive(&site, &old[0], "local").await == archive(&site, &old[0], "offsite").await);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_copies_at_once_whoever_finds_all_there_in_the_end_ends_well() {
+    let cluster = cluster().await;
+    let site = Site::of(&cluster).await;
+    configure(&site, false);
+    like(&site).await;
+    for table in ["b", "c", "d"] {
+        site.back_up("app").await;
+        grow(&cluster, table).await;
+    }
+    let (one, other) = tokio::join!(copy(&site, &[]), copy(&site, &[]));
+    assert!(
+        [one.code(), other.code()].contains(&0),
+        "{one:#?} {other:#?}"
+    );
+    assert_eq!(
+        good_in(&site, "offsite").await,
+        good_in(&site, "local").await
+    );
+    copy(&site, &[]).await.ended(0);
     cluster.stop().await;
 }

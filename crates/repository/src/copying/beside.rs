@@ -16,20 +16,30 @@ use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 use super::run::CopyRun;
 use crate::{RepositoryError, records};
 
+/// Why a `backup` record is of no use to anybody.
+#[derive(PartialEq, Eq)]
+enum Useless {
+    /// This run, which has written it, calls the backup failed.
+    Failed(RunId),
+    /// It is damaged, or counts as nothing.
+    Unbelieved,
+}
+
 impl CopyRun {
-    /// Removes a `backup` record that another copy has left and called failed. Any other is
-    /// somebody's who may rely on it.
+    /// Removes a `backup` record that nobody relies on: one that another copy has left and
+    /// called failed, or that nobody believes, since it is damaged or counts as nothing. Any
+    /// other is somebody's who may rely on it.
     pub(super) async fn clear_place(
         &self,
         cluster: &ClusterName,
         id: &BackupId,
     ) -> Result<(), RepositoryError> {
-        let Some(run) = self.called_failed(cluster, id).await? else {
+        let Some(useless) = self.useless(cluster, id).await? else {
             return Ok(());
         };
         self.check_alone(cluster, id).await?;
         // Who was at it until then may have made it anew.
-        if self.called_failed(cluster, id).await? == Some(run) {
+        if self.useless(cluster, id).await? == Some(useless) {
             let name = names::backup(cluster, id, BackupPart::Backup)?;
             self.delete(id, &name).await?;
         }
@@ -54,24 +64,31 @@ impl CopyRun {
         Ok(repository.storage.delete(name).await?)
     }
 
-    /// The run whose `backup` record is there, and that calls the backup failed; none where
-    /// there is no such record.
-    async fn called_failed(
+    /// The `backup` record that is there and of no use to anybody; none where there is no
+    /// record.
+    ///
+    /// # Errors
+    /// `Overtaken` where somebody may rely on it. Where a newer version has written it, or a
+    /// host that is not known yet.
+    async fn useless(
         &self,
         cluster: &ClusterName,
         id: &BackupId,
-    ) -> Result<Option<RunId>, RepositoryError> {
+    ) -> Result<Option<Useless>, RepositoryError> {
         let repository = &self.repository;
         let there = match repository.backup(cluster, id).await {
             Ok(there) => there,
             Err(RepositoryError::Storage(error)) if error.is_not_found() => return Ok(None),
+            Err(error) if error.is_of_damage() || error.is_about_nothing() => {
+                return Ok(Some(Useless::Unbelieved));
+            }
             Err(error) => return Err(error),
         };
         let outcome = names::run(cluster, &there.run, RunRecord::Outcome)?;
         let said = repository.verified(RecordKind::Outcome, &outcome).await;
         let said = said.ok().and_then(|read| read.clear::<RunOutcome>().ok());
         if said.is_some_and(|said| said.failed(id)) {
-            return Ok(Some(there.run));
+            return Ok(Some(Useless::Failed(there.run)));
         }
         Err(self.overtaken(id, format!("run {} has copied it, or is at it", there.run)))
     }

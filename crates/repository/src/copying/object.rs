@@ -77,7 +77,16 @@ impl Repository {
             }
         }
         match upload {
-            Some(upload) => Ok(upload.finish().await?),
+            Some(upload) => match upload.finish().await {
+                Err(error) if error.kind == StorageErrorKind::AlreadyExists => {
+                    // Another copy has put it meanwhile.
+                    match self.read_back(needed, &pace).await? {
+                        Condition::Whole => Ok(()),
+                        Condition::Hurt { .. } => Err(error.into()),
+                    }
+                }
+                finished => Ok(finished?),
+            },
             None => Err(RepositoryError::GivenUp),
         }
     }
