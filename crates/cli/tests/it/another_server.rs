@@ -67,6 +67,35 @@ async fn the_first_backup_of_another_server_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restore_tells_that_there_are_backups_of_another_server() {
+    let (old, new, site) = moved(1).await;
+    let restore = ["restore", "main", "--database", "postgres", "--dry-run"];
+    let restore = [&restore[..], &["--identity", "recovery.key"]].concat();
+    let words = ["was backed up on several servers", "--backup"];
+    site.run(&restore).await.ended(0).says(&words);
+    old.stop().await;
+    new.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_where_nobody_tells_which_server_it_is() {
+    let (old, new, mut site) = moved(0).await;
+    let hide = "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; \
+                CREATE ROLE plain LOGIN; GRANT pg_read_all_data TO plain";
+    new.psql("postgres", hide).await;
+    let user = socket_of(&new).replace("user='postgres'", "user='plain'");
+    site.set("PGKEEP_CLUSTER_MAIN_CONNECTION", user);
+    let ran = site.run(&["check", "--json"]).await;
+    assert!(
+        ran.stdout
+            .contains("whether the backups are of this server"),
+        "{ran:?}"
+    );
+    old.stop().await;
+    new.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_check_knows_which_server_the_newest_backup_is_of() {
     let (old, new, mut site) = moved(0).await;
     let ran = site.run(&["check"]).await.ended(2);

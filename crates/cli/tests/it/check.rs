@@ -11,6 +11,7 @@ mod usage;
 use std::fs;
 
 use jiff::{SignedDuration, Timestamp};
+use pgkeep_postgres::client::system_id;
 use pgkeep_testkit::cluster::{Cluster, Major};
 
 use crate::clocks::redate;
@@ -27,6 +28,8 @@ async fn shelf(more: &str) -> (Cluster, Shelf) {
     let mut shelf = Shelf::new(&choice).await;
     let connection = socket_of(&cluster);
     shelf.site.set("PGKEEP_CLUSTER_MAIN_CONNECTION", connection);
+    let session = cluster.connect("postgres").await;
+    shelf.system = system_id(&session).await.unwrap();
     (cluster, shelf)
 }
 

@@ -314,6 +314,9 @@ pub enum Note {
     Unpinned,
     /// This host has no key to write with: whether it may was not looked at.
     NoHostKey,
+    /// The server, or the newest backups of these databases, do not tell which server they
+    /// are of.
+    SystemUnknown(Vec<String>),
 }
 
 impl Note {
@@ -324,6 +327,7 @@ impl Note {
             Self::RowsUnseen(..) => Some("rows"),
             Self::SpaceUnknown(_) => Some("free space"),
             Self::NoHostKey => Some("whether this host may write"),
+            Self::SystemUnknown(_) => Some("whether the backups are of this server"),
             Self::Unpinned => Some("whether it is the right repository"),
             Self::Gone(_)
             | Self::NeverProven(_)

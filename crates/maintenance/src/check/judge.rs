@@ -187,7 +187,7 @@ impl Judging<'_> {
         for name in &wanted {
             self.database(name, of(name), any_fresh, now);
         }
-        self.servers(&wanted, seen, asked.and_then(|asked| asked.system), now);
+        self.servers(&wanted, seen, asked, now);
         for damaged in &seen.damaged {
             self.damaged(damaged, &wanted, seen);
         }

@@ -79,8 +79,15 @@ pub async fn look(at: Look<'_>) -> Seen {
     let mut databases = BTreeMap::new();
     let mut histories = Vec::new();
     for name in names_in(catalogue) {
-        let of_it = good(&name);
-        let database = at.database(&name, &of_it);
+        let mut of_it = good(&name);
+        let moved = moved(&of_it);
+        // What is usual of one server says nothing of another.
+        let system = of_it.first().and_then(|newest| newest.system_id);
+        of_it.retain(|record| record.system_id == system);
+        let database = Database {
+            moved,
+            ..at.database(&name, &of_it)
+        };
         let is_wanted = at
             .rows_of
             .map_or(database.chosen, |names| names.contains(&name));
@@ -180,7 +187,8 @@ fn lately(catalogue: &Catalogue, now: Timestamp) -> Stored {
 }
 
 impl Look<'_> {
-    /// What there is of a database; `good` are its good backups, the newest first.
+    /// What there is of a database; `good` are the good backups of it and of the newest one's
+    /// server, the newest first.
     fn database(&self, name: &str, good: &[&BackupRecord]) -> Database {
         let Self {
             catalogue,
@@ -238,7 +246,7 @@ impl Look<'_> {
                 .collect(),
             rows: Rows::default(),
             since: good.last().map(|record| record.started),
-            moved: moved(good),
+            moved: None,
             proofs: self.proofs(name, good),
         }
     }

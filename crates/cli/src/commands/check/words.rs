@@ -162,6 +162,12 @@ pub(super) fn of_note(note: &Note) -> String {
         Note::Unpinned => "not looked at: whether it is the right repository: no key file here \
                            knows it"
             .to_owned(),
+        Note::SystemUnknown(names) => format!(
+            "not looked at: whether the newest backups of {} are of this server: it, or they, do \
+             not tell the system identifier (GRANT EXECUTE ON FUNCTION pg_control_system() TO the \
+             role)",
+            some(names)
+        ),
         Note::NoHostKey => {
             "not looked at: whether this host may write, since it has no key for it".to_owned()
         }

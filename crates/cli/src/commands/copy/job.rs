@@ -180,10 +180,10 @@ impl Job<'_> {
         });
     }
 
-    /// Tells of backups that are not there and cannot be copied, since they cannot be read;
-    /// how many they are.
+    /// Tells of backups that are not whole there and cannot be copied or mended, since they
+    /// cannot be read; how many they are.
     fn tell_unreadable(&self, from: &Catalogue, to: &Catalogue, report: &mut Report) -> usize {
-        let there = to.complete().chain(to.hurt()).map(|record| &record.id);
+        let there = to.complete().map(|record| &record.id);
         let deleted = to.deleted.iter().map(|deleted| &deleted.id);
         let known: BTreeSet<&BackupId> = there.chain(deleted).collect();
         let mut told = BTreeSet::new();
@@ -194,7 +194,15 @@ impl Job<'_> {
             }
             let name = &self.pair.from_name;
             let error = sentence(&unreadable.error);
-            let reason = format!("it cannot be read in repository {name:?}: {error}");
+            let is_hurt_there = to.hurt().any(|record| record.id == *id);
+            let reason = match is_hurt_there {
+                true => format!(
+                    "it is damaged in both, and what is hurt in {:?} cannot be mended from \
+                     repository {name:?}: {error}",
+                    self.pair.name
+                ),
+                false => format!("it cannot be read in repository {name:?}: {error}"),
+            };
             let database = unreadable.database.as_deref();
             self.leave(&from.cluster, id, database, &reason, report);
         }

@@ -20,6 +20,9 @@ use crate::words;
 #[derive(Debug, Serialize)]
 pub(super) struct Standing {
     level: Level,
+    /// The newest backup of the same database that is of another server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of_another_server: Option<BackupId>,
     /// Who has chosen it for deletion; it is there for as long as it is pinned.
     #[serde(skip)]
     chosen: Option<Tombstone>,
@@ -73,6 +76,7 @@ impl Standing {
         let catalogue = &opened.catalogue;
         let level = catalogue.level(&backup.id);
         let chosen = catalogue.chosen(&backup.id).cloned();
+        let of_another_server = of_another_server(catalogue, backup);
         let Some(Proof { record, .. }) = catalogue.refuted(&backup.id) else {
             let in_doubt = InDoubt {
                 unread_proof: catalogue.unread_proof(&backup.id).cloned(),
@@ -81,6 +85,7 @@ impl Standing {
             };
             return Self {
                 level,
+                of_another_server,
                 chosen,
                 failed_proof: None,
                 in_doubt: Some(in_doubt).filter(InDoubt::is_there),
@@ -97,6 +102,7 @@ impl Standing {
         };
         Self {
             level,
+            of_another_server,
             chosen,
             in_doubt: None,
             failed_proof: Some(FailedProof {
@@ -116,6 +122,15 @@ impl Standing {
             warn_of_choice(context, chosen);
         }
         let id = backup.id.short();
+        if let (Some(other), Some(system)) = (&self.of_another_server, backup.system_id) {
+            let other = other.short();
+            context.output.warning(format_args!(
+                "database {:?} was backed up on several servers, and backup {id} is of the one \
+                 with system id {system}; the newest of another one is {other}: --backup {other} \
+                 restores that",
+                backup.database
+            ));
+        }
         let instead = match (&self.failed_proof, &self.in_doubt) {
             (Some(failed), _) => {
                 context.output.warning(format_args!(
@@ -196,6 +211,18 @@ impl FailedProof {
             (None, None) => "what failed was not written down".to_owned(),
         }
     }
+}
+
+/// The newest good backup of the same database that is of another server.
+fn of_another_server(catalogue: &Catalogue, backup: &BackupRecord) -> Option<BackupId> {
+    let system = backup.system_id?;
+    let others = catalogue.complete().filter(|other| {
+        other.database == backup.database
+            && other.selected == backup.selected
+            && other.system_id.is_some_and(|of| of != system)
+    });
+    let newest = others.max_by_key(|other| other.started)?;
+    Some(newest.id.clone())
 }
 
 /// What failed, as far as it was written down.

@@ -16,7 +16,7 @@ use pgkeep_format::{HostKey, Identities};
 use pgkeep_repository::{DumpMeta, Limits, Repository, Run, RunPlan, RunReport};
 use pgkeep_storage::LocalStorage;
 use pgkeep_testkit::{ScriptedClock, SeededRandom};
-use pgkeep_types::{BackupId, Clock, ProofId, RunId};
+use pgkeep_types::{BackupId, Clock, ProofId, RunId, SystemId};
 
 use crate::site::Site;
 
@@ -26,6 +26,8 @@ pub(crate) struct Shelf {
     pub(crate) repository: Repository,
     pub(crate) host: HostKey,
     pub(crate) random: SeededRandom,
+    /// The server that the backups say that they are of.
+    pub(crate) system: Option<SystemId>,
 }
 
 /// What a backup is.
@@ -82,6 +84,7 @@ impl Shelf {
             repository,
             host,
             random: SeededRandom::new(7),
+            system: None,
         }
     }
 
@@ -106,7 +109,7 @@ impl Shelf {
         file.write(content(dump.content, dump.bytes)).await.unwrap();
         file.finish().await.unwrap();
         let meta = DumpMeta {
-            system_id: None,
+            system_id: self.system,
             server_version: "15.18".to_owned(),
             started: clock.now(),
             globals: dump.globals,

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_types::{SystemId, Timestamp};
 
-use super::super::finding::{Severity, What};
-use super::super::seen::Seen;
+use super::super::finding::{Note, Severity, What};
+use super::super::seen::{Asked, Seen};
 use super::{Judging, age};
 
 /// So many seconds it is told that backups are of another server than before: what is not
@@ -20,16 +20,25 @@ impl Judging<'_> {
         &mut self,
         wanted: &BTreeSet<&str>,
         seen: &Seen,
-        server: Option<SystemId>,
+        asked: Option<&Asked>,
         now: Timestamp,
     ) {
         let mut others: BTreeMap<(SystemId, SystemId), Vec<String>> = BTreeMap::new();
         let mut changes: BTreeMap<(SystemId, SystemId), (Timestamp, Vec<String>)> = BTreeMap::new();
+        let mut unknown = Vec::new();
         for name in wanted {
             let Some(database) = seen.databases.get(*name) else {
                 continue;
             };
-            let Some(backups) = database.newest.as_ref().and_then(|good| good.system) else {
+            let Some(newest) = &database.newest else {
+                continue;
+            };
+            let server = asked.and_then(|asked| asked.system);
+            let Some(backups) = newest
+                .system
+                .filter(|_| asked.is_none() || server.is_some())
+            else {
+                unknown.push((*name).to_owned());
                 continue;
             };
             if let Some(server) = server.filter(|server| *server != backups) {
@@ -43,6 +52,9 @@ impl Judging<'_> {
                 *since = moved.since.max(*since);
                 names.push((*name).to_owned());
             }
+        }
+        if !unknown.is_empty() && asked.is_some() {
+            self.note(Note::SystemUnknown(unknown));
         }
         for ((backups, server), databases) in others {
             let what = What::OtherServer {

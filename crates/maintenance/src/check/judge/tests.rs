@@ -65,6 +65,7 @@ fn repository(of: impl IntoIterator<Item = (&'static str, Database)>) -> Seen {
 fn server(names: &[&str]) -> Server {
     Server::Asked(Asked {
         databases: names.iter().map(|name| (*name).to_owned()).collect(),
+        system: Some(SystemId(7)),
         ..Asked::default()
     })
 }
