@@ -90,3 +90,42 @@ async fn of_two_copies_at_once_whoever_finds_all_there_in_the_end_ends_well() {
     copy(&site, &[]).await.ended(0);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_in_the_other_repository_blocks_no_later_backup() {
+    let cluster = cluster().await;
+    let site = Site::of(&cluster).await;
+    configure(&site, true);
+    like(&site).await;
+    let backup = ["backup", "--database", "app"];
+    for table in ["b", "c"] {
+        site.run(&backup).await.ended(0);
+        grow(&cluster, table).await;
+    }
+    let newest = good_in(&site, "offsite").await.pop().unwrap();
+    let prune = ["prune", "--repository", "offsite", "--id", &newest, "--yes"];
+    site.run(&prune).await.ended(0);
+    // What rests on it while the other one is away can never be copied there.
+    std::fs::rename(site.path("offsite"), site.path("away")).unwrap();
+    site.run(&backup).await.ended(3);
+    let stuck = good_in(&site, "local").await.pop().unwrap();
+    std::fs::rename(site.path("away"), site.path("offsite")).unwrap();
+    let told =
+        format!("backup {stuck} of database app is not copied: it needs packs of backup {newest}");
+    let ran = copy(&site, &[]).await.ended(1);
+    assert!(ran.stdout.contains(&told), "{ran:#?}");
+    assert!(ran.stdout.contains("pgkeep backup --whole"), "{ran:#?}");
+    // The next one rests on what both have, and is all that is missed.
+    grow(&cluster, "d").await;
+    let ran = site.run(&backup).await.ended(0);
+    assert!(!ran.stderr.contains("UNDER-REPLICATED"), "{ran:#?}");
+    let last = good_in(&site, "local").await.pop().unwrap();
+    let there = good_in(&site, "offsite").await;
+    assert!(there.contains(&last) && !there.contains(&stuck));
+    assert!(archive(&site, &last, "local").await == archive(&site, &last, "offsite").await);
+    let ran = copy(&site, &[]).await.ended(0);
+    assert!(ran.stdout.contains(&told), "{ran:#?}");
+    let ran = site.run(&["list"]).await.ended(0);
+    assert!(!ran.stderr.contains("UNDER-REPLICATED"), "{ran:#?}");
+    cluster.stop().await;
+}

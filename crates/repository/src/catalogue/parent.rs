@@ -5,9 +5,12 @@
 //! that is about to write can open. Which is the newest is told by the storage's clock:
 //! by a host's that once ran ahead, one backup would be the newest for good.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use pgkeep_format::Recipient;
 use pgkeep_format::records::{BackupKind, BackupRecord};
+use pgkeep_types::BackupId;
 
 use super::Catalogue;
 use crate::WriteAccess;
@@ -58,13 +61,14 @@ impl Catalogue {
     /// committed and of which nothing was said may have been given up meanwhile. None
     /// where that one refers to so many others that a whole backup is due: what an old
     /// pack has lost is stored anew by then, and a restore does not gather from ever
-    /// more places.
+    /// more places. None of `unfit` is chosen.
     #[must_use]
     pub fn parent(
         &self,
         access: &WriteAccess,
         kind: BackupKind,
         database: &str,
+        unfit: &BTreeSet<BackupId>,
     ) -> ParentChoice<'_> {
         let mut of_database: Vec<(&Origin, &BackupRecord)> = self
             .complete()
@@ -77,6 +81,7 @@ impl Catalogue {
         let whole: Vec<_> = whole
             // Of one that was chosen for deletion a run finds the tombstone.
             .filter(|(_, backup)| self.confirmed.contains(&backup.id))
+            .filter(|(_, backup)| !unfit.contains(&backup.id))
             .filter(|(_, backup)| self.chosen(&backup.id).is_none())
             .filter(|(_, backup)| self.unread_verification(&backup.id).is_none())
             .collect();

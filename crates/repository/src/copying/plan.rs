@@ -32,8 +32,9 @@ pub struct Left {
     pub database: String,
     /// Why not.
     pub reason: String,
-    /// Whether that is since somebody has deleted it there: then it is to be so.
-    pub is_meant: bool,
+    /// Whether nothing is to be done about it: somebody has deleted it there, or a newer
+    /// backup of its database is there, or is copied now.
+    pub is_settled: bool,
 }
 
 /// What a run is to copy.
@@ -100,7 +101,11 @@ impl Catalogue {
             if let Some(gone) = brings.iter().find(|id| deleted.contains(id)) {
                 plan.left(
                     record,
-                    format!("it needs packs of backup {gone}, which was deleted there"),
+                    format!(
+                        "it needs packs of backup {gone}, which was deleted there, and can never \
+                         be copied there; the next backup does not rest on it, and 'pgkeep backup \
+                         --whole' makes one that rests on none"
+                    ),
                     false,
                 );
                 continue;
@@ -113,17 +118,44 @@ impl Catalogue {
             });
         }
         plan.brings.retain(|id| !made.contains(id));
+        self.settle(from, &mut plan);
         Ok(plan)
+    }
+
+    /// What can never be copied is missed until a newer backup of its database is there.
+    fn settle(&self, from: &Self, plan: &mut CopyPlan) {
+        let copied = plan.backups.iter().map(|planned| &planned.record);
+        let newer: Vec<&BackupRecord> = self.complete().chain(copied).collect();
+        for left in &mut plan.left {
+            let record = from.complete().find(|record| record.id == left.id);
+            left.is_settled |= record.is_some_and(|record| {
+                newer.iter().any(|newer| {
+                    newer.database == record.database
+                        && newer.kind == record.kind
+                        && newer.started > record.started
+                })
+            });
+        }
+    }
+
+    /// Which backups of `from` the next ones are not to rest on, since what rests on them
+    /// could not be copied here: they were deleted here, or need what was.
+    ///
+    /// # Errors
+    /// Never in practice: ids are plain names.
+    pub fn no_parents(&self, from: &Self) -> Result<BTreeSet<BackupId>, RepositoryError> {
+        let left = self.plan_copy(from, |_| true)?.left;
+        Ok(left.into_iter().map(|left| left.id).collect())
     }
 }
 
 impl CopyPlan {
-    fn left(&mut self, record: &BackupRecord, reason: String, is_meant: bool) {
+    fn left(&mut self, record: &BackupRecord, reason: String, is_settled: bool) {
         self.left.push(Left {
             id: record.id.clone(),
             database: record.database.clone(),
             reason,
-            is_meant,
+            is_settled,
         });
     }
 }

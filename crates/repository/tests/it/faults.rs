@@ -119,7 +119,12 @@ async fn a_storage_that_goes_away_leaves_a_whole_backup_or_none() {
                 .unwrap()
                 .write_access(&world.host)
                 .unwrap();
-            let chosen = catalogue.parent(&access, BackupKind::Dump, "app");
+            let chosen = catalogue.parent(
+                &access,
+                BackupKind::Dump,
+                "app",
+                &std::collections::BTreeSet::new(),
+            );
             assert!(chosen.backup.is_none());
             continue;
         }

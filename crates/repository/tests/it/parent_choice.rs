@@ -16,7 +16,12 @@ async fn chosen(world: &World) -> (Option<BackupId>, Option<String>) {
     let repository = world.open().await.unwrap();
     let access = repository.write_access(&world.host).unwrap();
     let catalogue = world.catalogue().await;
-    let choice = catalogue.parent(&access, BackupKind::Dump, "app");
+    let choice = catalogue.parent(
+        &access,
+        BackupKind::Dump,
+        "app",
+        &std::collections::BTreeSet::new(),
+    );
     (
         choice.backup.map(|backup| backup.id.clone()),
         choice.shut.map(|shut| shut.host.to_owned()),
@@ -71,7 +76,12 @@ async fn a_backup_of_whose_run_nothing_is_there_is_no_parent_and_is_told() {
             }
         }
         let catalogue = world.catalogue().await;
-        let choice = catalogue.parent(&access, BackupKind::Dump, "app");
+        let choice = catalogue.parent(
+            &access,
+            BackupKind::Dump,
+            "app",
+            &std::collections::BTreeSet::new(),
+        );
         assert_eq!(choice.backup, parent);
         assert_eq!(choice.runless, runless);
     }

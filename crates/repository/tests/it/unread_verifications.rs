@@ -68,7 +68,12 @@ async fn parent(world: &World) -> Option<BackupId> {
     let repository = world.open().await.unwrap();
     let access = repository.write_access(&world.host).unwrap();
     let catalogue = world.catalogue().await;
-    let choice = catalogue.parent(&access, BackupKind::Dump, "app");
+    let choice = catalogue.parent(
+        &access,
+        BackupKind::Dump,
+        "app",
+        &std::collections::BTreeSet::new(),
+    );
     choice.backup.map(|backup| backup.id.clone())
 }
 

@@ -22,7 +22,7 @@ use pgkeep_config::{ClusterSettings, Content, Databases, Settings};
 use pgkeep_format::records::{BackupKind, Outcome, PlannedBackup, Selection};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::check_dump_argument;
-use pgkeep_repository::{RepositoryError, Run, RunPlan};
+use pgkeep_repository::{Catalogue, RepositoryError, Run, RunPlan};
 use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
 
 use self::others::{Others, open_for_backup};
@@ -293,7 +293,11 @@ async fn begin(
 ) -> Result<(Run, String, Before), CliError> {
     let mut failed = None;
     for name in &cluster.repositories {
-        match begin_in(context, settings, name, plan.clone(), whole).await {
+        let others = match whole {
+            true => Vec::new(),
+            false => others::catalogues(context, settings, cluster, name, &plan.cluster).await,
+        };
+        match begin_in(context, settings, name, plan.clone(), whole, &others).await {
             Ok((run, before)) => return Ok((run, name.clone(), before)),
             // Elsewhere the clock is as wrong.
             Err(error @ CliError::Repository(RepositoryError::ClockBehind { .. })) => {
@@ -321,10 +325,11 @@ async fn begin_in(
     name: &str,
     mut plan: RunPlan,
     whole: bool,
+    others: &[Catalogue],
 ) -> Result<(Run, Before), CliError> {
     let (repository, access) = open_for_backup(context, settings, name).await?;
     note_ring(settings, &repository);
-    let before = find_parents(context, &repository, &access, &mut plan, whole).await?;
+    let before = find_parents(context, &repository, &access, &mut plan, whole, others).await?;
     Ok((repository.begin(&access, plan).await?, before))
 }
 

@@ -4,9 +4,12 @@
 //! does not end well.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use pgkeep_config::{ClusterSettings, Settings};
-use pgkeep_repository::{Repository, WriteAccess};
+use pgkeep_format::Identities;
+use pgkeep_repository::{Catalogue, Repository, WriteAccess};
 use pgkeep_types::ClusterName;
 use serde::Serialize;
 
@@ -60,6 +63,31 @@ pub(super) async fn open_for_backup(
         .await?;
     let access = context.write_access(settings, &repository, keys)?;
     Ok((repository, access))
+}
+
+/// So long a repository may take to tell what was deleted in it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the cluster's other repositories hold, of those that answer: of the others nobody is
+/// waited for, and what the next backup rests on may be missing there.
+pub(super) async fn catalogues(
+    context: &Context,
+    settings: &Settings,
+    of_cluster: &ClusterSettings,
+    first: &str,
+    cluster: &ClusterName,
+) -> Vec<Catalogue> {
+    let others = of_cluster.repositories.iter().filter(|name| *name != first);
+    let asking = others.map(|name| async move {
+        let asked = async {
+            let keys = context.keys(settings, None)?;
+            let (pins, none) = (keys.pins(), Identities::default());
+            let repository = context.open_repository(settings, name, &pins).await?;
+            Ok::<_, CliError>(repository.catalogue(cluster, &none).await?)
+        };
+        tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
+    });
+    join_all(asking).await.into_iter().flatten().collect()
 }
 
 /// Copies all good backups to the others, and tells how that went; a run that made its

@@ -21,7 +21,8 @@ use crate::words;
 const NAMED: usize = 5;
 
 /// Finds the backups to compare with; where `whole`, none. Without them more is stored,
-/// and nothing lost. Tells which servers the backups so far are of.
+/// and nothing lost. What was deleted in one of the `others` is not compared with: what rests
+/// on it could not be copied there. Tells which servers the backups so far are of.
 ///
 /// # Errors
 /// `ClockBehind` where the next backup would be dated before one that there is. `whole`
@@ -32,6 +33,7 @@ pub(super) async fn find_parents(
     access: &WriteAccess,
     plan: &mut RunPlan,
     whole: bool,
+    others: &[Catalogue],
 ) -> Result<Before, RepositoryError> {
     let no_keys = Identities::default();
     let mut before = Before::default();
@@ -61,12 +63,16 @@ pub(super) async fn find_parents(
                 ));
             }
             let mut runless = Vec::new();
+            let mut unfit = BTreeSet::new();
+            for other in others {
+                unfit.extend(other.no_parents(&catalogue)?);
+            }
             for backup in &mut plan.backups {
                 warn_of_misdated(context, &catalogue, &backup.database);
                 if whole {
                     continue;
                 }
-                let chosen = catalogue.parent(access, plan.kind, &backup.database);
+                let chosen = catalogue.parent(access, plan.kind, &backup.database, &unfit);
                 runless.extend(&chosen.runless);
                 tell_choice(context, &backup.database, &chosen);
                 if let Some(parent) = chosen.backup {

@@ -72,7 +72,7 @@ pub(super) struct Job<'a> {
     pub(super) pair: &'a Pair,
     pub(super) pace: Option<&'a Arc<Pace>>,
     pub(super) dry_run: bool,
-    /// Whether what was deleted there is not worth a word.
+    /// Whether what is not copied and need not be is not worth a word.
     pub(super) is_quiet: bool,
     /// Whether what cannot be read is missed.
     pub(super) takes_all: bool,
@@ -108,8 +108,8 @@ impl Job<'_> {
         let todo = copy.todo(wanted)?;
         let mut count = Count::default();
         for left in &todo.plan.left {
-            count.bad += usize::from(!left.is_meant);
-            if self.is_quiet && left.is_meant {
+            count.bad += usize::from(!left.is_settled);
+            if self.is_quiet && left.is_settled {
                 continue;
             }
             self.leave(

@@ -84,7 +84,10 @@ async fn missed(
         .await?;
     let good = there.complete().map(|record| &record.id);
     let deleted = there.deleted.iter().map(|deleted| &deleted.id);
-    let known: BTreeSet<&BackupId> = good.chain(deleted).collect();
+    let plan = there.plan_copy(listed, |_| true)?;
+    let settled = plan.left.iter().filter(|left| left.is_settled);
+    let settled = settled.map(|left| &left.id);
+    let known: BTreeSet<&BackupId> = good.chain(deleted).chain(settled).collect();
     let missed = listed
         .complete()
         .filter(|record| !known.contains(&record.id));

@@ -105,7 +105,14 @@ impl Store {
         let repository = self.open().await?;
         let access = repository.write_access(&self.host)?;
         let catalogue = repository.catalogue(&main(), &self.identities).await?;
-        let parent = catalogue.parent(&access, BackupKind::Dump, "app").backup;
+        let parent = catalogue
+            .parent(
+                &access,
+                BackupKind::Dump,
+                "app",
+                &std::collections::BTreeSet::new(),
+            )
+            .backup;
         let planned = PlannedBackup {
             id: order.id.clone(),
             database: "app".to_owned(),

@@ -63,7 +63,9 @@ impl Play {
             let catalogue = repository
                 .catalogue(&main(), &Identities::default())
                 .await?;
-            let parent = catalogue.parent(&access, BackupKind::Dump, "app").backup;
+            let parent = catalogue
+                .parent(&access, BackupKind::Dump, "app", &BTreeSet::new())
+                .backup;
             let plan = self.world.plan(parent);
             let id = plan.backups[0].id.clone();
             // Much that is the same, and something new.
