@@ -83,7 +83,10 @@ pub async fn look(at: Look<'_>) -> Seen {
         let moved = moved(&of_it);
         // What is usual of one server says nothing of another.
         let system = of_it.first().and_then(|newest| newest.system_id);
-        of_it.retain(|record| record.system_id == system);
+        of_it.retain(|record| {
+            let is_told = system.is_some() && record.system_id.is_some();
+            !is_told || record.system_id == system
+        });
         let database = Database {
             moved,
             ..at.database(&name, &of_it)

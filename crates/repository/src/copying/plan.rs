@@ -12,7 +12,7 @@ use pgkeep_format::records::BackupRecord;
 use pgkeep_types::{BackupId, ObjectName};
 
 use crate::cited::cited;
-use crate::{Catalogue, RepositoryError};
+use crate::{Catalogue, RepositoryError, is_ahead};
 
 /// A backup that is to be copied.
 #[derive(Clone, Debug)]
@@ -122,10 +122,18 @@ impl Catalogue {
         Ok(plan)
     }
 
-    /// What can never be copied is missed until a newer backup of its database is there.
+    /// What can never be copied is missed until a newer backup is there that stands for it:
+    /// of the same database and server, with no less in it, of a time that has come, and not
+    /// known to be bad.
     fn settle(&self, from: &Self, plan: &mut CopyPlan) {
         let copied = plan.backups.iter().map(|planned| &planned.record);
-        let newer: Vec<&BackupRecord> = self.complete().chain(copied).collect();
+        let now = self.newest_instant().max(from.newest_instant());
+        let newer: Vec<&BackupRecord> = self
+            .complete()
+            .chain(copied)
+            .filter(|newer| !is_ahead(newer.started, now))
+            .filter(|newer| self.refuted(&newer.id).is_none() && from.refuted(&newer.id).is_none())
+            .collect();
         for left in &mut plan.left {
             let record = from.complete().find(|record| record.id == left.id);
             left.is_settled |= record.is_some_and(|record| {
@@ -133,6 +141,9 @@ impl Catalogue {
                     newer.database == record.database
                         && newer.kind == record.kind
                         && newer.started > record.started
+                        && (record.selected || !newer.selected)
+                        && (newer.globals || !record.globals)
+                        && newer.system_id == record.system_id
                 })
             });
         }

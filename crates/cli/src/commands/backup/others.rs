@@ -85,7 +85,19 @@ pub(super) async fn catalogues(
             let repository = context.open_repository(settings, name, &pins).await?;
             Ok::<_, CliError>(repository.catalogue(cluster, &none).await?)
         };
-        tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
+        match tokio::time::timeout(PATIENCE, asked).await {
+            // What is wrong is told when it is copied to.
+            Ok(catalogue) => catalogue.ok(),
+            Err(_) => {
+                context.output.warning(format_args!(
+                    "repository {name:?} has not told within {} s what was deleted in it: the \
+                     next backup may rest on that, and could not be copied there then; \
+                     'pgkeep backup --whole' makes one that can",
+                    PATIENCE.as_secs()
+                ));
+                None
+            }
+        }
     });
     join_all(asking).await.into_iter().flatten().collect()
 }

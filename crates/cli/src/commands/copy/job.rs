@@ -108,7 +108,9 @@ impl Job<'_> {
         let todo = copy.todo(wanted)?;
         let mut count = Count::default();
         for left in &todo.plan.left {
-            count.bad += usize::from(!left.is_settled);
+            // Who names a backup wants that one.
+            let is_named = !self.takes_all && !self.is_quiet;
+            count.bad += usize::from(is_named || !left.is_settled);
             if self.is_quiet && left.is_settled {
                 continue;
             }

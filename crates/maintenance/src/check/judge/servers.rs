@@ -34,11 +34,10 @@ impl Judging<'_> {
                 continue;
             };
             let server = asked.and_then(|asked| asked.system);
-            let Some(backups) = newest
-                .system
-                .filter(|_| asked.is_none() || server.is_some())
-            else {
+            if newest.system.is_none() || server.is_none() {
                 unknown.push((*name).to_owned());
+            }
+            let Some(backups) = newest.system else {
                 continue;
             };
             if let Some(server) = server.filter(|server| *server != backups) {

@@ -6,7 +6,7 @@ use pgkeep_types::SystemId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::check::seen::{Damaged, Space};
+use crate::check::seen::{Damaged, Moved, Space};
 
 const NOW: &str = "2026-11-20T12:00:00Z";
 const DAY: i64 = 86_400;
@@ -349,4 +349,36 @@ proptest! {
             prop_assert_eq!(judgement.severity(), *first);
         }
     }
+}
+
+#[test]
+fn that_backups_are_of_another_server_than_before_is_told_whoever_asks() {
+    let hidden = Server::Asked(Asked {
+        databases: ["app".to_owned()].into(),
+        ..Asked::default()
+    });
+    for server in [server(&["app"]), hidden, unreachable()] {
+        let finds = |since: i64| {
+            let mut app = database(Some(3600));
+            app.moved = Some(Moved {
+                from: SystemId(6),
+                since: ago(since),
+            });
+            let judgement = judged(&server, repository([("app", app)]));
+            told(&judgement).contains(&"WARNING server-changed -".to_owned())
+        };
+        assert!(finds(3600), "{server:?}");
+        assert!(!finds(8 * DAY), "{server:?}");
+    }
+}
+
+#[test]
+fn the_newest_backup_of_another_server_is_critical() {
+    let mut app = database(Some(3600));
+    app.newest = Some(Good {
+        system: Some(SystemId(6)),
+        ..good(3600)
+    });
+    let judgement = judged(&server(&["app"]), repository([("app", app)]));
+    assert_eq!(told(&judgement), ["CRITICAL other-server -"]);
 }
