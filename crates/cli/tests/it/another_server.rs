@@ -109,3 +109,36 @@ async fn a_check_knows_which_server_the_newest_backup_is_of() {
     old.stop().await;
     new.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_compared_with_the_last_one_of_its_own_server() {
+    let (old, new, mut site) = moved(1).await;
+    site.set("PGKEEP_CLUSTER_MAIN_CONNECTION", socket_of(&old));
+    site.run(&["backup"]).await.ended(0);
+    site.run(&["backup", "--database", "postgres"])
+        .await
+        .ended(0);
+    let listed = site.list().await;
+    let id = |n: usize| listed[n]["id"].as_str().unwrap().to_owned();
+    let parent = |n: usize| parent(&site, &id(n));
+    assert_eq!(parent(3), Some(id(1)), "{listed:#?}");
+    assert_eq!(parent(4), Some(id(3)), "{listed:#?}");
+    old.stop().await;
+    new.stop().await;
+}
+
+/// What the run that made a backup has set out to compare it with.
+fn parent(site: &Site, id: &str) -> Option<String> {
+    let begun = site.repository_files().into_iter();
+    let mut begun = begun.filter(|file| file.ends_with("begin"));
+    // What a run sets out to do is in the clear.
+    let told = begun.find_map(|file| {
+        let begin = std::fs::read(file).unwrap();
+        let begin = String::from_utf8_lossy(&begin).into_owned();
+        let (_, told) = begin.split_once(&format!("\"id\":\"{id}\""))?;
+        Some(told.split('}').next().unwrap().to_owned())
+    });
+    let told = told.unwrap();
+    let (_, parent) = told.split_once("\"parent\":\"")?;
+    parent.split('"').next().map(str::to_owned)
+}

@@ -63,6 +63,7 @@ impl Family {
             clock,
             storage_clock,
             random,
+            system: source.system,
         };
         let second = add_host(&target, 2).await;
         Self {

@@ -123,6 +123,7 @@ async fn a_storage_that_goes_away_leaves_a_whole_backup_or_none() {
                 &access,
                 BackupKind::Dump,
                 "app",
+                None,
                 &std::collections::BTreeSet::new(),
             );
             assert!(chosen.backup.is_none());

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use pgkeep_format::HostKey;
 use pgkeep_format::records::{BackupKind, BackupRecord};
-use pgkeep_types::{BackupId, Clock};
+use pgkeep_types::{BackupId, Clock, SystemId};
 
 use crate::owner::add_host;
 use crate::world::World;
@@ -20,6 +20,7 @@ async fn chosen(world: &World) -> (Option<BackupId>, Option<String>) {
         &access,
         BackupKind::Dump,
         "app",
+        world.system,
         &std::collections::BTreeSet::new(),
     );
     (
@@ -80,6 +81,7 @@ async fn a_backup_of_whose_run_nothing_is_there_is_no_parent_and_is_told() {
             &access,
             BackupKind::Dump,
             "app",
+            world.system,
             &std::collections::BTreeSet::new(),
         );
         assert_eq!(choice.backup, parent);
@@ -345,4 +347,42 @@ async fn what_would_not_be_chosen_anyway_is_not_contested() {
     // It is where there is no other.
     let contested = catalogue.contested("app", behind.finished + DAY);
     assert_eq!(contested.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_servers_own_last_backup_comes_before_a_newer_one_of_another_server() {
+    let mut world = World::sealed().await;
+    let host = world.host.clone();
+    let servers = [Some(SystemId(1)), Some(SystemId(2)), None];
+    let mut last: [Option<BackupId>; 3] = [None, None, None];
+    let mut newest = None;
+    for turn in 0..6 {
+        world.system = servers[turn % 3];
+        let record = back_up_as(&mut world, &host, b"the same").await;
+        // Of a server that has none yet, the rows may be those of the one before.
+        let expected = last[turn % 3].take().or(newest);
+        assert_eq!(record.parent, expected, "turn {turn}");
+        last[turn % 3] = Some(record.id.clone());
+        newest = Some(record.id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_of_another_server_cannot_be_compared_with_is_not_told_where_there_is_its_own() {
+    let mut world = World::sealed().await;
+    let first = world.host.clone();
+    let second = add_host(&world, 2).await;
+    world.system = Some(SystemId(1));
+    let own = back_up_as(&mut world, &first, b"by the first").await;
+    world.system = Some(SystemId(2));
+    for _ in 0..8 {
+        back_up_as(&mut world, &second, b"by the second").await;
+    }
+    world.host = first;
+    world.system = Some(SystemId(1));
+    assert_eq!(chosen(&world).await, (Some(own.id), None));
+    // The other way round it is.
+    world.system = Some(SystemId(2));
+    let (_, shut) = chosen(&world).await;
+    assert_eq!(shut.as_deref(), Some("db2"));
 }

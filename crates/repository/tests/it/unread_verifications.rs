@@ -72,6 +72,7 @@ async fn parent(world: &World) -> Option<BackupId> {
         &access,
         BackupKind::Dump,
         "app",
+        None,
         &std::collections::BTreeSet::new(),
     );
     choice.backup.map(|backup| backup.id.clone())

@@ -16,7 +16,7 @@ use pgkeep_repository::{
 };
 use pgkeep_storage::Storage;
 use pgkeep_testkit::{MemoryStorage, ScriptedClock, SeededRandom};
-use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
+use pgkeep_types::{BackupId, Clock, ClusterName, RunId, SystemId};
 
 pub(crate) struct World {
     pub(crate) memory: MemoryStorage,
@@ -29,6 +29,8 @@ pub(crate) struct World {
     /// The storage's own.
     pub(crate) storage_clock: Arc<ScriptedClock>,
     pub(crate) random: SeededRandom,
+    /// The server that is backed up.
+    pub(crate) system: Option<SystemId>,
 }
 
 impl World {
@@ -113,6 +115,7 @@ impl World {
             clock,
             storage_clock,
             random,
+            system: None,
         }
     }
 
@@ -235,7 +238,7 @@ impl World {
         // Where a later stage has failed, the end tells why.
         let _ = write(&mut backup, files).await;
         let meta = DumpMeta {
-            system_id: None,
+            system_id: self.system,
             server_version: "15.18".to_owned(),
             started: self.clock.now(),
             globals: false,

@@ -5,10 +5,15 @@
 //! named has to be there. What a restore left half-filled is no database of anybody's, and
 //! told.
 
+use std::collections::BTreeSet;
+
 use pgkeep_capture::CaptureError;
 use pgkeep_config::Databases;
-use pgkeep_postgres::client::{ConnectionParameters, ListedDatabase, connect, databases};
+use pgkeep_postgres::client::{
+    ConnectionParameters, ListedDatabase, connect, databases, system_id,
+};
 use pgkeep_restore::is_unfinished;
+use pgkeep_types::SystemId;
 
 use crate::context::Context;
 
@@ -77,7 +82,30 @@ fn names(databases: Vec<ListedDatabase>) -> Vec<String> {
     names.collect()
 }
 
-/// The names of the databases of the connection's server that the configuration chooses.
+/// What a backup is of.
+pub(super) struct Meant {
+    /// The names of the databases.
+    pub(super) databases: Vec<String>,
+    /// The server, where it tells.
+    pub(super) system: Option<SystemId>,
+}
+
+/// The databases that were named. Which server it is decides what they are compared with;
+/// why it does not answer each dump tells.
+pub(super) async fn named(named: &[String], connection: &ConnectionParameters) -> Meant {
+    let mut once = BTreeSet::new();
+    let databases = named.iter().filter(|name| once.insert(*name));
+    let system = match connect(connection).await {
+        Ok(session) => system_id(&session).await.ok().flatten(),
+        Err(_) => None,
+    };
+    Meant {
+        databases: databases.cloned().collect(),
+        system,
+    }
+}
+
+/// The databases of the connection's server that the configuration chooses.
 ///
 /// # Errors
 /// Where the server cannot be asked; then no backup can be made.
@@ -85,7 +113,7 @@ pub(super) async fn chosen(
     context: &Context,
     chosen: &Databases,
     connection: &ConnectionParameters,
-) -> Result<Vec<String>, CaptureError> {
+) -> Result<Meant, CaptureError> {
     let named = || connection.database().to_owned();
     let session = connect(connection)
         .await
@@ -93,12 +121,12 @@ pub(super) async fn chosen(
             database: named(),
             source,
         })?;
-    let listed = databases(&session)
-        .await
-        .map_err(|source| CaptureError::Facts {
-            database: named(),
-            source,
-        })?;
+    let asked = |source| CaptureError::Facts {
+        database: named(),
+        source,
+    };
+    let listed = databases(&session).await.map_err(asked)?;
+    let system = system_id(&session).await.map_err(asked)?;
     let choice = Choice::new(chosen, listed);
     for pattern in &choice.unmatched {
         context.output.warning(format_args!(
@@ -122,5 +150,8 @@ pub(super) async fn chosen(
              left out; drop it, or name it in 'databases' to have it backed up"
         ));
     }
-    Ok(choice.into_names())
+    Ok(Meant {
+        databases: choice.into_names(),
+        system,
+    })
 }

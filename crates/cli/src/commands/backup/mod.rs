@@ -14,16 +14,14 @@ mod report;
 mod systems;
 mod work;
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use pgkeep_capture::{CaptureError, Excluded, Pace};
-use pgkeep_config::{ClusterSettings, Content, Databases, Settings};
+use pgkeep_config::{ClusterSettings, Content, Settings};
 use pgkeep_format::records::{BackupKind, Outcome, PlannedBackup, Selection};
-use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::check_dump_argument;
 use pgkeep_repository::{Catalogue, RepositoryError, Run, RunPlan};
-use pgkeep_types::{BackupId, Clock, ClusterName, RunId};
+use pgkeep_types::{BackupId, Clock, ClusterName, RunId, SystemId};
 
 use self::others::{Others, open_for_backup};
 use self::parents::find_parents;
@@ -54,12 +52,22 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     let password = server_password::typed(context, &first).await?;
     let connection = server_password::with_typed(connection, password.as_ref());
     let chosen = &cluster_settings.dump.databases;
-    let listing = meant(context, arguments, chosen, &connection);
+    let listing = async {
+        Ok(match arguments.databases.as_slice() {
+            [] => databases::chosen(context, chosen, &connection).await,
+            named => {
+                let first = named.first().map(String::as_str);
+                let first = context.connection_to(&cluster, &cluster_settings, first)?;
+                let first = server_password::with_typed(first, password.as_ref());
+                Ok(databases::named(named, &first).await)
+            }
+        })
+    };
     let listed = context.unless_interrupted("the backup", listing).await?;
-    let databases = match &listed {
-        Ok(databases) => databases.clone(),
+    let (databases, system) = match &listed {
+        Ok(meant) => (meant.databases.clone(), meant.system),
         // The run fails, and says so where its backups would be.
-        Err(_) => vec![connection.database().to_owned()],
+        Err(_) => (vec![connection.database().to_owned()], None),
     };
     if databases.is_empty() {
         return Err(CliError::NoDatabases {
@@ -73,7 +81,8 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     });
     let connections = connections.collect::<Result<Vec<_>, CliError>>()?;
     let plan = plan(context, &cluster, arguments.kind, &databases);
-    let begun = begin(context, &settings, &cluster_settings, plan, arguments.whole);
+    let whole = arguments.whole;
+    let begun = begin(context, &settings, &cluster_settings, plan, system, whole);
     let begun = context.unless_interrupted("the backup", begun).await;
     let (run, first_repository, before) = begun.map_err(|source| CliError::NotBegun {
         databases,
@@ -226,23 +235,6 @@ async fn prune_one(
     }
 }
 
-/// The databases that are meant; why they cannot be listed is the run's failure.
-async fn meant(
-    context: &Context,
-    arguments: &Backup,
-    chosen: &Databases,
-    connection: &ConnectionParameters,
-) -> Result<Result<Vec<String>, CaptureError>, CliError> {
-    Ok(match arguments.databases.as_slice() {
-        [] => databases::chosen(context, chosen, connection).await,
-        named => {
-            let mut once = BTreeSet::new();
-            let named = named.iter().filter(|name| once.insert(*name));
-            Ok(named.cloned().collect())
-        }
-    })
-}
-
 /// What of each database, as the configuration chooses.
 pub(in crate::commands) fn selection(
     cluster: &ClusterName,
@@ -289,6 +281,7 @@ async fn begin(
     settings: &Settings,
     cluster: &ClusterSettings,
     plan: RunPlan,
+    system: Option<SystemId>,
     whole: bool,
 ) -> Result<(Run, String, Before), CliError> {
     let mut failed = None;
@@ -297,7 +290,8 @@ async fn begin(
             true => Vec::new(),
             false => others::catalogues(context, settings, cluster, name, &plan.cluster).await,
         };
-        match begin_in(context, settings, name, plan.clone(), whole, &others).await {
+        let plan = plan.clone();
+        match begin_in(context, settings, name, plan, system, whole, &others).await {
             Ok((run, before)) => return Ok((run, name.clone(), before)),
             // Elsewhere the clock is as wrong.
             Err(error @ CliError::Repository(RepositoryError::ClockBehind { .. })) => {
@@ -324,12 +318,22 @@ async fn begin_in(
     settings: &Settings,
     name: &str,
     mut plan: RunPlan,
+    system: Option<SystemId>,
     whole: bool,
     others: &[Catalogue],
 ) -> Result<(Run, Before), CliError> {
     let (repository, access) = open_for_backup(context, settings, name).await?;
     note_ring(settings, &repository);
-    let before = find_parents(context, &repository, &access, &mut plan, whole, others).await?;
+    let found = find_parents(
+        context,
+        &repository,
+        &access,
+        &mut plan,
+        system,
+        whole,
+        others,
+    );
+    let before = found.await?;
     Ok((repository.begin(&access, plan).await?, before))
 }
 

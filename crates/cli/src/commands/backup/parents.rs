@@ -10,7 +10,7 @@ use pgkeep_format::{Identities, names};
 use pgkeep_repository::{
     Catalogue, ParentChoice, Repository, RepositoryError, RunPlan, WriteAccess, is_ahead,
 };
-use pgkeep_types::{Clock, RunId, Timestamp};
+use pgkeep_types::{Clock, RunId, SystemId, Timestamp};
 
 use super::systems::Before;
 use crate::commands::list::{warn_of_clock, warn_of_misdated};
@@ -20,7 +20,7 @@ use crate::words;
 /// So many runs are named at most.
 const NAMED: usize = 5;
 
-/// Finds the backups to compare with; where `whole`, none. Without them more is stored,
+/// Finds the backups to compare those of server `system` with; where `whole`, none. Without them more is stored,
 /// and nothing lost. What was deleted in one of the `others` is not compared with: what rests
 /// on it could not be copied there. Tells which servers the backups so far are of.
 ///
@@ -32,6 +32,7 @@ pub(super) async fn find_parents(
     repository: &Repository,
     access: &WriteAccess,
     plan: &mut RunPlan,
+    system: Option<SystemId>,
     whole: bool,
     others: &[Catalogue],
 ) -> Result<Before, RepositoryError> {
@@ -72,9 +73,10 @@ pub(super) async fn find_parents(
                 if whole {
                     continue;
                 }
-                let chosen = catalogue.parent(access, plan.kind, &backup.database, &unfit);
+                let database = &backup.database;
+                let chosen = catalogue.parent(access, plan.kind, database, system, &unfit);
                 runless.extend(&chosen.runless);
-                tell_choice(context, &backup.database, &chosen);
+                tell_choice(context, database, &chosen);
                 if let Some(parent) = chosen.backup {
                     warn_of_later_parent(context, parent, now);
                 }

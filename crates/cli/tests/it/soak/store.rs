@@ -110,6 +110,7 @@ impl Store {
                 &access,
                 BackupKind::Dump,
                 "app",
+                None,
                 &std::collections::BTreeSet::new(),
             )
             .backup;

@@ -64,7 +64,7 @@ impl Play {
                 .catalogue(&main(), &Identities::default())
                 .await?;
             let parent = catalogue
-                .parent(&access, BackupKind::Dump, "app", &BTreeSet::new())
+                .parent(&access, BackupKind::Dump, "app", None, &BTreeSet::new())
                 .backup;
             let plan = self.world.plan(parent);
             let id = plan.backups[0].id.clone();
