@@ -320,3 +320,59 @@ async fn each_repository_that_a_backup_goes_to_is_looked_at() {
     assert!(has(&found, "problem", "offsite: "), "{told}");
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_sessions_that_a_backup_goes_beyond_is_a_problem_beforehand() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let make = "CREATE ROLE backup LOGIN BYPASSRLS; GRANT pg_read_all_data TO backup; \
+                CREATE DATABASE app CONNECTION LIMIT 1";
+    cluster.psql("postgres", make).await;
+    let connection = socket_of(&cluster).replace("user='postgres'", "user=backup");
+    let mut site = Site::with(&connection, &[]).await;
+    let of_database = ["database \"app\"", "CONNECTION LIMIT"];
+    site.run(&["backup"]).await.ended(3).says(&of_database);
+    let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
+    let words = "database \"app\" takes 1 at the same time";
+    assert!(has(&about(&told, "sessions"), "problem", words), "{told}");
+
+    let limit = "ALTER DATABASE app CONNECTION LIMIT -1; ALTER ROLE backup CONNECTION LIMIT 3";
+    for statement in limit.split("; ") {
+        cluster.psql("postgres", statement).await;
+    }
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_JOBS", "2");
+    let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
+    let words = "role \"backup\" may have 3 at the same time, and a backup takes 4";
+    assert!(has(&about(&told, "sessions"), "problem", words), "{told}");
+    assert!(told.contains("jobs = 1"), "{told}");
+
+    let limit = "ALTER ROLE backup CONNECTION LIMIT 1";
+    cluster.psql("postgres", limit).await;
+    let of_role = ["too many connections for role", "ALTER ROLE", "'jobs'"];
+    site.run(&["backup"]).await.ended(1).says(&of_role);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_whose_drop_was_interrupted_is_left_out_and_told_and_fails_where_it_is_named() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE half").await;
+    let interrupt = "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half'";
+    cluster.psql("postgres", interrupt).await;
+    let mut site = Site::of(&cluster).await;
+    let words = ["database \"half\" is INVALID", "DROP DATABASE \"half\""];
+    site.run(&["backup"]).await.ended(0).says(&words);
+    let told = site.run(&["doctor", "--json"]).await.ended(0).stdout;
+    let words = "database \"half\" is invalid";
+    assert!(has(&about(&told, "databases"), "warning", words), "{told}");
+
+    site.set(
+        "PGKEEP_CLUSTER_MAIN_DUMP_DATABASES_INCLUDE",
+        "half,postgres",
+    );
+    let words = ["invalid database", "DROP DATABASE \"half\""];
+    site.run(&["backup"]).await.ended(3).says(&words);
+    let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
+    let words = "cannot be backed up";
+    assert!(has(&about(&told, "databases"), "problem", words), "{told}");
+    cluster.stop().await;
+}

@@ -4,7 +4,7 @@
 //! that is the matter; a cause that a person would mend in another way is
 //! another variant.
 
-mod hint;
+pub(crate) mod hint;
 
 use std::path::PathBuf;
 use std::time::Duration;

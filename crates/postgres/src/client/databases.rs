@@ -15,6 +15,9 @@ pub struct ListedDatabase {
     pub owner: String,
     /// Whether it takes sessions at all.
     pub allows_connections: bool,
+    /// Whether a `DROP DATABASE` of it was interrupted: nobody gets into it any more, and it
+    /// can only be dropped (`DATCONNLIMIT_INVALID_DB` in src/include/catalog/pg_database.h).
+    pub is_invalid: bool,
 }
 
 /// Every database of the session's cluster but `template0` and `template1`, by name.
@@ -26,7 +29,7 @@ pub async fn databases(session: &Connection) -> Result<Vec<ListedDatabase>, Quer
     let rows = session
         .query(
             "SELECT datname::text AS name, pg_catalog.pg_get_userbyid(datdba)::text AS owner, \
-             datallowconn AS allows_connections FROM pg_catalog.pg_database \
+             datallowconn AS allows_connections, datconnlimit = -2 AS is_invalid FROM pg_catalog.pg_database \
              WHERE datname NOT IN ('template0', 'template1') \
              ORDER BY datname COLLATE \"C\"",
             &[],
@@ -38,6 +41,7 @@ pub async fn databases(session: &Connection) -> Result<Vec<ListedDatabase>, Quer
                 name: session.column(row, "name")?,
                 owner: session.column(row, "owner")?,
                 allows_connections: session.column(row, "allows_connections")?,
+                is_invalid: session.column(row, "is_invalid")?,
             })
         })
         .collect()

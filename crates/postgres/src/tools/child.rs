@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::find::ToolDirectory;
 use super::messages::{Said, ToolMessages};
 use super::output::ToolOutput;
-use crate::client::ConnectionParameters;
+use crate::client::{ConnectionParameters, too_many_sessions};
 
 /// A program of PostgreSQL's that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +93,10 @@ impl ToolFailed {
                         .to_owned(),
                 )
             }
+            Self::Exit { messages, .. } if messages.iter().any(|m| has_no_session(m)) => {
+                let told = messages.iter().find(|m| has_no_session(m));
+                told.map(|message| too_many_sessions(message).to_owned())
+            }
             Self::Exit { messages, .. } if messages.iter().any(|m| lost_the_server(m)) => Some(
                 "the server's log tells whether it ended the session; if it did not, the network \
                  in between did"
@@ -123,6 +127,16 @@ fn waited_for_a_lock(messages: &[String]) -> bool {
 fn is_denied(messages: &[String]) -> bool {
     let mut errors = messages.iter().filter(|m| m.starts_with("error:"));
     errors.any(|message| message.contains("permission denied"))
+}
+
+/// Whether the server let no further session in (SQLSTATE 53300, which is not told here).
+fn has_no_session(message: &str) -> bool {
+    let ends = [
+        "too many connections for",
+        "too many clients already",
+        "connection slots are reserved",
+    ];
+    ends.iter().any(|end| message.contains(end))
 }
 
 /// Whether the connection ended under it (`pqReadData` in

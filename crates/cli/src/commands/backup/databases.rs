@@ -2,15 +2,15 @@
 //!
 //! Invariants: all of a server's but `template0` and `template1`, new ones too, unless
 //! some are chosen; one that cannot be dumped is a failure, not left out; one that is
-//! named has to be there. What a restore left half-filled is no database of anybody's, and
-//! told.
+//! named has to be there. What a restore left half-filled and what is dropped in part is no
+//! database of anybody's, and told.
 
 use std::collections::BTreeSet;
 
 use pgkeep_capture::CaptureError;
 use pgkeep_config::Databases;
 use pgkeep_postgres::client::{
-    ConnectionParameters, ListedDatabase, connect, databases, system_id,
+    ConnectionParameters, ListedDatabase, connect, databases, identifier, system_id,
 };
 use pgkeep_restore::is_unfinished;
 use pgkeep_types::SystemId;
@@ -39,6 +39,9 @@ pub(in crate::commands) struct Choice {
     pub(in crate::commands) idle: Vec<String>,
     /// The names of the provider's own, which are left out.
     pub(in crate::commands) providers: Vec<String>,
+    /// The names of those of which a `DROP DATABASE` was interrupted: nothing can be read of
+    /// them, and those that are not named are left out, as by pg_dumpall.
+    pub(in crate::commands) invalid: Vec<String>,
     /// The names of what restores that were cut off have left, which is left out.
     pub(in crate::commands) unfinished: Vec<String>,
 }
@@ -53,9 +56,11 @@ impl Choice {
         let (providers, here): (Vec<_>, Vec<_>) = meant.partition(|database| {
             PROVIDERS_OWN.contains(&(database.name.as_str(), database.owner.as_str()))
         });
-        let (unfinished, here): (Vec<_>, Vec<_>) = here.into_iter().partition(|database| {
-            is_unfinished(&database.name) && !chosen.named().any(|name| name == database.name)
-        });
+        let is_named = |database: &ListedDatabase| chosen.named().any(|n| n == database.name);
+        let (unfinished, here): (Vec<_>, Vec<_>) = (here.into_iter())
+            .partition(|database| is_unfinished(&database.name) && !is_named(database));
+        let (invalid, here): (Vec<_>, Vec<_>) =
+            (here.into_iter()).partition(|database| database.is_invalid && !is_named(database));
         let is_here = |name: &str| here.iter().any(|known| known.name == name);
         let missing = chosen.named().filter(|name| !is_here(name));
         let missing = missing.map(str::to_owned).collect();
@@ -66,6 +71,7 @@ impl Choice {
             idle,
             providers: names(providers),
             unfinished: names(unfinished),
+            invalid: names(invalid),
         }
     }
 
@@ -148,6 +154,13 @@ pub(super) async fn chosen(
         context.output.warning(format_args!(
             "database {name:?} is what a restore has left that was cut off, by its name: it is \
              left out; drop it, or name it in 'databases' to have it backed up"
+        ));
+    }
+    for name in &choice.invalid {
+        context.output.warning(format_args!(
+            "database {name:?} is INVALID, since a DROP DATABASE of it was interrupted: nothing \
+             can be read of it any more, and it is left out; DROP DATABASE {}",
+            identifier(name)
         ));
     }
     Ok(Meant {

@@ -6,6 +6,7 @@
 mod findings;
 mod repository;
 pub(super) mod server;
+mod sessions;
 
 use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_postgres::client::{BackupRole, connect, databases};

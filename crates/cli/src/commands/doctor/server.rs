@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use pgkeep_capture::CaptureError;
 use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_postgres::client::{
-    Connection, ConnectionParameters, QueryError, Unreadable, connect, databases,
+    Connection, ConnectionParameters, QueryError, Unreadable, connect, databases, identifier,
     may_read_passwords, strange_names,
 };
 use pgkeep_types::{Clock, ClusterName, Timestamp};
 
-use super::findings::Findings;
+use super::findings::{Findings, State};
+use super::sessions;
 use crate::commands::backup::databases::Choice;
 use crate::context::Context;
 use crate::error::CliError;
@@ -62,8 +63,14 @@ pub(super) async fn look(
         }
     };
     let choice = Choice::new(&of_cluster.dump.databases, listed);
+    let jobs = of_cluster.dump.jobs.get().min(choice.here.len());
+    sessions::of_role(&session, jobs, findings).await;
     for database in &choice.here {
         let name = &database.name;
+        if database.is_invalid {
+            invalid(name, findings, State::Problem);
+            continue;
+        }
         if !database.allows_connections {
             let says = format!("database {name:?} takes no connections and cannot be backed up");
             let mend = "exclude it under 'databases', or ALTER DATABASE … ALLOW_CONNECTIONS true";
@@ -95,6 +102,9 @@ pub(super) async fn look(
             "look at 'databases' in the configuration",
         );
     }
+    for name in &choice.invalid {
+        invalid(name, findings, State::Warning);
+    }
     for name in &choice.unfinished {
         findings.warning(
             "databases",
@@ -110,6 +120,23 @@ pub(super) async fn look(
         findings.error("databases", &none, none.hint());
     }
     Ok(Some(meant))
+}
+
+/// A database of which a `DROP DATABASE` was interrupted: one that is named is asked for.
+fn invalid(name: &str, findings: &mut Findings, state: State) {
+    let end = match state {
+        State::Problem => "and cannot be backed up",
+        State::Good | State::Warning => "and is left out",
+    };
+    let says = format!(
+        "database {name:?} is invalid, since a DROP DATABASE of it was interrupted: nothing can \
+         be read of it any more, {end}"
+    );
+    let mend = format!("DROP DATABASE {}", identifier(name));
+    match state {
+        State::Problem => findings.problem("databases", says, &mend),
+        State::Good | State::Warning => findings.warning("databases", says, &mend),
+    }
 }
 
 /// The time of a server's clock, in seconds since 1970.
@@ -200,6 +227,7 @@ async fn rights(parameters: &ConnectionParameters, findings: &mut Findings) {
         Ok(session) => session,
         Err(error) => return findings.error("rights", &error, error.hint()),
     };
+    sessions::of_database(&session, findings).await;
     if session.fires_login_triggers() {
         findings.warning(
             "rights",

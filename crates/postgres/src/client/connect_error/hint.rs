@@ -5,6 +5,25 @@
 use super::ConnectError;
 use crate::client::quote::identifier;
 
+/// The SQLSTATE of a database that takes no sessions (`CheckMyDatabase` in
+/// src/backend/utils/init/postinit.c).
+const NO_SESSIONS: &str = "55000";
+
+/// What to do where the server has no session left, by its message, which tells whose limit
+/// it is (SQLSTATE 53300).
+pub(crate) fn too_many_sessions(message: &str) -> &'static str {
+    if message.contains("too many connections for database") {
+        "a dump takes two sessions at the same time: raise the limit with ALTER DATABASE … \
+         CONNECTION LIMIT, close others, or back up as a superuser, whom it does not hold"
+    } else if message.contains("too many connections for role") {
+        "a dump takes two sessions at the same time: raise the limit with ALTER ROLE … CONNECTION \
+         LIMIT, close others, or dump fewer at the same time with 'jobs'"
+    } else {
+        "close sessions, dump fewer at the same time with 'jobs', or raise the limit that the \
+         message names, or max_connections"
+    }
+}
+
 impl ConnectError {
     /// What to do about it.
     #[must_use]
@@ -40,9 +59,23 @@ impl ConnectError {
             Self::Forbidden { user, database, .. } => {
                 format!("GRANT CONNECT ON DATABASE {database:?} TO {user:?}")
             }
-            Self::TooManyConnections { .. } => {
-                "raise the limit that the message names, or close sessions".to_owned()
-            }
+            Self::TooManyConnections { message, .. } => too_many_sessions(message).to_owned(),
+            Self::Refused {
+                sqlstate,
+                message,
+                database,
+                ..
+            } if sqlstate == NO_SESSIONS => match message.contains("invalid database") {
+                true => format!(
+                    "a DROP DATABASE of it was interrupted, and nothing can be read of it any \
+                     more: DROP DATABASE {}",
+                    identifier(database)
+                ),
+                false => format!(
+                    "ALTER DATABASE {} ALLOW_CONNECTIONS true",
+                    identifier(database)
+                ),
+            },
             Self::Tls { .. } => {
                 "does the server offer TLS (ssl = on), is its certificate signed by sslrootcert, \
                  and does it name the host"
