@@ -22,7 +22,7 @@ use pgkeep_repository::{
 use pgkeep_types::{Clock, Timestamp};
 
 use crate::archive::{Archive, Passing};
-use crate::{CaptureError, Excluded, Globals, Pace, Phase, Progress, facts, lacking, locks};
+use crate::{CaptureError, Excluded, Globals, Lacking, Pace, Phase, Progress, facts, lacking, locks};
 
 /// How much is read from `pg_dump` at a time, in bytes.
 const READ: usize = 256 << 10;
@@ -197,6 +197,22 @@ impl Dump<'_> {
             return Err(CaptureError::StrangeNames { database, names });
         }
         let facts = DatabaseFacts::read(&snapshot).await.map_err(asked)?;
+        let lacking = Lacking::look(&snapshot, self.selection).await;
+        let Lacking {
+            unmatched,
+            is_nothing,
+        } = lacking.map_err(asked)?;
+        if is_nothing {
+            return Err(CaptureError::NothingChosen {
+                database: named(),
+                unmatched,
+            });
+        }
+        for unmatched in unmatched {
+            (self.warn)(&format!(
+                "database {database:?} has no {unmatched}: the backup has nothing of it"
+            ));
+        }
         lacking::tell(&snapshot, self.selection, self.warn)
             .await
             .map_err(asked)?;

@@ -7,6 +7,12 @@ use pgkeep_postgres::tools::{GlobalsFailed, ToolError, ToolFailed};
 use pgkeep_repository::RepositoryError;
 use pgkeep_types::counted;
 
+use crate::Unmatched;
+
+/// What to do about a database that has nothing of what is chosen.
+const NOTHING_CHOSEN: &str = "look at 'schemas' and 'tables' in the cluster's dump, or leave the \
+     database out under 'databases'; a table of another schema is chosen as SCHEMA.NAME";
+
 /// A capture that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
@@ -39,6 +45,17 @@ pub enum CaptureError {
         database: String,
         /// What is called so.
         names: Vec<String>,
+    },
+    /// Nothing of what is chosen of the database is in it.
+    #[error(
+        "cannot back up database {database:?}: it has no {}",
+        .unmatched.iter().map(ToString::to_string).collect::<Vec<_>>().join(", and no ")
+    )]
+    NothingChosen {
+        /// The database.
+        database: String,
+        /// What was looked for.
+        unmatched: Vec<Unmatched>,
     },
     /// There is no `pg_dump` for this server.
     #[error("cannot back up database {database:?}")]
@@ -121,6 +138,7 @@ impl CaptureError {
                  into the encoding that its texts have; or leave it out under 'databases'"
                     .to_owned(),
             ),
+            Self::NothingChosen { .. } => Some(NOTHING_CHOSEN.to_owned()),
             Self::NoArchive { .. } => {
                 Some("is the pg_dump that was found PostgreSQL's own".to_owned())
             }

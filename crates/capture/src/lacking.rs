@@ -5,7 +5,6 @@
 use pgkeep_format::records::Selection;
 use pgkeep_postgres::client::{
     ExportedSnapshot, QueryError, has_large_objects, hidden_user_mappings, unlogged_tables,
-    unmatched_schemas, unmatched_tables,
 };
 use pgkeep_types::counted;
 
@@ -39,17 +38,6 @@ pub(crate) async fn tell(
              is without them; back the primary up to have them",
             counted(tables.len(), "unlogged table")
         ));
-    }
-    // pg_dump only fails where none of a kind chooses anything.
-    let schemas = unmatched_schemas(snapshot, &selection.schemas).await?;
-    let tables = unmatched_tables(snapshot, &selection.tables).await?;
-    for (kind, unmatched) in [("schema", schemas), ("table", tables)] {
-        for pattern in unmatched {
-            warn(&format!(
-                "database {database:?} has no {kind} {pattern:?}, which '{kind}s' chooses: the \
-                 backup has nothing of it"
-            ));
-        }
     }
     Ok(())
 }

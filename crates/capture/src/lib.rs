@@ -14,6 +14,7 @@ mod globals;
 mod lacking;
 mod locks;
 mod progress;
+mod unmatched;
 
 pub use dump::{Dump, StopSignal};
 pub use error::{CaptureError, GlobalsError};
@@ -21,3 +22,4 @@ pub use excluded::Excluded;
 pub use globals::Globals;
 pub use pgkeep_repository::Pace;
 pub use progress::{Phase, Progress};
+pub use unmatched::{Lacking, Unmatched};

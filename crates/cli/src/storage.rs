@@ -52,6 +52,15 @@ pub(crate) fn room(directory: &Path) -> io::Result<Room> {
     })
 }
 
+/// Whether this user may make files in a directory, as far as its rights tell.
+///
+/// # Errors
+/// Why not; [`io::ErrorKind::NotFound`] where it is not there.
+pub(crate) fn may_write(directory: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
 /// Reads the address of the repository that is called `name`.
 pub(crate) fn address(name: &str, storage: &StorageText) -> Result<StorageAddress, CliError> {
     match storage {

@@ -3,7 +3,7 @@
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
-use crate::site::{Site, restore_as_new, socket_of};
+use crate::site::{PROGRAM, Site, ended, restore_as_new, socket_of};
 
 /// The findings about a subject, each as state and words.
 fn about(stdout: &str, subject: &str) -> Vec<(String, String)> {
@@ -374,5 +374,66 @@ async fn a_database_whose_drop_was_interrupted_is_left_out_and_told_and_fails_wh
     let told = site.run(&["doctor", "--json"]).await.ended(1).stdout;
     let words = "cannot be backed up";
     assert!(has(&about(&told, "databases"), "problem", words), "{told}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directories_that_a_backup_cannot_write_in_are_a_problem() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let site = Site::of(&cluster).await;
+    site.back_up("postgres").await;
+    // Root may write anywhere.
+    let user = "setpriv --reuid=65534 --regid=65534 --clear-groups --";
+    for directory in ["main", "main/backups", "main/runs"] {
+        let script = format!(
+            "chown -R 65534:65534 .; chmod 500 backups/{directory}; \
+             {user} '{PROGRAM}' doctor --json || true; chmod 700 backups/{directory}"
+        );
+        let ran = ended(site.start_with_own_mounts(&script)).await.ended(0);
+        let told = about(&ran.stdout, "storage");
+        let words = format!("backups/{directory}: Permission denied");
+        assert!(has(&told, "problem", &words), "{ran:#?}");
+        let problems = told.iter().filter(|(state, _)| state == "problem");
+        assert_eq!(problems.count(), 1, "{told:?}");
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_chosen_of_a_database_and_not_there_is_told_as_a_backup_tells_it() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let fill = "CREATE SCHEMA shop; CREATE TABLE shop.orders (); CREATE TABLE t ()";
+    cluster.psql("postgres", fill).await;
+    let mut site = Site::of(&cluster).await;
+    for (tables, state, code, words) in [
+        ("t,zzzzzz", "warning", 0, "no table \"zzzzzz\""),
+        (
+            "orders",
+            "problem",
+            1,
+            "no table \"orders\", which 'tables' chooses and which was looked for along the role's \
+             search_path (there is shop.orders)",
+        ),
+        (
+            "shop.ordres",
+            "problem",
+            1,
+            "no table \"shop.ordres\", which 'tables' chooses (there is shop.orders)",
+        ),
+    ] {
+        site.set("PGKEEP_CLUSTER_MAIN_DUMP_TABLES_INCLUDE", tables);
+        let told = site.run(&["doctor", "--json"]).await.ended(code).stdout;
+        let told = about(&told, "dump");
+        assert!(has(&told, state, words), "{told:?}");
+        let words = ["database \"postgres\"", words];
+        site.run(&["backup"]).await.ended(code).says(&words);
+    }
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_TABLES_INCLUDE", "t");
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_SCHEMAS_INCLUDE", "shopp");
+    let words = [
+        "it has no schema \"shopp\", which 'schemas' chooses (there is shop)",
+        "leave the database out under 'databases'",
+    ];
+    site.run(&["backup"]).await.ended(1).says(&words);
     cluster.stop().await;
 }

@@ -3,17 +3,20 @@
 //! Invariants: a cluster that is in a bad way keeps no other from being looked at; exit
 //! code 0 only where nothing is a problem.
 
+mod directories;
 mod findings;
 mod repository;
 pub(super) mod server;
 mod sessions;
 
 use pgkeep_config::{ClusterSettings, Settings};
+use pgkeep_format::records::Selection;
 use pgkeep_postgres::client::{BackupRole, connect, databases};
 use pgkeep_types::ClusterName;
 use serde::Serialize;
 
 use self::findings::{Finding, Findings, State};
+use self::server::LookedAt;
 use crate::arguments::Doctor;
 use crate::commands::backup::databases::Choice;
 use crate::commands::backup::selection;
@@ -44,10 +47,21 @@ pub(crate) async fn run(arguments: &Doctor, context: &Context) -> Result<Exit, C
     let mut problems = 0;
     for (cluster, of_cluster) in wanted(arguments, context, &settings)? {
         let mut findings = Findings::default();
-        if let Err(error) = selection(&cluster, &of_cluster.dump.content) {
-            findings.error("dump", &error, error.hint());
-        }
-        let meant = server::look(context, &settings, &cluster, &of_cluster, &mut findings).await?;
+        let selection = match selection(&cluster, &of_cluster.dump.content) {
+            Ok(selection) => selection,
+            Err(error) => {
+                findings.error("dump", &error, error.hint());
+                Selection::default()
+            }
+        };
+        let looked_at = LookedAt {
+            context,
+            settings: &settings,
+            cluster: &cluster,
+            of_cluster: &of_cluster,
+            selection: &selection,
+        };
+        let meant = server::look(&looked_at, &mut findings).await?;
         let meant = meant.as_ref();
         repository::look(
             context,

@@ -12,6 +12,7 @@ use pgkeep_repository::{Catalogue, Entry, Repository, RepositoryError, WriteAcce
 use pgkeep_restore::RestoreError;
 use pgkeep_types::{Clock, ClusterName, Timestamp};
 
+use super::directories;
 use super::findings::Findings;
 use super::server::{ahead, tell_clock};
 use crate::commands::copy;
@@ -54,6 +55,7 @@ pub(super) async fn look(
         if let Some(StorageText::Directory(path)) =
             settings.repositories.get(name).map(|of| &of.storage)
         {
+            directories::look(path, cluster, &mut found);
             space(path, &mut found);
         }
         findings.append(found, (names.len() > 1).then_some(name));

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use pgkeep_capture::CaptureError;
+use pgkeep_capture::{CaptureError, Lacking};
 use pgkeep_config::{ClusterSettings, Settings};
+use pgkeep_format::records::Selection;
 use pgkeep_postgres::client::{
-    Connection, ConnectionParameters, QueryError, Unreadable, connect, databases, identifier,
+    Connection, ConnectionParameters, ExportedSnapshot, QueryError, Unreadable, connect, databases, identifier,
     may_read_passwords, strange_names,
 };
 use pgkeep_types::{Clock, ClusterName, Timestamp};
@@ -26,15 +27,29 @@ const SUPERUSER: &str = "only a superuser reads them: back up as one, or keep th
 /// Clocks that differ by more are wrong, in seconds.
 const CLOCKS_DIFFER: i64 = 60;
 
+/// The cluster whose server is looked at.
+pub(super) struct LookedAt<'a> {
+    pub(super) context: &'a Context,
+    pub(super) settings: &'a Settings,
+    pub(super) cluster: &'a ClusterName,
+    pub(super) of_cluster: &'a ClusterSettings,
+    /// What of each database.
+    pub(super) selection: &'a Selection,
+}
+
 /// Looks at a cluster's server, and tells the names of the databases that a backup would
 /// be of now, where they can be listed.
 pub(super) async fn look(
-    context: &Context,
-    settings: &Settings,
-    cluster: &ClusterName,
-    of_cluster: &ClusterSettings,
+    looked_at: &LookedAt<'_>,
     findings: &mut Findings,
 ) -> Result<Option<BTreeSet<String>>, CliError> {
+    let LookedAt {
+        context,
+        settings,
+        cluster,
+        of_cluster,
+        selection,
+    } = *looked_at;
     let parameters = context.connection(cluster, of_cluster)?;
     let session = match connect(&parameters).await {
         Ok(session) => session,
@@ -78,7 +93,7 @@ pub(super) async fn look(
             continue;
         }
         let parameters = context.connection_to(cluster, of_cluster, Some(name))?;
-        rights(&parameters, findings).await;
+        database_of(&parameters, selection, findings).await;
     }
     for name in &choice.missing {
         let says = format!("database {name:?} is chosen and is not there");
@@ -221,13 +236,56 @@ async fn passwords(session: &Connection, findings: &mut Findings) {
     }
 }
 
-async fn rights(parameters: &ConnectionParameters, findings: &mut Findings) {
-    let database = parameters.database();
+/// Looks at a database as a backup of it does.
+async fn database_of(
+    parameters: &ConnectionParameters,
+    selection: &Selection,
+    findings: &mut Findings,
+) {
     let session = match connect(parameters).await {
         Ok(session) => session,
         Err(error) => return findings.error("rights", &error, error.hint()),
     };
     sessions::of_database(&session, findings).await;
+    rights(&session, findings).await;
+    content(session, selection, findings).await;
+}
+
+/// Whether what is chosen of a database is there.
+async fn content(session: Connection, selection: &Selection, findings: &mut Findings) {
+    if selection.schemas.is_empty() && selection.tables.is_empty() {
+        return;
+    }
+    let database = session.database().to_owned();
+    let looked = async {
+        let snapshot = ExportedSnapshot::open(session).await?;
+        Lacking::look(&snapshot, selection).await
+    };
+    let Lacking {
+        unmatched,
+        is_nothing,
+    } = match looked.await {
+        Ok(lacking) => lacking,
+        Err(error) => return findings.error("dump", &error, error.hint()),
+    };
+    if is_nothing {
+        let refused = CaptureError::NothingChosen {
+            database,
+            unmatched,
+        };
+        return findings.error("dump", &refused, refused.hint());
+    }
+    for unmatched in unmatched {
+        findings.warning(
+            "dump",
+            format_args!("database {database:?} has no {unmatched}"),
+            "look at 'schemas' and 'tables' in the configuration",
+        );
+    }
+}
+
+async fn rights(session: &Connection, findings: &mut Findings) {
+    let database = session.database();
     if session.fires_login_triggers() {
         findings.warning(
             "rights",
@@ -238,7 +296,7 @@ async fn rights(parameters: &ConnectionParameters, findings: &mut Findings) {
             ROLE,
         );
     }
-    match strange_names(&session).await {
+    match strange_names(session).await {
         Ok(names) if names.is_empty() => {}
         Ok(names) => {
             let database = database.to_owned();
@@ -247,7 +305,7 @@ async fn rights(parameters: &ConnectionParameters, findings: &mut Findings) {
         }
         Err(error) => findings.error("names", &error, error.hint()),
     }
-    let found = match Unreadable::look(&session).await {
+    let found = match Unreadable::look(session).await {
         Ok(found) => found,
         Err(error) => return findings.error("rights", &error, error.hint()),
     };
