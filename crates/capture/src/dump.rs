@@ -22,7 +22,9 @@ use pgkeep_repository::{
 use pgkeep_types::{Clock, Timestamp};
 
 use crate::archive::{Archive, Passing};
-use crate::{CaptureError, Excluded, Globals, Lacking, Pace, Phase, Progress, facts, lacking, locks};
+use crate::{
+    CaptureError, Excluded, Globals, Lacking, Pace, Phase, Progress, facts, lacking, locks,
+};
 
 /// How much is read from `pg_dump` at a time, in bytes.
 const READ: usize = 256 << 10;

@@ -8,8 +8,8 @@ use pgkeep_capture::{CaptureError, Lacking};
 use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_format::records::Selection;
 use pgkeep_postgres::client::{
-    Connection, ConnectionParameters, ExportedSnapshot, QueryError, Unreadable, connect, databases, identifier,
-    may_read_passwords, strange_names,
+    Connection, ConnectionParameters, ExportedSnapshot, QueryError, Unreadable, connect, databases,
+    identifier, may_read_passwords, strange_names,
 };
 use pgkeep_types::{Clock, ClusterName, Timestamp};
 
