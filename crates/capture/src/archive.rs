@@ -1,12 +1,15 @@
 //! What passes by of an archive: where tables begin, and how many rows they have.
 //!
-//! Invariant: nothing is counted by halves; a table whose data was not seen to its
-//! end has no numbers.
+//! Invariants: nothing is counted by halves; a table whose data was not seen to its
+//! end has no numbers. An archive that ends before its end is known as such, as long as it is
+//! understood, whatever `pg_dump` ended with: a script or a pipe in its place loses that.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use pgkeep_postgres::tools::{ArchiveEvent, ArchiveScanner, DataKind, GaveUp};
+use pgkeep_postgres::tools::{
+    ArchiveEvent, ArchiveScanner, ArchiveState, DataKind, GaveUp, TocEntry,
+};
 
 use crate::Phase;
 
@@ -34,6 +37,8 @@ pub(crate) struct Archive {
     pub(crate) tables: HashMap<u32, TableData>,
     /// Why tables are missing there.
     pub(crate) gave_up: Option<GaveUp>,
+    /// Where it ends, if that is no end of an archive.
+    pub(crate) cut_short: Option<String>,
 }
 
 /// An archive that passes by.
@@ -101,6 +106,7 @@ impl Passing {
 
     /// All has passed by.
     pub(crate) fn end(mut self) -> Archive {
+        let cut_short = self.cut_short();
         let entries = self.scanner.toc().unwrap_or_default();
         let with_data = entries.iter();
         let tables = with_data.filter_map(|entry| {
@@ -112,6 +118,31 @@ impl Passing {
             has_magic: self.head == MAGIC,
             tables: tables.collect(),
             gave_up: self.scanner.gave_up(),
+            cut_short,
         }
+    }
+
+    /// Where the archive ends, if there ought to be more of it.
+    fn cut_short(&self) -> Option<String> {
+        let entries = self.scanner.toc().unwrap_or_default();
+        let missing = entries.iter().find(|e| !self.data.contains_key(&e.dump_id));
+        match self.scanner.state() {
+            ArchiveState::Head => Some("its head".to_owned()),
+            ArchiveState::Toc => Some("its table of contents".to_owned()),
+            ArchiveState::Data { .. } => self.scanner.current().map(data_of),
+            ArchiveState::Between => missing.map(|e| format!("front of {}", data_of(e))),
+            ArchiveState::Lost => None,
+        }
+    }
+}
+
+/// Data of an entry, in words.
+fn data_of(entry: &TocEntry) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let name = text(&entry.tag);
+    match (entry.kind, entry.namespace.as_deref().map(text)) {
+        (DataKind::LargeObjects, _) => "the large objects".to_owned(),
+        (_, Some(schema)) => format!("the data of {schema}.{name}"),
+        (_, None) => format!("the data of {name}"),
     }
 }

@@ -361,7 +361,7 @@ async fn write(
     file.write(bytes).await
 }
 
-/// Whether `pg_dump` ended with 0 and wrote an archive, and what it said.
+/// Whether `pg_dump` ended with 0 and wrote a whole archive, and what it said.
 async fn ended_well(
     database: &str,
     dump: RunningDump,
@@ -375,6 +375,13 @@ async fn ended_well(
         return Err(CaptureError::NoArchive {
             database: database.to_owned(),
             length: archive.length,
+        });
+    }
+    if let Some(at) = &archive.cut_short {
+        return Err(CaptureError::CutShort {
+            database: database.to_owned(),
+            length: archive.length,
+            at: at.clone(),
         });
     }
     Ok(said)

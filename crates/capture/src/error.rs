@@ -96,6 +96,20 @@ pub enum CaptureError {
         /// How much it wrote, in bytes.
         length: u64,
     },
+    /// `pg_dump` said that all was well, and its archive has no end.
+    #[error(
+        "cannot back up database {database:?}: pg_dump succeeded, \
+         but its archive ({}) ends in {at}",
+        counted(*.length, "byte")
+    )]
+    CutShort {
+        /// The database.
+        database: String,
+        /// How much it wrote, in bytes.
+        length: u64,
+        /// Where the archive ends.
+        at: String,
+    },
     /// The repository failed.
     #[error("cannot store the backup of database {database:?}")]
     Store {
@@ -142,6 +156,12 @@ impl CaptureError {
             Self::NoArchive { .. } => {
                 Some("is the pg_dump that was found PostgreSQL's own".to_owned())
             }
+            Self::CutShort { .. } => Some(
+                "is the pg_dump that was found PostgreSQL's own? A script in its place, or a \
+                 pipe in it, loses the exit code of what was cut off; 'pgkeep doctor' tells \
+                 which one is taken"
+                    .to_owned(),
+            ),
             Self::Read { .. } | Self::Interrupted { .. } => None,
         }
     }

@@ -1,8 +1,9 @@
 //! `pgkeep copy`: from one repository to another of the same family.
 //!
-//! Invariants: what is copied is verified while it is read; a backup that cannot be copied
-//! keeps no other from its turn, and makes the command end with 1, or with 3 where others
-//! were copied; that all is there is said only where all was looked at, and is.
+//! Invariants: what is copied is verified while it is read; a backup or a cluster that cannot
+//! be copied keeps no other from its turn, and makes the command end with 1, or with 3 where
+//! others were copied; that all is there is said only of what was looked at, and is; a cluster
+//! that is stored and was not looked at is named.
 
 mod job;
 
@@ -34,8 +35,18 @@ pub(super) struct Pair {
 /// How many backups were copied and how many were not.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Count {
+    /// The backups that were looked at, good or not.
+    pub(super) seen: usize,
     pub(super) good: usize,
     pub(super) bad: usize,
+}
+
+impl Count {
+    fn add(&mut self, other: Self) {
+        self.seen += other.seen;
+        self.good += other.good;
+        self.bad += other.bad;
+    }
 }
 
 /// Copies.
@@ -53,9 +64,20 @@ pub(crate) async fn run(arguments: &Copy, context: &Context) -> Result<Exit, Cli
     let pair = context.unless_interrupted("the copy", opened).await?;
     let mut report = Report::new(arguments.dry_run);
     let mut count = Count::default();
-    let (clusters, ids) = meant(arguments, &settings, &pair).await?;
+    let Meant {
+        clusters,
+        ids,
+        passed_over,
+    } = meant(arguments, &settings, &pair).await?;
+    for cluster in &passed_over {
+        let (from, to) = (&arguments.from, &arguments.to);
+        context.output.warning(format_args!(
+            "cluster {cluster} of repository {from:?} is not configured, and was not looked at: \
+             'pgkeep copy {cluster} --from {from} --to {to}' copies it"
+        ));
+    }
     let mut found = BTreeSet::new();
-    for cluster in clusters {
+    for cluster in &clusters {
         let wanted = |record: &BackupRecord| {
             ids.is_empty() || ids.iter().any(|id| record.id.is_meant_by(id))
         };
@@ -67,19 +89,23 @@ pub(crate) async fn run(arguments: &Copy, context: &Context) -> Result<Exit, Cli
             is_quiet: false,
             takes_all: ids.is_empty(),
         };
-        let of_cluster = job
-            .cluster(&cluster, wanted, &mut found, &mut report)
-            .await?;
-        count.good += of_cluster.good;
-        count.bad += of_cluster.bad;
+        match job.cluster(cluster, wanted, &mut found, &mut report).await {
+            Ok(of_cluster) => count.add(of_cluster),
+            Err(error) => {
+                context.output.failure(&error);
+                report.failed(cluster, &error);
+                count.bad += 1;
+            }
+        }
         if context.interrupt.was_requested() {
             break;
         }
     }
     let interrupted = context.interrupt.was_requested();
+    let all_looked_at = !interrupted && !report.has_failed();
     if let Some(text) = ids
         .iter()
-        .find(|text| !interrupted && !found.iter().any(|id: &BackupId| id.is_meant_by(text)))
+        .find(|text| all_looked_at && !found.iter().any(|id: &BackupId| id.is_meant_by(text)))
     {
         return Err(CliError::NoSuchBackup {
             problem: format!(
@@ -89,42 +115,75 @@ pub(crate) async fn run(arguments: &Copy, context: &Context) -> Result<Exit, Cli
             hint: "'pgkeep list' shows what there is".to_owned(),
         });
     }
-    if report.is_empty() && !interrupted {
+    let is_nothing_there = all_looked_at && count.seen == 0;
+    if is_nothing_there {
         context.output.data(format_args!(
-            "all of it is in repository {:?} already\n",
+            "repository {:?} holds no backup {}\n",
+            arguments.from,
+            of_clusters(&clusters)
+        ));
+    } else if all_looked_at && report.is_empty() {
+        let what = match passed_over.is_empty() {
+            true => "all of it".to_owned(),
+            false => format!("all {}", of_clusters(&clusters)),
+        };
+        context.output.data(format_args!(
+            "{what} is in repository {:?} already\n",
             arguments.to
         ));
     }
     context.output.json(&report)?;
     Ok(match (interrupted, count.good, count.bad) {
         (true, ..) => Exit::Interrupted,
+        (_, _, 0) if is_nothing_there => Exit::NothingFound,
         (_, _, 0) => Exit::Done,
         (_, 0, _) => Exit::Failed,
         _ => Exit::Partial,
     })
 }
 
-/// The clusters and the ids that are meant.
-async fn meant(
-    arguments: &Copy,
-    settings: &Settings,
-    pair: &Pair,
-) -> Result<(Vec<ClusterName>, Vec<String>), CliError> {
-    let mut all: Vec<ClusterName> = settings.clusters.keys().cloned().collect();
-    if all.is_empty() {
-        all = pair.from.clusters().await?;
-    }
+/// What is to be copied.
+struct Meant {
+    clusters: Vec<ClusterName>,
+    /// Beginnings of backups' ids; none where all of the clusters is meant.
+    ids: Vec<String>,
+    /// What is stored and is not meant, since nobody has named or configured it.
+    passed_over: Vec<ClusterName>,
+}
+
+async fn meant(arguments: &Copy, settings: &Settings, pair: &Pair) -> Result<Meant, CliError> {
+    let stored: BTreeSet<ClusterName> = pair.from.clusters().await?.into_iter().collect();
+    let configured: BTreeSet<ClusterName> = settings.clusters.keys().cloned().collect();
+    let known: BTreeSet<&ClusterName> = stored.union(&configured).collect();
     let (mut clusters, mut ids) = (Vec::new(), Vec::new());
     for what in &arguments.what {
-        match all.iter().find(|cluster| cluster.as_str() == what) {
-            Some(cluster) => clusters.push(cluster.clone()),
+        match known.iter().find(|cluster| cluster.as_str() == what) {
+            Some(cluster) => clusters.push((*cluster).clone()),
             None => ids.push(what.clone()),
         }
     }
+    let mut passed_over = Vec::new();
     if clusters.is_empty() {
-        clusters = all;
+        // A backup that is named may be of any cluster.
+        let takes_any = configured.is_empty() || !ids.is_empty();
+        let all = known.into_iter().cloned();
+        (clusters, passed_over) =
+            all.partition(|cluster| takes_any || configured.contains(cluster));
     }
-    Ok((clusters, ids))
+    Ok(Meant {
+        clusters,
+        ids,
+        passed_over,
+    })
+}
+
+fn of_clusters(clusters: &[ClusterName]) -> String {
+    let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
+    match names.as_slice() {
+        [] => "of any cluster".to_owned(),
+        [one] => format!("of cluster {one}"),
+        several => format!("of clusters {}", several.join(", ")),
+    }
 }
 
 /// Opens two repositories, and refuses those that are not of one family.

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
 
+use crate::contents::with_program;
 use crate::site::{Site, ended, restore, socket_of};
 
 async fn cluster_with_app() -> Cluster {
@@ -126,6 +127,44 @@ async fn a_pg_dump_that_writes_nothing_and_says_all_is_well() {
         .await
         .ended(1)
         .says(&["database \"app\"", "is no archive"]);
+    assert!(site.good().await.is_empty());
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_a_script_cuts_short_is_no_backup_however_well_the_script_ends() {
+    let cluster = cluster_with_app().await;
+    let mut site = Site::of(&cluster).await;
+    let own = Major::Fifteen.programs().join("pg_dump");
+    let whole = Command::new(&own)
+        .args(["--format=custom", "--compress=0", "--no-sync"])
+        .arg(format!(
+            "--dbname={}",
+            socket_of(&cluster).replace("dbname=postgres", "dbname=app")
+        ))
+        .output()
+        .unwrap();
+    let whole = whole.stdout.len();
+    for (length, end) in [
+        (7, "its head"),
+        (300, "its table of contents"),
+        (whole - 100, "the data of public.t"),
+    ] {
+        let own = own.display();
+        let script = format!(
+            "case \"$*\" in --version) exec {own} --version;; esac\n\
+             {own} \"$@\" | head -c {length}"
+        );
+        with_program(&mut site, "pg_dump", &script);
+        let ran = site.run(&["backup", "--database", "app"]).await.ended(1);
+        let told = format!("ends in {end}");
+        ran.says(&[
+            "database \"app\"",
+            "pg_dump succeeded",
+            &told,
+            "is the pg_dump",
+        ]);
+    }
     assert!(site.good().await.is_empty());
     cluster.stop().await;
 }

@@ -54,6 +54,7 @@ mod standby;
 mod ten_lines;
 mod terminal;
 mod there_and_back;
+mod unconfigured;
 mod unreachable;
 mod verify;
 mod verify_records;

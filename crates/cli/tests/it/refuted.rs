@@ -31,6 +31,11 @@ async fn a_backup_whose_newest_proof_failed_is_restored_with_a_warning_and_a_bet
     let cluster = Cluster::start(Major::Fifteen).await;
     let (site, good, bad) = refuted(&cluster).await;
     let short = |id: &str| id.rsplit('-').next().unwrap().to_owned();
+    let told = site.run(&["doctor"]).await.ended(1).stdout;
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    let newest = format!("{bad}, the newest of database \"app\", FAILED its proof");
+    assert!(told.contains(&newest), "{told}");
+    assert!(!told.contains("the newest is of database"), "{told}");
     let failed = format!("the newest proof of backup {} FAILED, at ", short(&bad));
     let instead = format!("that is proven; --backup {} restores that", short(&good));
     for more in [
@@ -79,6 +84,9 @@ async fn a_backup_whose_newest_proof_failed_is_restored_with_a_warning_and_a_bet
     let plan = restore(&["--database", "app", "--dry-run"]);
     let words = "no other backup of database \"app\" is proven or restorable";
     site.run(&plan).await.ended(0).says(&[&failed, words]);
+    let last = "the last one, though not known to be good, of database \"app\" is among them";
+    let prune = site.run(&["prune", "--id", &bad]).await;
+    prune.ended(2).says(&[last]);
     cluster.stop().await;
 }
 

@@ -25,6 +25,13 @@ const OWN: [&str; 4] = ["error:", "warning:", "detail:", "hint:"];
 /// How the server's messages begin, in English.
 const SERVERS: [&str; 6] = ["WARNING", "NOTICE", "INFO", "LOG", "DETAIL", "HINT"];
 
+/// How the server says that rights were not given or not taken away
+/// (`restrict_and_check_grant` in src/backend/catalog/aclchk.c).
+const OF_PRIVILEGES: [&str; 2] = [
+    "privileges were granted for",
+    "privileges could be revoked for",
+];
+
 /// How many lines of a failure are told.
 const TOLD: usize = 8;
 
@@ -159,7 +166,7 @@ impl Said {
             return;
         }
         self.progress = None;
-        let Some(line) = self.discretion.told(line, text) else {
+        let Some(line) = self.discretion.told(line, text, is_named) else {
             return;
         };
         self.length += line.len();
@@ -268,10 +275,9 @@ fn may_tell_of_privileges(text: &str) -> bool {
     is_of_privileges(text) || is_in_another_language(text)
 }
 
-/// Whether the server says that rights were not given or not taken away
-/// (`restrict_and_check_grant` in src/backend/catalog/aclchk.c).
+/// Whether the server says that rights were not given or not taken away.
 fn is_of_privileges(text: &str) -> bool {
-    text.contains("privileges were granted for") || text.contains("privileges could be revoked for")
+    OF_PRIVILEGES.iter().any(|words| text.contains(words))
 }
 
 /// Whether it is the server's and not in English: its own settings choose its language.

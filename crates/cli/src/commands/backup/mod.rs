@@ -25,14 +25,14 @@ use pgkeep_types::{BackupId, Clock, ClusterName, RunId, SystemId};
 
 use self::others::{Others, open_for_backup};
 use self::parents::find_parents;
-use self::report::{Ended, Report, tell_failures};
+use self::report::{Ended, Pruned, Report, tell_failures};
 use self::systems::Before;
 use self::work::Work;
 use crate::arguments::{Backup, Kind};
 use crate::commands::database_name::check_name;
 use crate::commands::prune;
 use crate::context::Context;
-use crate::error::{CliError, Exit};
+use crate::error::{CliError, Exit, sentence};
 use crate::keys::note_ring;
 use crate::server_password;
 
@@ -187,16 +187,20 @@ async fn prune_after(context: &Context, asked: Asked<'_>, exit: Exit, report: &m
     }
     let has_others = !report.repositories.is_empty();
     let (mut exit, pruned) = prune_one(context, &asked, asked.first, has_others).await;
-    report.prune = pruned;
+    report.prune = Some(pruned);
     for replica in &mut report.repositories {
         let Some(name) = replica.whole().filter(|_| exit != Exit::Interrupted) else {
             continue;
         };
         let (ended, pruned) = prune_one(context, &asked, name, has_others).await;
-        if let Some(pruned) = pruned {
-            replica.pruned(pruned);
-        }
-        if exit == Exit::Done || ended == Exit::Interrupted {
+        replica.pruned(pruned);
+        // What failed as a whole counts for more than what failed in part.
+        let is_worse = match ended {
+            Exit::Interrupted => true,
+            Exit::Failed => matches!(exit, Exit::Done | Exit::Partial),
+            _ => exit == Exit::Done,
+        };
+        if is_worse {
             exit = ended;
         }
     }
@@ -209,7 +213,7 @@ async fn prune_one(
     asked: &Asked<'_>,
     name: &str,
     is_told: bool,
-) -> (Exit, Option<prune::Report>) {
+) -> (Exit, Pruned) {
     let Asked {
         settings,
         cluster,
@@ -224,13 +228,14 @@ async fn prune_one(
     }
     let pruning = prune::after_backup(context, settings, cluster, cluster_settings, name, yes);
     match context.unless_interrupted("the prune", pruning).await {
-        Ok(pruned) => (pruned.exit(), Some(pruned)),
+        Ok(pruned) => (pruned.exit(), Pruned::Done(pruned)),
         Err(source) => {
             let failed = CliError::NotPruned {
                 source: Box::new(source),
             };
             context.output.failure(&failed);
-            (failed.exit_code(), None)
+            let error = sentence(&failed);
+            (failed.exit_code(), Pruned::Failed { error })
         }
     }
 }

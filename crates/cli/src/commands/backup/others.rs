@@ -13,8 +13,8 @@ use pgkeep_repository::{Catalogue, Repository, WriteAccess};
 use pgkeep_types::ClusterName;
 use serde::Serialize;
 
-use super::report::Report;
-use crate::commands::{copy, prune};
+use super::report::{Pruned, Report};
+use crate::commands::copy;
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
 
@@ -37,7 +37,7 @@ pub(super) struct Replica {
     error: Option<String>,
     /// What a prune did there afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
-    prune: Option<prune::Report>,
+    prune: Option<Pruned>,
 }
 
 impl Replica {
@@ -46,8 +46,8 @@ impl Replica {
         self.complete.then_some(self.repository.as_str())
     }
 
-    pub(super) fn pruned(&mut self, report: prune::Report) {
-        self.prune = Some(report);
+    pub(super) fn pruned(&mut self, pruned: Pruned) {
+        self.prune = Some(pruned);
     }
 }
 

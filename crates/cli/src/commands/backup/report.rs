@@ -31,7 +31,15 @@ pub(super) struct Report {
     pub(super) repositories: Vec<Replica>,
     /// What a prune did afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) prune: Option<prune::Report>,
+    pub(super) prune: Option<Pruned>,
+}
+
+/// What a prune came to.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Pruned {
+    Done(prune::Report),
+    Failed { error: String },
 }
 
 #[derive(Serialize)]

@@ -28,6 +28,8 @@ pub(super) struct Report {
     dry_run: bool,
     backups: Vec<Line>,
     mended: Vec<MendedLine>,
+    /// The clusters that could not be looked at, or not to the end.
+    failed: Vec<FailedLine>,
 }
 
 impl Report {
@@ -37,12 +39,25 @@ impl Report {
             dry_run,
             backups: Vec::new(),
             mended: Vec::new(),
+            failed: Vec::new(),
         }
     }
 
     /// Whether there was nothing to do.
     pub(super) fn is_empty(&self) -> bool {
         self.backups.is_empty() && self.mended.is_empty()
+    }
+
+    /// Takes down that a cluster was not looked at, or not to the end.
+    pub(super) fn failed(&mut self, cluster: &ClusterName, error: &CliError) {
+        self.failed.push(FailedLine {
+            cluster: cluster.clone(),
+            error: sentence(error),
+        });
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        !self.failed.is_empty()
     }
 }
 
@@ -64,6 +79,12 @@ struct MendedLine {
     /// `mended`, `to mend`, `failed` or `left`.
     status: &'static str,
     error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct FailedLine {
+    cluster: ClusterName,
+    error: String,
 }
 
 /// A copy of a cluster.
@@ -105,8 +126,12 @@ impl Job<'_> {
             random: &context.random,
             pgkeep: env!("CARGO_PKG_VERSION"),
         };
-        let todo = copy.todo(wanted)?;
-        let mut count = Count::default();
+        let todo = copy.todo(&wanted)?;
+        let unreadable = there.unreadable().filter(|_| self.takes_all).count();
+        let mut count = Count {
+            seen: there.complete().filter(|r| wanted(r)).count() + unreadable,
+            ..Count::default()
+        };
         for left in &todo.plan.left {
             // Who names a backup wants that one.
             let is_named = !self.takes_all && !self.is_quiet;

@@ -211,7 +211,11 @@ async fn newest(
     let mut newest: Option<&BackupRecord> = None;
     for database in databases {
         match pgkeep_restore::newest(&catalogue, database, None, now) {
-            Ok(found) => newest = newest.into_iter().chain(found).max_by_key(|b| b.started),
+            Ok(found) => {
+                let of_interest = found.filter(|_| meant.is_none_or(|m| m.contains(database)));
+                is_problem |= of_interest.is_some_and(|b| tell_refuted(&catalogue, b, findings));
+                newest = newest.into_iter().chain(found).max_by_key(|b| b.started);
+            }
             // It was told above.
             Err(RestoreError::Unreadable { .. }) => is_problem = true,
             Err(error) => {
@@ -240,6 +244,21 @@ async fn newest(
         ),
         None => findings.warning("backups", "there is none yet", "'pgkeep backup' makes one"),
     }
+}
+
+/// Tells that the newest backup of a database has failed its proof; whether it has, or may
+/// have, by a record that cannot be read and is told as such.
+fn tell_refuted(catalogue: &Catalogue, backup: &BackupRecord, findings: &mut Findings) -> bool {
+    let (id, database) = (&backup.id, &backup.database);
+    if catalogue.refuted(id).is_none() {
+        return catalogue.unread_proof(id).is_some() || catalogue.unread_verification(id).is_some();
+    }
+    findings.problem(
+        "backups",
+        format!("{id}, the newest of database {database:?}, FAILED its proof"),
+        "'pgkeep show' with that id tells what failed; make another backup, and prove it",
+    );
+    true
 }
 
 /// The newest of a database, where it is no whole backup.

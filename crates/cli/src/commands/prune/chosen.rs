@@ -47,6 +47,8 @@ pub(in crate::commands) fn find(catalogue: &Catalogue, text: &str) -> Result<Bac
 
 /// What the chosen are to a database.
 enum Loss {
+    /// All its backups, of which none is known to be good.
+    Doubted,
     /// All its good backups.
     All,
     /// Its newest good one.
@@ -84,18 +86,24 @@ fn is_good(catalogue: &Catalogue, backup: &BackupRecord) -> bool {
         && catalogue.chosen(id).is_none()
 }
 
-/// What is lost of which the newest good backup is among the chosen, or may be.
+/// What is lost of which the newest good backup is among the chosen, or may be, or the last
+/// of any worth.
 fn losses<'a>(
     catalogue: &'a Catalogue,
     chosen: &BTreeSet<BackupId>,
     now: Timestamp,
 ) -> Vec<(Alike<'a>, Loss)> {
     let goes = |backup: &BackupRecord| chosen.contains(&backup.id);
-    let mut good: BTreeMap<Alike<'a>, Vec<&BackupRecord>> = BTreeMap::new();
-    for backup in catalogue.complete().filter(|b| is_good(catalogue, b)) {
-        good.entry(Alike::of(backup)).or_default().push(backup);
+    let mut all: BTreeMap<Alike<'a>, Vec<&BackupRecord>> = BTreeMap::new();
+    for backup in catalogue.complete() {
+        all.entry(Alike::of(backup)).or_default().push(backup);
     }
-    let loss = |alike: &Alike<'a>, good: &[&BackupRecord]| {
+    let loss = |alike: &Alike<'a>, all: &[&BackupRecord]| {
+        let good = all.iter().copied().filter(|b| is_good(catalogue, b));
+        let good: Vec<&BackupRecord> = good.collect();
+        if good.is_empty() {
+            return all.iter().all(|b| goes(b)).then_some(Loss::Doubted);
+        }
         // They come the oldest first.
         let come = good.iter().rfind(|backup| !is_ahead(backup.started, now));
         let may_be = |backup: &&&BackupRecord| {
@@ -114,9 +122,9 @@ fn losses<'a>(
             (false, false) => None,
         }
     };
-    let losses = good.iter();
+    let losses = all.iter();
     losses
-        .filter_map(|(alike, good)| Some((*alike, loss(alike, good)?)))
+        .filter_map(|(alike, all)| Some((*alike, loss(alike, all)?)))
         .collect()
 }
 
@@ -133,6 +141,7 @@ pub(super) fn question(
     for (alike, loss) in losses(catalogue, chosen, now) {
         let database = alike.database;
         let what = match loss {
+            Loss::Doubted => "the last one, though not known to be good,",
             Loss::All => "the only good one",
             Loss::Newest => "the newest good one",
             Loss::Candidate => "one that, for a wrong clock, may be the newest good one",

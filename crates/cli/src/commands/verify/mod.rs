@@ -29,6 +29,8 @@ use crate::words;
 /// How much is read, and how fast.
 struct Terms {
     amount: Amount,
+    /// Whether the clusters are those of the configuration, and nobody has named one.
+    takes_configured: bool,
     resumes: bool,
     pace: Option<Arc<Pace>>,
     within: Option<Duration>,
@@ -82,6 +84,7 @@ fn terms(arguments: &Verify) -> Result<Terms, CliError> {
         within.map(|text| parse_span(text).ok_or_else(|| usage("--within", text, SPAN_WANTED)));
     Ok(Terms {
         amount,
+        takes_configured: arguments.clusters.is_empty(),
         resumes: arguments.resume,
         pace: rate.transpose()?.map(|rate| Arc::new(Pace::new(rate))),
         within: within.transpose()?,
@@ -110,10 +113,10 @@ async fn wanted(
         wanted.extend(all.map(|name| (name, Vec::new())));
     }
     for cluster in clusters {
-        let (cluster, of_cluster) = context.cluster(settings, Some(&cluster))?;
         let repositories = match &arguments.repository {
+            // Whatever it holds can be read, also of clusters that are configured no more.
             Some(named) => vec![named.clone()],
-            None => of_cluster.repositories,
+            None => context.cluster(settings, Some(&cluster))?.1.repositories,
         };
         for name in repositories {
             match wanted.iter_mut().find(|(known, _)| *known == name) {
@@ -151,11 +154,15 @@ async fn of_repository(
             "what is found is not written down in repository {name:?}: {problem}"
         ));
     }
+    let stored = repository.clusters().await?;
     if clusters.is_empty() {
-        clusters = repository.clusters().await?;
-        if clusters.is_empty() {
+        if stored.is_empty() {
             report.nothing(context, name);
         }
+        clusters = stored;
+    } else if terms.takes_configured {
+        let others = stored.into_iter().filter(|other| !clusters.contains(other));
+        report.passed_over(context, name, others);
     }
     let mut cited = Vec::new();
     for cluster in clusters {

@@ -3,7 +3,7 @@
 //! Invariant: both say the same; whatever is hurt is named, with the backups that need it.
 
 use pgkeep_repository::{RepositoryError, Strange};
-use pgkeep_types::ObjectName;
+use pgkeep_types::{ClusterName, ObjectName};
 use serde::Serialize;
 
 use super::cluster::ClusterReport;
@@ -23,6 +23,8 @@ pub(super) struct Report {
     foreign: Vec<Foreign>,
     /// What lies in the folders of backups, and no backup cites it.
     uncited: Vec<Uncited>,
+    /// Clusters that are stored, and that nobody has named or configured.
+    passed_over: Vec<PassedOver>,
     /// Outcomes of runs that are not there.
     unended: Vec<Foreign>,
     /// What kept anything from being looked at.
@@ -52,6 +54,12 @@ struct Uncited {
 }
 
 #[derive(Serialize)]
+struct PassedOver {
+    repository: String,
+    cluster: ClusterName,
+}
+
+#[derive(Serialize)]
 struct Failure {
     repository: String,
     error: String,
@@ -65,6 +73,7 @@ impl Default for Report {
             records: Vec::new(),
             foreign: Vec::new(),
             uncited: Vec::new(),
+            passed_over: Vec::new(),
             unended: Vec::new(),
             errors: Vec::new(),
             is_empty: false,
@@ -97,6 +106,26 @@ impl Report {
         context.output.data(format_args!(
             "repository {repository:?}: nothing is there that could be verified\n"
         ));
+    }
+
+    /// Tells which clusters are stored and are not read.
+    pub(super) fn passed_over(
+        &mut self,
+        context: &Context,
+        repository: &str,
+        clusters: impl Iterator<Item = ClusterName>,
+    ) {
+        for cluster in clusters {
+            context.output.warning(format_args!(
+                "cluster {cluster} in repository {repository:?} is not configured there, and is \
+                 not read: 'pgkeep verify {cluster} --repository {repository}' reads it"
+            ));
+            let repository = repository.to_owned();
+            self.passed_over.push(PassedOver {
+                repository,
+                cluster,
+            });
+        }
     }
 
     fn record(&mut self, context: &Context, object: ObjectName, error: RepositoryError) {

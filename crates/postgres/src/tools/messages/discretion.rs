@@ -1,11 +1,11 @@
 //! What of a program's words is not for everybody: values of rows, and passwords in commands.
 //!
-//! Invariant: a line that belongs to such a part is not told, however many there are; the
-//! next message of the program or the server ends it.
+//! Invariant: a line that belongs to such a part is not told, however many there are and
+//! whatever they look like; the next message with the program's name ends it, or a hint.
 
 use std::borrow::Cow;
 
-use super::{OWN, SERVERS, severity};
+use super::{OF_PRIVILEGES, OWN, SERVERS, severity};
 use crate::row_values::without_values;
 
 /// What the server says in a `DETAIL` that has no values of rows, by its beginning.
@@ -27,8 +27,17 @@ pub(super) enum Discretion {
 }
 
 impl Discretion {
-    /// What may be told of the next line; `text` is what is in it behind the program's name.
-    pub(super) fn told<'a>(&mut self, line: &'a str, text: &str) -> Option<Cow<'a, str>> {
+    /// What may be told of the next line; `text` is what is in it behind the program's name,
+    /// where it is named there.
+    pub(super) fn told<'a>(
+        &mut self,
+        line: &'a str,
+        text: &str,
+        is_named: bool,
+    ) -> Option<Cow<'a, str>> {
+        if *self == Self::Hidden && !is_named && severity(text.trim_start()) != Some("HINT") {
+            return among_values(text);
+        }
         *self = self.behind(text);
         let cut = match self {
             Self::Told => error_without_values(line).map(Cow::Owned),
@@ -64,6 +73,16 @@ impl Discretion {
             _ => self,
         }
     }
+}
+
+/// What may be told of a line among those of a row's values: it may be one of them that looks
+/// like a message, or one of another session's, which only what tells of privileges is kept
+/// for.
+fn among_values(text: &str) -> Option<Cow<'static, str>> {
+    let is_warning = severity(text.trim_start()) == Some("WARNING");
+    let told = OF_PRIVILEGES.iter().find(|words| text.contains(*words));
+    let told = told.filter(|_| is_warning)?;
+    Some(Cow::Owned(format!("WARNING:  {told} …")))
 }
 
 /// A line with an error of the server's that repeats values, without these.

@@ -93,6 +93,36 @@ fn values_of_rows_and_passwords_in_commands_are_not_told() {
 }
 
 #[test]
+fn a_value_that_looks_like_a_message_is_not_told() {
+    for looks in [
+        "PIN:  SECRET",
+        "error: SECRET",
+        "LOG:  SECRET",
+        "WARNING:  SECRET",
+    ] {
+        let text = format!(
+            "pg_restore: error: COPY failed for table \"t\": ERROR:  new row violates \"c\"\n\
+             DETAIL:  Failing row contains (1, Dear\n{looks}\nSECRET).\n\
+             HINT:  None.\n"
+        );
+        let told = said("pg_restore", &text).of_success().into_all().concat();
+        assert!(!told.contains("SECRET"), "{told}");
+        assert!(told.contains("HINT:  None."), "{told}");
+    }
+}
+
+#[test]
+fn a_warning_of_privileges_is_told_among_the_values_of_another_session() {
+    let text = "pg_restore: error: COPY failed for table \"t\": ERROR:  one\n\
+         DETAIL:  Failing row contains (1, a\n\
+         WARNING:  no privileges were granted for \"f\"\nb).\n";
+    let (privileges, _) = said("pg_restore", text)
+        .of_success()
+        .into_privileges_and_others();
+    assert_eq!(privileges, ["WARNING:  privileges were granted for …"]);
+}
+
+#[test]
 fn an_error_of_the_servers_repeats_no_value() {
     let text = "pg_restore: error: COPY failed for table \"t\": ERROR:  invalid input syntax for \
          type integer: \"SECRET\nSECRET\"\n\
