@@ -145,7 +145,8 @@ pub(crate) struct Init {
     pub(crate) like: Option<String>,
 
     /// How to connect to the cluster: a URL or libpq's key=value pairs, without a password
-    /// [default: libpq's PG* variables when a backup is made]
+    /// [default: PGKEEP_DATABASE_URL, without its password; else libpq's PG* variables when a
+    /// backup is made]
     #[arg(long, value_name = "URL")]
     pub(crate) connection: Option<String>,
 

@@ -82,6 +82,11 @@ impl Output {
         folded(lines, columns(&io::stdout()), indent)
     }
 
+    /// The same of talk.
+    pub(crate) fn folded_talk(self, lines: &str, indent: usize) -> String {
+        folded(lines, columns(&io::stderr()), indent)
+    }
+
     /// A line of talk.
     pub(crate) fn say(self, words: impl Display) {
         let words = talk(words);

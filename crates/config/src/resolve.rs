@@ -26,7 +26,7 @@ use crate::storage_text::{StorageText, storage_text};
 use crate::{ConfigError, mistyped, variables};
 
 /// The cluster that the environment describes.
-const MAIN: &str = "main";
+pub(crate) const MAIN: &str = "main";
 /// The repository that the environment describes.
 const DEFAULT: &str = "default";
 
@@ -391,7 +391,7 @@ fn in_file(text: Option<toml::Spanned<String>>, places: &Places) -> Found<Zeroiz
 }
 
 /// The one of two that is there.
-fn one_of<T>(first: Found<T>, second: Found<T>) -> Result<Found<T>, ConfigError> {
+pub(crate) fn one_of<T>(first: Found<T>, second: Found<T>) -> Result<Found<T>, ConfigError> {
     match (first, second) {
         (Some((_, first)), Some((_, second))) => Err(ConfigError::Both {
             name: first.to_string(),

@@ -6,6 +6,7 @@
 
 mod around;
 mod configuration;
+mod connection;
 mod dialogue;
 mod like;
 mod making;
@@ -15,7 +16,9 @@ mod place;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use pgkeep_config::{ConfigError, EncryptionMode, FILE_NAME, Settings, StorageText, storage_text};
+use pgkeep_config::{
+    ConfigError, EncryptionMode, FILE_NAME, Settings, StorageText, repository_in, storage_text,
+};
 use pgkeep_format::{HostKey, Passphrase, Recipient, RecoveryIdentity, RecoveryKeyFile, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_repository::NewRepository;
@@ -62,6 +65,8 @@ struct Plan {
     passphrase: bool,
     encrypted: bool,
     recipients: Vec<Recipient>,
+    /// The variable that has the connection's password, which is not written down.
+    password_of: Option<String>,
 }
 
 /// Makes it all.
@@ -73,11 +78,18 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     }
     let config = config(context, settings.as_ref());
     let asks = settings.is_none() && dialogue::is_wanted(arguments, context);
-    let arguments = &match asks {
-        true => dialogue::fill_in(arguments, context, &config).await?,
+    let known = match settings {
+        Some(_) => None,
+        None => connection::known(arguments, context)?,
+    };
+    let mut filled = match asks {
+        true => dialogue::fill_in(arguments, context, &config, known.as_ref()).await?,
         false => arguments.clone(),
     };
-    let plan = plan(arguments, context, settings.as_ref(), config)?;
+    let password_of = known.and_then(|known| known.write_into(&mut filled));
+    let arguments = &filled;
+    let mut plan = plan(arguments, context, settings.as_ref(), config)?;
+    plan.password_of = password_of;
     let storage = storage::open(
         &plan.repository_name,
         &plan.repository,
@@ -242,6 +254,7 @@ fn plan(
         cluster: arguments.cluster.clone().unwrap_or_default(),
         encrypted,
         recipients: recipients.iter().map(parse).collect::<Result<_, _>>()?,
+        password_of: None,
     };
     plan.recipients.sort();
     plan.recipients.dedup();
@@ -305,8 +318,8 @@ fn place(
             }),
         };
     }
-    if let Some(url) = context.environment.text("PGKEEP_REPOSITORY") {
-        return named(url);
+    if let Some(url) = repository_in(&context.environment)? {
+        return named(&url);
     }
     Err(CliError::Usage {
         problem: "where is the repository to be".to_owned(),

@@ -43,8 +43,9 @@ impl CliError {
             Self::NotBegun { source, .. } | Self::NotPruned { source } => source.hint(),
             Self::Demo(error) => error.hint(),
             Self::NoHostKey => Some(
-                "'pgkeep init' makes one; set host_key_file in [encryption], \
-                 or PGKEEP_HOST_KEY_FILE"
+                "name its file: host_key_file in [encryption], or PGKEEP_HOST_KEY_FILE. \
+                 'pgkeep init' makes it with a new repository; for one that is there, or where \
+                 the key is lost, 'pgkeep key new' makes it, and says who adds it"
                     .to_owned(),
             ),
             Self::Exists { .. } => {

@@ -55,6 +55,7 @@ mod ten_lines;
 mod terminal;
 mod there_and_back;
 mod unconfigured;
+mod two_variables;
 mod unreachable;
 mod verify;
 mod verify_records;

@@ -24,7 +24,12 @@ impl RepositoryError {
                  then make the backup again"
                     .to_owned(),
             ),
-            Self::Exists { .. } => Some("choose another place for a new repository".to_owned()),
+            Self::Exists { .. } => Some(
+                "a new machine needs the host key that was made with it, by PGKEEP_HOST_KEY_FILE; \
+                 where that is lost, 'pgkeep key new' makes another one for it. For a new \
+                 repository choose another place"
+                    .to_owned(),
+            ),
             Self::Beheaded { .. } => Some(
                 "bring pgkeep.json and keys/ back from another copy: without them nobody can \
                  restore these backups. Leave what is there as it is, and choose another place \

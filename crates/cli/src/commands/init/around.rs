@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use pgkeep_postgres::client::{
-    ConnectionParameters, ConnectionValue, Origin, SOCKET_DIRECTORIES, connect, database_sizes,
-    services,
+    ConnectionParameters, Origin, SOCKET_DIRECTORIES, connect, database_sizes, services,
 };
 use pgkeep_types::Environment;
 use tokio::net::TcpStream;
 
+use super::connection::{pairs, quoted};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::words;
@@ -48,8 +48,8 @@ pub(super) struct Seen {
 pub(super) async fn look(context: &Context) -> Vec<Found> {
     let places = places(context).await;
     let all = places.into_iter().map(async |connection| {
-        let seen = tokio::time::timeout(PATIENCE, Seen::at(context, &connection)).await;
-        let seen = seen.ok();
+        let asked = async { Seen::at(&typed(context, &connection)?).await };
+        let seen = tokio::time::timeout(PATIENCE, asked).await.ok();
         Found { connection, seen }
     });
     let mut all = join_all(all).await;
@@ -93,23 +93,8 @@ fn of_variables(context: &Context) -> Option<String> {
     let base = base(environment);
     let parsed = ConnectionParameters::parse(base).ok()?;
     let filled = parsed.with_defaults(environment, &context.random).ok()?;
-    let said = filled.in_force().into_iter().filter_map(|said| {
-        let ConnectionValue { key, value, origin } = said;
-        let counts = matches!(origin, Origin::Variable(_) | Origin::Connection);
-        Some((key, value.filter(|_| counts)?))
-    });
-    let mut said: Vec<_> = said.collect();
-    // Where it leads comes first, as people write it.
-    let usual = ["service", "host", "hostaddr", "port", "user", "dbname"];
-    said.sort_by_key(|(key, _)| {
-        usual
-            .iter()
-            .position(|one| one == key)
-            .unwrap_or(usual.len())
-    });
-    let pairs = said.iter();
-    let pairs = pairs.map(|(key, value)| format!("{key}={}", quoted(value)));
-    Some(pairs.collect::<Vec<_>>().join(" "))
+    let counts = |origin: &Origin| matches!(origin, Origin::Variable(_) | Origin::Connection);
+    Some(pairs(&filled, counts))
 }
 
 /// The database to begin with, where the variables name none.
@@ -118,16 +103,6 @@ fn base(environment: &Environment) -> &'static str {
         [None, None] => "dbname=postgres",
         _ => "",
     }
-}
-
-/// A value of libpq's pairs, in quotes where it needs them.
-fn quoted(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/.:_-,".contains(c);
-    if !value.is_empty() && value.chars().all(plain) {
-        return value.to_owned();
-    }
-    let escaped = value.replace('\\', "\\\\").replace('\'', "\\'");
-    format!("'{escaped}'")
 }
 
 /// The ports of the sockets in a directory.
@@ -147,11 +122,15 @@ async fn listens(port: u16) -> bool {
     matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(_)))
 }
 
+/// How to connect to what somebody has typed, or could have.
+pub(super) fn typed(context: &Context, connection: &str) -> Result<ConnectionParameters, CliError> {
+    context.connection_argument("the answer", connection)
+}
+
 impl Seen {
-    /// Asks the server that `connection` leads to.
-    pub(super) async fn at(context: &Context, connection: &str) -> Result<Self, CliError> {
-        let parameters = context.connection_argument("the answer", connection)?;
-        let session = connect(&parameters).await?;
+    /// Asks the server that the parameters lead to.
+    pub(super) async fn at(parameters: &ConnectionParameters) -> Result<Self, CliError> {
+        let session = connect(parameters).await?;
         let version = session.server_version();
         // Who may not know the sizes may still back up.
         let databases = database_sizes(&session).await.unwrap_or_default();
@@ -191,20 +170,5 @@ impl Seen {
             told.push_str(&format!(" and {more} more"));
         }
         told
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_value_reads_back_from_libpqs_pairs() {
-        for value in ["plain", "with blank", "it's", "back\\slash", "", "ü"] {
-            let pairs = format!("user={} dbname=x", quoted(value));
-            let parsed = ConnectionParameters::parse(&pairs).unwrap();
-            let user = parsed.in_force().into_iter().find(|v| v.key == "user");
-            assert_eq!(user.unwrap().value.as_deref(), Some(value), "{pairs}");
-        }
     }
 }

@@ -41,6 +41,12 @@ pub(super) fn configuration(plan: &Plan, arguments: &Init, recipients: &[Recipie
     let _ = writeln!(text, "\n[cluster.{}]", plan.cluster);
     match &arguments.connection {
         Some(connection) => {
+            if let Some(variable) = &plan.password_of {
+                let _ = writeln!(
+                    text,
+                    "# The password is not written down: ~/.pgpass or {variable} has it."
+                );
+            }
             let _ = writeln!(text, "connection = {}", quoted(connection));
         }
         None => {

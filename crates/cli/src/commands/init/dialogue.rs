@@ -14,6 +14,7 @@ use pgkeep_storage::StorageAddress;
 use pgkeep_types::ClusterName;
 
 use super::around::{self, Found, Seen};
+use super::connection::Known;
 use crate::arguments::{Encryption, Init};
 use crate::context::Context;
 use crate::error::{CliError, sentence};
@@ -26,7 +27,10 @@ const DESCRIPTOR: &str = "pgkeep.json";
 /// Whether anything is to be asked: where nobody has said where the repository is to be,
 /// the one thing that has no default, somebody sits at a terminal.
 pub(super) fn is_wanted(arguments: &Init, context: &Context) -> bool {
-    let said = context.environment.variable("PGKEEP_REPOSITORY").is_some();
+    let named = ["PGKEEP_REPOSITORY", "PGKEEP_REPOSITORY_FILE"];
+    let said = named
+        .iter()
+        .any(|name| context.environment.variable(name).is_some());
     arguments.repository.is_none() && !said && !arguments.yes && terminal::is_there()
 }
 
@@ -35,8 +39,9 @@ pub(super) async fn fill_in(
     arguments: &Init,
     context: &Context,
     config: &Path,
+    known: Option<&Known>,
 ) -> Result<Init, CliError> {
-    let asked = ask_all(arguments, context, config).await;
+    let asked = ask_all(arguments, context, config, known).await;
     asked.map_err(|error| match error {
         CliError::Interrupted { .. } => CliError::InitInterrupted {
             left: "nothing was made".to_owned(),
@@ -45,7 +50,12 @@ pub(super) async fn fill_in(
     })
 }
 
-async fn ask_all(arguments: &Init, context: &Context, config: &Path) -> Result<Init, CliError> {
+async fn ask_all(
+    arguments: &Init,
+    context: &Context,
+    config: &Path,
+    known: Option<&Known>,
+) -> Result<Init, CliError> {
     let beside = config.parent().unwrap_or(config);
     for path in [config.to_owned(), beside.join("host.key")] {
         if path.symlink_metadata().is_ok() {
@@ -57,7 +67,7 @@ async fn ask_all(arguments: &Init, context: &Context, config: &Path) -> Result<I
          last question.\n",
     );
     let mut filled = arguments.clone();
-    filled.connection = Some(connection(arguments, context).await?);
+    filled.connection = Some(connection(arguments, context, known).await?);
     let cluster = match &arguments.cluster {
         Some(cluster) => cluster.clone(),
         None => cluster(context).await?,
@@ -75,10 +85,20 @@ async fn ask_all(arguments: &Init, context: &Context, config: &Path) -> Result<I
 }
 
 /// A connection that leads to a server, or that somebody wants all the same.
-async fn connection(arguments: &Init, context: &Context) -> Result<String, CliError> {
+async fn connection(
+    arguments: &Init,
+    context: &Context,
+    known: Option<&Known>,
+) -> Result<String, CliError> {
     let output = context.output;
     let tools = context.unconfigured_tools().await;
     tell_tools(context, &tools);
+    if let Some(known) = known {
+        output.say(format_args!("{} says where the server is.", known.variable));
+        if is_wanted_there(context, &tools, &known.parameters).await? {
+            return Ok(known.written.clone());
+        }
+    }
     let mut given = arguments.connection.clone();
     let found = match &given {
         Some(_) => Vec::new(),
@@ -98,27 +118,42 @@ async fn connection(arguments: &Init, context: &Context) -> Result<String, CliEr
         if ConnectionParameters::parse(&connection).is_ok_and(|parsed| parsed.has_password()) {
             output.say(
                 "A password does not belong into the configuration: put it into ~/.pgpass, mode \
-                 0600, where\nit is found, and leave it out here.",
+                 0600, where it is found, and leave it out here.",
             );
             continue;
         }
-        let seen = async { Ok(Seen::at(context, &connection).await) };
-        match context.unless_interrupted("init", seen).await? {
-            Ok(seen) => {
-                output.say(format_args!("{}\n  {}", seen.server(), seen.databases()));
-                fitting(context, &tools, seen.major);
-                output.say("");
-                return Ok(connection);
-            }
-            // What cannot be read would make a configuration that cannot be either.
-            Err(error @ CliError::ConnectionArgument { .. }) => output.failure(&error),
-            Err(error) => {
-                output.failure(&error);
-                let question = "Go on with it all the same, and mend that later?";
-                if ask_yes(context, question, false).await? {
+        match around::typed(context, &connection) {
+            Ok(parameters) => {
+                if is_wanted_there(context, &tools, &parameters).await? {
                     return Ok(connection);
                 }
             }
+            // What cannot be read would make a configuration that cannot be either.
+            Err(error) => output.failure(&error),
+        }
+    }
+}
+
+/// Whether a server answers there, or somebody goes on with it all the same.
+async fn is_wanted_there(
+    context: &Context,
+    tools: &Tools,
+    parameters: &ConnectionParameters,
+) -> Result<bool, CliError> {
+    let output = context.output;
+    let seen = async { Ok(Seen::at(parameters).await) };
+    match context.unless_interrupted("init", seen).await? {
+        Ok(seen) => {
+            output.say(seen.server());
+            output.say(output.folded_talk(&format!("  {}", seen.databases()), 2));
+            fitting(context, tools, seen.major);
+            output.say("");
+            Ok(true)
+        }
+        Err(error) => {
+            output.failure(&error);
+            let question = "Go on with it all the same, and mend that later?";
+            ask_yes(context, question, false).await
         }
     }
 }
@@ -164,14 +199,15 @@ fn tell_found(context: &Context, found: &[Found]) {
     if found.is_empty() {
         output.say("None was found.");
     }
+    let set = |line: String| output.say(output.folded_talk(&line, 5));
     for (number, Found { connection, seen }) in (1..).zip(found) {
         output.say(format_args!("  {number}  {connection}"));
         match seen {
             Some(Ok(seen)) => {
-                output.say(format_args!("     {}", seen.server()));
-                output.say(format_args!("     {}", seen.databases()));
+                set(format!("     {}", seen.server()));
+                set(format!("     {}", seen.databases()));
             }
-            Some(Err(error)) => output.say(format_args!("     {}", sentence(error))),
+            Some(Err(error)) => set(format!("     {}", sentence(error))),
             None => output.say("     no answer yet"),
         }
     }
@@ -192,7 +228,10 @@ async fn choose(context: &Context, found: &[Found]) -> Result<String, CliError> 
                 Some(found) => return Ok(found.connection.clone()),
                 None => context.output.say("There is none of that number."),
             },
-            Err(_) if answer.is_empty() => {}
+            Err(_) if answer.is_empty() => context.output.say(
+                "A server has to be named: such as postgres://USER@HOST:5432/postgres, or \
+                 host=/var/run/postgresql dbname=postgres for one of this machine.",
+            ),
             Err(_) => return Ok(answer),
         }
     }
@@ -254,7 +293,7 @@ async fn keys(filled: &mut Init, context: &Context, beside: &Path) -> Result<(),
     if sealed && !keyed && filled.recovery_key_file.is_none() {
         context.output.say(
             "The recovery key reads every backup, and without it nobody can restore. It goes into \
-             a file that\nyou move off this machine, or into the repository, under a passphrase.",
+             a file that you move off this machine, or into the repository, under a passphrase.",
         );
         filled.passphrase = loop {
             let answer = ask_line(context, "file or passphrase?", Some("file")).await?;

@@ -45,6 +45,12 @@ pub(super) fn steps(plan: &Plan, cluster: &ClusterName, is_found: bool) -> Strin
         let command = format!("pgkeep{with} {command}");
         let _ = writeln!(text, "  {command:30}  # {why}");
     }
+    if let Some(variable) = &plan.password_of {
+        let _ = writeln!(
+            text,
+            "cron has no {variable}: put the password into ~/.pgpass, mode 0600"
+        );
+    }
     let program = process::program().ok();
     let program = program.as_deref().unwrap_or(Path::new("pgkeep"));
     let program = shell_word(&program.display().to_string());

@@ -66,6 +66,45 @@ async fn enter_at_every_question_makes_what_a_backup_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_has_the_connection_is_not_asked_for() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let mut site = Site::empty();
+    let port = cluster.tcp_connection("postgres").port();
+    let server = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres");
+    let escaped = Cluster::PASSWORD.replace('\\', "\\\\");
+    let url = format!("{server} password='{escaped}'");
+    site.set("PGKEEP_DATABASE_URL", url);
+    let steps: Vec<_> = QUESTIONS[1..].iter().map(|q| (*q, "\n")).collect();
+    let ran = watched(&site, 80, &steps, &INIT).await.ended(0);
+    assert!(ran.stdout.contains("PostgreSQL 15."), "{ran:#?}");
+    let config = std::fs::read_to_string(site.path("pgkeep.toml")).unwrap();
+    assert!(
+        config.contains(&format!("connection = {server:?}")),
+        "{config}"
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_found_keeps_to_the_terminal() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    for name in ["first", "second", "third", "fourth", "fifth"] {
+        let create = format!("CREATE DATABASE a_database_called_{name}");
+        cluster.psql("postgres", &create).await;
+    }
+    let site = home(&cluster);
+    let ran = watched(&site, 40, &[(QUESTIONS[0], STOP)], &INIT)
+        .await
+        .ended(130);
+    for line in screen(&ran.stdout) {
+        // A connection is one word to whoever copies it.
+        let is_free = !line.contains("host=");
+        assert!(!is_free || line.chars().count() <= 40, "{line:?}");
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_is_told_and_asked_again() {
     let cluster = Cluster::start(Major::Fifteen).await;
     let site = home(&cluster);
