@@ -4,7 +4,8 @@
 
 use pgkeep_format::records::Selection;
 use pgkeep_postgres::client::{
-    ExportedSnapshot, QueryError, has_large_objects, hidden_user_mappings, unlogged_tables,
+    ExportedSnapshot, QueryError, has_large_objects, hidden_by_policies, hidden_user_mappings,
+    unlogged_tables,
 };
 use pgkeep_types::counted;
 
@@ -20,6 +21,20 @@ pub(crate) async fn tell(
         warn(&format!(
             "database {database:?} has large objects, and the dump of what was chosen has none of \
              them; --large-objects among the arguments takes them along"
+        ));
+    }
+    if selection.reads_what_policies_show()
+        && let tables = hidden_by_policies(session).await?
+        && let Some((first, more)) = tables.split_first()
+    {
+        let others = match more {
+            [] => String::new(),
+            more => format!(" and {}", more.join(", ")),
+        };
+        warn(&format!(
+            "database {database:?}: policies may hide rows of {first}{others}, and \
+             --enable-row-security has the backup made WITHOUT them; leave it out, or give the \
+             role BYPASSRLS"
         ));
     }
     if let count @ 1.. = hidden_user_mappings(session).await? {

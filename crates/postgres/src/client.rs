@@ -82,7 +82,7 @@ pub use parameters::ConnectionParameters;
 pub use query_error::{QueryError, Refusal};
 pub use question::{Answer, AnswerType, QuestionError, ask};
 pub use quote::{identifier, literal};
-pub use readable::{Unreadable, hidden_user_mappings, unlogged_tables};
+pub use readable::{Unreadable, hidden_by_policies, hidden_user_mappings, unlogged_tables};
 pub use service_file::services;
 pub use session_limits::SessionLimits;
 pub use similar::{similar_schema, similar_table};

@@ -98,6 +98,28 @@ async fn a_choice_that_loses_large_objects_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_that_policies_hide_are_told_where_pg_dump_is_to_leave_them_out() {
+    let cluster = cluster_with(&[]).await;
+    let fill = "CREATE TABLE kept AS SELECT 1 AS n; CREATE TABLE policed AS SELECT 2 AS n; \
+         ALTER TABLE policed ENABLE ROW LEVEL SECURITY; \
+         CREATE ROLE shown LOGIN; GRANT SELECT ON kept, policed TO shown";
+    cluster.psql("postgres", fill).await;
+    let site = site(&cluster, "arguments = [\"--enable-row-security\"]").await;
+    let file = site.path("pgkeep.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let all = format!("user='{}'", cluster.connection("postgres").user());
+    let by_shown = text.replace(&all, "user='shown'");
+    let whole = site.run(&["backup"]).await.ended(0);
+    assert!(!whole.stderr.contains("policies"), "{whole:?}");
+    std::fs::write(&file, by_shown).unwrap();
+    let backup = ["backup", "--database", "postgres"];
+    let told = ["public.policed", "--enable-row-security", "WITHOUT them"];
+    let ran = site.run(&backup).await.ended(0).says(&told);
+    assert!(!ran.stderr.contains("public.kept"), "{ran:?}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn arguments_that_are_pgkeeps_own_are_refused_before_anything_is_done() {
     let cluster = cluster_with(&[]).await;
     let site = site(&cluster, "arguments = [\"--format=plain\"]").await;

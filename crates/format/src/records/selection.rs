@@ -44,6 +44,14 @@ impl Selection {
             || names_some && !says(["--large-objects", "--blobs"])
     }
 
+    /// Whether rows that policies hide from the user are left out: otherwise `pg_dump` fails
+    /// at the first of them.
+    #[must_use]
+    pub fn reads_what_policies_show(&self) -> bool {
+        let mut arguments = self.arguments.iter();
+        arguments.any(|argument| argument == "--enable-row-security")
+    }
+
     /// The arguments of `pg_dump` that make the choice.
     #[must_use]
     pub fn to_arguments(&self) -> Vec<String> {

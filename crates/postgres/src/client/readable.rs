@@ -46,11 +46,7 @@ impl Unreadable {
                  ELSE pg_catalog.has_table_privilege(c.oid, 'SELECT') END)",
             )
             .await?,
-            hidden_by_policies: names(
-                session,
-                "c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)",
-            )
-            .await?,
+            hidden_by_policies: hidden_by_policies(session).await?,
             large_objects: large_objects(session).await?,
         })
     }
@@ -105,6 +101,20 @@ pub async fn hidden_user_mappings(session: &Connection) -> Result<u64, QueryErro
 /// Where the server refuses or is gone.
 pub async fn unlogged_tables(session: &Connection) -> Result<Vec<String>, QueryError> {
     names(session, "c.relkind = 'r' AND c.relpersistence = 'u'").await
+}
+
+/// Tables of which a policy may hide rows from the session's user, as SQL writes their names;
+/// the first hundred.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn hidden_by_policies(session: &Connection) -> Result<Vec<String>, QueryError> {
+    names(
+        session,
+        "c.relkind IN ('r', 'p') AND pg_catalog.row_security_active(c.oid)",
+    )
+    .await
 }
 
 /// By the access list: there is no function for that before 18.

@@ -3,20 +3,22 @@
 //! Source: src/bin/pg_dump/pg_dump.c, `long_options`, of 13 to 18.
 //!
 //! Invariant: what would change where a dump comes from, where it goes or how its
-//! archive is made is refused, and so is what is not known.
+//! archive is made is refused, and so are what changes values and what is not known.
 
 use pgkeep_types::nearest;
 
 /// An argument that `pg_dump` is not given.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("pg_dump is not given {argument:?}{}", .nearest.map(|n| format!(": did you mean {n:?}")).unwrap_or_default())]
+#[error("pg_dump is not given {argument:?}{}", .why.map(|why| format!(": {why}")).unwrap_or_default())]
 pub struct RefusedArgument {
     argument: String,
-    nearest: Option<&'static str>,
+    why: Option<&'static str>,
+    /// The argument that is known and may be meant.
+    pub nearest: Option<&'static str>,
 }
 
 /// Those that stand alone.
-const FLAGS: [&str; 21] = [
+const FLAGS: [&str; 20] = [
     "--blobs",
     "--enable-row-security",
     "--large-objects",
@@ -34,7 +36,6 @@ const FLAGS: [&str; 21] = [
     "--no-toast-compression",
     "--no-unlogged-table-data",
     "--quote-all-identifiers",
-    "--serializable-deferrable",
     "--strict-names",
     "--with-statistics",
     "--statistics",
@@ -51,12 +52,34 @@ const VALUES: [&str; 7] = [
     "--table-and-children",
 ];
 
+/// It wants a snapshot of its own, and each dump is made of one that was exported.
+const DEFERRABLE: &str = "--serializable-deferrable";
+/// With less than 1 the server rounds floats to so many digits (12 and newer).
+const FLOAT_DIGITS: &str = "--extra-float-digits";
+
 /// Whether `pg_dump` may be given this.
 ///
 /// # Errors
 ///
 /// Where it may not.
 pub fn check_dump_argument(argument: &str) -> Result<(), RefusedArgument> {
+    let refused = |why| RefusedArgument {
+        argument: argument.to_owned(),
+        why: Some(why),
+        nearest: None,
+    };
+    if argument == DEFERRABLE {
+        return Err(refused(
+            "the dump and the facts share a snapshot, which cannot be deferrable",
+        ));
+    }
+    if let Some((FLOAT_DIGITS, digits)) = argument.split_once('=')
+        && !["1", "2", "3"].contains(&digits)
+    {
+        return Err(refused(
+            "floats come back as they were with 1, 2 or 3 alone, and with 3 where nothing is said",
+        ));
+    }
     let is_fine = match argument.split_once('=') {
         Some((option, value)) => VALUES.contains(&option) && !value.is_empty(),
         None => FLAGS.contains(&argument),
@@ -70,6 +93,7 @@ pub fn check_dump_argument(argument: &str) -> Result<(), RefusedArgument> {
     let known = FLAGS.into_iter().chain(VALUES);
     Err(RefusedArgument {
         argument: argument.to_owned(),
+        why: None,
         nearest: nearest(option, known).filter(|known| *known != option),
     })
 }
@@ -102,6 +126,18 @@ mod tests {
             assert_eq!(check_dump_argument(argument), Ok(()));
         }
         let slip = check_dump_argument("--no-coments").unwrap_err();
-        assert!(slip.to_string().contains("\"--no-comments\""), "{slip}");
+        assert_eq!(slip.nearest, Some("--no-comments"));
+    }
+
+    #[test]
+    fn what_would_change_values_or_can_never_work_is_refused_and_told_why() {
+        for digits in ["-10", "0", "-0", "", "03", "x"] {
+            let argument = format!("--extra-float-digits={digits}");
+            let refused = check_dump_argument(&argument).unwrap_err().to_string();
+            assert!(refused.contains("floats"), "{refused}");
+        }
+        assert_eq!(check_dump_argument("--extra-float-digits=1"), Ok(()));
+        let refused = check_dump_argument("--serializable-deferrable").unwrap_err();
+        assert!(refused.to_string().contains("snapshot"), "{refused}");
     }
 }

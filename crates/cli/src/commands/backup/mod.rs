@@ -256,9 +256,13 @@ pub(in crate::commands) fn selection(
     for argument in &arguments {
         check_dump_argument(argument).map_err(|refused| CliError::Usage {
             problem: format!("'arguments' in [cluster.{cluster}.dump]: {refused}"),
-            hint: "what decides where a dump comes from, where it goes and its format is \
-                   pgkeep's; what is dumped can be chosen by 'schemas', 'tables' and 'table_data'"
-                .to_owned(),
+            hint: match refused.nearest {
+                Some(nearest) => format!("did you mean '{nearest}'"),
+                None => "leave it out: what decides where a dump comes from, where it goes and \
+                         its format is pgkeep's; what is dumped can be chosen by 'schemas', \
+                         'tables' and 'table_data'"
+                    .to_owned(),
+            },
         })?;
     }
     Ok(Selection {

@@ -322,7 +322,8 @@ async fn rights(session: &Connection, findings: &mut Findings) {
     }
     if !found.hidden_by_policies.is_empty() {
         let says = format!(
-            "database {database:?}: policies hide rows of {}, and pg_dump refuses them",
+            "database {database:?}: policies hide rows of {}: pg_dump fails there, or leaves \
+             those rows out where it is given --enable-row-security",
             some(&found.hidden_by_policies)
         );
         findings.problem("rights", says, ROLE);
