@@ -3,6 +3,8 @@
 //! Invariant: what needs a key that is not at hand is said to be sealed, never
 //! left out silently.
 
+mod database;
+mod references;
 mod tables;
 
 use std::fmt::Write as _;
@@ -22,6 +24,7 @@ use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
 use crate::words;
+use references::References;
 
 /// How far right values begin.
 const INDENT: usize = 14;
@@ -48,6 +51,7 @@ struct Shown<'a> {
     facts: Option<&'a DumpFacts>,
     /// Who wants it kept, as far as that holds.
     pins: &'a [PinLine],
+    references: &'a References<'a>,
 }
 
 #[derive(Serialize)]
@@ -89,7 +93,8 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
     let proofs = proofs(repository, catalogue, record, &opened.keys.all()).await?;
     let refuted = catalogue.refuted(&record.id).is_some();
     let level = catalogue.level(&record.id);
-    let mut described = describe(record, &pins, facts.as_ref(), repository);
+    let references = References::of(record, catalogue);
+    let mut described = describe(record, &pins, facts.as_ref(), &references, repository);
     let told = level_word(level, refuted);
     let _ = writeln!(described, "{:<INDENT$}{told}", "level");
     let unread_proof = catalogue.unread_proof(&record.id);
@@ -109,7 +114,8 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
         .output
         .data(context.output.folded(&described, INDENT));
     if let Some(facts) = &facts {
-        context.output.data(tables::describe(&facts.tables));
+        let tables = tables::describe(facts, context.output.width());
+        context.output.data(context.output.folded(&tables, 2));
     }
     context.output.json(&Shown {
         version: JSON_VERSION,
@@ -123,6 +129,7 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
         proofs: &proofs,
         facts: facts.as_ref(),
         pins: &pins,
+        references: &references,
     })?;
     Ok(Exit::Done)
 }
@@ -237,6 +244,7 @@ fn describe(
     record: &BackupRecord,
     pins: &[PinLine],
     facts: Option<&DumpFacts>,
+    references: &References<'_>,
     repository: &Repository,
 ) -> String {
     let mut text = String::new();
@@ -278,8 +286,9 @@ fn describe(
     line("size", words::size(record.raw_bytes));
     line("stored", words::size(record.stored_bytes));
     line("newly stored", words::size(record.new_bytes));
-    let packs: usize = record.needs.iter().map(|need| need.packs.len()).sum();
-    line("packs", packs.to_string());
+    for (name, value) in references.told(record) {
+        line(name, value);
+    }
     let Some(facts) = facts else {
         line("facts", "sealed; no key at hand opens them".to_owned());
         return text;
@@ -291,32 +300,13 @@ fn describe(
         let chosen = facts.selection.to_arguments().join(" ");
         line("a part", format!("pg_dump {chosen}"));
     }
-    line(
-        "encoding",
-        format!("{}, {}", database.encoding, database.collate),
-    );
-    line("on disk", words::size(database.size));
-    line("tables", database.tables.to_string());
-    let objects = database.objects.iter().filter(|(_, count)| **count > 0);
-    let objects: Vec<String> = objects.map(|(kind, n)| format!("{n} {kind}")).collect();
-    if !objects.is_empty() {
-        line("objects", objects.join(", "));
-    }
-    for (kind, count) in &database.not_dumped {
-        line("NOT in it", format!("{count} {kind}"));
+    for (name, value) in database::told(database) {
+        line(name, value);
     }
     let rows: Option<u64> = facts.tables.iter().map(|table| table.rows).sum();
     if let Some(rows) = rows {
         line("rows", rows.to_string());
     }
-    let extensions: Vec<String> = database
-        .extensions
-        .iter()
-        .map(|e| format!("{} {}", e.name, e.version))
-        .collect();
-    line("extensions", extensions.join(", "));
-    if let Some(comment) = &database.comment {
-        line("comment", comment.clone());
-    }
+    line("sequences", facts.sequences.len().to_string());
     text
 }

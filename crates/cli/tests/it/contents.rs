@@ -344,7 +344,7 @@ async fn a_subscription_that_could_not_be_dumped_is_told_and_no_difference() {
     ran.says(&["subscriptions not dumped because current user is not a superuser"]);
     let id = &site.good().await[0];
     let shown = site.run(&["show", id]).await.ended(0).stdout;
-    assert!(shown.contains("NOT in it     1 subscriptions"), "{shown}");
+    assert!(shown.contains("NOT in it     subscriptions: 1"), "{shown}");
     let into = socket_of(&cluster);
     let arguments = ["--database", "app", "--as", "new", "--into", &into];
     let ran = site.run(&restore(&arguments)).await.ended(0);

@@ -46,6 +46,7 @@ mod script_limits;
 mod script_tombstones;
 mod second_dumps;
 mod secrets;
+mod shown;
 mod site;
 mod sizes;
 mod soak;

@@ -1,37 +1,56 @@
-//! The tables of a backup, as people read them.
+//! The tables and sequences of a backup, as people read them.
 //!
 //! Invariant: what is left out is counted.
 
-use pgkeep_format::records::TableFacts;
+use pgkeep_format::records::{DumpFacts, TableFacts};
 
 use crate::words::{self, Align};
 
-/// So many tables are shown; JSON has all.
+/// So many of each are shown; JSON has all.
 const SHOWN: usize = 20;
+/// What stands beside a name, at most.
+const BESIDE: usize = 20;
 
-/// A table of the tables, those with the most data first; nothing where there are
-/// none.
-pub(super) fn describe(tables: &[TableFacts]) -> String {
-    if tables.is_empty() {
-        return String::new();
-    }
-    let mut largest: Vec<&TableFacts> = tables.iter().collect();
-    largest.sort_by_key(|table| std::cmp::Reverse(table.bytes));
-    let headings = [
-        ("TABLE", Align::Left),
-        ("ROWS", Align::Right),
-        ("IN THE DUMP", Align::Right),
-    ];
+/// The tables, those with the most data first, and the sequences, for a terminal of so many
+/// columns; nothing where there are none.
+pub(super) fn describe(facts: &DumpFacts, columns: usize) -> String {
     let known = |number: Option<String>| number.unwrap_or_else(|| "-".to_owned());
-    let rows = largest.iter().take(SHOWN).map(|table| {
+    let name = |schema: &str, name: &str| words::printable(&format!("{schema}.{name}"));
+    let mut largest: Vec<&TableFacts> = facts.tables.iter().collect();
+    largest.sort_by_key(|table| std::cmp::Reverse(table.bytes));
+    let tables = largest.into_iter().map(|table| {
         vec![
-            words::printable(&format!("{}.{}", table.schema, table.name)),
+            name(&table.schema, &table.name),
             known(table.rows.map(|rows| rows.to_string())),
             known(table.bytes.map(words::size)),
         ]
     });
-    let mut text = format!("\n{}", words::table(&headings, &rows.collect::<Vec<_>>()));
-    if let more @ 1.. = tables.len().saturating_sub(SHOWN) {
+    let sequences = facts.sequences.iter().map(|sequence| {
+        vec![
+            name(&sequence.schema, &sequence.name),
+            known(sequence.last_value.map(|value| value.to_string())),
+        ]
+    });
+    let headings = [
+        ("TABLE", Align::Left),
+        ("ROWS", Align::Right),
+        ("DUMPED", Align::Right),
+    ];
+    let of_tables = set(&headings, tables.collect(), columns);
+    let headings = [("SEQUENCE", Align::Left), ("LAST VALUE", Align::Right)];
+    of_tables + &set(&headings, sequences.collect(), columns)
+}
+
+/// A name that is longer pushes no other row to the right.
+fn set(headings: &[(&str, Align)], mut rows: Vec<Vec<String>>, columns: usize) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let more = rows.len().saturating_sub(SHOWN);
+    rows.truncate(SHOWN);
+    let widest = columns.saturating_sub(BESIDE);
+    let mut text = format!("\n{}", words::table_of(headings, &rows, widest));
+    if more > 0 {
         text.push_str(&format!("and {more} more; --json tells all\n"));
     }
     text
