@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pgkeep_config::{JOBS_WANTED, parse_jobs};
 use pgkeep_types::ClusterName;
 
 pub(crate) use check::{Check, Telling};
@@ -199,10 +200,11 @@ pub(crate) struct Backup {
     #[arg(long = "database", value_name = "NAME")]
     pub(crate) databases: Vec<String>,
 
-    /// How many databases are dumped at the same time [default: 2, or what the configuration says]
+    /// How many databases are dumped at the same time, 64 at most [default: 2, or what the
+    /// configuration says]
     ///
     /// Each takes a pg_dump, a session of the server and some 30 MB of memory.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<NonZeroUsize>,
 
     /// Store everything anew, and refer to nothing of earlier backups
@@ -410,4 +412,8 @@ pub(crate) enum Page {
     Cli,
     /// Every environment variable
     Environment,
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    parse_jobs(text).ok_or_else(|| format!("wanted is {JOBS_WANTED}"))
 }

@@ -84,7 +84,7 @@ pub use question::{Answer, AnswerType, QuestionError, ask};
 pub use quote::{identifier, literal};
 pub use readable::{Unreadable, hidden_by_policies, hidden_user_mappings, unlogged_tables};
 pub use service_file::services;
-pub use session_limits::SessionLimits;
+pub use session_limits::{SessionLimits, sessions_left};
 pub use similar::{similar_schema, similar_table};
 pub use snapshot::ExportedSnapshot;
 pub use strange_names::strange_names;

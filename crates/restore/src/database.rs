@@ -14,6 +14,7 @@ use std::pin::Pin;
 use pgkeep_format::records::{DumpFacts, Selection, SequenceFacts, TableFacts};
 use pgkeep_postgres::client::{
     self, ConnectionParameters, DatabaseFacts, Inspection, QueryError, connect, relations,
+    sessions_left,
 };
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
 use pgkeep_repository::OpenBackup;
@@ -145,6 +146,12 @@ impl<'a> DumpRestore<'a> {
         if let Some(jobs) = &self.jobs {
             let missing = scratch::missing(jobs.scratch, backup.record().raw_bytes);
             preflight.problems.extend(missing);
+            let left = sessions_left(&server.admin, &server.user).await;
+            let left = left.map_err(|source| RestoreError::Look {
+                database: self.name.to_owned(),
+                source,
+            })?;
+            preflight.sessions(jobs.count.get(), left, &server.user);
         }
         Ok(PreparedRestore {
             restore: self,

@@ -12,6 +12,7 @@ use pgkeep_postgres::client::{
     self, Attached, DatabaseFacts, LocaleProvider, QueryError, identifier,
 };
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
+use pgkeep_types::counted;
 
 use crate::globals::Globals;
 use crate::replace::Replace;
@@ -86,6 +87,22 @@ impl Preflight {
         found.locale(wanted, server).await?;
         found.extensions(wanted, server).await?;
         Ok(found)
+    }
+
+    /// Whether as many sessions can be had as are to fill the database at the same time.
+    pub(crate) fn sessions(&mut self, wanted: usize, left: usize, role: &str) {
+        if wanted > left {
+            self.problem(
+                format!(
+                    "role {role:?} can have {} more just now, and {wanted} jobs take as many",
+                    counted(left, "session")
+                ),
+                match left {
+                    0 => "wait until others have ended, or raise max_connections".to_owned(),
+                    left => format!("restore with --jobs {left} or fewer"),
+                },
+            );
+        }
     }
 
     fn problem(&mut self, what: String, hint: impl Into<Option<String>>) {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use pgkeep_types::ClusterName;
 
+use super::jobs;
+
 #[derive(Debug, Args)]
 pub(crate) struct Restore {
     /// The cluster [default: the only one that is configured]
@@ -61,7 +63,7 @@ pub(crate) struct Restore {
     )]
     pub(crate) schemas: Vec<String>,
 
-    /// How many sessions fill the database at the same time
+    /// How many sessions fill the database at the same time, 64 at most
     ///
     /// With one the archive is streamed. With more it is first written into scratch space, which
     /// takes as much as the dump (without what indexes take).
@@ -69,6 +71,7 @@ pub(crate) struct Restore {
         long,
         value_name = "N",
         default_value = "1",
+        value_parser = jobs,
         conflicts_with_all = ["to_file", "globals"]
     )]
     pub(crate) jobs: NonZeroUsize,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: each key has a variable, which goes before the file, and a place.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroU64;
 
 use zeroize::Zeroizing;
 
@@ -11,7 +11,7 @@ use crate::dump::{Content, Databases};
 use crate::file::{Choice, DumpTable, Places};
 use crate::lookup::{self, Found};
 use crate::origin::Origin;
-use crate::{ConfigError, DumpSettings, Pattern, size, span};
+use crate::{ConfigError, DumpSettings, Pattern, jobs, size, span};
 
 /// The keys of one cluster's table.
 pub(super) struct Keys<'r, 'e> {
@@ -46,7 +46,7 @@ impl Resolver<'_> {
             lock_timeout: keys.parsed("lock_timeout", lock_timeout, span::parse, span::WANTED)?,
             databases: keys.databases(table.databases)?,
             jobs: keys
-                .parsed("jobs", jobs, jobs_in, "a number from 1 to 64")?
+                .parsed("jobs", jobs, jobs::parse, jobs::WANTED)?
                 .unwrap_or(DumpSettings::JOBS),
             rate_limit: keys.parsed(
                 "rate_limit",
@@ -65,11 +65,6 @@ impl Resolver<'_> {
             keep: keys.keep(table.keep, table.keep_for)?,
         })
     }
-}
-
-fn jobs_in(text: &str) -> Option<NonZeroUsize> {
-    let jobs: NonZeroUsize = text.trim().parse().ok()?;
-    (jobs.get() <= 64).then_some(jobs)
 }
 
 impl Keys<'_, '_> {

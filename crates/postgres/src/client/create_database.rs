@@ -105,6 +105,11 @@ impl CreateDatabaseError {
             Self::UnknownLocaleProvider { .. } => {
                 Some("restore into a server of the same or a newer version".to_owned())
             }
+            Self::Create { database, source } if source.is_of_the_session() => Some(format!(
+                "look into the server's log for why it ended; it may be there all the same, and \
+                 empty: DROP DATABASE IF EXISTS {};",
+                identifier(database)
+            )),
             Self::Create { source, .. }
             | Self::Property { source, .. }
             | Self::Look { source, .. } => source.hint(),
@@ -158,7 +163,7 @@ pub async fn create_database(
     let statement = create_statement(admin.server_version(), new_name, facts)?;
     admin.batch(&statement).await.map_err(|source| {
         // Another session may have made it since it was looked for.
-        if source.sqlstate() == Some("42P04") {
+        if source.is_of_a_taken_name() {
             return CreateDatabaseError::Exists {
                 database: database(),
             };

@@ -127,6 +127,18 @@ impl QueryError {
         }
     }
 
+    /// Whether the session is gone, so that nothing tells whether the statement was carried out.
+    #[must_use]
+    pub fn is_of_the_session(&self) -> bool {
+        matches!(self, Self::Ended { .. } | Self::Lost { .. })
+    }
+
+    /// Whether a database of that name is there. Of two that make one at the same time, the
+    /// second is only refused by the catalog's index.
+    pub(super) fn is_of_a_taken_name(&self) -> bool {
+        matches!(self.sqlstate(), Some("42P04" | "23505"))
+    }
+
     /// What to do about it: PostgreSQL's own hint, or its detail.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -1,7 +1,7 @@
-//! How many sessions a role may have, and a database.
+//! How many sessions a role may have, and a database; and how many are left.
 //!
-//! Source: `CheckMyDatabase` and `InitializeSessionUserId` in
-//! src/backend/utils/init: superusers are held to neither limit.
+//! Source: `CheckMyDatabase`, `InitializeSessionUserId` and `InitPostgres` in
+//! src/backend/utils/init: superusers are held to no limit but `max_connections`.
 
 use super::connection::Connection;
 use super::query_error::QueryError;
@@ -44,4 +44,35 @@ impl SessionLimits {
             of_database: limit("of_database")?,
         })
     }
+}
+
+/// How many more sessions `role` can have just now, by the server's limits and its own.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone, or there is no such role.
+pub async fn sessions_left(session: &Connection, role: &str) -> Result<usize, QueryError> {
+    // Who may not see more of a session sees at least whose it is. What is kept for others
+    // than superusers is so from 16 on.
+    let row = session
+        .query_one(
+            "SELECT LEAST(s.most - CASE WHEN r.rolsuper THEN 0 ELSE s.kept END - t.taken, \
+             CASE WHEN r.rolsuper OR r.rolconnlimit < 0 THEN s.most \
+             ELSE r.rolconnlimit - t.own END) AS sessions_left \
+             FROM pg_catalog.pg_roles r, \
+             (SELECT pg_catalog.current_setting('max_connections')::bigint AS most, \
+             pg_catalog.current_setting('superuser_reserved_connections')::bigint \
+             + COALESCE(pg_catalog.current_setting('reserved_connections', true), '0')::bigint \
+             AS kept) s, \
+             LATERAL (SELECT pg_catalog.count(*) AS taken, \
+             pg_catalog.count(*) FILTER (WHERE a.usesysid = r.oid) AS own \
+             FROM pg_catalog.pg_stat_activity a WHERE a.datid IS NOT NULL \
+             AND a.usesysid IS NOT NULL \
+             AND COALESCE(a.backend_type, 'client backend') = 'client backend') t \
+             WHERE r.rolname = $1",
+            &[&role],
+        )
+        .await?;
+    let left: i64 = session.column(&row, "sessions_left")?;
+    Ok(usize::try_from(left).unwrap_or(0))
 }

@@ -72,7 +72,7 @@ pub async fn rename_database(
     };
     let database = new_name.to_owned();
     renamed.map_err(|source| {
-        if source.sqlstate() == Some("42P04") {
+        if source.is_of_a_taken_name() {
             return CreateDatabaseError::Exists { database };
         }
         CreateDatabaseError::Property {

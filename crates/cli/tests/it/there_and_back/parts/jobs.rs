@@ -44,6 +44,37 @@ async fn several_sessions_restore_all_or_a_part_and_leave_nothing_in_the_scratch
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn more_sessions_than_can_be_had_are_told_before_anything_is_touched() {
+    let (cluster, site) = source(Major::Fifteen).await;
+    let to = ["--database", "app", "--as", "new"];
+    for (jobs, code) in [("0", 2), ("65", 2), ("64", 1)] {
+        let more = ["--jobs", jobs, "--dry-run"];
+        let ran = site.run(&restore(&[&to[..], &more].concat())).await;
+        let ran = ran.ended(code);
+        match code {
+            2 => ran.says(&["a number from 1 to 64"]),
+            _ => ran.says(&["more just now, and 64 jobs take as many", "--jobs "]),
+        };
+    }
+    let backup = ["backup", "--jobs", "65"];
+    site.run(&backup).await.ended(2).says(&["from 1 to 64"]);
+    // A role's own limit, of which its sessions that are open take their part.
+    let server = crate::site::socket_of(&cluster);
+    let maker = "CREATE ROLE maker LOGIN CREATEDB CONNECTION LIMIT 3";
+    cluster.psql("postgres", maker).await;
+    let user = format!("user='{}'", cluster.connection("postgres").user());
+    let by_maker = server.replace(&user, "user=maker");
+    let into = ["--into", by_maker.as_str(), "--no-owner", "--no-privileges"];
+    let more = [&to[..], &into, &["--dry-run", "--jobs", "3"]].concat();
+    let told = [
+        "role \"maker\" can have 2 sessions more just now",
+        "--jobs 2 or fewer",
+    ];
+    site.run(&restore(&more)).await.ended(1).says(&told);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn scratch_space_that_cannot_be_had_is_told_before_anything_is_touched() {
     let (cluster, mut site) = source(Major::Fifteen).await;
     site.set("TMPDIR", site.path("nowhere"));
