@@ -5,9 +5,19 @@
 use pgkeep_format::records::Selection;
 use pgkeep_postgres::client::{
     ExportedSnapshot, QueryError, has_large_objects, hidden_by_policies, hidden_user_mappings,
-    unlogged_tables,
+    unlogged_tables, views_that_policies_keep_empty,
 };
 use pgkeep_types::counted;
+
+/// Says that a materialized view cannot be filled by a restore as it is.
+#[must_use]
+pub fn kept_empty(database: &str, view: &str, table: &str) -> String {
+    format!(
+        "materialized view {view} of database {database:?} reads {table}, whose policies hold for \
+         the view's owner too: a restore cannot fill it but with --no-owner, by a superuser or a \
+         role with BYPASSRLS"
+    )
+}
 
 /// Tells what a dump of `selection` of the snapshot's database will lack.
 pub(crate) async fn tell(
@@ -43,6 +53,9 @@ pub(crate) async fn tell(
              shown, if they have any: the backup is without them",
             counted(count, "user mapping")
         ));
+    }
+    for (view, table) in views_that_policies_keep_empty(session).await? {
+        warn(&kept_empty(database, &view, &table));
     }
     if session.is_in_recovery()
         && let tables = unlogged_tables(session).await?

@@ -20,6 +20,7 @@ pub use dump::{Dump, StopSignal};
 pub use error::{CaptureError, GlobalsError};
 pub use excluded::Excluded;
 pub use globals::Globals;
+pub use lacking::kept_empty;
 pub use pgkeep_repository::Pace;
 pub use progress::{Phase, Progress};
 pub use unmatched::{Lacking, Unmatched};

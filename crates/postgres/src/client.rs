@@ -75,14 +75,17 @@ pub use objects::{Counts, EVENT_TRIGGERS, SUBSCRIPTIONS};
 pub use offer::{
     AvailableExtension, Rights, acts_as, available_extensions, has_directory, has_icu,
     hosters_role, is_in_roles_that_it_makes, knows_locale, may_give_to, owner_of,
-    tablespace_exists, unfit_tablespaces, unknown_roles,
+    roles_not_inherited, tablespace_exists, unfit_tablespaces, unknown_roles,
 };
 pub use origin::{ConnectionValue, Origin};
 pub use parameters::ConnectionParameters;
 pub use query_error::{QueryError, Refusal};
 pub use question::{Answer, AnswerType, QuestionError, ask};
 pub use quote::{identifier, literal};
-pub use readable::{Unreadable, hidden_by_policies, hidden_user_mappings, unlogged_tables};
+pub use readable::{
+    Unreadable, hidden_by_policies, hidden_user_mappings, unlogged_tables,
+    views_that_policies_keep_empty,
+};
 pub use service_file::services;
 pub use session_limits::{SessionLimits, sessions_left};
 pub use similar::{similar_schema, similar_table};

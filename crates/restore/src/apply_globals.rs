@@ -174,6 +174,13 @@ impl GlobalsPlan {
         &self.roles.roles
     }
 
+    /// Which of the roles that are missing come as superusers, or with what else no rights
+    /// give: in words.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        self.roles.powers()
+    }
+
     /// Roles that exist and are left alone.
     #[must_use]
     pub fn existing_roles(&self) -> &[String] {

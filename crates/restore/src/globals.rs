@@ -23,11 +23,16 @@ const DEFAULTS: [&str; 7] = [
     "NOBYPASSRLS",
 ];
 
+/// Attributes by which a role is held to no rights, or sees all.
+const POWERS: [&str; 3] = ["SUPERUSER", "REPLICATION", "BYPASSRLS"];
+
 /// Globals, by what they are of.
 #[derive(Debug, Default)]
 pub(crate) struct Globals {
     /// What makes each role: `CREATE ROLE` first.
     pub(crate) roles: BTreeMap<String, Vec<String>>,
+    /// What each role may that no rights give: superusers, who replicate, whom no policy holds.
+    pub(crate) powers: BTreeMap<String, Vec<&'static str>>,
     /// Who is in which role.
     pub(crate) memberships: Vec<Membership>,
     /// Rights on settings of the server, by who has them.
@@ -111,6 +116,12 @@ impl Globals {
             (first, second, Some(name)) if first.is("ALTER") && second.is("ROLE") => {
                 match rest.first() {
                     Some(word) if word.is("WITH") => {
+                        let powers = POWERS.into_iter();
+                        let has = |power: &&str| rest.iter().any(|word| word.is(power));
+                        let powers: Vec<&str> = powers.filter(has).collect();
+                        if !powers.is_empty() {
+                            self.powers.insert(name.clone(), powers);
+                        }
                         let kept = attributes(statement);
                         self.of_role(&name, kept)
                     }

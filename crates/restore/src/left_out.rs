@@ -9,7 +9,8 @@ use crate::preflight::DEFAULT_TABLESPACE;
 pub struct LeftOut {
     /// Owners: everything belongs to who fills the database.
     pub owner: bool,
-    /// Privileges, on the database and on what is in it.
+    /// Privileges, on the database and on what is in it, and the settings that single roles
+    /// have in it, which too are only made by who has rights over those roles.
     pub privileges: bool,
     /// Tablespaces: the database and all in it lies where new databases do.
     pub tablespaces: bool,
@@ -20,6 +21,7 @@ impl LeftOut {
     pub(crate) fn of(self, mut facts: DatabaseFacts, user: &str) -> DatabaseFacts {
         if self.privileges {
             facts.privileges = None;
+            facts.settings.retain(|setting| setting.role.is_none());
         }
         if self.owner {
             // What the owner has given or has, the new one gives and has: PostgreSQL

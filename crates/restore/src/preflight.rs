@@ -21,6 +21,13 @@ use crate::server::Server;
 
 pub(crate) use self::tablespaces::DEFAULT as DEFAULT_TABLESPACE;
 
+/// What PostgreSQL makes databases from: the one is never changed, and what the other has
+/// comes into each new one.
+const TEMPLATES: [&str; 2] = ["template0", "template1"];
+
+/// The database that every program expects.
+const MAINTENANCE: &str = "postgres";
+
 /// From this major on `pg_restore` sets `transaction_timeout`, which no older server
 /// knows (`_doSetFixedOutputState` in src/bin/pg_dump/pg_backup_archiver.c).
 const SETS_TRANSACTION_TIMEOUT: u32 = 17;
@@ -165,10 +172,27 @@ impl Preflight {
     async fn database(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {
         let admin = &server.admin;
         let name = wanted.name;
+        if TEMPLATES.contains(&name) {
+            self.problem(
+                format!(
+                    "{name:?} is the server's own: what is in it comes into every database that \
+                     is made there"
+                ),
+                "choose another name with --as NAME".to_owned(),
+            );
+            return Ok(());
+        }
         match (client::owner_of(admin, name).await?, &wanted.replace) {
             (None, _) => {}
             (Some(owner), Some(replace)) => {
                 self.replaces = true;
+                if name == MAINTENANCE {
+                    self.notes.push(format!(
+                        "{name:?} is the database that programs go to that are told no other, to \
+                         make and drop databases, this one too: their sessions are ended, and what \
+                         they keep in it stays with the old one"
+                    ));
+                }
                 self.part(name, replace, wanted.part.as_deref());
                 self.attached = Attached::read(admin, name).await?;
                 let problems = replace.problems(name, &self.attached, server).await?;

@@ -4,7 +4,7 @@
 //! not: memberships come back only where both roles are made, or the group is one of
 //! PostgreSQL's own; all roles are made or none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_postgres::client::{Connection, Rights, identifier};
 
@@ -19,6 +19,8 @@ pub(crate) struct RolePlan {
     pub(crate) roles: BTreeSet<String>,
     /// What does it, each with the role that it is about.
     statements: Vec<(String, String)>,
+    /// Those of them that are held to no rights, or see all, with the attributes.
+    powers: BTreeMap<String, Vec<&'static str>>,
     /// Memberships between them and roles that exist, which are left alone: member
     /// and role.
     pub(crate) left_alone: Vec<(String, String)>,
@@ -33,7 +35,14 @@ impl RolePlan {
             .filter(|role| missing.contains(*role))
             .cloned()
             .collect();
+        let powers = globals
+            .powers
+            .iter()
+            .filter(|(role, _)| roles.contains(*role));
         let mut plan = Self {
+            powers: powers
+                .map(|(role, of)| (role.clone(), of.clone()))
+                .collect(),
             roles,
             ..Self::default()
         };
@@ -58,6 +67,17 @@ impl RolePlan {
         let parameters = parameters.filter(|(role, _)| plan.roles.contains(role));
         plan.statements.extend(parameters.cloned());
         plan
+    }
+
+    /// Which of them come as superusers, or with what else no rights give: in words.
+    pub(crate) fn powers(&self) -> Vec<String> {
+        let told = self.powers.iter().map(|(role, powers)| {
+            format!(
+                "role {role:?}, which is missing and comes from the backup's globals, has {}",
+                powers.join(", ")
+            )
+        });
+        told.collect()
     }
 
     /// `needed`, and of `missing` the roles that those are in, and so on.

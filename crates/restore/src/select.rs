@@ -20,6 +20,8 @@ pub enum Selection {
         /// Only what was finished before.
         before: Option<Timestamp>,
     },
+    /// The newest backup of any database that has the cluster's globals with it.
+    Globals,
     /// The backup whose id, or the random part of it, is this or begins so.
     Id(String),
 }
@@ -37,6 +39,7 @@ pub fn select<'a>(
 ) -> Result<&'a BackupRecord, RestoreError> {
     let found = match selection {
         Selection::Newest { database, before } => newest(catalogue, database, *before, now)?,
+        Selection::Globals => newest_globals(catalogue, now)?,
         Selection::Id(prefix) => by_id(catalogue, prefix, now)?,
     };
     found.ok_or_else(|| {
@@ -57,6 +60,7 @@ pub fn select<'a>(
                     database,
                     before: Some(before),
                 } => format!("database {database:?} that was finished before {before:.0}"),
+                Selection::Globals => "any database that has the globals with it".to_owned(),
                 Selection::Id(id) => format!("id {id:?}"),
             },
             cluster: catalogue.cluster.clone(),
@@ -64,6 +68,25 @@ pub fn select<'a>(
             oldest,
         }
     })
+}
+
+/// The newest backup with globals, of the newest ones of all databases.
+fn newest_globals(
+    catalogue: &Catalogue,
+    now: Timestamp,
+) -> Result<Option<&BackupRecord>, RestoreError> {
+    let of_all = catalogue.complete().map(|backup| backup.database.as_str());
+    let databases: BTreeSet<&str> = of_all.collect();
+    let mut found: Option<&BackupRecord> = None;
+    for database in databases {
+        let newest = newest(catalogue, database, None, now)?;
+        let newest = newest.filter(|newest| newest.globals);
+        found = found
+            .into_iter()
+            .chain(newest)
+            .max_by_key(|backup| backup.started);
+    }
+    Ok(found)
 }
 
 /// The newest backup of a database, or of those that were finished `before`.

@@ -84,7 +84,8 @@ pub(crate) struct Restore {
     #[arg(long)]
     pub(crate) no_owner: bool,
 
-    /// Bring no privileges back, neither the database's nor those of what is in it
+    /// Bring no privileges back, neither the database's nor those of what is in it, nor the
+    /// settings that single roles have in the database
     #[arg(long)]
     pub(crate) no_privileges: bool,
 
@@ -130,7 +131,8 @@ pub(crate) struct Restore {
 
     /// The cluster's globals (roles, memberships, settings, tablespaces), which were kept with the
     /// backup, instead of the database: make the roles and tablespaces that the server lacks and
-    /// leave those alone that exist; with --to-file, write all as SQL
+    /// leave those alone that exist; with --to-file, write all as SQL. Without --database or
+    /// --backup they are those of the newest backup that has them
     #[arg(
         long,
         conflicts_with_all = ["new_name", "admin", "no_owner", "no_privileges", "no_tablespaces"]

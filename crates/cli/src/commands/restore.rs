@@ -33,7 +33,7 @@ use crate::commands::database_name::{NAME_LIMIT, check_name};
 use crate::context::{Context, Opened};
 use crate::error::{CliError, Exit, sentence};
 use crate::instant::instant;
-use crate::server_password;
+use crate::{server_password, words};
 
 /// The backup that is meant.
 struct Chosen {
@@ -127,10 +127,25 @@ async fn open(
             sentence(&unread.error)
         ));
     }
+    if *selection == Selection::Globals {
+        context.output.say(format_args!(
+            "the globals are those of backup {} of {}",
+            record.id.short(),
+            words::time(record.started)
+        ));
+        let mut all = opened.catalogue.complete();
+        if let Some(newer) = all.rfind(|b| b.started > record.started && !b.globals) {
+            context.output.warning(format_args!(
+                "backup {} is newer, and the globals are not with it: what was changed of roles \
+                 since may be missing",
+                newer.id.short()
+            ));
+        }
+    }
     let keys = opened.keys.recovery();
     let before = match selection {
         Selection::Newest { before, .. } => *before,
-        Selection::Id(_) => None,
+        Selection::Globals | Selection::Id(_) => None,
     };
     let standing = Standing::of(&opened, record, before, &keys).await;
     standing.warn(context, &opened.catalogue, record);
@@ -302,6 +317,7 @@ fn selection(arguments: &Restore) -> Result<Selection, CliError> {
             database: database.clone(),
             before: arguments.before.as_deref().map(instant).transpose()?,
         }),
+        (None, None) if arguments.globals => Ok(Selection::Globals),
         (None, None) => Err(CliError::Usage {
             problem: "neither a database nor a backup is named".to_owned(),
             hint: match &arguments.cluster {

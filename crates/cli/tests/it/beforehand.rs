@@ -7,6 +7,7 @@ mod tablespaces;
 use pgkeep_testkit::cluster::{Cluster, Major};
 
 use crate::site::{Site, restore, restore_as_new, socket_of};
+use crate::whole_servers::with_pg_dumpall;
 
 /// Everything that a restore could have left: databases and roles.
 async fn state(cluster: &Cluster) -> String {
@@ -160,6 +161,42 @@ async fn the_globals_alone_make_what_is_missing_and_tell_what_exists() {
     assert_eq!(other.psql("postgres", login).await, "f\n");
     let again = site.run(&globals).await.ended(0);
     assert!(!again.stderr.contains("made roles"), "{again:?}");
+    other.stop().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_globals_are_asked_for_without_a_database_and_roles_that_no_rights_hold_are_told() {
+    let (cluster, mut site) = source(Major::Fifteen).await;
+    let powers = "ALTER ROLE reader SUPERUSER; ALTER ROLE \"the; boss\" REPLICATION BYPASSRLS";
+    cluster.psql("postgres", powers).await;
+    let id = site.back_up("app").await;
+    let other = Cluster::start(Major::Fifteen).await;
+    let into = socket_of(&other);
+    let words = [
+        "role \"reader\", which is missing and comes from the backup's globals, has SUPERUSER",
+        "role \"the; boss\", which is missing and comes from the backup's globals, has \
+         REPLICATION, BYPASSRLS",
+    ];
+    let globals = restore(&["--globals", "--into", &into]);
+    let dry = [&globals[..], &["--dry-run"]].concat();
+    site.run(&dry).await.ended(0).says(&words);
+    let create = ["--create-roles", "--dry-run"];
+    let create = restore_as_new(&into, &create);
+    site.run(&create).await.ended(0).says(&words);
+    let of = format!("the globals are those of backup {}", &id[id.len() - 8..]);
+    let ran = site.run(&globals).await.ended(0).says(&[&of]);
+    let ran = ran.says(&words);
+    assert!(!ran.stderr.contains("is newer"), "{ran:#?}");
+    assert_eq!(ran.stderr.matches("has SUPERUSER").count(), 1, "{ran:#?}");
+
+    // A newer backup without them is none to take, and is told.
+    with_pg_dumpall(&mut site, "#!/bin/sh\nexit 1\n");
+    let backup = ["backup", "--database", "postgres"];
+    site.run(&backup).await.ended(3);
+    let file = ["--globals", "--to-file", "globals.sql"];
+    let words = [of.as_str(), "is newer, and the globals are not with it"];
+    site.run(&restore(&file)).await.ended(0).says(&words);
     other.stop().await;
     cluster.stop().await;
 }

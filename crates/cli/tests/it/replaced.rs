@@ -259,3 +259,28 @@ async fn a_prepared_transaction_is_told_beforehand_and_a_slot_that_stays_too() {
     site.run(&arguments).await.ended(0);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_others_are_made_from_is_never_replaced_and_the_maintenance_one_is_told() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    cluster.psql("postgres", "CREATE DATABASE app").await;
+    let site = Site::of(&cluster).await;
+    site.run(&["backup"]).await.ended(0);
+    for template in ["template0", "template1"] {
+        for replace in [&["--replace", "--yes"][..], &[]] {
+            let to = ["--database", "app", "--as", template];
+            let to = [&to[..], replace].concat();
+            let words = [
+                &format!("{template:?} is the server's own"),
+                "choose another name with --as NAME",
+            ];
+            site.run(&restore(&to)).await.ended(1).says(&words);
+        }
+    }
+    let to = ["--database", "postgres", "--replace", "--yes"];
+    let words = "\"postgres\" is the database that programs go to that are told no other";
+    site.run(&restore(&to)).await.ended(0).says(&[words]);
+    let databases = "SELECT count(*) FROM pg_database WHERE datname LIKE 'postgres%'";
+    assert_eq!(cluster.psql("app", databases).await, "2\n");
+    cluster.stop().await;
+}

@@ -102,6 +102,29 @@ async fn has_role(session: &Connection, role: &str, right: &str) -> Result<bool,
         .map_or(Ok(false), |row| session.column(row, "may"))
 }
 
+/// Those of `roles` that `member` is in without having their rights (NOINHERIT), sorted.
+/// PostgreSQL's own own nothing.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn roles_not_inherited(
+    session: &Connection,
+    member: &str,
+    roles: &[&str],
+) -> Result<Vec<String>, QueryError> {
+    let rows = session
+        .query(
+            "SELECT r.rolname::text AS name FROM pg_catalog.pg_roles r \
+             WHERE r.rolname::text = ANY ($2) AND r.rolname !~ '^pg_' \
+             AND pg_catalog.pg_has_role($1::text, r.oid, 'MEMBER') \
+             AND NOT pg_catalog.pg_has_role($1::text, r.oid, 'USAGE') ORDER BY 1",
+            &[&member, &roles],
+        )
+        .await?;
+    rows.iter().map(|row| session.column(row, "name")).collect()
+}
+
 /// Whether the session's role, which may create roles and is no superuser, has the rights of
 /// those that it creates and can be them.
 ///

@@ -117,6 +117,46 @@ pub async fn hidden_by_policies(session: &Connection) -> Result<Vec<String>, Que
     .await
 }
 
+/// Materialized views that a restore cannot fill, each with a table that it reads, as SQL
+/// writes their names, the first hundred: the policies of that table hold for the view's owner
+/// too, and `pg_restore` has them refused (`row_security = off`) where it has that owner fill
+/// the view. The view's owner there is taken for what it is here.
+///
+/// # Errors
+///
+/// Where the server refuses or is gone.
+pub async fn views_that_policies_keep_empty(
+    session: &Connection,
+) -> Result<Vec<(String, String)>, QueryError> {
+    let reads = "JOIN pg_catalog.pg_rewrite w ON w.ev_class = c.oid \
+         JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
+         AND d.objid = w.oid AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+         AND d.refobjid <> c.oid";
+    // What a view reads it reads as its own owner.
+    let query = format!(
+        "WITH RECURSIVE reads(view, role, relation) AS (\
+           SELECT c.oid, c.relowner, d.refobjid FROM pg_catalog.pg_class c {reads} \
+           WHERE c.relkind = 'm' AND c.relispopulated \
+         UNION \
+           SELECT r.view, c.relowner, d.refobjid FROM reads r \
+           JOIN pg_catalog.pg_class c ON c.oid = r.relation AND c.relkind = 'v' {reads}) \
+         SELECT pg_catalog.format('%I.%I', vn.nspname, v.relname) AS view, \
+         min(pg_catalog.format('%I.%I', tn.nspname, t.relname)) AS table \
+         FROM reads r JOIN pg_catalog.pg_class v ON v.oid = r.view \
+         JOIN pg_catalog.pg_namespace vn ON vn.oid = v.relnamespace \
+         JOIN pg_catalog.pg_class t ON t.oid = r.relation AND t.relkind IN ('r', 'p') \
+         JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace \
+         JOIN pg_catalog.pg_roles o ON o.oid = r.role \
+         WHERE t.relrowsecurity AND NOT o.rolsuper AND NOT o.rolbypassrls \
+         AND (t.relforcerowsecurity OR NOT pg_catalog.pg_has_role(r.role, t.relowner, 'USAGE')) \
+         GROUP BY 1 ORDER BY 1 LIMIT {TOLD}"
+    );
+    let rows = session.query(&query, &[]).await?;
+    rows.iter()
+        .map(|row| Ok((session.column(row, "view")?, session.column(row, "table")?)))
+        .collect()
+}
+
 /// By the access list: there is no function for that before 18.
 async fn large_objects(session: &Connection) -> Result<u64, QueryError> {
     let row = session

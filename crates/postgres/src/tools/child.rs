@@ -93,6 +93,15 @@ impl ToolFailed {
                         .to_owned(),
                 )
             }
+            Self::Exit { tool, messages, .. }
+                if *tool == "pg_restore" && messages.iter().any(|m| is_kept_by_a_policy(m)) =>
+            {
+                Some(
+                    "a materialized view reads a table whose policies hold for the view's owner: \
+                     restore with --no-owner, as a superuser or a role with BYPASSRLS"
+                        .to_owned(),
+                )
+            }
             Self::Exit { messages, .. } if messages.iter().any(|m| has_no_session(m)) => {
                 let told = messages.iter().find(|m| has_no_session(m));
                 told.map(|message| too_many_sessions(message).to_owned())
@@ -127,6 +136,12 @@ fn waited_for_a_lock(messages: &[String]) -> bool {
 fn is_denied(messages: &[String]) -> bool {
     let mut errors = messages.iter().filter(|m| m.starts_with("error:"));
     errors.any(|message| message.contains("permission denied"))
+}
+
+/// Whether a policy would hide rows of what is read (`check_enable_rls` in
+/// src/backend/utils/misc/rls.c).
+fn is_kept_by_a_policy(message: &str) -> bool {
+    message.contains("would be affected by row-level security policy")
 }
 
 /// Whether the server let no further session in (SQLSTATE 53300, which is not told here).

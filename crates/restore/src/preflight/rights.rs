@@ -49,6 +49,7 @@ impl Preflight {
             );
         }
         self.settings(wanted, server).await?;
+        self.not_inherited(&needed, server).await?;
         let Some(globals) = wanted.globals else {
             self.missing_roles(&missing, true);
             return Ok(());
@@ -58,6 +59,7 @@ impl Preflight {
         let absent: BTreeSet<String> = absent.into_iter().collect();
         let wanted = RolePlan::with_groups(globals, &missing, &absent);
         self.roles = RolePlan::new(globals, &wanted);
+        self.notes.extend(self.roles.powers());
         let nowhere = missing.difference(&self.roles.roles).cloned().collect();
         self.missing_roles(&nowhere, false);
         self.problems
@@ -83,6 +85,28 @@ impl Preflight {
         Ok(())
     }
 
+    /// Roles that whoever fills the database is in without having their rights: what they own
+    /// it can make, and then neither fill nor finish.
+    async fn not_inherited(&mut self, needed: &[&str], server: &Server) -> Result<(), QueryError> {
+        let (admin, user) = (&server.admin, &server.user);
+        for role in client::roles_not_inherited(admin, user, needed).await? {
+            let way = match admin.server_version().major() {
+                ..16 => format!("ALTER ROLE {} INHERIT", identifier(user)),
+                _ => format!(
+                    "GRANT {} TO {} WITH INHERIT TRUE, SET TRUE",
+                    identifier(&role),
+                    identifier(user)
+                ),
+            };
+            self.notes.push(format!(
+                "role {user:?}, who fills the database, is in role {role:?} and does not inherit \
+                 its rights: the restore fails where something belongs to {role:?}; restore with \
+                 --no-owner, or: {way}"
+            ));
+        }
+        Ok(())
+    }
+
     /// Settings that come with the database and that the role may not make.
     async fn settings(&mut self, wanted: &Wanted<'_>, server: &Server) -> Result<(), QueryError> {
         let (admin, role) = (&server.admin, &server.maker);
@@ -95,26 +119,30 @@ impl Preflight {
             let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
             names.join(", ")
         };
+        const SUPERUSER: &str = "name a superuser with --admin URL";
         let mut says = Vec::new();
         if !forbidden.is_empty() {
-            says.push(format!(
+            let words = format!(
                 "role {role:?} may not set what is set for the database: {}",
                 quoted(&forbidden)
-            ));
+            );
+            says.push((words, SUPERUSER.to_owned()));
         }
         if !out_of_reach.is_empty() {
-            says.push(format!(
+            let words = format!(
                 "role {role:?} may not make the settings that roles have in the database: {}",
                 quoted(&out_of_reach)
-            ));
+            );
+            let without = "leave them out with --no-privileges";
+            says.push((words, format!("{without}, or {SUPERUSER}")));
         }
         if says.is_empty() {
             return Ok(());
         }
         let hoster = client::hosters_role(admin, role).await?;
-        for says in says {
+        for (says, mend) in says {
             match &hoster {
-                None => self.problem(says, "name a superuser with --admin URL".to_owned()),
+                None => self.problem(says, mend),
                 Some(hoster) => self.notes.push(format!(
                     "{says}; as a member of {hoster:?} it may be let do so"
                 )),

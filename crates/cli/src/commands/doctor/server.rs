@@ -4,12 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use pgkeep_capture::{CaptureError, Lacking};
+use pgkeep_capture::{CaptureError, Lacking, kept_empty};
 use pgkeep_config::{ClusterSettings, Settings};
 use pgkeep_format::records::Selection;
 use pgkeep_postgres::client::{
     Connection, ConnectionParameters, ExportedSnapshot, QueryError, Unreadable, connect, databases,
-    identifier, may_read_passwords, strange_names,
+    identifier, may_read_passwords, strange_names, views_that_policies_keep_empty,
 };
 use pgkeep_types::{Clock, ClusterName, Timestamp};
 
@@ -304,6 +304,18 @@ async fn rights(session: &Connection, findings: &mut Findings) {
             findings.error("names", &refused, refused.hint());
         }
         Err(error) => findings.error("names", &error, error.hint()),
+    }
+    match views_that_policies_keep_empty(session).await {
+        Ok(views) => {
+            for (view, table) in views {
+                findings.warning(
+                    "restore",
+                    kept_empty(database, &view, &table),
+                    "let the view belong to a role with BYPASSRLS, or restore so",
+                );
+            }
+        }
+        Err(error) => findings.error("restore", &error, error.hint()),
     }
     let found = match Unreadable::look(session).await {
         Ok(found) => found,

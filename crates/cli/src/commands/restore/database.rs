@@ -143,7 +143,7 @@ pub(super) async fn run(
         ));
     }
     if privileges {
-        let words = "privileges were left out and not compared";
+        let words = "privileges, and settings of single roles, were left out and not compared";
         context.output.say(words);
     }
     if tablespaces {

@@ -53,6 +53,9 @@ pub(super) async fn run(
     let what = "the restore of the globals";
     let apply = async {
         let plan = GlobalsPlan::look(&chosen.backup, connection).await?;
+        for note in plan.notes() {
+            context.output.warning(note);
+        }
         let restored = plan.apply().await?;
         Ok((plan, restored))
     };

@@ -137,3 +137,71 @@ async fn a_database_that_is_left_is_told_however_early_that_was() {
     )]);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_roles_that_a_role_may_not_make_stay_away_with_the_privileges() {
+    let more = "CREATE ROLE reader; ALTER ROLE app CREATEDB; ALTER DATABASE app SET work_mem = '8MB'; \
+         ALTER ROLE reader IN DATABASE app SET work_mem = '9MB'";
+    let (cluster, site) = source(Major::Fifteen, more).await;
+    let into = as_role(&cluster, "app");
+    let ran = site.run(&restore_as_new(&into, &[])).await.ended(1);
+    ran.says(&["\"reader\"", "leave them out with --no-privileges"]);
+    let without = restore_as_new(&into, &["--no-privileges"]);
+    site.run(&without).await.ended(0);
+    let settings = "SELECT setrole::regrole, setconfig FROM pg_db_role_setting \
+         WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = 'new')";
+    let settings = cluster.psql("postgres", settings).await;
+    assert_eq!(settings, "-|{work_mem=8MB}\n");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_does_not_inherit_from_an_owner_is_told_before_pg_restore_fails() {
+    for (major, mend) in [
+        (Major::Fifteen, "ALTER ROLE \"filler\" INHERIT"),
+        (
+            Major::Eighteen,
+            "GRANT \"app\" TO \"filler\" WITH INHERIT TRUE, SET TRUE",
+        ),
+    ] {
+        let more = "CREATE ROLE filler LOGIN NOINHERIT; GRANT app TO filler";
+        let (cluster, site) = source(major, more).await;
+        let (into, admin) = (as_role(&cluster, "filler"), socket_of(&cluster));
+        let to = restore_as_new(&into, &["--admin", &admin]);
+        let words = [
+            "role \"filler\", who fills the database, is in role \"app\" and does not inherit",
+            mend,
+        ];
+        let dry = [&to[..], &["--dry-run"]].concat();
+        site.run(&dry).await.ended(0).says(&words);
+        site.run(&to).await.ended(1).says(&words);
+        cluster.psql("postgres", mend).await;
+        let ran = site.run(&to).await.ended(0);
+        assert!(!ran.stderr.contains("does not inherit"), "{ran:#?}");
+        cluster.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_that_policies_keep_a_restore_from_filling_is_told_with_every_backup() {
+    let (cluster, site) = source(Major::Fifteen, "").await;
+    let ran = site.run(&["backup"]).await.ended(0);
+    assert!(!ran.stderr.contains("materialized view"), "{ran:#?}");
+    let fill = "SET ROLE app; ALTER TABLE t ENABLE ROW LEVEL SECURITY; \
+         CREATE VIEW v AS SELECT * FROM t; CREATE MATERIALIZED VIEW m AS SELECT n FROM v";
+    cluster.psql("app", fill).await;
+    let ran = site.run(&["backup"]).await.ended(0);
+    assert!(!ran.stderr.contains("materialized view"), "{ran:#?}");
+    let force = "ALTER TABLE t FORCE ROW LEVEL SECURITY";
+    cluster.psql("app", force).await;
+    let words = "materialized view public.m of database \"app\" reads public.t, whose policies";
+    site.run(&["backup"]).await.ended(0).says(&[words]);
+    let told = site.run(&["doctor", "--json"]).await.ended(0).stdout;
+    assert!(told.contains("materialized view public.m"), "{told}");
+    let into = socket_of(&cluster);
+    let ran = site.run(&restore_as_new(&into, &[])).await.ended(1);
+    ran.says(&["row-level security policy", "restore with --no-owner"]);
+    let without = restore_as_new(&into, &["--no-owner"]);
+    site.run(&without).await.ended(0);
+    cluster.stop().await;
+}

@@ -32,6 +32,8 @@ struct Plan<'a> {
     tablespaces_left_alone: &'a [String],
     /// The first words of statements that would not be run.
     unknown: &'a [String],
+    /// What is to be known beforehand, and no reason to stop.
+    notes: Vec<String>,
     /// What is missing: it would stop the restore.
     problems: Vec<Missing<'a>>,
 }
@@ -54,6 +56,9 @@ pub(in super::super) async fn run(
     let what = "the plan for the globals";
     let globals = context.unless_interrupted(what, look).await?;
     let plan = Plan::new(chosen, connection, &globals);
+    for note in &plan.notes {
+        context.output.warning(note);
+    }
     tell_left_alone(context, plan.memberships_left_alone);
     tell_unknown(context, plan.unknown);
     let lines = plan.lines(chosen, globals.tablespaces());
@@ -89,6 +94,7 @@ impl<'a> Plan<'a> {
             tablespaces_made: made.collect(),
             tablespaces_left_alone: globals.existing_tablespaces(),
             unknown: globals.unknown(),
+            notes: globals.notes(),
             problems: globals.problems().iter().map(Missing::new).collect(),
         }
     }
