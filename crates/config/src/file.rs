@@ -195,7 +195,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
             path: path.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-            problem: without_values(error.message()),
+            problem: in_words(error.message()),
             nearest: meant(error.message()),
         }
     })?;
@@ -216,16 +216,40 @@ pub(crate) fn queries_in(
     let parsed: Result<Queries, toml::de::Error> = toml::from_str(&format!("queries = {text}"));
     let parsed = parsed.map_err(|error| ConfigError::VariableSyntax {
         name: origin.to_string(),
-        problem: without_values(error.message()),
+        problem: in_words(error.message()),
         nearest: meant(error.message()),
     })?;
     Ok(parsed.queries)
 }
 
+/// What serde and TOML say, in the words of whoever writes a configuration: what a value is to
+/// be, and neither what it is nor which type of ours takes it.
+pub(crate) fn in_words(message: &str) -> String {
+    let plain = without_values(message);
+    let of_type = ["invalid type: ", "invalid value: "];
+    match plain.split_once(", expected ") {
+        Some((what, wanted)) if of_type.iter().any(|begin| what.starts_with(begin)) => {
+            let wanted = match wanted {
+                "u32" | "u64" | "usize" => "a whole number from 0 on",
+                "a string" => "a text between quotes",
+                "a sequence" => "a list between brackets",
+                "a boolean" => "true or false",
+                "struct RollingTable" => "a table such as { daily = 6, weekly = 4, monthly = 1 }",
+                "a map" => "a table",
+                other if other.starts_with("struct ") => "a table",
+                other => other,
+            };
+            format!("wanted is {wanted}")
+        }
+        _ if plain == "duplicate key" => "this was said before".to_owned(),
+        _ => plain,
+    }
+}
+
 /// The message without what stands between quotation marks: serde repeats the
 /// values it did not expect, and a value may be a secret. Names of keys stand
 /// between backticks.
-pub(crate) fn without_values(message: &str) -> String {
+fn without_values(message: &str) -> String {
     let mut told = String::new();
     for (at, part) in message.split('"').enumerate() {
         told.push_str(if at % 2 == 0 { part } else { "…" });
@@ -291,6 +315,30 @@ mod tests {
                 proptest::prop_assert!(*line <= text.matches('\n').count() + 1);
                 proptest::prop_assert!(!problem.contains("\"hunter2"), "{}", problem);
             }
+        }
+    }
+
+    #[test]
+    fn what_a_value_is_to_be_is_told_in_words_and_not_by_a_type() {
+        for (message, told) in [
+            (
+                "invalid value: integer `-1`, expected u32",
+                "wanted is a whole number from 0 on",
+            ),
+            (
+                "invalid type: string \"x\", expected a sequence",
+                "wanted is a list between brackets",
+            ),
+            (
+                "invalid type: integer `5`, expected struct Dump",
+                "wanted is a table",
+            ),
+            (
+                "unknown field `x`, expected `y`",
+                "unknown field `x`, expected `y`",
+            ),
+        ] {
+            assert_eq!(in_words(message), told);
         }
     }
 

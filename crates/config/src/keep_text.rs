@@ -238,12 +238,30 @@ fn read<T: serde::de::DeserializeOwned>(of: &str, text: &str) -> Result<(T, usiz
             column: column(error.span().map(|span| span.start), before),
             problem: match is_beside {
                 true => "nothing may stand after the closing brace".to_owned(),
-                false => file::without_values(error.message()),
+                false => in_words(error.message()),
             },
             nearest: file::meant(error.message()).filter(|_| !is_beside),
         }
     });
     Ok((read?, before))
+}
+
+/// What is wrong with a policy, without TOML's words: who writes one on the command line need
+/// not know that it is that.
+fn in_words(message: &str) -> String {
+    let of_content = ["unknown ", "wanted is ", "this was said", "missing field"];
+    let told = file::in_words(message);
+    if of_content.iter().any(|begin| told.starts_with(begin)) {
+        return told;
+    }
+    let told = match message {
+        _ if message.contains("must be quoted") => {
+            "wanted is a count, or a text between quotes, as in timezone='Europe/Berlin'"
+        }
+        _ if message.starts_with("unclosed") => "the closing brace is missing",
+        _ => "wanted are rules with commas between, as in daily=6, weekly=4, or the word all",
+    };
+    told.to_owned()
 }
 
 /// The column, from 1, of a byte of what was read.

@@ -63,6 +63,30 @@ fn what_is_wrong_is_told_with_its_column_and_the_nearest_name() {
 }
 
 #[test]
+fn what_is_wrong_is_told_in_words_of_policies_and_not_of_toml() {
+    const RULES: &str = "wanted are rules with commas between, as in daily=6, weekly=4";
+    for (text, column, words) in [
+        ("daily", 6, RULES),
+        ("none", 5, RULES),
+        ("daily:6", 6, RULES),
+        ("daily=6 weekly=4", 15, RULES),
+        ("daily=6,,weekly=4", 9, RULES),
+        ("daily=", 7, RULES),
+        ("{daily=6", 9, "the closing brace is missing"),
+        ("daily=x", 7, "wanted is a count, or a text between quotes"),
+        ("daily=-1", 7, "wanted is a whole number from 0 on"),
+        ("daily='6'", 7, "wanted is a whole number from 0 on"),
+        ("rolling=5", 9, "wanted is a table such as { daily = 6"),
+        ("first_weekday=1", 15, "wanted is a text between quotes"),
+        ("daily=6, daily=7", 10, "this was said before"),
+    ] {
+        let told = policy(text).unwrap_err().to_string();
+        let begin = format!("--policy, column {column}: {words}");
+        assert!(told.starts_with(&begin), "{text}: {told}");
+    }
+}
+
+#[test]
 fn what_stands_after_the_closing_brace_is_refused_and_not_ignored() {
     let beside = Policy::default();
     for text in [
