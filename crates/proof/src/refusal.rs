@@ -67,7 +67,10 @@ impl Refusal {
     }
 
     pub(crate) fn of_server(error: &ServerError) -> Self {
-        Self::Host(words(error))
+        Self::Host(match error.hint() {
+            Some(hint) => format!("{}; {hint}", words(error)),
+            None => words(error),
+        })
     }
 
     pub(crate) fn of_isolation(error: &ServerError) -> Self {

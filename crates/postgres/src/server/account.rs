@@ -3,8 +3,9 @@
 //! Invariant: never root: PostgreSQL refuses it (`check_root` in
 //! src/backend/main/main.c), so root gives its servers to an ordinary account.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::error::ServerError;
@@ -66,6 +67,46 @@ impl Account {
                 source,
             }
         })
+    }
+
+    /// The first directory on the way to `path` that the account may not enter, by the rights
+    /// that it shows; none where it is this process's own.
+    pub(super) fn barred(self, path: &Path) -> Option<PathBuf> {
+        let Self::Other { user, group } = self else {
+            return None;
+        };
+        let path = path.canonicalize().ok()?;
+        let mut way: Vec<&Path> = path.ancestors().collect();
+        way.reverse();
+        let bars = |directory: &&&Path| {
+            let Ok(found) = std::fs::metadata(directory) else {
+                return false;
+            };
+            let enters = match (found.uid() == user, found.gid() == group) {
+                (true, _) => 0o100,
+                (false, true) => 0o010,
+                (false, false) => 0o001,
+            };
+            found.is_dir() && found.mode() & enters == 0
+        };
+        way.iter()
+            .find(bars)
+            .map(|directory| directory.to_path_buf())
+    }
+
+    /// Its name, or its number where it has none.
+    pub(super) fn name(self) -> String {
+        let Self::Other { user, .. } = self else {
+            return String::new();
+        };
+        let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let of_user = |line: &str| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
+        };
+        let found = accounts.lines().find_map(of_user);
+        found.unwrap_or_else(|| user.to_string())
     }
 
     /// Lets a command run as the account, and out of reach of what is typed at our

@@ -31,6 +31,17 @@ pub enum ServerError {
         "a PostgreSQL server does not run as root, and neither account postgres nor nobody exists"
     )]
     NoAccount,
+    /// The account that the server runs as does not get to where it is to be made.
+    #[error(
+        "user {user:?}, as whom a throwaway server runs here, may not enter {}",
+        .directory.display()
+    )]
+    Barred {
+        /// The first directory on the way that it may not enter.
+        directory: PathBuf,
+        /// The account.
+        user: String,
+    },
     /// The path of the socket is longer than the operating system allows.
     #[error("the socket directory {} is too long a path for a socket", .directory.display())]
     SocketPath {
@@ -93,6 +104,10 @@ impl ServerError {
             Self::Run { .. } => {
                 Some("install the server's package, such as postgresql-16".to_owned())
             }
+            Self::Barred { directory, .. } => Some(format!(
+                "chmod o+x {}, or name a directory that everybody can enter",
+                directory.display()
+            )),
             Self::NoAccount => Some("run it as an ordinary user".to_owned()),
             Self::Isolate { .. } => Some(
                 "run it as root, or let users have namespaces (user.max_user_namespaces, \

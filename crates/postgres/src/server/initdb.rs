@@ -3,7 +3,7 @@
 //! Invariant: connections over TCP need a password; those over the socket do
 //! not, since its directory lets nobody else in.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -81,9 +81,18 @@ fn run(command: &mut Command, account: Account, home: &Path) -> Result<Output, S
         .env("TZ", "UTC")
         .current_dir(home)
         .output()
-        .map_err(|source| ServerError::Run {
-            program: command.get_program().into(),
-            source,
+        .map_err(|source| {
+            let is_denied = source.kind() == ErrorKind::PermissionDenied;
+            match account.barred(home).filter(|_| is_denied) {
+                Some(directory) => ServerError::Barred {
+                    directory,
+                    user: account.name(),
+                },
+                None => ServerError::Run {
+                    program: command.get_program().into(),
+                    source,
+                },
+            }
         })
 }
 

@@ -1,6 +1,7 @@
 //! What a host lacks says nothing of the backup: neither good nor bad.
 
 use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
 
 use pgkeep_testkit::cluster::Major;
 
@@ -119,6 +120,25 @@ async fn no_room_for_the_restore() {
     assert_eq!(proved.step("room").0, "failed");
     let proved = proving.prove(&["--scratch", "nowhere"]).await;
     proved.came_to(3, "not-provable", &["nowhere cannot be used"]);
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_the_servers_user_may_not_enter() {
+    let proving = Proving::of(FILL).await;
+    proving.site.back_up("app").await;
+    let closed = proving.site.path("closed");
+    std::fs::create_dir_all(closed.join("scratch")).unwrap();
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
+    let proved = proving.prove(&["--scratch", "closed/scratch"]).await;
+    match std::fs::metadata("/proc/self").unwrap().uid() {
+        0 => {
+            let user = "user \"nobody\", as whom a throwaway server runs here, may not enter";
+            let (enter, mend) = (closed.display().to_string(), "chmod o+x");
+            proved.came_to(3, "not-provable", &[user, &enter, mend]);
+        }
+        _ => proved.came_to(0, "restorable", &[]),
+    }
     proving.cluster.stop().await;
 }
 
