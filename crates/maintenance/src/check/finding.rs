@@ -150,6 +150,9 @@ pub enum What {
     },
     /// A database was never proven, and should have been.
     NeverProven { database: String },
+    /// A question is about a database of which there is no backup, or only those from before
+    /// it was gone or left out.
+    Unasked { database: String, stale: bool },
     /// A proof cannot be gone by.
     BadProof { bad: BadProof },
     /// There is no recovery key in use: nobody could restore what is written now.
@@ -223,6 +226,7 @@ impl What {
             | Self::NotProvable { database, .. }
             | Self::ProofOld { database, .. }
             | Self::NeverProven { database }
+            | Self::Unasked { database, .. }
             | Self::Sealed { database, .. }
             | Self::Emptied { database, .. }
             | Self::TableGone { database, .. }
@@ -277,6 +281,7 @@ impl What {
             Self::NotProvable { .. } => "not-provable",
             Self::ProofOld { .. } => "proof-old",
             Self::NeverProven { .. } => "never-proven",
+            Self::Unasked { .. } => "question-unasked",
             Self::BadProof { .. } => "proof-damaged",
             Self::NoRecoveryKey => "no-recovery-key",
             Self::BadKey { .. } => "key-unusable",

@@ -15,6 +15,7 @@ use super::rows;
 use super::seen::{Asked, Attempted, Database, Good, Opens, Repository, Rows, Seen, Server, State};
 use super::sizes::{self, HISTORY};
 
+mod proven;
 mod servers;
 mod stored;
 #[cfg(test)]
@@ -82,6 +83,7 @@ pub fn judge(
     judging.repository = None;
     judging.same(repositories);
     judging.proven(latest);
+    judging.unasked(asked, repositories);
     let mut judgement = judging.judgement;
     // The oldest first, among those of a kind.
     judgement.findings.sort_by_key(|finding| {
@@ -147,22 +149,6 @@ impl Judging<'_> {
                 second: name.clone(),
             };
             self.find(Severity::Critical, what);
-        }
-    }
-
-    /// Judges what is proven. A proof of a backup in one repository stands for its copies.
-    fn proven(&mut self, now: Timestamp) {
-        let mut never = Vec::new();
-        for (name, proven) in std::mem::take(&mut self.proven) {
-            if let Some((severity, what)) = proofs::freshness(&name, &proven, self.proofs, now) {
-                self.find(severity, what);
-            }
-            if proven.is_nothing() && !self.proofs.are_wanted() {
-                never.push(name);
-            }
-        }
-        if !never.is_empty() {
-            self.note(Note::NeverProven(never));
         }
     }
 

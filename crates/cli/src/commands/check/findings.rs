@@ -69,6 +69,7 @@ pub(super) fn words(what: &What) -> String {
         | What::NotProvable { .. }
         | What::ProofOld { .. }
         | What::NeverProven { .. }
+        | What::Unasked { .. }
         | What::BadProof { .. } => of_proof(what),
         What::Damaged { .. }
         | What::NoRecoveryKey
@@ -197,6 +198,13 @@ fn of_proof(what: &What) -> String {
         ),
         What::NeverProven { database } => {
             format!("database {database:?} was never proven, as is configured")
+        }
+        What::Unasked { database, stale } => {
+            let of_which = match stale {
+                true => "no new backup is made",
+                false => "there is no backup",
+            };
+            format!("a question is about database {database:?}, of which {of_which}")
         }
         What::BadProof { bad } => match bad.is_foreign {
             true => format!("a proof counts as none: {}", bad.problem),

@@ -57,6 +57,20 @@ async fn a_proof_is_to_be_as_young_as_is_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_question_about_a_database_without_backups_is_told() {
+    let misspelt = DAILY.replace("\"app\"", "\"ap\"");
+    let (cluster, shelf) = shelf(&misspelt).await;
+    let id = shelf.app(9).await;
+    shelf.proof(&id, ProofOutcome::Restorable, 8).await;
+    says(
+        shelf.check(&[]).await,
+        1,
+        &["main: WARNING: a question is about database \"ap\", of which there is no backup\n"],
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proof_that_failed_is_critical_and_what_a_host_cannot_tell_is_not() {
     let (cluster, shelf) = shelf("").await;
     let id = shelf.app(9).await;

@@ -6,7 +6,7 @@ use pgkeep_types::SystemId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::check::seen::{Damaged, Moved, Space};
+use crate::check::seen::{Damaged, Moved, Proofs, Space};
 
 const NOW: &str = "2026-11-20T12:00:00Z";
 const DAY: i64 = 86_400;
@@ -173,6 +173,57 @@ fn a_database_that_is_gone_from_the_server_is_told_and_no_fault() {
         told(&judgement),
         ["CRITICAL backup-old old", "WARNING server-unreachable -"]
     );
+}
+
+#[test]
+fn a_question_that_no_new_backup_will_answer_warns() {
+    let limits = |about: &str| {
+        let mut limits = Limits::default();
+        limits.proofs.questioned = [about.to_owned()].into();
+        limits
+    };
+    let seen = || {
+        let proven = |age| Database {
+            proofs: Proofs {
+                proven: Some(now()),
+                ..Proofs::default()
+            },
+            ..database(Some(age))
+        };
+        let of = [("shop", proven(60)), ("renamed", proven(99 * DAY))];
+        Repository::Seen(Box::new(repository(of)))
+    };
+    let told_of = |server: &Server, about, other: Option<Repository>| {
+        let all = [("one".to_owned(), seen())].into_iter();
+        let all = all.chain(other.map(|other| ("two".to_owned(), other)));
+        let judgement = judge(server, &all.collect(), &limits(about), now());
+        let of_questions = judgement.findings.iter().filter_map(|found| {
+            let says = (found.severity, found.what.clone());
+            matches!(says.1, What::Unasked { .. }).then_some(says)
+        });
+        of_questions.collect::<Vec<_>>()
+    };
+    let unasked = |database: &str, stale| {
+        let database = database.to_owned();
+        vec![(Severity::Warning, What::Unasked { database, stale })]
+    };
+    let here = server(&["shop", "new"]);
+    assert_eq!(told_of(&here, "shop", None), []);
+    assert_eq!(told_of(&here, "shp", None), unasked("shp", false));
+    assert_eq!(told_of(&here, "renamed", None), unasked("renamed", true));
+    // That it has no backup is told, and so it is not.
+    assert_eq!(told_of(&here, "new", None), []);
+    assert_eq!(told_of(&unreachable(), "shp", None), unasked("shp", false));
+    assert_eq!(told_of(&unreachable(), "renamed", None), []);
+    // Who was not seen may have a backup of it.
+    for other in [
+        Repository::Unreachable("no such bucket".to_owned()),
+        Repository::TooSlow(25),
+    ] {
+        assert_eq!(told_of(&here, "shp", Some(other)), []);
+    }
+    let other = Repository::Seen(Box::new(repository([("shp", database(Some(60)))])));
+    assert_eq!(told_of(&unreachable(), "shp", Some(other)), []);
 }
 
 #[test]
