@@ -294,6 +294,12 @@ pub(crate) enum CliError {
     /// The host's clock tells no date.
     #[error("this host's clock is beyond the year 9999")]
     Clock,
+    /// A repository takes longer than a check waits.
+    #[error("the repository has not answered within {within} (--timeout)")]
+    TooSlow {
+        /// How long it was waited for, in words.
+        within: String,
+    },
     /// Somebody was asked, and said no.
     #[error("nothing was changed")]
     Declined,

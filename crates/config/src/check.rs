@@ -50,6 +50,12 @@ impl CheckSettings {
         }
     }
 
+    /// A length of time as a sentence has it.
+    #[must_use]
+    pub fn in_words(length: Duration) -> String {
+        span::in_words(length)
+    }
+
     /// A length of time, such as `26h` or `14d`.
     #[must_use]
     pub fn length(text: &str) -> Option<Duration> {

@@ -92,6 +92,7 @@ impl CliError {
             Self::Interrupted { .. }
             | Self::InitInterrupted { .. }
             | Self::Declined
+            | Self::TooSlow { .. }
             | Self::UnreadableKey(_)
             | Self::Process { .. } => None,
         }

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a finding says all that its sentence needs.
 
+use std::time::Duration;
+
 use pgkeep_format::records::Level;
 use pgkeep_types::{BackupId, SystemId, Timestamp};
 
@@ -62,7 +64,7 @@ pub enum What {
     /// Two names are of one repository: what is in the one is not in another place.
     OneRepository { first: String, second: String },
     /// The repository was not looked at to the end.
-    RepositoryTooSlow { after: u64 },
+    RepositoryTooSlow { after: Duration },
     /// The repository holds no good backup at all.
     Empty,
     /// The storage's clock is ahead.
@@ -150,6 +152,13 @@ pub enum What {
     },
     /// A database was never proven, and should have been.
     NeverProven { database: String },
+    /// The newest proof answered fewer questions than are configured now.
+    FewerQuestions {
+        database: String,
+        at: Timestamp,
+        asked: u32,
+        wanted: u32,
+    },
     /// A question is about a database of which there is no backup, or only those from before
     /// it was gone or left out.
     Unasked { database: String, stale: bool },
@@ -226,6 +235,7 @@ impl What {
             | Self::NotProvable { database, .. }
             | Self::ProofOld { database, .. }
             | Self::NeverProven { database }
+            | Self::FewerQuestions { database, .. }
             | Self::Unasked { database, .. }
             | Self::Sealed { database, .. }
             | Self::Emptied { database, .. }
@@ -281,6 +291,7 @@ impl What {
             Self::NotProvable { .. } => "not-provable",
             Self::ProofOld { .. } => "proof-old",
             Self::NeverProven { .. } => "never-proven",
+            Self::FewerQuestions { .. } => "proof-of-fewer-questions",
             Self::Unasked { .. } => "question-unasked",
             Self::BadProof { .. } => "proof-damaged",
             Self::NoRecoveryKey => "no-recovery-key",
@@ -315,6 +326,8 @@ pub enum Note {
     /// These clusters store there, too, and are not in the sum by which it is judged for how
     /// long the room lasts.
     SpaceOfSome(Vec<String>),
+    /// Which other clusters store there could not be told.
+    OthersUnknown(String),
     /// No key file here knows the repository: whether it is the right one was not looked at.
     Unpinned,
     /// This host has no key to write with: whether it may was not looked at.
@@ -331,6 +344,7 @@ impl Note {
         match self {
             Self::RowsUnseen(..) => Some("rows"),
             Self::SpaceUnknown(_) => Some("free space"),
+            Self::OthersUnknown(_) => Some("what other clusters store"),
             Self::NoHostKey => Some("whether this host may write"),
             Self::SystemUnknown(_) => Some("whether the backups are of this server"),
             Self::Unpinned => Some("whether it is the right repository"),

@@ -159,6 +159,9 @@ impl Judging<'_> {
             self.find(Severity::Critical, What::Empty);
         }
         self.keys(seen);
+        if let Some(after) = seen.slow {
+            self.find(Severity::Unknown, What::RepositoryTooSlow { after });
+        }
         let ahead = seconds_signed(here, seen.newest);
         if ahead > STORAGE_DIFFERS {
             self.find(Severity::Warning, What::StorageClock { ahead });

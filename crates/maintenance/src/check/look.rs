@@ -5,6 +5,7 @@
 //! may open is asked of its keys, and what it may not is said to be unseen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use pgkeep_config::Databases;
 use pgkeep_format::names::{self, Place};
@@ -16,8 +17,8 @@ use pgkeep_repository::{
 use pgkeep_types::{BackupId, Timestamp};
 
 use super::seen::{
-    Attempted, BadProof, Damaged, Database, Good, Moved, Opens, Proofs, Refused, Rows, Seen, Space,
-    State, Stored,
+    Attempted, BadProof, Clusters, Damaged, Database, Good, Moved, Opens, Proofs, Refused, Rows,
+    Seen, Space, State, Stored,
 };
 use crate::series::Known;
 
@@ -47,6 +48,8 @@ pub struct Look<'a> {
     /// The databases of which the rows are wanted; all that are chosen, where there are
     /// none.
     pub rows_of: Option<&'a BTreeSet<String>>,
+    /// How long facts are waited for; the rows of those that have not come are unseen.
+    pub timeout: Duration,
     /// The time of this host's clock.
     pub now: Timestamp,
 }
@@ -101,7 +104,9 @@ pub async fn look(at: Look<'_>) -> Seen {
         databases.insert(name, database);
     }
     let mut unread_facts = Vec::new();
+    let mut is_late = false;
     for (name, counted) in at.rows(histories).await {
+        is_late |= counted.is_late;
         unread_facts.extend(counted.damaged);
         if let Some(database) = databases.get_mut(&name) {
             database.rows = counted.rows;
@@ -130,7 +135,8 @@ pub async fn look(at: Look<'_>) -> Seen {
         may_not_write: None,
         space: Space::Untold,
         stored: lately(catalogue, now),
-        clusters: BTreeSet::new(),
+        clusters: Clusters::default(),
+        slow: is_late.then_some(at.timeout),
         unpinned: !repository.is_pinned(),
         newest: catalogue.newest_instant(),
     }
@@ -270,8 +276,9 @@ impl Look<'_> {
                 .filter(|record| catalogue.level(&record.id) >= level);
             let proofs = standing.flat_map(|record| catalogue.proofs(&record.id));
             let proofs = proofs.filter(|proof| proof.record.level() >= Some(level));
-            proofs.map(at).max()
+            proofs.max_by_key(|proof| at(proof))
         };
+        let proven = newest_of(Level::Proven);
         // One that a proof has refuted is not among the good ones.
         let all = || {
             let of_it = catalogue
@@ -292,8 +299,9 @@ impl Look<'_> {
         let of_newer = newer.find_map(|record| catalogue.refuted(&record.id));
         let not_provable = newest.filter(|proof| proof.record.outcome == ProofOutcome::NotProvable);
         Proofs {
-            restorable: newest_of(Level::Restorable),
-            proven: newest_of(Level::Proven),
+            restorable: newest_of(Level::Restorable).map(at),
+            proven: proven.map(at),
+            asked: proven.map_or(0, |proof| proof.record.questions),
             failed: failed.or(of_newer).map(refused),
             not_provable: not_provable.map(refused),
         }

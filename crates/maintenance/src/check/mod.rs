@@ -19,7 +19,7 @@ pub use judge::{Limits, judge};
 pub use look::{Look, look};
 pub use proofs::ProofLimits;
 pub use seen::{
-    Asked, Attempted, BadProof, Damaged, Database, Good, Moved, Opens, Proofs, Refused, Repository,
-    Rows, Seen, Server, Space, State, Stored, Tables,
+    Asked, Attempted, BadProof, Clusters, Damaged, Database, Good, Moved, Opens, Proofs, Refused,
+    Repository, Rows, Seen, Server, Space, State, Stored, Tables,
 };
 pub use space::{Looked, share_room};

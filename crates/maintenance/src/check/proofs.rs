@@ -3,7 +3,7 @@
 //! Invariants: a proof that says that a backup is not good is never outweighed by an older
 //! one; *not provable here* is neither good nor bad.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pgkeep_config::ProveSettings;
@@ -19,18 +19,22 @@ use super::seen::Proofs;
 pub struct ProofLimits {
     /// How old the newest may become; twice that is critical. None where nothing is said.
     pub max_age: Option<Duration>,
-    /// The databases of which questions are to be asked.
-    pub questioned: BTreeSet<String>,
+    /// The databases of which questions are to be asked, and how many.
+    pub questioned: BTreeMap<String, u32>,
 }
 
 impl ProofLimits {
     /// What the configuration wants.
     #[must_use]
     pub fn of(settings: &ProveSettings) -> Self {
-        let questioned = settings.queries.iter().map(|query| query.database.clone());
+        let mut questioned = BTreeMap::new();
+        for query in &settings.queries {
+            let questions: &mut u32 = questioned.entry(query.database.clone()).or_default();
+            *questions = questions.saturating_add(1);
+        }
         Self {
             max_age: settings.max_age,
-            questioned: questioned.collect(),
+            questioned,
         }
     }
 
@@ -47,7 +51,8 @@ pub(super) struct Proven {
     /// When the oldest good backup was made.
     since: Option<Timestamp>,
     restorable: Option<Timestamp>,
-    proven: Option<Timestamp>,
+    /// When that was, and how many questions were asked.
+    proven: Option<(Timestamp, u32)>,
     is_tried: bool,
 }
 
@@ -56,7 +61,8 @@ impl Proven {
     pub(super) fn add(&mut self, since: Option<Timestamp>, proofs: &Proofs) {
         self.since = self.since.into_iter().chain(since).min();
         self.restorable = self.restorable.max(proofs.restorable);
-        self.proven = self.proven.max(proofs.proven);
+        let proven = proofs.proven.map(|at| (at, proofs.asked));
+        self.proven = self.proven.max(proven);
         self.is_tried |= proofs.failed.is_some() || proofs.not_provable.is_some();
     }
 
@@ -104,10 +110,11 @@ pub(super) fn freshness(
     now: Timestamp,
 ) -> Option<(Severity, What)> {
     let database = name.to_owned();
-    let is_questioned = limits.questioned.contains(name);
+    let is_questioned = limits.questioned.contains_key(name);
+    let last_proven = seen.proven.map(|(at, _)| at);
     let proven = match is_questioned {
-        true => seen.proven,
-        false => seen.restorable.max(seen.proven),
+        true => last_proven,
+        false => seen.restorable.max(last_proven),
     };
     let max_age = limits.max_age.map(|max_age| max_age.as_secs());
     let severity = |age| match max_age {
@@ -134,6 +141,24 @@ pub(super) fn freshness(
     Some((severity(age)?, what))
 }
 
+/// What there is to say of the number of questions: those that were added since nobody has
+/// answered.
+pub(super) fn unanswered(
+    name: &str,
+    seen: &Proven,
+    limits: &ProofLimits,
+) -> Option<(Severity, What)> {
+    let wanted = *limits.questioned.get(name)?;
+    let (at, asked) = seen.proven.filter(|(_, asked)| *asked < wanted)?;
+    let what = What::FewerQuestions {
+        database: name.to_owned(),
+        at,
+        asked,
+        wanted,
+    };
+    Some((Severity::Warning, what))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -154,7 +179,10 @@ mod tests {
     fn daily(questioned: bool) -> ProofLimits {
         ProofLimits {
             max_age: Some(Duration::from_secs(24 * 3600)),
-            questioned: questioned.then(|| "app".to_owned()).into_iter().collect(),
+            questioned: questioned
+                .then(|| ("app".to_owned(), 2))
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -164,6 +192,7 @@ mod tests {
         seen.add(Some(ago(since)), &proofs);
         let found = refusals("app", &proofs).into_iter();
         let found = found.chain(freshness("app", &seen, limits, now()));
+        let found = found.chain(unanswered("app", &seen, limits));
         let told = found.map(|(severity, what)| format!("{} {}", severity.as_str(), what.name()));
         told.collect()
     }
@@ -172,12 +201,39 @@ mod tests {
     fn the_newest_proof_is_to_be_as_young_as_is_configured() {
         let proven = |hours| Proofs {
             proven: Some(ago(hours)),
+            asked: 2,
             ..Proofs::default()
         };
         assert!(told(proven(24), 1, &daily(true)).is_empty());
         assert_eq!(told(proven(25), 1, &daily(true)), ["WARNING proof-old"]);
         assert_eq!(told(proven(49), 1, &daily(true)), ["CRITICAL proof-old"]);
         assert!(told(proven(490), 1, &ProofLimits::default()).is_empty());
+    }
+
+    #[test]
+    fn a_proof_that_was_asked_less_than_is_configured_now_is_told() {
+        let proven = |hours, asked| Proofs {
+            proven: Some(ago(hours)),
+            asked,
+            ..Proofs::default()
+        };
+        for (asked, expected) in [
+            (1, &["WARNING proof-of-fewer-questions"][..]),
+            (2, &[]),
+            (3, &[]),
+        ] {
+            assert_eq!(told(proven(1, asked), 1, &daily(true)), expected, "{asked}");
+        }
+        assert!(told(proven(1, 1), 1, &daily(false)).is_empty());
+        // The newest one tells, in whichever repository it is.
+        let newest_was_asked = |here, there| {
+            let mut seen = Proven::default();
+            seen.add(None, &proven(2, here));
+            seen.add(None, &proven(1, there));
+            unanswered("app", &seen, &daily(true)).is_none()
+        };
+        assert!(newest_was_asked(1, 2));
+        assert!(!newest_was_asked(2, 1));
     }
 
     #[test]
@@ -218,6 +274,7 @@ mod tests {
             failed: refused(),
             not_provable: refused(),
             proven: Some(ago(0)),
+            asked: 2,
             ..Proofs::default()
         };
         assert_eq!(told(failed, 1, &daily(true)), ["CRITICAL proof-failed"]);
@@ -234,7 +291,7 @@ mod tests {
         fn an_older_proof_is_never_better(hours in 0_i64..100, more in 0_i64..100, questioned: bool) {
             let severity = |hours| {
                 let seen = Proven {
-                    proven: Some(ago(hours)),
+                    proven: Some((ago(hours), 2)),
                     ..Proven::default()
                 };
                 freshness("app", &seen, &daily(questioned), now()).map(|(severity, _)| severity)

@@ -3,6 +3,7 @@
 //! Invariant: what could not be seen is said to be that, never left out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use pgkeep_format::RepositoryId;
 use pgkeep_types::{BackupId, ClusterName, SystemId, Timestamp};
@@ -36,8 +37,8 @@ pub enum Repository {
     Seen(Box<Seen>),
     /// It could not be opened or listed, and why not.
     Unreachable(String),
-    /// It was not looked at to the end: it took longer than so many seconds.
-    TooSlow(u64),
+    /// It has not shown what it holds within this time.
+    TooSlow(Duration),
 }
 
 /// What a repository holds of the cluster.
@@ -63,7 +64,9 @@ pub struct Seen {
     /// How much was newly stored of late.
     pub stored: Stored,
     /// The clusters that the repository has, where that matters for its room.
-    pub clusters: BTreeSet<ClusterName>,
+    pub clusters: Clusters,
+    /// The time within which it was not read to the end, where that was so.
+    pub slow: Option<Duration>,
     /// Whether nothing here knows that it is the right repository.
     pub unpinned: bool,
     /// The newest that the storage's clock has said.
@@ -87,6 +90,21 @@ impl Stored {
             all: self.all.saturating_add(other.all),
             kept: self.kept.saturating_add(other.kept),
         }
+    }
+}
+
+/// The clusters that a repository has.
+#[derive(Clone, Debug)]
+pub enum Clusters {
+    /// These.
+    Listed(BTreeSet<ClusterName>),
+    /// They could not be listed, and why not.
+    Unknown(String),
+}
+
+impl Default for Clusters {
+    fn default() -> Self {
+        Self::Listed(BTreeSet::new())
     }
 }
 
@@ -154,6 +172,8 @@ pub struct Proofs {
     pub restorable: Option<Timestamp>,
     /// When one was last proven: questioned besides.
     pub proven: Option<Timestamp>,
+    /// How many questions that one was asked.
+    pub asked: u32,
     /// What says that they are not good: the newest proof of any, or one of a backup that is
     /// newer than the newest good one.
     pub failed: Option<Refused>,

@@ -11,7 +11,7 @@ use pgkeep_config::CheckSettings;
 use pgkeep_types::ClusterName;
 
 use super::finding::{Severity, What};
-use super::seen::{Repository, Seen, Space, Stored};
+use super::seen::{Clusters, Repository, Seen, Space, Stored};
 
 const DAY: u64 = 86_400;
 
@@ -37,7 +37,9 @@ pub fn share_room(clusters: &mut [Looked<'_>]) {
                 continue;
             };
             seen.stored = *sum;
-            seen.clusters.retain(|cluster| !of.contains(cluster));
+            if let Clusters::Listed(clusters) = &mut seen.clusters {
+                clusters.retain(|cluster| !of.contains(cluster));
+            }
         }
     }
 }
@@ -130,14 +132,17 @@ mod tests {
             let of = |stored| {
                 let mut seen = seen(free, stored);
                 let there = ["first", "second"].iter().chain(more);
-                seen.clusters = there.map(|there| name(there)).collect();
+                seen.clusters = Clusters::Listed(there.map(|there| name(there)).collect());
                 BTreeMap::from([("local".to_owned(), Repository::Seen(Box::new(seen)))])
             };
             let (names, mut both) = ([name("first"), name("second")], [of(first), of(second)]);
             let mut looked: Vec<Looked<'_>> = names.iter().zip(&mut both).collect();
             share_room(&mut looked);
             let judged = both.iter().map(|of| match &of["local"] {
-                Repository::Seen(seen) => (severity(seen), seen.clusters.len()),
+                Repository::Seen(seen) => match &seen.clusters {
+                    Clusters::Listed(others) => (severity(seen), others.len()),
+                    unknown => panic!("{unknown:?}"),
+                },
                 other => panic!("{other:?}"),
             });
             judged.collect::<Vec<_>>()

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a sentence names the object and says what was found and what was wanted.
 
+use pgkeep_config::CheckSettings;
 use pgkeep_maintenance::check::What;
 use pgkeep_types::BackupId;
 
@@ -23,9 +24,10 @@ pub(super) fn words(what: &What) -> String {
         What::RepositoryUnreachable { problem } => {
             format!("the repository cannot be read, and nothing can be restored from it: {problem}")
         }
-        What::RepositoryTooSlow { after } => {
-            format!("the repository has not answered within {after} s (--timeout)")
-        }
+        What::RepositoryTooSlow { after } => format!(
+            "the repository has not answered within {} (--timeout)",
+            CheckSettings::in_words(*after)
+        ),
         What::OneRepository { first, second } => format!(
             "repositories {first:?} and {second:?} are one and the same: there is no second copy"
         ),
@@ -69,6 +71,7 @@ pub(super) fn words(what: &What) -> String {
         | What::NotProvable { .. }
         | What::ProofOld { .. }
         | What::NeverProven { .. }
+        | What::FewerQuestions { .. }
         | What::Unasked { .. }
         | What::BadProof { .. } => of_proof(what),
         What::Damaged { .. }
@@ -199,6 +202,17 @@ fn of_proof(what: &What) -> String {
         What::NeverProven { database } => {
             format!("database {database:?} was never proven, as is configured")
         }
+        What::FewerQuestions {
+            database,
+            at,
+            asked,
+            wanted,
+        } => format!(
+            "the newest proof of database {database:?} ({}) answered {}, and {wanted} are \
+             configured now",
+            time_to_the_minute(*at),
+            counted(*asked, "question")
+        ),
         What::Unasked { database, stale } => {
             let of_which = match stale {
                 true => "no new backup is made",

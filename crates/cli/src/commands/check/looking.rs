@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use pgkeep_config::{ClusterSettings, Content, Settings, StorageText};
+use pgkeep_config::{CheckSettings, ClusterSettings, Content, Settings, StorageText};
 use pgkeep_format::Identities;
-use pgkeep_maintenance::check::{self, Asked, Look, Server, Space};
+use pgkeep_maintenance::check::{self, Asked, Clusters, Look, Server, Space};
 use pgkeep_postgres::client::{ConnectionParameters, connect, databases, system_id};
 use pgkeep_repository::{Catalogue, Repository};
 use pgkeep_types::{Clock, ClusterName};
@@ -72,13 +72,13 @@ impl Asking<'_> {
         };
         let looking = names.iter().zip(opened).map(|(name, opened)| async move {
             let seen = match opened {
-                Ok(opened) => self.repository(name, opened, rows_of).await,
+                Ok(opened) => Ok(self.repository(name, opened, rows_of).await),
                 Err(shut) => Err(shut),
             };
             let seen = match seen {
                 Ok(seen) => check::Repository::Seen(Box::new(seen)),
                 Err(Shut::Unreachable(problem)) => check::Repository::Unreachable(problem),
-                Err(Shut::TooSlow) => check::Repository::TooSlow(self.timeout.as_secs()),
+                Err(Shut::TooSlow) => check::Repository::TooSlow(self.timeout),
             };
             (name.clone(), seen)
         });
@@ -92,9 +92,9 @@ impl Asking<'_> {
             Ok(Ok(asked)) => Server::Asked(asked),
             Ok(Err(error)) => Server::Unreachable(sentence(&error)),
             Err(_) => Server::Unreachable(format!(
-                "{} has not answered within {} s",
+                "{} has not answered within {}",
                 parameters.server(),
-                self.timeout.as_secs()
+                CheckSettings::in_words(self.timeout)
             )),
         }
     }
@@ -150,7 +150,7 @@ impl Asking<'_> {
         name: &str,
         opened: Opened,
         rows_of: Option<&BTreeSet<String>>,
-    ) -> Result<check::Seen, Shut> {
+    ) -> check::Seen {
         let look = Look {
             repository: &opened.repository,
             catalogue: &opened.catalogue,
@@ -158,19 +158,27 @@ impl Asking<'_> {
             databases: &self.of_cluster.dump.databases,
             part: self.of_cluster.dump.content != Content::default(),
             rows_of,
+            timeout: self.timeout,
             now: self.context.clock.now(),
         };
-        let looked = timeout(self.timeout, check::look(look)).await;
-        let mut seen = looked.map_err(|_| Shut::TooSlow)?;
+        let mut seen = check::look(look).await;
         seen.may_not_write = opened.may_not_write;
         seen.space = self.space(name);
         if matches!(seen.space, Space::Free(_)) {
-            let clusters = timeout(self.timeout, opened.repository.clusters()).await;
-            let clusters = clusters.map_err(|_| Shut::TooSlow)?;
-            let unreachable = |error| Shut::Unreachable(sentence(&CliError::Repository(error)));
-            seen.clusters = clusters.map_err(unreachable)?.into_iter().collect();
+            seen.clusters = self.clusters(&opened.repository).await;
         }
-        Ok(seen)
+        seen
+    }
+
+    async fn clusters(&self, repository: &Repository) -> Clusters {
+        match timeout(self.timeout, repository.clusters()).await {
+            Ok(Ok(clusters)) => Clusters::Listed(clusters.into_iter().collect()),
+            Ok(Err(error)) => Clusters::Unknown(sentence(&CliError::Repository(error))),
+            Err(_) => Clusters::Unknown(format!(
+                "they were not listed within {}",
+                CheckSettings::in_words(self.timeout)
+            )),
+        }
     }
 
     fn space(&self, repository: &str) -> Space {

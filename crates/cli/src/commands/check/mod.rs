@@ -13,9 +13,10 @@ mod words;
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use pgkeep_config::{ClusterSettings, Settings};
+use pgkeep_config::{CheckSettings, ClusterSettings, Settings};
 use pgkeep_maintenance::check::{Judgement, Limits, ProofLimits, Severity, judge, share_room};
 use pgkeep_types::{Clock, ClusterName};
+use tokio::time::timeout;
 
 use self::looking::Asking;
 use crate::arguments::{Check, Telling};
@@ -181,8 +182,14 @@ async fn wanted(
     }
     let any = unconfigured(settings);
     let keys = context.keys(settings, None)?;
-    let repository = context.repository(settings, &any, &keys).await?;
-    let known = repository.clusters().await?;
+    let knowing = async {
+        let repository = context.repository(settings, &any, &keys).await?;
+        Ok::<_, CliError>(repository.clusters().await?)
+    };
+    let known = timeout(arguments.timeout, knowing).await;
+    let known = known.map_err(|_| CliError::TooSlow {
+        within: CheckSettings::in_words(arguments.timeout),
+    })??;
     if known.is_empty() {
         return Err(CliError::Usage {
             problem: "no cluster is configured, and the repository knows none".to_owned(),

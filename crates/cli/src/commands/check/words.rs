@@ -159,6 +159,9 @@ pub(super) fn of_note(note: &Note) -> String {
                 several => format!("clusters {} store", several.join(", ")),
             }
         ),
+        Note::OthersUnknown(why) => {
+            format!("not looked at: what other clusters store, which takes room, too: {why}")
+        }
         Note::Unpinned => "not looked at: whether it is the right repository: no key file here \
                            knows it"
             .to_owned(),

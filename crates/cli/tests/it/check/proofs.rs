@@ -71,6 +71,23 @@ async fn a_question_about_a_database_without_backups_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_was_asked_less_than_is_configured_now_is_told() {
+    let question = "{ database = \"app\", sql = \"select true\" }";
+    let (cluster, shelf) = shelf(&DAILY.replace(question, &[question; 2].join(", "))).await;
+    let id = shelf.app(9).await;
+    shelf.proof(&id, ProofOutcome::Proven, 8).await;
+    says(
+        shelf.check(&[]).await,
+        1,
+        &[
+            "main: WARNING: the newest proof of database \"app\" (20",
+            ") answered 1 question, and 2 are configured now\n",
+        ],
+    );
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proof_that_failed_is_critical_and_what_a_host_cannot_tell_is_not() {
     let (cluster, shelf) = shelf("").await;
     let id = shelf.app(9).await;

@@ -53,3 +53,36 @@ async fn clusters_that_store_there_and_are_not_checked_are_told() {
     assert!(!ran.stdout.contains("reckoned without"), "{ran:#?}");
     says(shelf.check(&["main"]).await, 1, &[words]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_other_clusters_cannot_be_listed_all_else_is_judged() {
+    let shelf = Shelf::new("").await;
+    shelf.app(30).await;
+    let other = Dump {
+        cluster: "other",
+        ..APP
+    };
+    shelf.dump(other, &hours_ago(&shelf.site, 1)).await;
+    let check = |more: &str| {
+        // Also where the tests run as root, whom no permission stops.
+        let script = format!(
+            "chmod 000 backups/other; setpriv --bounding-set=-dac_override,-dac_read_search -- \
+             {PROGRAM} check {more} || code=$?; chmod 700 backups/other; exit $code"
+        );
+        ended(shelf.site.start_with_own_mounts(&script))
+    };
+    says(
+        check("").await,
+        1,
+        &[
+            "database \"app\" has had no good backup for 30 h",
+            "not looked at: what other clusters store, which takes room, too: ",
+            "other",
+        ],
+    );
+    says(
+        check("--critical-age 29h").await,
+        2,
+        &["main: CRITICAL: database"],
+    );
+}

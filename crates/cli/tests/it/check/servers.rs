@@ -4,11 +4,13 @@ use std::fs;
 use std::net::TcpListener;
 
 use pgkeep_testkit::cluster::{Cluster, Major};
+use pgkeep_testkit::proxy::{Mishap, RequestProxy, Strike};
+use pgkeep_testkit::s3::S3s;
 
 use super::{hours_ago, says, shelf};
 use crate::buckets::site_with;
 use crate::keeping::shelf::{APP, Dump, Shelf};
-use crate::site::Site;
+use crate::site::{Site, socket_of};
 use crate::unreachable::silent;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,7 +165,7 @@ async fn a_machine_that_only_watches_says_what_it_did_not_look_at() {
     shelf.app(1).await;
     let mut watch = Site::empty();
     watch.set("PGKEEP_REPOSITORY", shelf.site.path("backups"));
-    watch.set("PGKEEP_DATABASE_URL", crate::site::socket_of(&cluster));
+    watch.set("PGKEEP_DATABASE_URL", socket_of(&cluster));
     watch.set("PGKEEP_CLUSTER_MAIN_DUMP_DATABASES_EXCLUDE", "postgres");
     says(
         watch.run(&["check"]).await,
@@ -199,4 +201,54 @@ async fn what_takes_connections_and_says_nothing_is_waited_for_no_longer_than_wa
             "has not answered within 1 s",
         ],
     );
+    // Also where it has to be asked which clusters there are.
+    let mut site = site_with(&access);
+    site.set("PGKEEP_REPOSITORY", access.url("pg"));
+    let ran = site.run(&["check", "--timeout", "1500ms"]).await.ended(3);
+    ran.says(&["the repository has not answered within 1500 ms (--timeout)"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_before_a_repository_became_too_slow_is_judged() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let bucket = S3s::start();
+    let proxy = RequestProxy::start(&bucket.access().endpoint);
+    let access = bucket.access().through(proxy.endpoint());
+    let site = site_with(&access);
+    let (url, connection) = (access.url("pg"), socket_of(&cluster));
+    let init = ["init", "--repository", &url, "--connection", &connection];
+    site.run(&init).await.ended(0);
+    site.back_up("postgres").await;
+    proxy.arm(None);
+    site.run(&["check"]).await.ended(0);
+    // From the first facts on there is no answer.
+    let requests = proxy.requests();
+    let facts = requests.iter().position(|line| line.contains("/facts"));
+    let strike = Strike {
+        from: u64::try_from(facts.unwrap()).unwrap(),
+        lasting: true,
+        mishap: Mishap::Stall,
+    };
+    for (more, code, words) in [
+        (&[][..], 3, "main: UNKNOWN: the repository has not answered"),
+        (
+            &["--max-age", "1ms"],
+            2,
+            "main: CRITICAL: database \"postgres\" has had no good backup for ",
+        ),
+    ] {
+        proxy.arm(Some(strike));
+        says(
+            site.run(&[&["check", "--timeout", "10s"], more].concat())
+                .await,
+            code,
+            &[
+                words,
+                "the repository has not answered within 10 s (--timeout)",
+                "rows of database \"postgres\": the facts of the newest backup have not come in \
+                 time",
+            ],
+        );
+    }
+    cluster.stop().await;
 }

@@ -1,4 +1,4 @@
-//! What is judged of proofs, in all repositories together.
+//! What is judged of proofs and questions, in all repositories together.
 //!
 //! Invariants: a proof of a backup in one repository stands for its copies. A question that
 //! no new backup will ever answer is told.
@@ -18,6 +18,9 @@ impl Judging<'_> {
         let mut never = Vec::new();
         for (name, proven) in std::mem::take(&mut self.proven) {
             if let Some((severity, what)) = proofs::freshness(&name, &proven, self.proofs, now) {
+                self.find(severity, what);
+            }
+            if let Some((severity, what)) = proofs::unanswered(&name, &proven, self.proofs) {
                 self.find(severity, what);
             }
             if proven.is_nothing() && !self.proofs.are_wanted() {
@@ -42,7 +45,7 @@ impl Judging<'_> {
         // One that was not seen may have backups of it.
         let all: Option<Vec<_>> = seen.clone().collect();
         let all_seen = all.is_some_and(|all| !all.is_empty());
-        for database in &self.proofs.questioned {
+        for database in self.proofs.questioned.keys() {
             let is_named = |asked: &Asked| {
                 asked.databases.contains(database) || asked.missing.contains(database)
             };

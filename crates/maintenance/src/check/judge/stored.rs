@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::Judging;
 use crate::check::finding::{Note, Severity, What};
-use crate::check::seen::{Damaged, Seen, Space};
+use crate::check::seen::{Clusters, Damaged, Seen, Space};
 use crate::check::space;
 
 impl Judging<'_> {
@@ -60,9 +60,15 @@ impl Judging<'_> {
                 let name = self.repository.clone().unwrap_or_default();
                 let lasts = space::lasts(*free, seen.stored.all);
                 self.judgement.space.push((name, *free, lasts));
-                if !seen.clusters.is_empty() {
-                    let others = seen.clusters.iter().map(ToString::to_string);
-                    self.note(Note::SpaceOfSome(others.collect()));
+                match &seen.clusters {
+                    Clusters::Listed(others) if others.is_empty() => {}
+                    Clusters::Listed(others) => {
+                        let others = others.iter().map(ToString::to_string);
+                        self.note(Note::SpaceOfSome(others.collect()));
+                    }
+                    Clusters::Unknown(problem) => {
+                        self.note(Note::OthersUnknown(problem.clone()));
+                    }
                 }
             }
             Space::Untold => self.note(Note::SpaceUntold),

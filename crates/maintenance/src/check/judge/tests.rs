@@ -1,12 +1,13 @@
 //! What the judgement always holds to, whatever was seen.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use pgkeep_types::SystemId;
 use proptest::prelude::*;
 
 use super::*;
-use crate::check::seen::{Damaged, Moved, Proofs, Space};
+use crate::check::seen::{Clusters, Damaged, Moved, Proofs, Space};
 
 const NOW: &str = "2026-11-20T12:00:00Z";
 const DAY: i64 = 86_400;
@@ -109,7 +110,7 @@ fn nothing_seen_is_never_ok() {
         assert!(judgement.severity() >= Severity::Unknown, "{judgement:?}");
         for repository in [
             Repository::Unreachable("no such bucket".to_owned()),
-            Repository::TooSlow(25),
+            Repository::TooSlow(Duration::from_secs(25)),
         ] {
             let seen = BTreeMap::from([("local".to_owned(), repository)]);
             let judgement = judge(&server, &seen, &Limits::default(), now());
@@ -179,13 +180,14 @@ fn a_database_that_is_gone_from_the_server_is_told_and_no_fault() {
 fn a_question_that_no_new_backup_will_answer_warns() {
     let limits = |about: &str| {
         let mut limits = Limits::default();
-        limits.proofs.questioned = [about.to_owned()].into();
+        limits.proofs.questioned = [(about.to_owned(), 1)].into();
         limits
     };
     let seen = || {
         let proven = |age| Database {
             proofs: Proofs {
                 proven: Some(now()),
+                asked: 1,
                 ..Proofs::default()
             },
             ..database(Some(age))
@@ -218,12 +220,39 @@ fn a_question_that_no_new_backup_will_answer_warns() {
     // Who was not seen may have a backup of it.
     for other in [
         Repository::Unreachable("no such bucket".to_owned()),
-        Repository::TooSlow(25),
+        Repository::TooSlow(Duration::from_secs(25)),
     ] {
         assert_eq!(told_of(&here, "shp", Some(other)), []);
     }
     let other = Repository::Seen(Box::new(repository([("shp", database(Some(60)))])));
     assert_eq!(told_of(&unreachable(), "shp", Some(other)), []);
+}
+
+#[test]
+fn what_was_seen_is_judged_though_the_repository_was_too_slow_for_the_rest() {
+    let judged_slow = |age| {
+        let mut seen = repository([("app", database(Some(age)))]);
+        seen.slow = Some(Duration::from_secs(25));
+        judged(&server(&["app"]), seen)
+    };
+    let fresh = judged_slow(3600);
+    assert_eq!(told(&fresh), ["UNKNOWN repository-too-slow -"]);
+    assert_eq!(fresh.measured.len(), 1);
+    assert_eq!(
+        told(&judged_slow(3 * DAY)),
+        ["CRITICAL backup-old app", "UNKNOWN repository-too-slow -"]
+    );
+}
+
+#[test]
+fn that_nobody_can_tell_who_else_stores_there_is_told_and_no_alarm() {
+    let mut seen = repository([("app", database(Some(3600)))]);
+    seen.space = Space::Free(u64::MAX);
+    seen.clusters = Clusters::Unknown("permission denied".to_owned());
+    let judgement = judged(&server(&["app"]), seen);
+    assert_eq!(judgement.severity(), Severity::Ok);
+    let unknown = Note::OthersUnknown("permission denied".to_owned());
+    assert!(judgement.notes.iter().any(|(_, note)| *note == unknown));
 }
 
 #[test]
@@ -318,7 +347,7 @@ fn a_run_that_goes_on_is_no_finding_until_it_takes_too_long() {
 fn a_proof_in_one_repository_stands_for_its_copies() {
     let limits = Limits {
         proofs: ProofLimits {
-            max_age: Some(std::time::Duration::from_secs(7200)),
+            max_age: Some(Duration::from_secs(7200)),
             ..ProofLimits::default()
         },
         ..Limits::default()

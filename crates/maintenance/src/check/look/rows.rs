@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use futures_util::{StreamExt as _, stream};
 use pgkeep_format::records::{BackupRecord, DumpFacts, Selection};
 use pgkeep_repository::RepositoryError;
+use tokio::time::sleep;
 
 use super::{Look, in_words};
 use crate::check::seen::{Damaged, Rows, Tables};
@@ -21,6 +22,8 @@ pub(super) struct Seen {
     pub(super) rows: Rows,
     /// Backups before the newest of which the facts are damaged.
     pub(super) damaged: Vec<Damaged>,
+    /// Whether some facts have not come in time.
+    pub(super) is_late: bool,
 }
 
 /// What the facts of a backup tell of rows.
@@ -36,6 +39,8 @@ enum Unread {
     Sealed,
     /// They are damaged, or cannot be had.
     Damaged(String),
+    /// They have not come in time.
+    Late,
 }
 
 impl Look<'_> {
@@ -46,22 +51,29 @@ impl Look<'_> {
             let facts = self.repository.facts(record, self.identities).await;
             (record.id.clone(), unsealed(facts))
         });
-        let mut facts: BTreeMap<_, _> = reads.buffer_unordered(AT_ONCE).collect().await;
+        let reads = reads.buffer_unordered(AT_ONCE);
+        let in_time = reads.take_until(Box::pin(sleep(self.timeout)));
+        let mut facts: BTreeMap<_, _> = in_time.collect().await;
         let mut told = Vec::new();
         for (name, records) in of {
             let mut reads = Vec::new();
             let mut damaged = Vec::new();
+            let mut is_late = false;
             for (at, backup) in records.iter().enumerate() {
-                let Some(facts) = facts.remove(&backup.id) else {
-                    continue;
-                };
+                let facts = facts.remove(&backup.id).unwrap_or(Err(Unread::Late));
+                is_late |= matches!(facts, Err(Unread::Late));
                 if let (Err(Unread::Damaged(problem)), 1..) = (&facts, at) {
                     damaged.push(damage(backup, problem.clone()));
                 }
                 reads.push(facts);
             }
             let rows = counted(reads);
-            told.push((name, Seen { rows, damaged }));
+            let seen = Seen {
+                rows,
+                damaged,
+                is_late,
+            };
+            told.push((name, seen));
         }
         told
     }
@@ -93,24 +105,29 @@ fn counted(reads: Vec<Result<Told, Unread>>) -> Rows {
         Some(Err(Unread::Sealed)) => {
             return Rows::Unseen("no key at hand opens the facts of the newest backup".to_owned());
         }
+        Some(Err(Unread::Late)) => {
+            return Rows::Unseen("the facts of the newest backup have not come in time".to_owned());
+        }
         Some(Ok(newest)) => newest,
     };
     if !newest.tables.is_empty() && newest.tables.values().all(Option::is_none) {
         return Rows::Unseen("they were not counted when the newest was dumped".to_owned());
     }
     let mut before = Vec::new();
-    let (mut sealed, mut damaged, mut others) = (0_usize, 0_usize, 0_usize);
+    let (mut sealed, mut damaged, mut late, mut others) = (0_usize, 0_usize, 0_usize, 0_usize);
     for read in reads {
         match read {
             Ok(told) if told.part == newest.part => before.push(told.tables),
             Ok(_) => others += 1,
             Err(Unread::Sealed) => sealed += 1,
             Err(Unread::Damaged(_)) => damaged += 1,
+            Err(Unread::Late) => late += 1,
         }
     }
     let whys = [
         (sealed, "cannot be opened with a key at hand"),
         (damaged, "cannot be read"),
+        (late, "have not come in time"),
         (others, "are of another part of the database"),
     ];
     let whys = whys.iter().filter(|(count, _)| *count > 0);
@@ -188,6 +205,10 @@ mod tests {
                 before("1 cannot be opened with a key at hand, 1 cannot be read")
             )
         );
+        assert_eq!(
+            seen(vec![five(), Err(Unread::Late)]),
+            (1, before("1 have not come in time"))
+        );
         // Enough of them can be compared.
         assert_eq!(
             seen(vec![five(), five(), five(), sealed()]),
@@ -200,6 +221,7 @@ mod tests {
         for (newest, words) in [
             (told(None), "not counted"),
             (Err(Unread::Sealed), "no key at hand"),
+            (Err(Unread::Late), "not come in time"),
         ] {
             let rows = counted(vec![newest, told(Some(5))]);
             assert!(
