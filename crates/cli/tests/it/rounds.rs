@@ -51,6 +51,21 @@ async fn a_verification_that_was_killed_is_gone_on_with_where_that_is_asked_for(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_verification_is_gone_on_with_whatever_share_was_read_since() {
+    let cluster = cluster().await;
+    let (site, ..) = with_two(&cluster).await;
+    begun(&site).await.kill().await.unwrap();
+    let share = verify(&site, &["--share", "1%"]).await.ended(0);
+    let last = share.stdout.lines().last().unwrap();
+    assert!(last.ends_with(" of 8 read, these whole"), "{last}");
+    let resumed = found(&site, &["--resume"], 0).await;
+    let before = number(&resumed, "objects_before");
+    assert!(before > 0, "{resumed:#}");
+    assert_eq!(before + number(&resumed, "objects"), 8);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_before_is_told_with_its_time_and_nothing_of_it_as_of_now() {
     let cluster = cluster().await;
     let (site, ..) = with_two(&cluster).await;

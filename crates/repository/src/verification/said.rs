@@ -160,12 +160,13 @@ impl ReadBack {
         self.rounds.keys().next_back().copied().unwrap_or(0)
     }
 
-    /// The newest round, where it has not read all that it was to read: its number, and when
-    /// its last record came to be, by the storage's clock.
+    /// The newest round that has not read all that it was to read, whatever ended since: its
+    /// number, and when its last record came to be, by the storage's clock.
     #[must_use]
     pub fn unended_round(&self) -> Option<(u64, Timestamp)> {
-        let (number, round) = self.rounds.iter().next_back()?;
-        (!round.ended).then_some((*number, round.last))
+        let mut newest_first = self.rounds.iter().rev();
+        let (number, round) = newest_first.find(|(_, round)| !round.ended)?;
+        Some((*number, round.last))
     }
 
     /// The newest round that had begun before an instant of the storage's clock.

@@ -207,6 +207,19 @@ impl ClusterReport {
         self.not_written.is_some() && (self.is_share || self.left_objects > 0)
     }
 
+    /// Whether everything was read, now or by the verification that was gone on with.
+    fn is_everything(&self) -> bool {
+        self.objects + self.objects_before >= self.all_objects
+    }
+
+    /// What is whole, where nothing that was read is hurt.
+    fn whole_word(&self) -> &'static str {
+        match self.is_everything() {
+            true => "all whole",
+            false => "these whole",
+        }
+    }
+
     /// In a few words.
     pub(super) fn in_short(&self) -> String {
         if self.is_nothing() {
@@ -218,7 +231,7 @@ impl ClusterReport {
             words::size(self.bytes)
         );
         match self.hurt.len() {
-            0 if self.is_whole() => format!("{read}, all whole"),
+            0 if self.is_whole() => format!("{read}, {}", self.whole_word()),
             0 => read,
             1 => format!("{read}, 1 HURT"),
             hurt => format!("{read}, {hurt} HURT"),
@@ -293,15 +306,18 @@ impl ClusterReport {
                 words::counted(self.left_objects, "object")
             ));
         }
+        let read = match (self.is_everything(), self.read_before()) {
+            (false, before) if before.is_empty() => " read".to_owned(),
+            (_, before) => before,
+        };
         say(format_args!(
-            "cluster {} in repository {:?}: {} of {}{}, {}",
+            "cluster {} in repository {:?}: {} of {}{read}, {}",
             self.cluster,
             self.repository,
             words::counted(self.objects, "object"),
             self.all_objects,
-            self.read_before(),
             match (self.hurt.len(), self.is_whole()) {
-                (0, true) => "all whole".to_owned(),
+                (0, true) => self.whole_word().to_owned(),
                 (0, false) => "and not all is well".to_owned(),
                 (1, _) => "1 is hurt".to_owned(),
                 (hurt, _) => format!("{hurt} are hurt"),
