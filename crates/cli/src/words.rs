@@ -74,6 +74,22 @@ pub(crate) enum Align {
     Right,
 }
 
+/// A name that is longer pushes no other row of a table to the right.
+pub(crate) const WIDEST: usize = 24;
+
+/// What stands in the place of a blank at which no line is broken: none that is told has it.
+const KEPT_BLANK: &str = "\u{1f}";
+
+/// A text that goes into one line, until [`with_blanks`] was asked.
+pub(crate) fn unbroken(text: &str) -> String {
+    text.replace(' ', KEPT_BLANK)
+}
+
+/// Lines that were broken, with all their blanks.
+pub(crate) fn with_blanks(lines: &str) -> String {
+    lines.replace(KEPT_BLANK, " ")
+}
+
 /// Rows under headings, columns as wide as they need to be.
 pub(crate) fn table(headings: &[(&str, Align)], rows: &[Vec<String>]) -> String {
     table_of(headings, rows, usize::MAX)

@@ -13,12 +13,6 @@ use crate::words::{self, Align};
 /// How far right a line goes on: behind the id.
 const MORE: usize = 10;
 
-/// A name that is longer pushes no other line to the right.
-const WIDEST: usize = 24;
-
-/// A blank at which no line is broken: none that is told has this character.
-const KEPT_BLANK: &str = "\u{1f}";
-
 /// A column of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
@@ -68,7 +62,7 @@ pub(super) fn tables(lines: &[BackupLine], output: Output) -> String {
             let _ = writeln!(text, "cluster {}", of_one[0].cluster());
         }
         let told = output.folded(&table(of_one), MORE);
-        text.push_str(&told.replace(KEPT_BLANK, " "));
+        text.push_str(&words::with_blanks(&told));
         if more {
             text.push('\n');
         }
@@ -86,10 +80,10 @@ fn table(lines: &[BackupLine]) -> String {
     let headings: Vec<_> = columns.iter().map(|column| column.heading()).collect();
     let cell = |line: &BackupLine, column: Column| {
         let texts = line.cell(column).into_iter();
-        let texts = texts.map(|text| text.replace(' ', KEPT_BLANK));
+        let texts = texts.map(|text| words::unbroken(&text));
         texts.collect::<Vec<_>>().join(", ")
     };
     let row = |line: &BackupLine| columns.iter().map(|column| cell(line, *column)).collect();
     let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-    words::table_of(&headings, &rows, WIDEST)
+    words::table_of(&headings, &rows, words::WIDEST)
 }

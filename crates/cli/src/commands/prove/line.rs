@@ -9,7 +9,11 @@ use pgkeep_proof::{NOT_COMPARED, Proof};
 use pgkeep_types::{BackupId, ClusterName, Timestamp};
 use serde::Serialize;
 
+use crate::output::Output;
 use crate::words::{self, Align};
+
+/// How far right goes on what there is to say of a backup.
+pub(super) const REMARK: usize = 10;
 
 /// What came of one backup.
 #[derive(Clone, Debug, Serialize)]
@@ -177,12 +181,13 @@ impl ProofLine {
             loss.map_or_else(dash, words::span),
             self.found(),
         ]);
-        cells
+        cells.iter().map(|cell| words::unbroken(cell)).collect()
     }
 }
 
-/// The lines as a table; one cluster needs no column.
-pub(super) fn table(lines: &[ProofLine]) -> String {
+/// The lines as a table; one cluster needs no column. What is too long for a terminal goes on
+/// behind the id.
+pub(super) fn table(lines: &[ProofLine], output: Output) -> String {
     let several = lines.iter().any(|line| line.cluster != lines[0].cluster);
     let mut headings = vec![("BACKUP", Align::Left)];
     headings.extend(several.then_some(("CLUSTER", Align::Left)));
@@ -195,7 +200,8 @@ pub(super) fn table(lines: &[ProofLine]) -> String {
     ]);
     let rows = lines.iter().map(|line| line.cells(several));
     let rows: Vec<Vec<String>> = rows.collect();
-    words::table(&headings, &rows)
+    let table = words::table_of(&headings, &rows, words::WIDEST);
+    words::with_blanks(&output.folded(&table, REMARK))
 }
 
 /// So many milliseconds, such as `2.1 s`.

@@ -25,7 +25,7 @@ use pgkeep_repository::{ReadAccess, WriteAccess};
 use pgkeep_types::Clock;
 use serde::Serialize;
 
-use self::line::ProofLine;
+use self::line::{ProofLine, REMARK};
 use self::progress::ProofRow;
 use self::wanted::{OfCluster, Wanted};
 use crate::arguments::Prove;
@@ -35,9 +35,6 @@ use crate::output::JSON_VERSION;
 use crate::words;
 
 pub(in crate::commands) use self::line::{describe, level_word};
-
-/// How far right a remark goes on.
-const REMARK: usize = 10;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -254,7 +251,7 @@ fn tell(context: &Context, lines: &[ProofLine]) -> Result<(), CliError> {
             .output
             .say("found no good backup to prove; 'pgkeep list' shows what there is");
     } else {
-        context.output.data(line::table(lines));
+        context.output.data(line::table(lines, context.output));
         let remarks: Vec<String> = lines.iter().flat_map(ProofLine::remarks).collect();
         if !remarks.is_empty() {
             let remarks = context.output.folded(&remarks.join("\n"), REMARK);

@@ -3,6 +3,7 @@
 use pgkeep_testkit::cluster::{Cluster, Major};
 
 use super::{screen, watched};
+use crate::keeping::shelf::{APP, Dump, Shelf};
 use crate::site::{Site, restore};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,4 +81,23 @@ async fn values_that_are_long_go_on_below_themselves_and_programs_get_a_line_for
     let line = whole.lines().find(|line| line.contains("first,")).unwrap();
     assert!(line.contains(&tables.join(", ")), "{whole}");
     assert!(line.contains("pgkeep.toml"), "{whole}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_proofs_is_broken_between_its_cells() {
+    for (columns, database) in [(40, "app"), (80, &*"d".repeat(60))] {
+        let shelf = Shelf::new("").await;
+        let dump = Dump { database, ..APP };
+        shelf.dump(dump, "2026-11-20T03:00:00Z").await;
+        let prove = ["prove", "--no-record", "--identity", "recovery.key"];
+        let nowhere = [&prove[..], &["--scratch", "nowhere"]].concat();
+        let proved = watched(&shelf.site, columns, &[], &nowhere).await.ended(3);
+        let lines = screen(&proved.stdout);
+        let table = lines.iter().skip_while(|line| !line.starts_with("BACKUP"));
+        let table: Vec<_> = table.take_while(|line| !line.is_empty()).collect();
+        let widest = table.iter().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(columns.into()), "{lines:#?}");
+        let whole = |cell: &str| table.iter().any(|line| line.contains(cell));
+        assert!(whole(database) && whole("not provable here"), "{lines:#?}");
+    }
 }
