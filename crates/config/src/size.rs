@@ -15,7 +15,8 @@ pub fn parse(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(end);
     let bytes: u64 = match unit.trim() {
-        "kB" => 1 << 10,
+        // Of the other units none begins with a small letter.
+        "kB" | "KB" => 1 << 10,
         "MB" => 1 << 20,
         "GB" => 1 << 30,
         "TB" => 1 << 40,
@@ -32,6 +33,7 @@ mod tests {
     fn a_size_is_a_number_with_a_unit() {
         assert_eq!(parse("20MB"), Some(20 << 20));
         assert_eq!(parse(" 1 GB "), Some(1 << 30));
+        assert_eq!(parse("100KB"), parse("100kB"));
         for text in ["", "20", "MB", "1.5MB", "-1MB", "1mb", "99999999999999TB"] {
             assert_eq!(parse(text), None, "{text}");
         }

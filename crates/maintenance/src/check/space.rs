@@ -58,7 +58,7 @@ pub(super) fn judge(seen: &Seen, limits: &CheckSettings) -> Option<(Severity, Wh
     };
     let (space, critical) = (limits.space.as_secs(), limits.critical_space.as_secs());
     // What is given back makes days of it, and what is not, weeks.
-    let kept = (seen.stored.kept, space, critical);
+    let kept = (seen.stored.kept, space.max(critical), critical);
     let all = (seen.stored.all, critical, critical.min(DAY));
     let found = [kept, all]
         .into_iter()
@@ -83,6 +83,8 @@ pub(super) fn judge(seen: &Seen, limits: &CheckSettings) -> Option<(Severity, Wh
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const CRITICAL: Option<Severity> = Some(Severity::Critical);
@@ -123,6 +125,19 @@ mod tests {
             let seen = seen(free, stored(per_day, pruned));
             assert_eq!(severity(&seen), expected, "{free} {pruned}");
         }
+    }
+
+    #[test]
+    fn the_limit_that_is_told_is_the_one_that_is_not_met() {
+        let limits = CheckSettings {
+            critical_space: Duration::from_secs(99 * DAY),
+            ..CheckSettings::default()
+        };
+        let judged = judge(&seen(1400, stored(100, false)), &limits);
+        assert!(
+            matches!(judged, Some((Severity::Critical, What::Space { wanted, .. })) if wanted == 99 * DAY),
+            "{judged:?}"
+        );
     }
 
     #[test]

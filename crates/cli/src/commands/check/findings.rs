@@ -6,7 +6,7 @@ use pgkeep_config::CheckSettings;
 use pgkeep_maintenance::check::What;
 use pgkeep_types::BackupId;
 
-use super::words::{some, span};
+use super::words::{limit, some, span};
 use crate::words::{counted, size, time_to_the_minute};
 
 /// A finding as part of a sentence.
@@ -49,7 +49,7 @@ pub(super) fn words(what: &What) -> String {
             "database {database:?} has had no good backup for {} (newest {}, wanted every {})",
             span(*age),
             time_to_the_minute(*started),
-            span(*wanted)
+            limit(*wanted)
         ),
         What::Unclear { database, problem } => {
             format!("which backup of database {database:?} is the newest cannot be told: {problem}")
@@ -160,7 +160,7 @@ fn of_run(what: &What) -> String {
              within {})",
             id.short(),
             span(*age),
-            span(*wanted)
+            limit(*wanted)
         ),
         _ => String::new(),
     }
@@ -197,7 +197,7 @@ fn of_proof(what: &What) -> String {
             "database {database:?} was not proven for {} (last {}, wanted every {})",
             span(*age),
             time_to_the_minute(*at),
-            span(*wanted)
+            limit(*wanted)
         ),
         What::NeverProven { database } => {
             format!("database {database:?} was never proven, as is configured")
@@ -271,7 +271,7 @@ fn of_repository(what: &What) -> String {
             size(*free),
             size(*per_day),
             span(*lasts),
-            span(*wanted)
+            limit(*wanted)
         ),
         _ => String::new(),
     }

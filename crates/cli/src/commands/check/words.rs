@@ -204,6 +204,16 @@ pub(super) fn span(seconds: u64) -> String {
     }
 }
 
+/// A limit as it was given: whole, in the largest unit that tells it.
+pub(super) fn limit(seconds: u64) -> String {
+    match seconds {
+        _ if seconds.is_multiple_of(DAY) && seconds > DAY => format!("{} days", seconds / DAY),
+        _ if seconds.is_multiple_of(HOUR) => format!("{} h", seconds / HOUR),
+        _ if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        _ => format!("{seconds} s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use pgkeep_maintenance::check::{Severity, What};
@@ -233,6 +243,20 @@ mod tests {
             (300 * DAY, "300 days"),
         ] {
             assert_eq!(span(seconds), told);
+        }
+    }
+
+    #[test]
+    fn a_limit_is_told_whole() {
+        for (seconds, told) in [
+            (100, "100 s"),
+            (90 * 60, "90 min"),
+            (DAY, "24 h"),
+            (26 * HOUR, "26 h"),
+            (2 * DAY, "2 days"),
+            (99_999 * DAY, "99999 days"),
+        ] {
+            assert_eq!(limit(seconds), told);
         }
     }
 
