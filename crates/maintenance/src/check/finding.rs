@@ -313,6 +313,8 @@ impl What {
 pub enum Note {
     /// Databases are gone from the server; their backups are there.
     Gone(Vec<String>),
+    /// A pattern that chooses databases matches none that the server has.
+    Unmatched(String),
     /// The rows of databases were not looked at.
     RowsUnseen(Vec<String>, String),
     /// Databases were never proven, and nothing says that they should be.
@@ -349,6 +351,7 @@ impl Note {
             Self::SystemUnknown(_) => Some("whether the backups are of this server"),
             Self::Unpinned => Some("whether it is the right repository"),
             Self::Gone(_)
+            | Self::Unmatched(_)
             | Self::NeverProven(_)
             | Self::NoHistory(_)
             | Self::SpaceUntold

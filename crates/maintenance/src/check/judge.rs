@@ -128,6 +128,9 @@ impl Judging<'_> {
             let database = database.clone();
             self.find(Severity::Warning, What::NamedMissing { database });
         }
+        for pattern in asked.unmatched.clone() {
+            self.note(Note::Unmatched(pattern));
+        }
         if asked.ahead.unsigned_abs() > SERVER_DIFFERS {
             let ahead = asked.ahead;
             self.find(Severity::Warning, What::ServerClock { ahead });

@@ -24,6 +24,8 @@ pub struct Asked {
     pub databases: BTreeSet<String>,
     /// Those that have to be there, by name, and are not.
     pub missing: BTreeSet<String>,
+    /// The patterns that choose databases and match none.
+    pub unmatched: Vec<String>,
     /// By how many seconds its clock is ahead.
     pub ahead: i64,
     /// Which server it is, where it tells.

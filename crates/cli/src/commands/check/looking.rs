@@ -112,6 +112,7 @@ impl Asking<'_> {
         Ok(Asked {
             databases: here.collect(),
             missing: choice.missing.into_iter().collect(),
+            unmatched: choice.unmatched,
             ahead: now - self.context.clock.now().as_second(),
             system: system_id(&session).await.map_err(no_answer)?,
         })

@@ -139,6 +139,9 @@ pub(super) fn of_note(note: &Note) -> String {
             "gone from the server, and no fault: {}; backups are there",
             some(names)
         ),
+        Note::Unmatched(pattern) => {
+            format!("no database matches {pattern:?}, which 'databases' chooses")
+        }
         Note::RowsUnseen(names, why) => format!("not looked at: rows of {}: {why}", some(names)),
         Note::NeverProven(names) => {
             format!(

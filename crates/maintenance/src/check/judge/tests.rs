@@ -177,6 +177,20 @@ fn a_database_that_is_gone_from_the_server_is_told_and_no_fault() {
 }
 
 #[test]
+fn a_pattern_that_matches_no_database_is_told_and_no_alarm() {
+    let server = Server::Asked(Asked {
+        databases: ["app".to_owned()].into(),
+        unmatched: vec!["ordres_*".to_owned()],
+        system: Some(SystemId(7)),
+        ..Asked::default()
+    });
+    let judgement = judged(&server, repository([("app", database(Some(60)))]));
+    assert_eq!(judgement.severity(), Severity::Ok);
+    let unmatched = (None, Note::Unmatched("ordres_*".to_owned()));
+    assert!(judgement.notes.contains(&unmatched));
+}
+
+#[test]
 fn a_question_that_no_new_backup_will_answer_warns() {
     let limits = |about: &str| {
         let mut limits = Limits::default();
