@@ -43,13 +43,15 @@ pub(crate) struct Room {
     pub(crate) all: u64,
 }
 
-/// The room of the file system that a directory is on.
-pub(crate) fn room(directory: &Path) -> io::Result<Room> {
+/// The room of the file system that a directory is on; none where that tells of none, as some
+/// networks' do.
+pub(crate) fn room(directory: &Path) -> io::Result<Option<Room>> {
     let found = rustix::fs::statvfs(directory)?;
-    Ok(Room {
+    let room = Room {
         free: found.f_bavail.saturating_mul(found.f_frsize),
         all: found.f_blocks.saturating_mul(found.f_frsize),
-    })
+    };
+    Ok((room.all > 0).then_some(room))
 }
 
 /// Whether this user may make files in a directory, as far as its rights tell.

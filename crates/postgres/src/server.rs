@@ -20,4 +20,4 @@ pub use isolation::{Isolation, can_isolate};
 pub use mishap::Mishap;
 pub use options::{LoopbackTcp, ServerOptions};
 pub use throwaway::ThrowawayServer;
-pub use workspace::{Workspace, free_bytes, remove_leftovers};
+pub use workspace::{Leftover, Workspace, free_bytes, remove_leftovers};

@@ -101,13 +101,21 @@ fn start_of(process: u32) -> Option<u64> {
     after.split(' ').nth(19)?.parse().ok()
 }
 
-/// Stops and removes what earlier runs that were killed have left in `parent`; tells the
-/// directories.
-pub async fn remove_leftovers(parent: &Path) -> Vec<PathBuf> {
+/// What an earlier run has left.
+#[derive(Debug)]
+pub struct Leftover {
+    /// The directory.
+    pub path: PathBuf,
+    /// Whether it is gone; why not, where the operating system refuses.
+    pub removed: std::io::Result<()>,
+}
+
+/// Stops and removes what earlier runs that were killed have left in `parent`.
+pub async fn remove_leftovers(parent: &Path) -> Vec<Leftover> {
     let Ok(entries) = parent.canonicalize().and_then(std::fs::read_dir) else {
         return Vec::new();
     };
-    let mut removed = Vec::new();
+    let mut leftovers = Vec::new();
     for entry in entries.flatten() {
         if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
@@ -120,11 +128,25 @@ pub async fn remove_leftovers(parent: &Path) -> Vec<PathBuf> {
         for server in servers_in(&path) {
             stop(server, &path).await;
         }
-        if std::fs::remove_dir_all(&path).is_ok() {
-            removed.push(path);
+        let removed = remove(&path);
+        leftovers.push(Leftover { path, removed });
+    }
+    leftovers
+}
+
+/// Removes a workspace, its marker last: by that the rest is found again.
+fn remove(path: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() == MARKER {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => std::fs::remove_dir_all(entry.path())?,
+            false => std::fs::remove_file(entry.path())?,
         }
     }
-    removed
+    std::fs::remove_dir_all(path)
 }
 
 /// The marker of a workspace of ours that nobody uses any more, locked.

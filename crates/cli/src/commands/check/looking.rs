@@ -186,7 +186,8 @@ impl Asking<'_> {
         let configured = self.settings.repositories.get(repository);
         match configured.map(|configured| &configured.storage) {
             Some(StorageText::Directory(path)) => match storage::room(path) {
-                Ok(room) => Space::Free(room.free),
+                Ok(Some(room)) => Space::Free(room.free),
+                Ok(None) => Space::Untold,
                 Err(error) => Space::Unknown(error.to_string()),
             },
             Some(StorageText::Url(_)) | None => Space::Untold,

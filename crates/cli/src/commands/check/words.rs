@@ -154,7 +154,9 @@ pub(super) fn of_note(note: &Note) -> String {
             some(names)
         ),
         Note::SpaceUnknown(why) => format!("not looked at: free space: {why}"),
-        Note::SpaceUntold => "not looked at: free space, which a bucket does not tell".to_owned(),
+        Note::SpaceUntold => {
+            "not looked at: free space, which this storage does not tell".to_owned()
+        }
         Note::SpaceOfSome(names) => format!(
             "how long the room lasts is reckoned without what {} there",
             match names.as_slice() {

@@ -112,10 +112,16 @@ async fn prove_all(
     for Ready { of_cluster, host } in ready {
         if swept.insert(host.scratch.clone()) {
             for left in remove_leftovers(&host.scratch).await {
-                context.output.say(format_args!(
-                    "removed what an earlier proof has left in {}",
-                    left.display()
-                ));
+                let path = left.path.display();
+                match left.removed {
+                    Ok(()) => context.output.say(format_args!(
+                        "removed what an earlier proof has left in {path}"
+                    )),
+                    Err(error) => context.output.warning(format_args!(
+                        "what an earlier proof has left in {path} could not be removed, and may \
+                         have a database in the clear: {error}"
+                    )),
+                }
             }
         }
         lines.extend(of_cluster.refused.iter().cloned());

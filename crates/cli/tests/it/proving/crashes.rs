@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::{FILL, Proving, arguments};
+use crate::keeping::shelf::{APP, Shelf};
 use crate::kills::{children, signal};
-use crate::site::{ended, until};
+use crate::site::{PROGRAM, ended, until};
 
 const SLOW: &str =
     "[{ database = 'app', sql = 'select pg_sleep(100) is not null', timeout = '2min' }]";
@@ -92,6 +93,24 @@ async fn a_proof_that_is_interrupted_leaves_nothing_and_is_no_proof() {
     ran.says(&["the proof of backup", "was interrupted"]);
     assert_eq!(proving.levels().await, ["stored"]);
     proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_proof_has_left_and_cannot_be_removed_is_told_each_time() {
+    let shelf = Shelf::new("").await;
+    shelf.dump(APP, "2026-11-20T03:00:00Z").await;
+    // Nobody can remove what something is mounted on.
+    let script = format!(
+        "mkdir -p scratch/pgkeep-prove-left/pgdata
+        printf 'pgkeep throwaway workspace 1\\nprocess 999999999 started 0\\n' \
+        >scratch/pgkeep-prove-left/marker
+        mount -t tmpfs tmpfs scratch/pgkeep-prove-left/pgdata
+        for time in first second; do {PROGRAM} prove --scratch scratch --no-record \
+        --identity recovery.key || :; done"
+    );
+    let ran = ended(shelf.site.start_with_own_mounts(&script)).await;
+    let told = "pgkeep-prove-left could not be removed, and may have a database in the clear: ";
+    assert_eq!(ran.stderr.matches(told).count(), 2, "{ran:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
