@@ -13,7 +13,7 @@ use pgkeep_format::records::{RunBegin, RunOutcome};
 use pgkeep_storage::list_all;
 use pgkeep_types::{BackupId, ClusterName, ObjectName, RunId};
 
-use super::run::CopyRun;
+use super::run::{CopyRun, overtaken_by};
 use crate::{RepositoryError, records};
 
 /// Why a `backup` record is of no use to anybody.
@@ -59,7 +59,7 @@ impl CopyRun {
         let begin = names::run(&self.plan.cluster, &self.plan.id, RunRecord::Begin)?;
         // In this order: `dead` goes after `begin`.
         if repository.is_there(&dead).await? || !repository.is_there(&begin).await? {
-            return Err(self.overtaken(id, "its run was taken for dead".to_owned()));
+            return Err(overtaken_by(id, "its run was taken for dead".to_owned()));
         }
         Ok(repository.storage.delete(name).await?)
     }
@@ -90,7 +90,10 @@ impl CopyRun {
         if said.is_some_and(|said| said.failed(id)) {
             return Ok(Some(Useless::Failed(there.run)));
         }
-        Err(self.overtaken(id, format!("run {} has copied it, or is at it", there.run)))
+        Err(overtaken_by(
+            id,
+            format!("run {} has copied it, or is at it", there.run),
+        ))
     }
 
     /// Refuses where another run copies the backup that has not ended. Who deletes anything in
@@ -130,7 +133,7 @@ impl CopyRun {
                 copies.brings.contains(id) || planned.any(|planned| planned.id == *id)
             });
             if is_of_it {
-                return Err(self.overtaken(
+                return Err(overtaken_by(
                     id,
                     format!(
                         "run {run} of host {} copies it too, and has not ended; if it was cut \

@@ -1,9 +1,9 @@
 //! A run that copies.
 //!
-//! Invariants: `begin` is durable before anything else, and names all that is put; no
-//! tombstone of any of that was there afterwards. A backup's record is written last, and is
-//! looked after as a captured one's is; it has no tombstone written by its own writer, since
-//! another copy of it may come.
+//! Invariants: `begin` is durable before anything else, and names all that is put; of what a
+//! backup needs of that no tombstone was there afterwards. A backup's record is written last,
+//! and is looked after as a captured one's is; it has no tombstone written by its own writer,
+//! since another copy of it may come.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -126,7 +126,7 @@ impl CopyRun {
         let source = &planned.record;
         let cluster = &source.cluster;
         // After the begin: whoever deletes any of it has not seen that, and is seen here.
-        self.check_tombstones(cluster, &source.id).await?;
+        self.check_tombstones(source).await?;
         if let Some(parent) = &planned.parent {
             let approved = PlannedBackup {
                 id: source.id.clone(),
@@ -134,7 +134,7 @@ impl CopyRun {
                 parent: Some(parent.clone()),
             };
             if !repository.is_good_parent(cluster, &approved).await? {
-                return Err(self.overtaken(
+                return Err(overtaken_by(
                     &source.id,
                     format!("backup {parent}, which kept what it needs, was deleted meanwhile"),
                 ));
@@ -219,28 +219,28 @@ impl CopyRun {
                 return Ok(signed.hash());
             }
         }
-        Err(self.overtaken(id, format!("somebody else is putting {}", signed.name)))
+        Err(overtaken_by(
+            id,
+            format!("somebody else is putting {}", signed.name),
+        ))
     }
 
-    /// Refuses where the backup was deleted, or one whose packs come along.
-    async fn check_tombstones(
-        &self,
-        cluster: &ClusterName,
-        id: &BackupId,
-    ) -> Result<(), RepositoryError> {
-        for used in self.brings.iter().chain([id]) {
-            if self.repository.tombstone(cluster, used).await?.is_some() {
-                return Err(self.overtaken(id, format!("backup {used} was deleted meanwhile")));
+    /// Refuses where the backup was deleted, one whose packs come along, or one of this run
+    /// whose packs it needs: what is there of that one may be going.
+    async fn check_tombstones(&self, record: &BackupRecord) -> Result<(), RepositoryError> {
+        let made = self.plan.backups.iter().map(|planned| &planned.id);
+        let made: BTreeSet<&BackupId> = made.collect();
+        let needed = record.needs.iter().map(|need| &need.backup);
+        let needed = needed.filter(|id| made.contains(id));
+        let used = self.brings.iter().chain(needed).chain([&record.id]);
+        for used in used.collect::<BTreeSet<&BackupId>>() {
+            let tombstone = self.repository.tombstone(&record.cluster, used).await?;
+            if tombstone.is_some() {
+                let problem = format!("backup {used} was deleted meanwhile");
+                return Err(overtaken_by(&record.id, problem));
             }
         }
         Ok(())
-    }
-
-    pub(super) fn overtaken(&self, id: &BackupId, problem: String) -> RepositoryError {
-        RepositoryError::Overtaken {
-            backup: id.clone(),
-            problem,
-        }
     }
 
     /// The sizes of what is there in the folders that a backup needs.
@@ -260,14 +260,14 @@ impl CopyRun {
 
     /// Looks, after the commit, whether anybody has deleted or given up what it relies on.
     async fn confirm(&self, record: &BackupRecord) -> Result<(), RepositoryError> {
-        self.check_tombstones(&record.cluster, &record.id).await?;
+        self.check_tombstones(record).await?;
         let (repository, access) = (&self.repository, &self.access);
         let problem = match repository.overtaken(access, &self.plan, record).await? {
             None => repository.first_uncited(record).await?,
             problem => problem,
         };
         match problem {
-            Some(problem) => Err(self.overtaken(&record.id, problem)),
+            Some(problem) => Err(overtaken_by(&record.id, problem)),
             None => Ok(()),
         }
     }
@@ -306,5 +306,12 @@ impl CopyRun {
             .write(&self.access, kind, &name, record, Some(errors))
             .await?;
         Ok(outcome)
+    }
+}
+
+pub(super) fn overtaken_by(id: &BackupId, problem: String) -> RepositoryError {
+    RepositoryError::Overtaken {
+        backup: id.clone(),
+        problem,
     }
 }

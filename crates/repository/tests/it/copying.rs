@@ -6,125 +6,18 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pgkeep_format::names::{self, BackupPart};
-use pgkeep_format::records::{BackupRecord, Outcome};
-use pgkeep_format::{HostKey, Identities, RecoveryIdentity};
-use pgkeep_repository::{CopyPlan, NewRepository, Repository, RepositoryError, RunPlan};
-use pgkeep_storage::{Operation, Storage};
-use pgkeep_testkit::{Call, Hook, Hooked, MemoryStorage, ScriptedClock, SeededRandom, soak};
-use pgkeep_types::{BackupId, Clock, ObjectName, RunId};
+use pgkeep_format::names::BackupPart;
+use pgkeep_format::records::Outcome;
+use pgkeep_repository::{Repository, RunPlan};
+use pgkeep_storage::Operation;
+use pgkeep_testkit::{Call, Hook, Hooked, MemoryStorage, SeededRandom, soak};
+use pgkeep_types::{Clock, ObjectName, RunId};
 
 use crate::deletion::gate::Gate;
 use crate::deletion::prune;
+use crate::family::Family;
 use crate::overwriting::Overwriting;
-use crate::owner::{add_host, retire};
-use crate::world::{World, content, main};
-
-/// A repository with a backup, and another one of its family to which two hosts copy.
-struct Family {
-    source: World,
-    target: World,
-    second: HostKey,
-    record: BackupRecord,
-    bytes: Vec<u8>,
-}
-
-impl Family {
-    async fn new() -> Self {
-        Self::on(|memory| Arc::new(memory.clone())).await
-    }
-
-    async fn on(storage: impl FnOnce(&MemoryStorage) -> Arc<dyn Storage>) -> Self {
-        let source = World::sealed().await;
-        let bytes = content(150_000, 1);
-        let record = source.back_up(&bytes).await.unwrap();
-        let repository = source.open().await.unwrap();
-        let access = repository.write_access(&source.host).unwrap();
-        let keys = source.identities.iter().map(RecoveryIdentity::recipient);
-        let recovery: Vec<_> = keys.collect();
-        let storage_clock = Arc::new(ScriptedClock::at("2001-01-01T00:00:00Z"));
-        let memory = MemoryStorage::with_clock(Arc::clone(&storage_clock));
-        let elsewhere = storage(&memory);
-        let random = SeededRandom::new(77);
-        let mut host = source.host.clone();
-        let guest = host.clone();
-        let new = NewRepository::draw(&recovery, &guest, &random).like(&repository, &access);
-        let trust = new.trust();
-        host.pin(trust.clone());
-        let clock = ScriptedClock::at("2026-11-20T04:00:00Z");
-        let made = new.create(elsewhere.as_ref(), &clock, &random).await;
-        made.unwrap();
-        let target = World {
-            memory,
-            elsewhere: Some(elsewhere),
-            host,
-            identities: source.identities.clone(),
-            trust,
-            clock,
-            storage_clock,
-            random,
-            system: source.system,
-        };
-        let second = add_host(&target, 2).await;
-        Self {
-            source,
-            target,
-            second,
-            record,
-            bytes,
-        }
-    }
-
-    async fn plan(&self, target: &Repository) -> Result<CopyPlan, RepositoryError> {
-        let none = Identities::default();
-        let from = self.source.open().await?;
-        let there = from.catalogue(&main(), &none).await?;
-        let here = target.catalogue(&main(), &none).await?;
-        here.plan_copy(&there, |_| true)
-    }
-
-    /// Copies what was planned; tells which backups became complete.
-    async fn copy(
-        &self,
-        target: &Repository,
-        host: &HostKey,
-        plan: &CopyPlan,
-    ) -> Result<Vec<BackupId>, RepositoryError> {
-        let from = self.source.open().await?;
-        let access = target.write_access(host)?;
-        let run = RunPlan {
-            id: RunId::new(&self.target.clock, &self.target.random),
-            ..self.target.plan(None)
-        };
-        let mut run = target.begin_copy(&access, &from, run, plan).await?;
-        let (mut good, mut failed) = (Vec::new(), None);
-        for planned in &plan.backups {
-            match run.copy(&from, planned, |_| ready(())).await {
-                Ok(_) => good.push(planned.record.id.clone()),
-                Err(error) => failed = Some(error),
-            }
-        }
-        let finished = run.finish(self.target.clock.now()).await;
-        match (failed, good.is_empty()) {
-            (Some(error), true) => Err(error),
-            _ => finished.map(|_| good),
-        }
-    }
-
-    async fn check_good(&self) {
-        let catalogue = self.target.catalogue().await;
-        let there = catalogue
-            .complete()
-            .find(|backup| backup.id == self.record.id);
-        assert!(there.is_some(), "{catalogue:?}");
-        let read = self.target.read_back(there.unwrap()).await;
-        assert!(read.unwrap() == self.bytes);
-    }
-
-    fn part(&self, part: BackupPart) -> ObjectName {
-        names::backup(&main(), &self.record.id, part).unwrap()
-    }
-}
+use crate::owner::retire;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_finds_that_another_host_has_copied_the_backup_meanwhile_leaves_it_as_it_is() {

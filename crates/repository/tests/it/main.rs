@@ -2,10 +2,12 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod bounds;
+mod copied;
 mod copying;
 mod creating;
 mod deletion;
 mod disowning;
+mod family;
 mod faults;
 mod flips;
 mod interleaved;

@@ -8,7 +8,7 @@ mod full;
 pub(crate) mod gate;
 mod looks;
 mod model;
-mod pins;
+pub(crate) mod pins;
 mod rules;
 mod schedules;
 mod unfinished;
@@ -79,7 +79,7 @@ async fn refused(world: &World, chosen: &[&BackupId]) -> PlanError {
 }
 
 /// A tombstone of a backup, as a prune writes it.
-fn tombstone(world: &World, id: &BackupId) -> (ObjectName, Bytes) {
+pub(crate) fn tombstone(world: &World, id: &BackupId) -> (ObjectName, Bytes) {
     let name = format::names::tombstone(&main(), id).unwrap();
     let envelope = Envelope {
         repository: world.trust.repository,

@@ -31,7 +31,7 @@ fn record(world: &World, id: &BackupId, until: Option<Timestamp>) -> PinRecord {
     }
 }
 
-async fn pin(world: &World, id: &BackupId, until: Option<Timestamp>) -> PinId {
+pub(crate) async fn pin(world: &World, id: &BackupId, until: Option<Timestamp>) -> PinId {
     let repository = world.open().await.unwrap();
     let access = repository.write_access(&world.host).unwrap();
     let record = record(world, id, until);

@@ -69,6 +69,8 @@ enum Without {
     AloneAtIt,
     /// Who copies does not look, after its commit, whether its manifest is the one it cites.
     CitedParts,
+    /// Who copies looks for no tombstone of another backup of the run whose pack it needs.
+    OthersTombstones,
     /// Pins are listed before tombstones.
     PinsAfterTombstones,
     /// Who pins does not look for a tombstone afterwards.
@@ -109,6 +111,9 @@ struct Setting {
     half: bool,
     /// Both writers copy the same backup, which needs the pack of the one that is there.
     copies: bool,
+    /// The second one copies another backup with it, which needs its pack: that pack is put,
+    /// and the copy of the first comes to nothing.
+    rests: bool,
     /// In the place of its manifest there is something of no use.
     litter: bool,
     without: &'static [Without],

@@ -49,6 +49,8 @@ pub(super) struct Question {
     pub(super) needs: [u8; BACKUPS],
     /// Both runs copy backup 1; whose run its record names.
     pub(super) copies: bool,
+    /// The second one backup 2 besides.
+    pub(super) rests: bool,
     pub(super) committed_by: u8,
 }
 
@@ -65,6 +67,7 @@ impl Question {
             parents: std::array::from_fn(parent),
             needs: std::array::from_fn(|b| state.needs(b)),
             copies: state.copies,
+            rests: state.rests,
             committed_by: state.committed_by,
         }
     }
@@ -346,6 +349,13 @@ fn records(question: Question, all: Objects, pins: Objects, known: Known) -> Rec
                 let mut begin = begin(b, question.parents[b]);
                 if question.copies && b > 0 {
                     begin.backups[0].id = backup_id(1);
+                    if question.rests && b == 2 {
+                        begin.backups.push(PlannedBackup {
+                            id: backup_id(2),
+                            database: "app".to_owned(),
+                            parent: None,
+                        });
+                    }
                     begin.copies = known.copies.then(|| Copies {
                         from: "0".repeat(32),
                         brings: Vec::new(),
@@ -359,6 +369,10 @@ fn records(question: Question, all: Objects, pins: Objects, known: Known) -> Rec
                 let mut said = outcome(b, o);
                 if question.copies && b > 0 {
                     said.backups[0].id = backup_id(1);
+                    if question.rests && b == 2 {
+                        said.backups[0].outcome = Outcome::Failed;
+                        said.backups.extend(outcome(2, o).backups);
+                    }
                     said.copies = known.copies;
                 }
                 (run_id(b), said)

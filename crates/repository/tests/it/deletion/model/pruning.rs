@@ -27,7 +27,9 @@ pub(super) fn prune(
     };
     match pruner.next {
         Pruning::Choose => {
-            let chosen = (0..BACKUPS).filter(|b| state.objects.has(Kind::Commit, *b));
+            let has = |kind, b| state.objects.has(kind, b);
+            let half = |b| setting.rests && has(Kind::Pack, b);
+            let chosen = (0..BACKUPS).filter(|b| has(Kind::Commit, *b) || half(*b));
             let chosen = chosen.map(|b| u8::try_from(b).ok());
             let choose = |chosen| with(looking(Pruner { chosen, ..pruner }));
             std::iter::once(None).chain(chosen).map(choose).collect()

@@ -90,6 +90,8 @@ pub(super) enum Writing {
     Begin,
     /// Of one who copies: under these names something may have been deleted before.
     LookForOwnTombstone,
+    /// Of one whose copy rests on another backup of its run.
+    LookForOthersTombstone,
     LookForTombstoneOfParent,
     LookForCommitOfParent,
     Pack,
@@ -202,6 +204,8 @@ pub(super) struct State {
     pub(super) losses: Losses,
     /// Both writers copy backup 1; whose run its record names.
     pub(super) copies: bool,
+    /// The second one copies backup 2 besides, which needs the pack of backup 1.
+    pub(super) rests: bool,
     pub(super) committed_by: u8,
     /// Its manifest, and the one that its record cites.
     pub(super) manifest: Manifest,
@@ -227,6 +231,7 @@ impl State {
             unexplained: false,
             losses: Losses::new(setting),
             copies: setting.copies,
+            rests: setting.rests,
             committed_by: 1,
             manifest: match setting.litter {
                 true => Manifest::Litter,
@@ -264,6 +269,9 @@ impl State {
         let own = 1 << backup;
         if self.copies && backup == 1 {
             return own | 1;
+        }
+        if self.rests && backup == 2 {
+            return own | 1 << 1;
         }
         let writer = backup.checked_sub(1).and_then(|w| self.writers.get(w));
         match writer {

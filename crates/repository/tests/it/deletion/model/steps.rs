@@ -31,7 +31,8 @@ pub(super) fn successors(setting: &Setting, planner: &Planner, state: &State) ->
 fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>) {
     use Writing as W;
     let run = number + 1;
-    let backup = if setting.copies { 1 } else { run };
+    let rests = setting.rests && run == 2;
+    let backup = if setting.copies && !rests { 1 } else { run };
     let writer = state.writers[number];
     let has = |kind, backup| state.objects.has(kind, backup);
     let damaged = state.losses.damaged;
@@ -55,7 +56,8 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
             let is_sure = reads(Kind::Commit) && reads(Kind::Complete);
             let called_failed = has(Kind::Failed, usize::from(state.committed_by));
             let is_there = has(Kind::Commit, 1) && !called_failed;
-            if is_sure && !has(Kind::Tombstone, 0) && !has(Kind::Tombstone, 1) && !is_there {
+            let is_deleted = (0..=backup).any(|b| has(Kind::Tombstone, b));
+            if is_sure && !is_deleted && !is_there {
                 step(&|_, writer| {
                     writer.parent = Some(0);
                     writer.next = W::Begin;
@@ -85,7 +87,11 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
             };
         }),
         W::LookForOwnTombstone if has(Kind::Tombstone, backup) => go(W::Failed),
+        W::LookForOwnTombstone if rests && lacks(Without::OthersTombstones) => go(W::Pack),
+        W::LookForOwnTombstone if rests => go(W::LookForOthersTombstone),
         W::LookForOwnTombstone => go(W::LookForTombstoneOfParent),
+        W::LookForOthersTombstone if has(Kind::Tombstone, 1) => go(W::Failed),
+        W::LookForOthersTombstone => go(W::Pack),
         W::LookForTombstoneOfParent => match parent {
             Some(parent) if !has(Kind::Tombstone, parent) => go(W::LookForCommitOfParent),
             Some(_) if lacks(Without::ParentAfterBegin) => go(W::LookForCommitOfParent),
@@ -103,6 +109,11 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
                 };
             });
         }
+        W::Pack if rests => step(&|state, writer| {
+            let packs = Objects::one(Kind::Pack, 1).and(Objects::one(Kind::Pack, 2));
+            state.objects = state.objects.and(packs);
+            writer.next = W::Commit;
+        }),
         W::Pack => step(&|state, writer| {
             state.objects = state.objects.and(Objects::one(Kind::Pack, backup));
             writer.next = match setting.copies {
@@ -154,8 +165,10 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
         }),
         W::Commit if setting.copies && has(Kind::Commit, backup) => go(W::Failed),
         W::Commit => step(&|state, writer| {
-            state.committed_by = own;
-            state.cited = writer.cites;
+            if !rests {
+                state.committed_by = own;
+                state.cited = writer.cites;
+            }
             state.objects = state.objects.and(Objects::one(Kind::Commit, backup));
             writer.next = W::LookForTombstone;
             if lacks(Without::Confirmation) {
@@ -179,7 +192,7 @@ fn write(setting: &Setting, state: &State, number: usize, next: &mut Vec<State>)
             false => go(W::LookForPacks),
         },
         W::LookForPacks if !state.is_whole(backup) => go(W::Tombstone),
-        W::LookForPacks if setting.copies && !lacks(Without::CitedParts) => {
+        W::LookForPacks if setting.copies && !rests && !lacks(Without::CitedParts) => {
             go(W::LookForCitedManifest);
         }
         W::LookForCitedManifest if state.manifest != writer.cites => go(W::Failed),

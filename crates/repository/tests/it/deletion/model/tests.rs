@@ -19,6 +19,7 @@ const SETTING: Setting = Setting {
     losses: &[],
     half: false,
     copies: false,
+    rests: false,
     litter: false,
     without: &[],
 };
@@ -34,6 +35,7 @@ const LARGEST: Setting = Setting {
     losses: &[],
     half: false,
     copies: false,
+    rests: false,
     litter: false,
     without: &[],
 };
@@ -263,6 +265,21 @@ fn no_copied_backup_loses_anything_though_two_runs_use_the_same_names() {
         println!("{states} states of copies, {sweeps} sweeps, litter: {litter}");
         assert_eq!(wrong, None);
     }
+}
+
+const RESTS: Setting = Setting {
+    rests: true,
+    ..COPIES
+};
+
+#[test]
+fn no_copied_backup_loses_the_pack_of_another_one_of_its_run() {
+    let Explored { states, wrong } = loss(&RESTS);
+    println!("{states} states of a copy that rests on another");
+    assert_eq!(wrong, None);
+    let without = &[Without::OthersTombstones];
+    let wrong = loss(&Setting { without, ..RESTS }).wrong;
+    assert!(wrong.is_some(), "{without:?} is not missed");
 }
 
 #[test]

@@ -1,0 +1,82 @@
+//! Copies beside deletions: what a copy relies on, and what is known of a backup that was
+//! copied and deleted.
+
+use jiff::SignedDuration;
+use pgkeep_format::cut::Cutting;
+use pgkeep_format::names::{self, BackupPart};
+use pgkeep_format::records::BackupRecord;
+use pgkeep_repository::deletion::PlanError;
+use pgkeep_repository::{CopyPlan, RepositoryError, RunPlan};
+use pgkeep_types::{BackupId, Clock, RunId};
+
+use crate::deletion::{pins, prune, tombstone};
+use crate::family::Family;
+use crate::world::{content, main};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// A backup in the first repository that needs packs of the one that is there.
+async fn backup_on_the_first(family: &Family) -> BackupRecord {
+    family.source.clock.advance(HOUR);
+    let file = |path: &str, content: Vec<u8>| (path.to_owned(), Cutting::Content, content.into());
+    let files = [
+        file("dump", family.bytes.clone()),
+        file("more", content(150_000, 2)),
+    ];
+    let made = family.source.back_up_tree(&files, Some(&family.record));
+    let made = made.await.unwrap();
+    let of_the_first = &family.record.id;
+    assert!(made.needs.iter().any(|need| need.backup == *of_the_first));
+    made
+}
+
+/// Puts the packs of a backup into the second repository, as a copy does that is killed then.
+fn put_packs(family: &Family, id: &BackupId) {
+    let folder = format!("main/backups/{id}/");
+    for name in family.source.memory.names() {
+        let of_it = name.as_str().strip_prefix(&folder);
+        if of_it.is_some_and(|name| name.starts_with("packs/") || name.starts_with("index/")) {
+            let object = family.source.memory.object(&name);
+            family.target.memory.replace(&name, Some(object));
+        }
+    }
+}
+
+/// A copy of all that is planned that comes to nothing.
+async fn fail_to_copy(family: &Family, plan: &CopyPlan) {
+    let target = family.target.open().await.unwrap();
+    let from = family.source.open().await.unwrap();
+    let access = target.write_access(&family.second).unwrap();
+    let run = RunPlan {
+        id: RunId::new(&family.target.clock, &family.target.random),
+        ..family.target.plan(None)
+    };
+    let mut run = target.begin_copy(&access, &from, run, plan).await.unwrap();
+    for planned in &plan.backups {
+        run.give_up(planned, &RepositoryError::GivenUp);
+    }
+    run.finish(family.target.clock.now()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_needs_packs_of_another_backup_of_its_run_fails_where_that_one_was_deleted() {
+    let family = Family::new().await;
+    let on_it = backup_on_the_first(&family).await;
+    let target = family.target.open().await.unwrap();
+    put_packs(&family, &family.record.id);
+    let plan = family.plan(&target).await.unwrap();
+    let planned = plan.backups.iter().map(|planned| &planned.record.id);
+    assert!(planned.eq([&family.record.id, &on_it.id]), "{plan:?}");
+    // Somebody deletes it, and its packs are there still.
+    let (name, bytes) = tombstone(&family.target, &family.record.id);
+    family.target.memory.replace(&name, Some(bytes));
+    let copied = family.copy(&target, &family.target.host, &plan).await;
+    let error = copied.unwrap_err().to_string();
+    let told = format!("backup {} was deleted meanwhile", family.record.id);
+    assert!(
+        error.contains(&on_it.id.to_string()) && error.contains(&told),
+        "{error}"
+    );
+    let record = names::backup(&main(), &on_it.id, BackupPart::Backup).unwrap();
+    assert!(!family.target.memory.names().contains(&record));
+}
