@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_format::names::{self, BackupPart, Place, RunRecord};
-use pgkeep_format::records::{BackupRecord, PlannedBackup, RunBegin};
+use pgkeep_format::records::{BackupRecord, Outcome, PlannedBackup, RunBegin};
 use pgkeep_types::{BackupId, ObjectName, ObjectNameError, RunId, Timestamp};
 
 use super::refused::PlanError;
@@ -127,9 +127,14 @@ impl<'a> Outlook<'a> {
                 known.or_insert_with(|| begin.run.clone());
             }
         }
-        for outcome in records.outcomes.values() {
-            for backup in &outcome.backups {
-                self.run_of.insert(backup.id.clone(), outcome.run.clone());
+        // Several runs may copy a backup: of those the one counts that calls it whole.
+        for is_made in [false, true] {
+            for outcome in records.outcomes.values() {
+                let ended = outcome.backups.iter();
+                let said = ended.filter(|b| (b.outcome == Outcome::Complete) == is_made);
+                for backup in said {
+                    self.run_of.insert(backup.id.clone(), outcome.run.clone());
+                }
             }
         }
         for record in records.backups.values().flatten() {

@@ -80,3 +80,30 @@ async fn what_needs_packs_of_another_backup_of_its_run_fails_where_that_one_was_
     let record = names::backup(&main(), &on_it.id, BackupPart::Backup).unwrap();
     assert!(!family.target.memory.names().contains(&record));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_lost_its_record_stops_a_prune_though_a_later_copy_of_it_has_failed() {
+    let family = Family::new().await;
+    let on_it = backup_on_the_first(&family).await;
+    let target = family.target.open().await.unwrap();
+    let plan = family.plan(&target).await.unwrap();
+    let first = &family.target.host;
+    family.copy(&target, first, &plan).await.unwrap();
+    family.target.clock.advance(HOUR);
+    let later = family.copy(&target, &family.second, &plan).await;
+    assert!(later.is_err(), "{later:?}");
+    prune(&family.target, &[&family.record.id]).await.unwrap();
+    let record = names::backup(&main(), &on_it.id, BackupPart::Backup).unwrap();
+    family.target.memory.replace(&record, None);
+    let before = family.target.memory.names();
+    let refused = prune(&family.target, &[]).await.unwrap_err();
+    let told = format!("{refused:?}");
+    let RepositoryError::NotDeleted { source, .. } = refused else {
+        panic!("{told}");
+    };
+    assert!(
+        matches!(&source, PlanError::Missing { backup, .. } if *backup == on_it.id),
+        "{source:?}"
+    );
+    assert_eq!(family.target.memory.names(), before);
+}
