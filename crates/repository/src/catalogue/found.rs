@@ -279,16 +279,18 @@ impl Found {
     }
 
     /// Backups that their writers gave up: each by the outcome of its own run. What another
-    /// run says of them undoes no tombstone.
+    /// run says of them undoes no tombstone; nor does one that copies, which writes none.
     fn failed_by_their_own_runs(&self) -> BTreeSet<BackupId> {
-        let begun = self.begins.iter().flat_map(|begin| {
+        let captured = self.begins.iter().filter(|begin| begin.copies.is_none());
+        let begun = captured.flat_map(|begin| {
             let planned = begin.backups.iter();
             planned.map(|planned| (&planned.id, &begin.run))
         });
         let made = self.backups.iter().map(|backup| (&backup.id, &backup.run));
         let runs: BTreeMap<&BackupId, &RunId> = begun.chain(made).collect();
         let mut failed = BTreeSet::new();
-        for (run, (outcome, _)) in &self.outcomes {
+        let outcomes = self.outcomes.iter();
+        for (run, (outcome, _)) in outcomes.filter(|(_, (outcome, _))| !outcome.copies) {
             let backups = outcome.backups.iter();
             let own = backups.filter(|backup| runs.get(&backup.id) == Some(&run));
             let own = own.filter(|backup| backup.outcome != Outcome::Complete);

@@ -107,3 +107,32 @@ async fn a_copy_that_lost_its_record_stops_a_prune_though_a_later_copy_of_it_has
     );
     assert_eq!(family.target.memory.names(), before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_deleted_is_told_as_that_whichever_copy_of_it_has_failed() {
+    for (failed_first, is_copied) in [(true, true), (false, true), (true, false)] {
+        let family = Family::new().await;
+        let target = family.target.open().await.unwrap();
+        let plan = family.plan(&target).await.unwrap();
+        if failed_first {
+            fail_to_copy(&family, &plan).await;
+            family.target.clock.advance(HOUR);
+        }
+        if is_copied {
+            let host = &family.target.host;
+            family.copy(&target, host, &plan).await.unwrap();
+        }
+        if !failed_first {
+            family.target.clock.advance(HOUR);
+            fail_to_copy(&family, &plan).await;
+        }
+        prune(&family.target, &[&family.record.id]).await.unwrap();
+        let catalogue = family.target.catalogue().await;
+        let deleted: Vec<_> = catalogue.deleted.iter().map(|d| &d.id).collect();
+        assert_eq!(deleted, [&family.record.id]);
+        assert!(catalogue.entries.is_empty(), "{catalogue:?}");
+        let plan = family.plan(&target).await.unwrap();
+        assert!(plan.backups.is_empty(), "{plan:?}");
+        assert!(plan.left.iter().all(|left| left.is_settled), "{plan:?}");
+    }
+}
