@@ -3,9 +3,9 @@
 //! Invariant: it is told by the `backup` record alone.
 
 use pgkeep_format::Hash;
-use pgkeep_format::names::{self, BackupPart};
+use pgkeep_format::names::{self, BackupPart, Place};
 use pgkeep_format::records::{BackupRecord, PackSummary};
-use pgkeep_types::{ObjectName, ObjectNameError};
+use pgkeep_types::{BackupId, ObjectName, ObjectNameError};
 
 /// Every pack that `backup` cites, as it cites it.
 pub(crate) fn cited(
@@ -54,4 +54,14 @@ pub(crate) fn everything(
 pub(crate) fn lengths(backup: &BackupRecord) -> Result<Vec<(ObjectName, u64)>, ObjectNameError> {
     let all = everything(backup)?.into_iter();
     Ok(all.map(|(name, length, _)| (name, length)).collect())
+}
+
+/// In whose folder an object is that backups need.
+pub(crate) fn holder(name: &ObjectName) -> Option<BackupId> {
+    match names::place(name)? {
+        Place::Backup(_, holder, _) | Place::Pack(_, holder, _) | Place::Index(_, holder, _) => {
+            Some(holder)
+        }
+        _ => None,
+    }
 }

@@ -11,7 +11,7 @@ use pgkeep_format::Hash;
 use pgkeep_format::records::BackupRecord;
 use pgkeep_types::{BackupId, ObjectName};
 
-use crate::cited::cited;
+use crate::cited::{cited, holder};
 use crate::{Catalogue, RepositoryError, is_ahead};
 
 /// A backup that is to be copied.
@@ -58,7 +58,10 @@ impl Catalogue {
         from: &Self,
         wanted: impl Fn(&BackupRecord) -> bool,
     ) -> Result<CopyPlan, RepositoryError> {
-        let deleted: BTreeSet<&BackupId> = self.deleted.iter().map(|d| &d.id).collect();
+        // One that a pin keeps goes later, and who relies on it finds its tombstone.
+        let chosen = self.all_chosen().map(|tombstone| &tombstone.backup);
+        let deleted = self.deleted.iter().map(|deleted| &deleted.id);
+        let deleted: BTreeSet<&BackupId> = deleted.chain(chosen).collect();
         let there: BTreeSet<&BackupId> = self
             .complete()
             .chain(self.hurt())
@@ -67,6 +70,7 @@ impl Catalogue {
         let sure: Vec<(&BackupRecord, BTreeMap<ObjectName, Hash>)> = self
             .complete()
             .filter(|record| self.confirmed.contains(&record.id))
+            .filter(|record| self.chosen(&record.id).is_none())
             .map(|record| Ok((record, hashes(record)?)))
             .collect::<Result<_, RepositoryError>>()?;
         let mut plan = CopyPlan::default();
@@ -150,13 +154,16 @@ impl Catalogue {
     }
 
     /// Which backups of `from` the next ones are not to rest on, since what rests on them
-    /// could not be copied here: they were deleted here, or need what was.
+    /// could not be copied here: they were deleted here, or are chosen for that, or need what
+    /// was.
     ///
     /// # Errors
     /// Never in practice: ids are plain names.
     pub fn no_parents(&self, from: &Self) -> Result<BTreeSet<BackupId>, RepositoryError> {
         let left = self.plan_copy(from, |_| true)?.left;
-        Ok(left.into_iter().map(|left| left.id).collect())
+        let left = left.into_iter().map(|left| left.id);
+        let chosen = self.all_chosen().map(|tombstone| tombstone.backup.clone());
+        Ok(left.chain(chosen).collect())
     }
 }
 
@@ -175,13 +182,4 @@ impl CopyPlan {
 fn hashes(record: &BackupRecord) -> Result<BTreeMap<ObjectName, Hash>, RepositoryError> {
     let cited = cited(record)?.into_iter();
     Ok(cited.map(|(name, pack)| (name, pack.blake3)).collect())
-}
-
-/// In whose folder a pack is.
-fn holder(name: &ObjectName) -> Option<BackupId> {
-    use pgkeep_format::names::{Place, place};
-    match place(name)? {
-        Place::Pack(_, id, _) | Place::Index(_, id, _) => Some(id),
-        _ => None,
-    }
 }

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use bytes::Bytes;
-use pgkeep_format::names::{self, Place};
+use pgkeep_format::names;
 use pgkeep_format::records::{BackupRecord, Problem, Verification};
 use pgkeep_format::{Hash, Hasher, RecordKind};
 use pgkeep_storage::{StorageError, StorageErrorKind};
 use pgkeep_types::{BackupId, ObjectName};
 
-use crate::cited::everything;
+use crate::cited::{everything, holder};
 use crate::open::read_descriptor;
 use crate::{Catalogue, Repository, RepositoryError, WriteAccess, records};
 
@@ -107,16 +107,6 @@ impl Catalogue {
             }
         }
         Ok(hurt)
-    }
-}
-
-/// In whose folder an object is that backups need.
-fn holder(name: &ObjectName) -> Option<BackupId> {
-    match names::place(name)? {
-        Place::Backup(_, holder, _) | Place::Pack(_, holder, _) | Place::Index(_, holder, _) => {
-            Some(holder)
-        }
-        _ => None,
     }
 }
 

@@ -136,3 +136,28 @@ async fn a_copy_that_was_deleted_is_told_as_that_whichever_copy_of_it_has_failed
         assert!(plan.left.iter().all(|left| left.is_settled), "{plan:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_rests_on_a_backup_that_goes_once_its_pin_has_ended() {
+    let family = Family::new().await;
+    let target = family.target.open().await.unwrap();
+    let plan = family.plan(&target).await.unwrap();
+    let host = &family.target.host;
+    family.copy(&target, host, &plan).await.unwrap();
+    let on_it = backup_on_the_first(&family).await;
+    pins::pin(&family.target, &family.record.id, None).await;
+    let (name, bytes) = tombstone(&family.target, &family.record.id);
+    family.target.memory.replace(&name, Some(bytes));
+    let plan = family.plan(&target).await.unwrap();
+    assert!(plan.backups.is_empty(), "{plan:?}");
+    let left: Vec<_> = plan.left.iter().map(|left| &left.id).collect();
+    assert_eq!(left, [&on_it.id]);
+    let here = family.target.catalogue().await;
+    assert!(here.chosen(&family.record.id).is_some());
+    let there = family.source.catalogue().await;
+    let no_parents = here.no_parents(&there).unwrap();
+    assert!(
+        no_parents.contains(&family.record.id) && no_parents.contains(&on_it.id),
+        "{no_parents:?}"
+    );
+}
