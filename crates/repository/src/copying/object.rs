@@ -23,7 +23,7 @@ impl Repository {
     }
 
     /// Puts a pack from another repository, verified on the way. What is there already is
-    /// deleted before, where it is to be `replaced`.
+    /// deleted before, where it is to be `replace`d and is not whole by then.
     ///
     /// # Errors
     /// `Hurt` words where the other's object is not what is needed; where a storage fails.
@@ -38,6 +38,10 @@ impl Repository {
             // What is hurt there goes only once it is certain that there is a whole one.
             if other.read_back(needed, &pace).await? != Condition::Whole {
                 return Err(other.is_no_source(needed));
+            }
+            // That may have taken hours, in which somebody else has mended it.
+            if self.read_back(needed, &pace).await? == Condition::Whole {
+                return Ok(());
             }
             self.storage.delete(&needed.name).await?;
         }

@@ -1,7 +1,7 @@
 //! Copies of one backup by several hosts at the same time.
 
 use std::future::ready;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -163,6 +163,51 @@ async fn what_was_mended_was_read_back() {
     assert!(error.contains("is not what was put"), "{error}");
     garbles.store(false, Ordering::Relaxed);
     mend().await.unwrap();
+    family.check_good().await;
+}
+
+/// Counts what is deleted of packs.
+#[derive(Clone, Default)]
+struct DeletedPacks(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Hook for DeletedPacks {
+    async fn after(&self, call: Call<'_>) {
+        if call.operation == Operation::Delete && call.object.contains("/packs/") {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_host_has_mended_meanwhile_is_not_deleted() {
+    let deleted = DeletedPacks::default();
+    let hook = deleted.clone();
+    let family = Family::on(|memory| Arc::new(Hooked::new(memory, hook))).await;
+    let repository = family.target.open().await.unwrap();
+    let plan = family.plan(&repository).await.unwrap();
+    let host = &family.target.host;
+    family.copy(&repository, host, &plan).await.unwrap();
+    let needed = family.target.catalogue().await.needed().unwrap();
+    let mut needed = needed.into_iter();
+    let pack = needed.find(|object| object.name.as_str().contains("/packs/"));
+    let pack = pack.unwrap();
+    let whole = family.target.memory.object(&pack.name);
+    flip(&family.target.memory, &pack.name);
+    let access = repository.write_access(host).unwrap();
+    let from = family.source.open().await.unwrap();
+    // Its own object was read, and found hurt; the other's is read next.
+    let reads = AtomicUsize::new(0);
+    let pace = |_| {
+        if reads.fetch_add(1, Ordering::Relaxed) == 1 {
+            let whole = Some(whole.clone());
+            family.target.memory.replace(&pack.name, whole);
+        }
+        ready(())
+    };
+    let mended = repository.mend(&access, &from, &family.record, &pack, pace);
+    mended.await.unwrap();
+    assert_eq!(deleted.0.load(Ordering::Relaxed), 0);
     family.check_good().await;
 }
 
