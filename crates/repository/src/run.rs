@@ -169,7 +169,11 @@ fn check_clock(plan: &RunPlan) -> Result<(), RepositoryError> {
 
 /// Errors as they are written; cut where they would be longer than they may be: a report
 /// that is cut is better than none.
-fn errors_within(limit: u64, errors: RunErrors, backups: usize) -> Result<Vec<u8>, FormatError> {
+pub(crate) fn errors_within(
+    limit: u64,
+    errors: RunErrors,
+    backups: usize,
+) -> Result<Vec<u8>, FormatError> {
     let plain = errors.to_json()?;
     if plain.len() as u64 <= limit {
         return Ok(plain);

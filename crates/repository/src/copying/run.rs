@@ -22,6 +22,7 @@ use super::signed::{InPlace, Signed};
 use crate::cited::cited;
 use crate::deletion::Signs;
 use crate::records::Draft;
+use crate::run::errors_within;
 use crate::{Needed, Repository, RepositoryError, Run, RunPlan, WriteAccess};
 
 /// A run that copies, whose `begin` is durable.
@@ -296,12 +297,12 @@ impl CopyRun {
             copies: true,
         };
         let name = names::run(&self.plan.cluster, &self.plan.id, RunRecord::Outcome)?;
-        let errors = self.errors.to_json();
+        let kind = RecordKind::Outcome;
+        let errors = errors_within(kind.limit(), self.errors, record.backups.len());
         let errors = errors.map_err(|source| RepositoryError::Make {
             what: "the outcome",
             source,
         })?;
-        let kind = RecordKind::Outcome;
         self.repository
             .write(&self.access, kind, &name, record, Some(errors))
             .await?;
