@@ -1,7 +1,8 @@
 //! Which backups are to be kept, since somebody wants that.
 //!
 //! Invariants: a pin holds as long as no lift that can be read names it; one that is damaged
-//! holds without an end. A tombstone beside a pin that holds counts as nothing. No clock decides which of the two was first.
+//! holds without an end. A tombstone beside a pin that holds counts as nothing. No clock
+//! decides which of the two was first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
