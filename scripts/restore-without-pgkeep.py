@@ -562,19 +562,23 @@ class Repository:
 
     def refuse_deleted(self, cluster, identifier, is_there=True):
         """Refuses a backup that is there and has a tombstone, whatever that says; "Deletion"."""
-        name = f"{cluster}/tombstones/{identifier}"
-        if not os.path.lexists(self.directory / name):
-            return
-        try:
-            told = self.record(name, TOMBSTONE, self.hosts).clear
-            with understood(name):
-                if (told["backup"], told["cluster"]) != (identifier, cluster):
-                    raise ValueError("it tells of another backup")
-        except (Refused, OSError) as error:
-            if isinstance(error, Nothing) and not is_there:
-                raise
-            raise Refused(f"{error}; it hides its backup all the same") from None
-        raise Gone(f"{identifier}: was deleted")
+        refused = None
+        for name in (f"{cluster}/tombstones/{identifier}", f"{cluster}/tombstones/{identifier}.again"):
+            if not os.path.lexists(self.directory / name):
+                continue
+            try:
+                told = self.record(name, TOMBSTONE, self.hosts).clear
+                with understood(name):
+                    if (told["backup"], told["cluster"]) != (identifier, cluster):
+                        raise ValueError("it tells of another backup")
+            except (Refused, OSError) as error:
+                refused = refused or error
+                continue
+            raise Gone(f"{identifier}: was deleted")
+        if isinstance(refused, Nothing) and not is_there:
+            raise refused
+        if refused:
+            raise Refused(f"{refused}; it hides its backup all the same")
 
     def manifest(self, backup):
         """The manifest's root."""

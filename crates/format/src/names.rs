@@ -22,6 +22,7 @@ const ENDING: &str = ".ending";
 const WRAPPED: &str = ".age";
 const RING: &str = "ring-";
 const LIFTED: &str = ".lifted";
+const AGAIN: &str = ".again";
 
 /// The descriptor.
 ///
@@ -233,6 +234,17 @@ pub fn alive(
 /// Never: cluster names and ids are plain.
 pub fn tombstone(cluster: &ClusterName, backup: &BackupId) -> Result<ObjectName, ObjectNameError> {
     format!("{}{backup}", tombstones(cluster)).parse()
+}
+
+/// The same record once more, where the first one cannot be verified; that one stays.
+///
+/// # Errors
+/// Never: cluster names and ids are plain.
+pub fn second_tombstone(
+    cluster: &ClusterName,
+    backup: &BackupId,
+) -> Result<ObjectName, ObjectNameError> {
+    format!("{}{backup}{AGAIN}", tombstones(cluster)).parse()
 }
 
 /// The record of a test restore of a backup.

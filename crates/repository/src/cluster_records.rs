@@ -45,6 +45,7 @@ pub(crate) fn tells(place: &Place) -> bool {
         Place::Run(_, _, RunRecord::Begin | RunRecord::Outcome)
         | Place::Backup(_, _, BackupPart::Backup)
         | Place::Tombstone(..)
+        | Place::SecondTombstone(..)
         | Place::Proof(..)
         | Place::Verification(..)
         | Place::Pin(..)
@@ -127,7 +128,7 @@ impl Repository {
                     in_place,
                 )
             }
-            Place::Tombstone(cluster, id) => {
+            Place::Tombstone(cluster, id) | Place::SecondTombstone(cluster, id) => {
                 let read = self
                     .verified_as_listed(RecordKind::Tombstone, name, listed)
                     .await?;

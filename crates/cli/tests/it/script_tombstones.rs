@@ -34,6 +34,21 @@ async fn a_tombstone_that_cannot_be_verified_hides_its_backup_and_no_older_one_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_second_tombstone_says_is_deleted_though_the_first_one_is_damaged() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let (site, older, newer) = two_backups(&cluster).await;
+    let file = site.path(&format!("backups/main/tombstones/{newer}"));
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, "garbage").unwrap();
+    let prune = ["prune", "--id", &newer, "--yes"];
+    site.run(&prune).await.ended(0);
+    let listed = script(&site, &["backups", "--list"]).await.ended(0).stdout;
+    assert!(listed.contains(&older) && !listed.contains(&newer));
+    script(&site, &into("older.dump", None)).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_tombstone_that_counts_as_nothing_hides_a_backup_that_is_there_and_no_other() {
     let cluster = Cluster::start(Major::Fifteen).await;
     let site = Site::of(&cluster).await;

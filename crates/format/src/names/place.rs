@@ -4,7 +4,7 @@
 
 use pgkeep_types::{BackupId, ClusterName, ObjectName, PinId, ProofId, RunId, VerificationId};
 
-use super::{BackupPart, LIFTED, RunRecord};
+use super::{AGAIN, BackupPart, LIFTED, RunRecord};
 
 /// What the name of an object stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Place {
     Index(ClusterName, BackupId, u32),
     /// The record that a backup is deleted.
     Tombstone(ClusterName, BackupId),
+    /// The same once more, where that record cannot be verified.
+    SecondTombstone(ClusterName, BackupId),
     /// The record of a test restore of a backup.
     Proof(ClusterName, BackupId, ProofId),
     /// What a verification has found.
@@ -45,6 +47,7 @@ impl Place {
             | Self::Pin(cluster, ..)
             | Self::Lift(cluster, ..)
             | Self::Tombstone(cluster, _)
+            | Self::SecondTombstone(cluster, _)
             | Self::Verification(cluster, _) => cluster,
         }
     }
@@ -70,7 +73,11 @@ pub fn place(name: &ObjectName) -> Option<Place> {
             canonical(number)?,
         )),
         [cluster, "tombstones", id] => {
-            Some(Place::Tombstone(cluster.parse().ok()?, id.parse().ok()?))
+            let cluster = cluster.parse().ok()?;
+            Some(match id.strip_suffix(AGAIN) {
+                Some(id) => Place::SecondTombstone(cluster, id.parse().ok()?),
+                None => Place::Tombstone(cluster, id.parse().ok()?),
+            })
         }
         [cluster, "proofs", backup, id] => Some(Place::Proof(
             cluster.parse().ok()?,

@@ -51,7 +51,16 @@ fn every_name_is_taken_apart_as_it_was_put_together() {
     let expected = Place::Verification(main.clone(), verified);
     assert_eq!(place(&name), Some(expected));
     let name = tombstone(&main, &id).unwrap();
-    assert_eq!(place(&name), Some(Place::Tombstone(main, id)));
+    assert_eq!(
+        place(&name),
+        Some(Place::Tombstone(main.clone(), id.clone()))
+    );
+    let name = second_tombstone(&main, &id).unwrap();
+    assert_eq!(
+        name.as_str(),
+        "main/tombstones/20261120T030000Z-7k3m9q2x.again"
+    );
+    assert_eq!(place(&name), Some(Place::SecondTombstone(main, id)));
 }
 
 #[test]

@@ -22,6 +22,7 @@ pub(crate) fn changed(random: &SeededRandom) {
         Some(Place::Index(cluster, backup, number)) => names::index(&cluster, &backup, number),
         Some(Place::Alive(cluster, run, number)) => names::alive(&cluster, &run, number),
         Some(Place::Tombstone(cluster, backup)) => names::tombstone(&cluster, &backup),
+        Some(Place::SecondTombstone(cluster, backup)) => names::second_tombstone(&cluster, &backup),
         Some(Place::Proof(cluster, backup, id)) => names::proof(&cluster, &backup, &id),
         Some(Place::Verification(cluster, id)) => names::verification(&cluster, &id),
         Some(Place::Pin(cluster, backup, pin)) => names::pin(&cluster, &backup, &pin),

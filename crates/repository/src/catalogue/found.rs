@@ -91,7 +91,7 @@ impl Found {
                     found.came.insert(object.name.clone(), object.modified);
                     latest(&mut found.grown, id, object.modified);
                 }
-                Some(Place::Tombstone(_, id)) => {
+                Some(Place::Tombstone(_, id) | Place::SecondTombstone(_, id)) => {
                     found.tombstones.insert(id, None);
                 }
                 Some(Place::Proof(..) | Place::Verification(..)) => {
@@ -148,6 +148,7 @@ impl Found {
                     // Of a run's record that went away nothing is left to tell.
                     Place::Run(..)
                     | Place::Tombstone(..)
+                    | Place::SecondTombstone(..)
                     | Place::Proof(..)
                     | Place::Verification(..)
                         if is_not_found(&error) =>
@@ -155,7 +156,9 @@ impl Found {
                         return;
                     }
                     Place::Run(..) | Place::Alive(..) | Place::Verification(..) => None,
-                    Place::Tombstone(_, id) | Place::Proof(_, id, _) => Some(id),
+                    Place::Tombstone(_, id)
+                    | Place::SecondTombstone(_, id)
+                    | Place::Proof(_, id, _) => Some(id),
                     Place::Pin(..) | Place::Lift(..) => None,
                 };
                 let unreadable = Unreadable {
@@ -235,13 +238,25 @@ impl Found {
         let read = self.backups.iter().map(|backup| &backup.id);
         let damaged = self.unreadable.iter().filter_map(|u| u.id.as_ref());
         let there: BTreeSet<BackupId> = read.chain(damaged).cloned().collect();
-        let is_tombstone =
-            |u: &Unreadable| matches!(names::place(&u.object), Some(Place::Tombstone(..)));
-        let (in_the_way, nothing) = std::mem::take(&mut self.unbelieved)
-            .into_iter()
-            .partition(|u| is_tombstone(u) && u.id.as_ref().is_some_and(|id| there.contains(id)));
+        let is_tombstone = |u: &Unreadable| is_tombstone(&u.object);
+        // What one of the two says need not be said by the other.
+        let tombstones = &self.tombstones;
+        let said: BTreeSet<BackupId> = tombstones
+            .iter()
+            .filter_map(|(id, said)| said.as_ref().map(|_| id.clone()))
+            .collect();
+        let is_said = |u: &Unreadable| u.id.as_ref().is_some_and(|id| said.contains(id));
+        self.unreadable.retain(|u| !is_tombstone(u) || !is_said(u));
+        let (in_the_way, nothing) =
+            std::mem::take(&mut self.unbelieved)
+                .into_iter()
+                .partition(|u| {
+                    let hides = u.id.as_ref().is_some_and(|id| there.contains(id));
+                    is_tombstone(u) && !is_said(u) && hides
+                });
         self.unbelieved = nothing;
-        for tombstone in self.unbelieved.iter().filter(|u| is_tombstone(u)) {
+        let unsaid = self.unbelieved.iter().filter(|u| !is_said(u));
+        for tombstone in unsaid.filter(|u| is_tombstone(u)) {
             if let Some(id) = &tombstone.id {
                 self.tombstones.remove(id);
             }
@@ -418,7 +433,7 @@ impl Found {
         self.backups.retain(|b| !deleted.contains_key(&b.id));
         self.unreadable.retain(|u| {
             // What is deleted cannot be damaged; what says that it is, can.
-            let is_tombstone = matches!(names::place(&u.object), Some(Place::Tombstone(..)));
+            let is_tombstone = is_tombstone(&u.object);
             let is_deleted = |id| deleted.contains_key(id);
             u.id.as_ref()
                 .is_none_or(|id| is_deleted(id) == is_tombstone)
@@ -544,4 +559,12 @@ fn lost_of(
         lost.extend(gone.map(|(name, _)| name));
     }
     Ok(lost)
+}
+
+fn is_tombstone(object: &ObjectName) -> bool {
+    let place = names::place(object);
+    matches!(
+        place,
+        Some(Place::Tombstone(..) | Place::SecondTombstone(..))
+    )
 }

@@ -35,11 +35,15 @@ impl Repository {
         if !self.is_there(&name).await? {
             return Ok(None);
         }
-        let read = self.verified(RecordKind::Tombstone, &name).await;
-        Ok(Some(Deleted {
-            id: id.clone(),
-            tombstone: read.ok().and_then(|read| read.clear().ok()),
-        }))
+        let mut tombstone = None;
+        for name in [name, names::second_tombstone(cluster, id)?] {
+            if tombstone.is_none() {
+                let read = self.verified(RecordKind::Tombstone, &name).await;
+                tombstone = read.ok().and_then(|read| read.clear().ok());
+            }
+        }
+        let id = id.clone();
+        Ok(Some(Deleted { id, tombstone }))
     }
 
     /// Why a backup could not be read: where somebody has deleted it meanwhile, that.

@@ -139,8 +139,9 @@ impl Repository {
                 P::Backup(_, id, _) => {
                     records.backups.insert(id, Err(problem));
                 }
-                P::Tombstone(_, id) => {
-                    records.tombstones.insert(id, false);
+                P::Tombstone(_, id) | P::SecondTombstone(_, id) => {
+                    // One of the two is enough.
+                    records.tombstones.entry(id).or_insert(false);
                 }
                 P::Verification(_, id) => {
                     records.verifications.insert(id, Err(problem));

@@ -266,6 +266,7 @@ pub(super) fn of_backup(name: &ObjectName) -> Option<(BackupId, bool)> {
         Place::Run(..)
         | Place::Alive(..)
         | Place::Tombstone(..)
+        | Place::SecondTombstone(..)
         | Place::Proof(..)
         | Place::Verification(..)
         | Place::Pin(..)

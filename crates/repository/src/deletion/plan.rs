@@ -277,19 +277,25 @@ fn of_runs(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
 fn of_tombstones(outlook: &Outlook<'_>, terms: &Terms, plan: &mut Plan) {
     let named = named(outlook);
     for object in &outlook.seen.listing.tombstones {
-        let Some(Place::Tombstone(_, id)) = names::place(&object.name) else {
-            plan.foreign.push(object.name.clone());
-            continue;
+        // The first one is what everybody looks for: it is there as long as a second one is.
+        let (id, stage) = match names::place(&object.name) {
+            Some(Place::SecondTombstone(_, id)) => (id, 6),
+            Some(Place::Tombstone(_, id)) => (id, 7),
+            _ => {
+                plan.foreign.push(object.name.clone());
+                continue;
+            }
         };
         let forgotten = !outlook.has_objects.contains(&id) && !named.contains(&id);
         if forgotten && terms.is_older(object.modified, terms.history) {
-            plan.delete(object, 6, Reason::History);
+            plan.delete(object, stage, Reason::History);
         } else if outlook.seen.records.nothing.contains(&object.name)
             && !outlook.has_objects.contains(&id)
+            && !outlook.is_deleted(&id)
             && terms.is_older(object.modified, terms.grace)
         {
             // As long as its backup is there it hides that, and somebody has to decide.
-            plan.delete(object, 6, Reason::Orphan);
+            plan.delete(object, stage, Reason::Orphan);
         }
     }
 }

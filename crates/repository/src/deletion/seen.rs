@@ -60,7 +60,7 @@ pub struct Records {
     pub outcomes: BTreeMap<RunId, RunOutcome>,
     /// Each `backup` record.
     pub backups: BTreeMap<BackupId, Result<BackupRecord, String>>,
-    /// Tombstones: whether a host of the repository has signed it.
+    /// Tombstones: whether a host of the repository has signed it, or the second one.
     pub tombstones: BTreeMap<BackupId, bool>,
     /// What verifications have found.
     pub verifications: BTreeMap<VerificationId, Result<Verification, String>>,

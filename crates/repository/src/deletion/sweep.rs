@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use pgkeep_format::RecordKind;
-use pgkeep_format::names::{self, RunRecord};
+use pgkeep_format::names::{self, Place, RunRecord};
 use pgkeep_format::records::{RunDead, Tombstone};
 use pgkeep_storage::{Storage, StorageError, StorageErrorKind, Unfinished, list_all};
 use pgkeep_types::{ClusterName, ObjectName, Random, Timestamp};
@@ -286,7 +286,6 @@ impl Prune {
             self.write(pruner, RecordKind::Dead, &name, dead).await?;
         }
         for backup in &self.first.tombstones {
-            let name = names::tombstone(&self.cluster, backup)?;
             let tombstone = Tombstone {
                 backup: backup.clone(),
                 cluster: self.cluster.clone(),
@@ -295,16 +294,38 @@ impl Prune {
                 pgkeep: pruner.pgkeep.to_owned(),
                 reason: pruner.reason.to_owned(),
             };
-            let kind = RecordKind::Tombstone;
-            let written = self.write(pruner, kind, &name, tombstone.clone()).await?;
-            let place = names::Place::Tombstone(self.cluster.clone(), backup.clone());
-            let repository = &self.repository;
-            if !written && !repository.counts(&name, &place).await? {
-                repository.storage.delete(&name).await?;
-                repository
-                    .write(pruner.access, kind, &name, tombstone, None)
-                    .await?;
-            }
+            self.declare_deleted(pruner, tombstone).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a tombstone. One that is there and does not count stays, since whoever looks
+    /// for one finds it; a second one says then what it does not.
+    async fn declare_deleted(
+        &self,
+        pruner: Pruner<'_>,
+        tombstone: Tombstone,
+    ) -> Result<(), RepositoryError> {
+        let (cluster, backup) = (self.cluster.clone(), tombstone.backup.clone());
+        let kind = RecordKind::Tombstone;
+        let name = names::tombstone(&cluster, &backup)?;
+        let place = Place::Tombstone(cluster.clone(), backup.clone());
+        let repository = &self.repository;
+        if self.write(pruner, kind, &name, tombstone.clone()).await?
+            || repository.counts(&name, &place).await?
+            // It may have gone meanwhile.
+            || self.write(pruner, kind, &name, tombstone.clone()).await?
+        {
+            return Ok(());
+        }
+        let name = names::second_tombstone(&cluster, &backup)?;
+        let place = Place::SecondTombstone(cluster, backup);
+        if !self.write(pruner, kind, &name, tombstone.clone()).await?
+            && !repository.counts(&name, &place).await?
+        {
+            // Nobody misses it: the first one is there.
+            repository.storage.delete(&name).await?;
+            self.write(pruner, kind, &name, tombstone).await?;
         }
         Ok(())
     }

@@ -338,7 +338,7 @@ fn kind(place: &Place) -> Option<RecordKind> {
         Place::Run(_, _, RunRecord::Begin) => RecordKind::Begin,
         Place::Run(_, _, RunRecord::Outcome) => RecordKind::Outcome,
         Place::Run(_, _, RunRecord::Dead) => RecordKind::Dead,
-        Place::Tombstone(..) => RecordKind::Tombstone,
+        Place::Tombstone(..) | Place::SecondTombstone(..) => RecordKind::Tombstone,
         Place::Proof(..) => RecordKind::Proof,
         Place::Verification(..) => RecordKind::Verification,
         Place::Pin(..) => RecordKind::Pin,

@@ -57,7 +57,8 @@ impl Repository {
                     | Place::Proof(..)
                     | Place::Pin(..)
                     | Place::Lift(..)
-                    | Place::Tombstone(..),
+                    | Place::Tombstone(..)
+                    | Place::SecondTombstone(..),
                 ) => {
                     while let Some(read) = reads.before(object.size).await? {
                         strange.records.extend(read);
@@ -107,8 +108,22 @@ impl Repository {
             Ok(()) => None,
             Err(RepositoryError::Storage(error)) if error.is_not_found() => None,
             Err(error) if error.is_about_nothing() => None,
+            Err(_) if self.is_said_again(&name).await => None,
             Err(error) => Some((name, error)),
         }
+    }
+
+    /// Whether it is a tombstone, and a second one says that the backup is deleted.
+    async fn is_said_again(&self, name: &ObjectName) -> bool {
+        let Some(Place::Tombstone(cluster, id)) = names::place(name) else {
+            return false;
+        };
+        let Ok(second) = names::second_tombstone(&cluster, &id) else {
+            return false;
+        };
+        let (place, none) = (Place::SecondTombstone(cluster, id), Identities::default());
+        let said = self.cluster_record(&second, &place, None, &none).await;
+        said.is_ok()
     }
 
     async fn is_right(&self, name: &ObjectName, size: u64) -> Result<(), RepositoryError> {

@@ -11,6 +11,7 @@ mod model;
 pub(crate) mod pins;
 mod rules;
 mod schedules;
+mod second_tombstones;
 mod unfinished;
 mod unlisted_keys;
 

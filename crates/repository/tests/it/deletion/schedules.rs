@@ -219,7 +219,9 @@ impl Play {
                 Some(Place::Pin(_, id, _) | Place::Lift(_, id, _)) => {
                     whole.iter().any(|record| record.id == id)
                 }
-                Some(Place::Tombstone(_, id)) => needed.contains(&id) || self.is_named(&id),
+                Some(Place::Tombstone(_, id) | Place::SecondTombstone(_, id)) => {
+                    needed.contains(&id) || self.is_named(&id)
+                }
             };
             assert!(stays, "seed {}: {name} stays for ever", self.seed);
         }

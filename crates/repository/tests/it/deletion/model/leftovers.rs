@@ -59,7 +59,7 @@ fn sweep(planner: &Planner, mut question: Question, chosen: Option<u8>, state: &
         let runs = of(&[Kind::Begin, Kind::Dead, Kind::Complete, Kind::Failed]);
         let backups = of(&[Kind::Commit, Kind::Pack]);
         let pins = of(&[Kind::Pin, Kind::Lift, Kind::OtherPin, Kind::OtherLift]);
-        question.seen = [runs, of(&[Kind::Tombstone]).and(pins), backups, runs];
+        question.seen = [runs, of(&Kind::TOMBSTONES).and(pins), backups, runs];
         question.unread = state.losses.damaged;
         question.chosen = chosen;
         question.silent = 0b111;
@@ -81,9 +81,12 @@ fn sweep(planner: &Planner, mut question: Question, chosen: Option<u8>, state: &
             }
         }
         for (kind, backup) in &plan.declare {
-            let object = Objects::one(*kind, *backup);
+            let kind_of = match state.losses.damaged.has(*kind, *backup) {
+                true => &Kind::SecondTombstone,
+                false => kind,
+            };
+            let object = Objects::one(*kind_of, *backup);
             state.objects = state.objects.and(object);
-            state.losses.damaged = state.losses.damaged.without(object);
             if *kind == Kind::Tombstone {
                 state.deleted |= 1 << backup;
             }
@@ -114,7 +117,9 @@ fn shown(state: &State) -> u8 {
         let of_run = [Kind::Begin, Kind::Dead, Kind::Complete, Kind::Failed];
         let in_pieces = has(Kind::Commit) && !state.is_whole(*b);
         let unclear = unread(Kind::Complete) || unread(Kind::Failed);
-        in_pieces && !of_run.into_iter().any(has) || unclear || unread(Kind::Tombstone)
+        in_pieces && !of_run.into_iter().any(has)
+            || unclear
+            || unread(Kind::Tombstone) && !has(Kind::SecondTombstone)
     });
     shown.fold(0, |all, b| all | 1 << b)
 }
@@ -138,7 +143,7 @@ fn litter(state: &State) -> Vec<(Kind, usize)> {
         Kind::Begin | Kind::Dead | Kind::Complete | Kind::Failed => {
             kept.contains(backup) || needed & (1 << backup) != 0
         }
-        Kind::Tombstone => {
+        Kind::Tombstone | Kind::SecondTombstone => {
             needed & (1 << backup) != 0 || named.contains(backup) || kept.contains(backup)
         }
     };

@@ -24,7 +24,7 @@ pub(super) struct Losses {
     pub(super) more: bool,
     /// Objects that are there and cannot be read.
     pub(super) damaged: Objects,
-    /// A tombstone or a `backup` was lost: pruners that know of the tombstone, or go by
+    /// A tombstone has gone, or a `backup` was lost: pruners that know of the tombstone, or go by
     /// `backup` being gone, know nothing of who pins then.
     pub(super) of_deletion: bool,
     /// Backups whose record vanished.
@@ -61,8 +61,9 @@ pub(super) fn lose(setting: &Setting, state: &State, next: &mut Vec<State>) {
         let object = Objects::one(kind, backup);
         let mut damaged = state.clone();
         damaged.losses.more = false;
-        damaged.losses.of_deletion = matches!(kind, Kind::Tombstone | Kind::Commit);
+        damaged.losses.of_deletion = kind == Kind::Commit;
         let mut gone = damaged.clone();
+        gone.losses.of_deletion |= kind == Kind::Tombstone;
         damaged.losses.damaged = object;
         gone.objects = gone.objects.without(object);
         if kind == Kind::Commit {

@@ -16,7 +16,8 @@
 //! late, one that was lifted.
 //!
 //! Whether a storage creates only what is absent makes no difference to any state: the
-//! only objects that two may write, tombstones and `dead`, count by being there.
+//! only objects that two may write, tombstones and `dead`, count by being there. But for a
+//! damaged tombstone, which one that overwrites mends; both are gone through.
 
 mod explore;
 mod leftovers;
@@ -81,6 +82,8 @@ enum Without {
     TombstoneBeforeCommit,
     /// A pruner that finds a tombstone beside a pin deletes the tombstone.
     TombstonesStay,
+    /// A pruner deletes a damaged tombstone, and writes it anew.
+    DamagedTombstonesStay,
 }
 
 /// How a listing passes by the objects.

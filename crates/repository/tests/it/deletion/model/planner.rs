@@ -176,6 +176,7 @@ fn name(kind: Kind, backup: usize) -> Vec<ObjectName> {
         Kind::Dead => vec![of_run(RunRecord::Dead)],
         Kind::Complete | Kind::Failed => vec![of_run(RunRecord::Outcome)],
         Kind::Tombstone => vec![names::tombstone(&cluster(), &id).unwrap()],
+        Kind::SecondTombstone => vec![names::second_tombstone(&cluster(), &id).unwrap()],
         // Manifest and facts come and go with it.
         Kind::Pack => vec![
             names::pack(&cluster(), &id, 0).unwrap(),
@@ -270,7 +271,7 @@ fn answered(question: Question, known: Known, without: &[Without]) -> Result<Pla
         cluster: cluster(),
         listing: Listing {
             runs: list(runs),
-            tombstones: list(tombstones.within(Objects::of_kinds(&[Kind::Tombstone]))),
+            tombstones: list(tombstones.within(Objects::of_kinds(&Kind::TOMBSTONES))),
             pins: list(pins),
             backups: list(backups),
             runs_again: list(runs_again),
@@ -389,6 +390,7 @@ fn records(question: Question, all: Objects, pins: Objects, known: Known) -> Rec
             .collect(),
         tombstones: listed(Kind::Tombstone)
             .map(|b| (backup_id(b), reads(Kind::Tombstone, b)))
+            .chain(listed(Kind::SecondTombstone).map(|b| (backup_id(b), true)))
             .collect(),
         verifications: BTreeMap::new(),
         pins: of_pins(Kind::PINS.map(|(pin, _)| pin))

@@ -55,19 +55,33 @@ pub(super) fn prune(
                 return vec![with(declared(setting, planner, pruner))];
             };
             let object = Objects::one(*kind, *backup);
-            if state.losses.damaged.has(*kind, *backup) {
-                // It is written anew in the next step.
-                let mut state = state.clone();
-                state.objects = state.objects.without(object);
-                state.losses.damaged = state.losses.damaged.without(object);
-                return vec![state];
+            let is_damaged = state.losses.damaged.has(*kind, *backup);
+            if is_damaged && setting.lacks(Without::DamagedTombstonesStay) {
+                let next = Pruning::Replace(position);
+                return vec![with(Pruner { next, ..pruner })];
             }
             let next = Pruning::Declare(position + 1);
             let mut state = with(Pruner { next, ..pruner });
-            state.objects = state.objects.and(object);
             if *kind == Kind::Tombstone {
                 state.deleted |= 1 << backup;
             }
+            let mut beside = state.clone();
+            state.objects = state.objects.and(object);
+            state.losses.damaged = state.losses.damaged.without(object);
+            let second = Objects::one(Kind::SecondTombstone, *backup);
+            beside.objects = beside.objects.and(second);
+            match is_damaged {
+                true => vec![state, beside],
+                false => vec![state],
+            }
+        }
+        Pruning::Replace(position) => {
+            let (kind, backup) = planner.plan(pruner.plan).declare[usize::from(position)];
+            let next = Pruning::Declare(position);
+            let mut state = with(Pruner { next, ..pruner });
+            let object = Objects::one(kind, backup);
+            state.objects = state.objects.without(object);
+            state.losses.damaged = state.losses.damaged.without(object);
             vec![state]
         }
         Pruning::Delete(position) => {
@@ -137,7 +151,7 @@ fn order(setting: &Setting) -> &'static [usize] {
 /// The objects that a listing passes by at one moment; none after the last.
 fn passed(setting: &Setting, listing: usize, position: u8) -> Option<Objects> {
     let kinds: &[Kind] = match listing {
-        1 => &[Kind::Tombstone],
+        1 => &Kind::TOMBSTONES,
         2 => &[Kind::Commit, Kind::Pack],
         PINS => &OF_PINS,
         _ => &OF_RUNS,
@@ -179,7 +193,8 @@ fn list(setting: &Setting, state: &State, mut pruner: Pruner, listing: u8, posit
 
 /// Reads every record that was listed.
 fn read(setting: &Setting, state: &State, mut pruner: Pruner) -> Pruner {
-    let records = [Kind::Begin, Kind::Commit, Kind::Tombstone];
+    let records = [Kind::Begin, Kind::Commit];
+    let records = [&records[..], &Kind::TOMBSTONES].concat();
     let told = Objects::of_kinds(&records).and(Objects::of_kinds(&OF_PINS));
     let all = pruner
         .seen

@@ -24,10 +24,12 @@ pub(super) enum Kind {
     Lift,
     OtherPin,
     OtherLift,
+    /// Beside a tombstone that is damaged.
+    SecondTombstone,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Begin,
         Self::Dead,
         Self::Complete,
@@ -39,7 +41,10 @@ impl Kind {
         Self::Lift,
         Self::OtherPin,
         Self::OtherLift,
+        Self::SecondTombstone,
     ];
+
+    pub(super) const TOMBSTONES: [Self; 2] = [Self::Tombstone, Self::SecondTombstone];
 
     /// Pins, each with what lifts it.
     pub(super) const PINS: [(Self, Self); 2] =
@@ -146,6 +151,8 @@ pub(super) enum Pruning {
     Read,
     Plan,
     Declare(u8),
+    /// It has found a damaged tombstone, and deletes what is there.
+    Replace(u8),
     Delete(u8),
     Ended,
 }

@@ -40,6 +40,16 @@ const LARGEST: Setting = Setting {
     without: &[],
 };
 
+/// Somebody has chosen the one backup; then two do so again, and a third one pins it.
+const DAMAGED_TOMBSTONE: Setting = Setting {
+    writers: 0,
+    pruners: 2,
+    sweeps: 2,
+    pinners: 1,
+    losses: &[Kind::Tombstone],
+    ..SETTING
+};
+
 #[track_caller]
 fn holds(setting: Setting, at_least: usize) {
     let Explored { states, wrong } = all(&setting);
@@ -130,6 +140,11 @@ fn what_was_told_to_be_pinned_stays_whole_beside_a_writer_where_listings_pass_by
         };
         holds(setting, 10_000);
     }
+}
+
+#[test]
+fn what_was_told_to_be_pinned_stays_whole_with_two_pruners_though_a_tombstone_is_damaged() {
+    holds(DAMAGED_TOMBSTONE, 10_000);
 }
 
 /// All that two pruners can do are millions of states.
@@ -233,6 +248,7 @@ fn the_model_notices_each_part_of_the_protocol_that_is_left_out() {
         (pinned, &[W::PinsSpared]),
         (pinned_twice, &[W::TombstonesStay]),
         (pinned_for_long, &[W::TombstoneBeforeCommit]),
+        (DAMAGED_TOMBSTONE, &[W::DamagedTombstonesStay]),
     ];
     for (setting, without) in settings {
         let found = loss(&Setting { without, ..setting });
