@@ -6,6 +6,8 @@ mod proofs;
 pub(crate) mod shelf;
 mod told;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::SignedDuration;
 use pgkeep_testkit::cluster::{Cluster, Major};
 
@@ -76,6 +78,40 @@ async fn after_a_failure_nothing_of_the_database_goes_until_one_succeeds() {
     assert_eq!(shelf.still_there(&others).await, [1, 2]);
     shelf.dump(APP, "2026-04-05T03:00:00Z").await;
     assert_eq!(shelf.left_of(&ids, &[]).await, [2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_server_could_not_be_asked_nothing_of_any_of_its_databases_goes() {
+    let dump = "keep = { last = 2 }\ndatabases = { exclude = [\"scratch\"] }";
+    let shelf = Shelf::new(dump).await;
+    let mut of = BTreeMap::new();
+    for database in ["app", "shop", "scratch"] {
+        let dump = Dump { database, ..APP };
+        for night in 1..=3 {
+            let at = format!("2026-04-0{night}T03:00:00Z");
+            let made = shelf.dump(dump, &at).await;
+            of.entry(database).or_insert_with(Vec::new).push(made);
+        }
+    }
+    let backup = shelf.site.run(&["backup", "--json"]).await.ended(1);
+    backup.says(&["the server of cluster main cannot be asked", "cannot reach"]);
+    let pruned = shelf.site.run(&["prune", "--yes"]).await.ended(0);
+    pruned.says(&["dump of app: nothing goes", "dump of shop: nothing goes"]);
+    assert_eq!(shelf.still_there(&of["app"]).await, [0, 1, 2]);
+    assert_eq!(shelf.still_there(&of["shop"]).await, [0, 1, 2]);
+    // Nobody has tried to back that one up.
+    assert_eq!(shelf.still_there(&of["scratch"]).await, [1, 2]);
+
+    let listed = shelf.site.list().await;
+    let failed = listed.iter().filter(|backup| backup["status"] == "failed");
+    let failed: BTreeSet<_> = failed.map(|b| b["database"].as_str().unwrap()).collect();
+    assert_eq!(failed, ["app", "shop"].into());
+    let check = shelf.site.run(&["check", "--json"]).await.stdout;
+    let check: serde_json::Value = serde_json::from_str(&check).unwrap();
+    let findings = check["clusters"][0]["findings"].as_array().unwrap().iter();
+    let failed = findings.filter(|finding| finding["finding"] == "run-failed");
+    let failed: BTreeSet<_> = failed.map(|f| f["database"].as_str().unwrap()).collect();
+    assert_eq!(failed, ["app", "shop"].into(), "{check}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,15 +7,16 @@
 
 use std::collections::BTreeSet;
 
-use pgkeep_capture::CaptureError;
 use pgkeep_config::Databases;
 use pgkeep_postgres::client::{
     ConnectionParameters, ListedDatabase, connect, databases, identifier, system_id,
 };
+use pgkeep_repository::Catalogue;
 use pgkeep_restore::is_unfinished;
-use pgkeep_types::SystemId;
+use pgkeep_types::{ClusterName, SystemId};
 
 use crate::context::Context;
+use crate::error::CliError;
 
 /// Databases of hosted PostgreSQL that belong to the provider, with the role that owns
 /// them; nobody else gets into them: Azure, Google Cloud SQL, Amazon RDS.
@@ -117,18 +118,19 @@ pub(super) async fn named(named: &[String], connection: &ConnectionParameters) -
 /// Where the server cannot be asked; then no backup can be made.
 pub(super) async fn chosen(
     context: &Context,
+    cluster: &ClusterName,
     chosen: &Databases,
     connection: &ConnectionParameters,
-) -> Result<Meant, CaptureError> {
-    let named = || connection.database().to_owned();
+) -> Result<Meant, CliError> {
+    let cluster = || cluster.to_string();
     let session = connect(connection)
         .await
-        .map_err(|source| CaptureError::Connect {
-            database: named(),
+        .map_err(|source| CliError::NoServer {
+            cluster: cluster(),
             source,
         })?;
-    let asked = |source| CaptureError::Facts {
-        database: named(),
+    let asked = |source| CliError::NoAnswer {
+        cluster: cluster(),
         source,
     };
     let listed = databases(&session).await.map_err(asked)?;
@@ -167,4 +169,13 @@ pub(super) async fn chosen(
         databases: choice.into_names(),
         system,
     })
+}
+
+/// The databases of a server that cannot be asked, as far as they are known: those that have to
+/// be there, and those that are chosen and of which there are backups; none where none is.
+pub(super) fn known(catalogue: &Catalogue, chosen: &Databases) -> Vec<String> {
+    let backed_up = catalogue.complete().map(|record| record.database.as_str());
+    let backed_up = backed_up.filter(|database| chosen.has(database));
+    let known: BTreeSet<&str> = chosen.named().chain(backed_up).collect();
+    known.into_iter().map(str::to_owned).collect()
 }

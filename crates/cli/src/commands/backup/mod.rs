@@ -4,8 +4,10 @@
 //! Invariants: the run is written down before anything else is tried, and how it
 //! ended after all else; a database that fails does not keep the next one from
 //! its turn; exit code 0 only where every backup is complete, globals included; nothing is
-//! pruned where it would not be 0.
+//! pruned where it would not be 0. A server that cannot be asked is a failure of each of its
+//! databases.
 
+mod beginning;
 pub(super) mod databases;
 mod others;
 mod parents;
@@ -16,24 +18,22 @@ mod work;
 
 use std::num::NonZeroUsize;
 
-use pgkeep_capture::{CaptureError, Excluded, Pace};
+use pgkeep_capture::{Excluded, Pace};
 use pgkeep_config::{ClusterSettings, Content, Settings};
-use pgkeep_format::records::{BackupKind, Outcome, PlannedBackup, Selection};
+use pgkeep_format::records::{Outcome, Selection};
 use pgkeep_postgres::tools::check_dump_argument;
-use pgkeep_repository::{Catalogue, RepositoryError, Run, RunPlan};
-use pgkeep_types::{BackupId, Clock, ClusterName, RunId, SystemId};
+use pgkeep_repository::Run;
+use pgkeep_types::{Clock, ClusterName};
 
-use self::others::{Others, open_for_backup};
-use self::parents::find_parents;
-use self::report::{Ended, Pruned, Report, tell_failures};
-use self::systems::Before;
+use self::beginning::{Aim, begin, plan};
+use self::others::Others;
+use self::report::{Pruned, Report, tell_failures};
 use self::work::Work;
-use crate::arguments::{Backup, Kind};
+use crate::arguments::Backup;
 use crate::commands::database_name::check_name;
 use crate::commands::prune;
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
-use crate::keys::note_ring;
 use crate::server_password;
 
 /// Backs up, and tells how it ended.
@@ -54,7 +54,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     let chosen = &cluster_settings.dump.databases;
     let listing = async {
         Ok(match arguments.databases.as_slice() {
-            [] => databases::chosen(context, chosen, &connection).await,
+            [] => databases::chosen(context, &cluster, chosen, &connection).await,
             named => {
                 let first = named.first().map(String::as_str);
                 let first = context.connection_to(&cluster, &cluster_settings, first)?;
@@ -81,8 +81,12 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     });
     let connections = connections.collect::<Result<Vec<_>, CliError>>()?;
     let plan = plan(context, &cluster, arguments.kind, &databases);
-    let whole = arguments.whole;
-    let begun = begin(context, &settings, &cluster_settings, plan, system, whole);
+    let aim = match (&listed, arguments.whole) {
+        (Err(_), _) => Aim::Failure,
+        (Ok(_), true) => Aim::Whole(system),
+        (Ok(_), false) => Aim::Change(system),
+    };
+    let begun = begin(context, &settings, &cluster_settings, plan, aim);
     let begun = context.unless_interrupted("the backup", begun).await;
     let (run, first_repository, before) = begun.map_err(|source| CliError::NotBegun {
         databases,
@@ -90,7 +94,7 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
     })?;
 
     let excluded = Excluded::default();
-    let (globals, ended) = match listed {
+    let (mut report, interrupted) = match listed {
         Ok(_) => {
             let jobs = arguments.jobs.unwrap_or(cluster_settings.dump.jobs);
             let at_once = jobs.get().min(connections.len());
@@ -118,13 +122,15 @@ pub(crate) async fn run(arguments: &Backup, context: &Context) -> Result<Exit, C
                     context.output.warning(told);
                 }
             }
-            (Some(globals), ended)
+            before.tell_change(context, &ended);
+            let report = Report::new(&cluster, &run, &globals, &ended);
+            (report, tell_failures(context, globals, ended))
         }
-        Err(error) => (None, not_listed(&run, error)),
+        Err(error) => {
+            context.output.failure(&error);
+            (Report::not_asked(&cluster, &run, &error), false)
+        }
     };
-    before.tell_change(context, &ended);
-    let mut report = Report::new(&cluster, &run, globals.as_ref(), &ended);
-    let interrupted = tell_failures(context, globals, ended);
     let mut exit = finish(context, run, &mut report, interrupted).await;
     if !interrupted {
         let others = Others {
@@ -273,95 +279,6 @@ pub(in crate::commands) fn selection(
         exclude_table_data,
         arguments,
     })
-}
-
-/// The one backup that stands for those that nobody could list.
-fn not_listed(run: &Run, error: CaptureError) -> Vec<Ended> {
-    let planned = run.planned().first().cloned();
-    planned
-        .map(|planned| (planned, Err(error)))
-        .into_iter()
-        .collect()
-}
-
-/// Begins in the first repository in which that can be, and tells in which.
-async fn begin(
-    context: &Context,
-    settings: &Settings,
-    cluster: &ClusterSettings,
-    plan: RunPlan,
-    system: Option<SystemId>,
-    whole: bool,
-) -> Result<(Run, String, Before), CliError> {
-    let mut failed = None;
-    for name in &cluster.repositories {
-        let others = match whole {
-            true => Vec::new(),
-            false => others::catalogues(context, settings, cluster, name, &plan.cluster).await,
-        };
-        let plan = plan.clone();
-        match begin_in(context, settings, name, plan, system, whole, &others).await {
-            Ok((run, before)) => return Ok((run, name.clone(), before)),
-            // Elsewhere the clock is as wrong.
-            Err(error @ CliError::Repository(RepositoryError::ClockBehind { .. })) => {
-                return Err(error);
-            }
-            Err(error) => {
-                // Where there is another one it is told when that has the backups.
-                if let Some(before) = failed.replace(error) {
-                    context.output.failure(&before);
-                }
-            }
-        }
-    }
-    Err(failed.unwrap_or_else(|| CliError::Usage {
-        problem: "the cluster names no repository".to_owned(),
-        hint: "name one in the cluster's 'repositories'".to_owned(),
-    }))
-}
-
-/// Opens a repository, finds the backups to compare with, and writes down what is about to
-/// be done.
-async fn begin_in(
-    context: &Context,
-    settings: &Settings,
-    name: &str,
-    mut plan: RunPlan,
-    system: Option<SystemId>,
-    whole: bool,
-    others: &[Catalogue],
-) -> Result<(Run, Before), CliError> {
-    let (repository, access) = open_for_backup(context, settings, name).await?;
-    note_ring(settings, &repository);
-    let found = find_parents(
-        context,
-        &repository,
-        &access,
-        &mut plan,
-        system,
-        whole,
-        others,
-    );
-    let before = found.await?;
-    Ok((repository.begin(&access, plan).await?, before))
-}
-
-fn plan(context: &Context, cluster: &ClusterName, kind: Kind, databases: &[String]) -> RunPlan {
-    let planned = databases.iter().map(|database| PlannedBackup {
-        id: BackupId::new(&context.clock, &context.random),
-        database: database.clone(),
-        parent: None,
-    });
-    RunPlan {
-        id: RunId::new(&context.clock, &context.random),
-        cluster: cluster.clone(),
-        kind: match kind {
-            Kind::Dump => BackupKind::Dump,
-        },
-        started: context.clock.now(),
-        pgkeep: env!("CARGO_PKG_VERSION").to_owned(),
-        backups: planned.collect(),
-    }
 }
 
 /// Writes down how the run ended, and ends so. The backups are what they are; that

@@ -70,24 +70,36 @@ impl GlobalsLine {
 }
 
 impl Report {
-    /// `globals` are none where they were not asked for.
     pub(super) fn new(
         cluster: &ClusterName,
         run: &Run,
-        globals: Option<&Result<Globals, GlobalsError>>,
+        globals: &Result<Globals, GlobalsError>,
         ended: &[Ended],
     ) -> Self {
         let line = |(planned, made): &Ended| match made {
             Ok(record) => BackupLine::complete(record),
             Err(error) => BackupLine::failed(cluster, planned, sentence(error)),
         };
+        let lines = ended.iter().map(line).collect();
+        Self::of(run, Some(GlobalsLine::new(globals)), lines)
+    }
+
+    /// Of a run whose server could not be asked: all that it set out to make has failed.
+    pub(super) fn not_asked(cluster: &ClusterName, run: &Run, error: &CliError) -> Self {
+        let why = sentence(error);
+        let planned = run.planned().iter();
+        let lines = planned.map(|planned| BackupLine::failed(cluster, planned, why.clone()));
+        Self::of(run, None, lines.collect())
+    }
+
+    fn of(run: &Run, globals: Option<GlobalsLine>, backups: Vec<BackupLine>) -> Self {
         Self {
             version: JSON_VERSION,
             run: run.id().clone(),
             outcome: Outcome::Failed,
             repositories: Vec::new(),
-            globals: globals.map(GlobalsLine::new),
-            backups: ended.iter().map(line).collect(),
+            globals,
+            backups,
             prune: None,
         }
     }
@@ -111,12 +123,12 @@ impl Report {
 /// stop.
 pub(super) fn tell_failures(
     context: &Context,
-    globals: Option<Result<Globals, GlobalsError>>,
+    globals: Result<Globals, GlobalsError>,
     ended: Vec<Ended>,
 ) -> bool {
     let mut interrupted = false;
     let of_backups = ended.into_iter().filter_map(|(_, made)| made.err());
-    let of_globals = globals.and_then(Result::err).map(CliError::Globals);
+    let of_globals = globals.err().map(CliError::Globals);
     for error in of_backups.map(CliError::Capture).chain(of_globals) {
         context.output.failure(&error);
         interrupted |= error.exit_code() == Exit::Interrupted;
