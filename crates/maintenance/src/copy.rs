@@ -211,8 +211,9 @@ impl Copy<'_> {
         Ok(waiting.map(|planned| &planned.record).collect())
     }
 
-    /// Looks for backups that another run has copied meanwhile: one that is there now as a
-    /// good one is what was wanted, whoever has put it.
+    /// Looks for backups that another run has copied meanwhile: one whose run has said that it
+    /// is whole is what was wanted, whoever has put it. Of one that its run has yet to look
+    /// after nobody knows.
     async fn looked_after(
         &self,
         mut overtaken: Vec<Copied>,
@@ -223,7 +224,7 @@ impl Copy<'_> {
         let none = Identities::default();
         let now = self.to.catalogue(&self.here.cluster, &none).await?;
         for copied in &mut overtaken {
-            if now.complete().any(|record| record.id == copied.id) {
+            if now.is_confirmed(&copied.id) {
                 copied.result = Ok(0);
             }
         }

@@ -1,9 +1,21 @@
 //! Several repositories where something stands in the way of a copy: two that are one, damage
 //! that only a copy can mend, what was deleted on one side.
 
+use std::future::ready;
+use std::sync::Arc;
+
+use pgkeep_format::records::BackupKind;
+use pgkeep_format::{HostKey, Identities};
+use pgkeep_maintenance::{Copied, Copy, CopyProgress};
+use pgkeep_repository::{Repository, RunPlan};
+use pgkeep_storage::LocalStorage;
+use pgkeep_testkit::ScriptedClock;
+use pgkeep_types::{Clock, RunId};
+
 use crate::copies::{
     archive, cluster, configure, configure_at, copy, flip, good_in, grow, like, object,
 };
+use crate::keeping::shelf::{APP, Shelf};
 use crate::site::Site;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,6 +101,62 @@ async fn of_two_copies_at_once_whoever_finds_all_there_in_the_end_ends_well() {
     );
     copy(&site, &[]).await.ended(0);
     cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_copy_has_put_is_complete_once_that_one_has_looked_after_it() {
+    let shelf = Shelf::new("").await;
+    configure(&shelf.site, false);
+    shelf.dump(APP, "2026-04-01T03:00:00Z").await;
+    like(&shelf.site).await;
+    let key = std::fs::read_to_string(shelf.site.path("host.key")).unwrap();
+    let host = HostKey::from_secret_text(&key).unwrap();
+    let storage = Arc::new(LocalStorage::new(shelf.site.path("offsite")));
+    let to = Repository::open(storage, &host.trust).await.unwrap();
+    let access = to.write_access(&host).unwrap();
+    let (none, cluster) = (Identities::default(), "main".parse().unwrap());
+    let there = shelf.repository.catalogue(&cluster, &none).await.unwrap();
+    let here = to.catalogue(&cluster, &none).await.unwrap();
+    let progress = CopyProgress::default();
+    let clock = ScriptedClock::at("2026-04-01T04:00:00Z");
+    let copy = Copy {
+        from: &shelf.repository,
+        to: &to,
+        access: &access,
+        there: &there,
+        here: &here,
+        pace: None,
+        progress: &progress,
+        clock: &clock,
+        random: &shelf.random,
+        pgkeep: "0.0.0",
+    };
+    let todo = copy.todo(|_| true).unwrap();
+    let overtaken = async || {
+        let mut results = Vec::new();
+        let told = |copied: Copied| results.push(copied.result.is_ok());
+        copy.run(&todo, || false, |_| {}, told).await.unwrap();
+        results
+    };
+
+    let plan = RunPlan {
+        id: RunId::new(&clock, &shelf.random),
+        cluster: cluster.clone(),
+        kind: BackupKind::Dump,
+        started: clock.now(),
+        pgkeep: "0.0.0".to_owned(),
+        backups: Vec::new(),
+    };
+    let from = &shelf.repository;
+    let mut other = to
+        .begin_copy(&access, from, plan, &todo.plan)
+        .await
+        .unwrap();
+    let planned = &todo.plan.backups[0];
+    other.copy(from, planned, |_| ready(())).await.unwrap();
+    assert_eq!(overtaken().await, [false]);
+    other.finish(clock.now()).await.unwrap();
+    assert_eq!(overtaken().await, [true]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -196,6 +196,13 @@ impl Catalogue {
         })
     }
 
+    /// Whether a good backup was looked after once it was there, and its run has said that it
+    /// is whole.
+    #[must_use]
+    pub fn is_confirmed(&self, id: &BackupId) -> bool {
+        self.confirmed.contains(id) && self.complete().any(|record| record.id == *id)
+    }
+
     /// When a backup was committed, by the storage's clock.
     #[must_use]
     pub fn committed_at(&self, id: &BackupId) -> Option<Timestamp> {
