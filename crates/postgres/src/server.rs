@@ -5,11 +5,13 @@
 //! stopped by its own process id.
 
 mod account;
+mod entry;
 mod error;
 mod initdb;
 mod isolation;
 mod log;
 mod mishap;
+mod obstacle;
 mod options;
 mod postmaster;
 mod throwaway;
@@ -18,6 +20,7 @@ mod workspace;
 pub use error::ServerError;
 pub use isolation::{Isolation, can_isolate};
 pub use mishap::Mishap;
+pub use obstacle::Obstacle;
 pub use options::{LoopbackTcp, ServerOptions};
 pub use throwaway::ThrowawayServer;
 pub use workspace::{Leftover, Workspace, free_bytes, remove_leftovers};

@@ -161,7 +161,7 @@ impl Attempt<'_> {
         let inside = inside.map_err(|error| Refusal::Backup(words(&error)))?;
         self.check_tables(&inside, &restored).await?;
         self.steps.done(notes);
-        let asked = self.ask(&admin, &inside).await;
+        let asked = self.ask(place, &admin, &inside).await;
         let ms = milliseconds(self.begun, Instant::now());
         self.with(|come_to| come_to.restore_ms = Some(ms));
         asked?;
@@ -182,7 +182,7 @@ impl Attempt<'_> {
             return Ok(());
         }
         let newer = place.programs.newer.as_deref();
-        let refused = |error| Refusal::of_restore(&error, newer);
+        let refused = |error| Refusal::of_restore(&error, newer, &place.server.obstacles());
         let plan = GlobalsPlan::look(&place.backup, connection).await;
         let plan = plan.map_err(refused)?;
         let mut mapped = Vec::new();
@@ -229,7 +229,7 @@ impl Attempt<'_> {
         connection: &ConnectionParameters,
     ) -> Result<(Restored, Vec<String>), Refusal> {
         let newer = place.programs.newer.as_deref();
-        let refused = |error| Refusal::of_restore(&error, newer);
+        let refused = |error| Refusal::of_restore(&error, newer, &place.server.obstacles());
         self.steps.begin(Step::Look);
         let progress = self.prover.progress.restore();
         let wish = Wish::default();
@@ -297,7 +297,7 @@ impl Attempt<'_> {
             }));
         }
         if let Err(error) = prepared.is_possible() {
-            return Err(Refusal::of_restore(&error, None));
+            return Err(Refusal::of_restore(&error, None, &[]));
         }
         if let Some(tools) = prepared.tools() {
             let version = tools.version().to_owned();
@@ -333,7 +333,12 @@ impl Attempt<'_> {
         }
     }
 
-    async fn ask(&self, admin: &Connection, inside: &Connection) -> Result<(), Refusal> {
+    async fn ask(
+        &self,
+        place: &Place,
+        admin: &Connection,
+        inside: &Connection,
+    ) -> Result<(), Refusal> {
         self.steps.begin(Step::Questions);
         let questions: Vec<&Question> = self.questions().collect();
         if questions.is_empty() {
@@ -341,7 +346,7 @@ impl Attempt<'_> {
                 .not_done("not done: no questions are configured for this database");
             return Ok(());
         }
-        let questioner = Questioner::new(admin, inside, self.prover.random).await;
+        let questioner = Questioner::new(&place.server, admin, inside, self.prover.random).await;
         let questioner = questioner.map_err(|error| Refusal::Backup(words(&error)))?;
         let (mut wrong, mut beyond) = (Vec::new(), None);
         for question in &questions {

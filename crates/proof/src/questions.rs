@@ -10,6 +10,7 @@ use pgkeep_format::records::ProofAnswer;
 use pgkeep_postgres::client::{
     Answer, Connection, ConnectionParameters, QueryError, QuestionError, ask, connect, identifier,
 };
+use pgkeep_postgres::server::ThrowawayServer;
 use pgkeep_types::{Random, Timestamp};
 
 use crate::judge::{judge, told};
@@ -40,10 +41,10 @@ impl Unanswered {
         }
     }
 
-    fn by(error: &QuestionError) -> Self {
+    fn by(error: &QuestionError, server: &ThrowawayServer) -> Self {
         match error {
             QuestionError::Query(QueryError::Refused { refusal, .. })
-                if is_of_another_server(&refusal.sqlstate) =>
+                if is_of_another_server(&refusal.message, &server.obstacles()) =>
             {
                 Self {
                     problem: format!("{OTHER_SERVER}: {}", words(error)),
@@ -56,14 +57,17 @@ impl Unanswered {
 }
 
 /// Who asks, in a database that was restored.
-pub(crate) struct Questioner {
+pub(crate) struct Questioner<'a> {
+    server: &'a ThrowawayServer,
     connection: ConnectionParameters,
 }
 
-impl Questioner {
+impl<'a> Questioner<'a> {
     /// Makes a role that reads everything in `database` and writes nothing, and lets it in.
-    /// `admin` is a superuser's session in another database, `inside` one in this one.
+    /// `admin` is a superuser's session in another database of `server`, `inside` one in this
+    /// one.
     pub(crate) async fn new(
+        server: &'a ThrowawayServer,
         admin: &Connection,
         inside: &Connection,
         random: &dyn Random,
@@ -77,6 +81,10 @@ impl Questioner {
         // lets nobody in can be asked all the same.
         for statement in [
             format!("CREATE ROLE {role} LOGIN BYPASSRLS"),
+            // The log is to tell why a question is refused, whatever the database has set.
+            format!("ALTER ROLE {role} SET log_min_messages = warning"),
+            format!("ALTER ROLE {role} SET log_error_verbosity = verbose"),
+            format!("ALTER ROLE {role} SET lc_messages = 'C'"),
             format!("ALTER DATABASE {database} RESET session_preload_libraries"),
             format!("ALTER DATABASE {database} RESET local_preload_libraries"),
             format!("ALTER DATABASE {database} WITH ALLOW_CONNECTIONS true CONNECTION LIMIT -1"),
@@ -92,6 +100,7 @@ impl Questioner {
             read_all(inside, &role).await?;
         }
         Ok(Self {
+            server,
             connection: inside.parameters().with_user(&name).without_options(),
         })
     }
@@ -129,7 +138,7 @@ impl Questioner {
         let reset = session.batch("RESET search_path").await;
         reset.map_err(|error| Unanswered::here(&error))?;
         let asked = ask(&session, &question.sql, question.timeout).await;
-        asked.map_err(|error| Unanswered::by(&error))
+        asked.map_err(|error| Unanswered::by(&error, self.server))
     }
 }
 

@@ -7,7 +7,7 @@ use std::error::Error;
 
 use pgkeep_format::FormatError;
 use pgkeep_postgres::client::CreateDatabaseError;
-use pgkeep_postgres::server::{Mishap, ServerError};
+use pgkeep_postgres::server::{Mishap, Obstacle, ServerError};
 use pgkeep_postgres::tools::ToolFailed;
 use pgkeep_repository::RepositoryError;
 use pgkeep_restore::RestoreError;
@@ -21,15 +21,6 @@ pub(crate) enum Refusal {
     Host(String),
 }
 
-/// What a server says that lacks a library, or would have to load one at its start
-/// (`internal_load_library` in src/backend/utils/fmgr/dfmgr.c; the words of the
-/// extensions that want to be preloaded).
-const OF_LIBRARIES: [&str; 3] = [
-    "could not access file \"",
-    "could not load library \"",
-    "shared_preload_libraries",
-];
-
 /// What is said where a session ended under somebody: by us, by libpq (`pqReadData` in
 /// src/interfaces/libpq/fe-misc.c), and by a server that has lost a process.
 const OF_LOST_SESSIONS: [&str; 5] = [
@@ -38,15 +29,6 @@ const OF_LOST_SESSIONS: [&str; 5] = [
     "server closed the connection unexpectedly",
     "terminating connection because of crash of another server process",
     "the database system is in recovery mode",
-];
-
-/// What a server says that could not connect to another one (`connect_pg_server` in
-/// contrib/postgres_fdw/connection.c, `dblink_get_conn` in contrib/dblink/dblink.c,
-/// `libpqrcv_connect`'s callers).
-const OF_OTHER_SERVERS: [&str; 3] = [
-    "could not connect to server \"",
-    "could not establish connection",
-    "could not connect to the publisher",
 ];
 
 /// What is to be said where the database's code needs another server.
@@ -106,7 +88,12 @@ impl Refusal {
     }
 
     /// `newer`: that the server is of a newer major than the backup, in words, where it is.
-    pub(crate) fn of_restore(error: &RestoreError, newer: Option<&str>) -> Self {
+    /// `obstacles`: what its log tells of what statements ran into.
+    pub(crate) fn of_restore(
+        error: &RestoreError,
+        newer: Option<&str>,
+        obstacles: &[Obstacle],
+    ) -> Self {
         let told = words(error);
         let by_server = |told: String| match newer {
             Some(newer) => Self::Host(format!("{newer}: {told}")),
@@ -114,7 +101,7 @@ impl Refusal {
         };
         match error {
             RestoreError::Read { source, .. } => Self::of_repository(source),
-            RestoreError::Leftover { failure, .. } => Self::of_restore(failure, newer),
+            RestoreError::Leftover { failure, .. } => Self::of_restore(failure, newer, obstacles),
             RestoreError::Unmet { problems, .. } | RestoreError::UnmetGlobals { problems } => {
                 let problems: Vec<&str> = problems.iter().map(|p| p.what.as_str()).collect();
                 Self::Host(problems.join("; "))
@@ -136,16 +123,11 @@ impl Refusal {
                 source: ToolFailed::Signal { signal, .. },
                 ..
             } if signal == "SIGKILL" => Self::Host(told),
-            RestoreError::Restore { source, .. } => {
-                let says = |words: &str| source.messages().iter().any(|m| m.contains(words));
-                if OF_OTHER_SERVERS.iter().any(|words| says(words)) {
-                    return Self::Host(format!("{OTHER_SERVER}: {told}"));
-                }
-                match OF_LIBRARIES.iter().any(|words| says(words)) {
-                    true => Self::Host(told),
-                    false => by_server(told),
-                }
-            }
+            RestoreError::Restore { source, .. } => match behind(source.messages(), obstacles) {
+                Some(Obstacle::OtherServer(_)) => Self::Host(format!("{OTHER_SERVER}: {told}")),
+                Some(Obstacle::Library(_)) => Self::Host(told),
+                None => by_server(told),
+            },
             RestoreError::Role { .. } | RestoreError::Unnamed { .. } => by_server(told),
             _ => Self::Backup(told),
         }
@@ -181,10 +163,17 @@ impl Refusal {
     }
 }
 
-/// Whether a statement failed since another server was to be asked: connection exceptions,
-/// and those of foreign servers ("PostgreSQL Error Codes" in the manual).
-pub(crate) fn is_of_another_server(sqlstate: &str) -> bool {
-    sqlstate.starts_with("08") || sqlstate.starts_with("HV")
+/// The obstacle that a session's messages are of: what a statement says is believed where the
+/// server's log says so too, by what no statement can choose.
+fn behind<'a>(messages: &[String], obstacles: &'a [Obstacle]) -> Option<&'a Obstacle> {
+    let is_told = |said: &str| messages.iter().any(|message| message.contains(said));
+    obstacles.iter().find(|obstacle| is_told(obstacle.said()))
+}
+
+/// Whether a statement failed since another server was to be asked.
+pub(crate) fn is_of_another_server(message: &str, obstacles: &[Obstacle]) -> bool {
+    let found = behind(&[message.to_owned()], obstacles);
+    matches!(found, Some(Obstacle::OtherServer(_)))
 }
 
 /// The error and its causes as one sentence; a cause that was told is not told again.
@@ -220,36 +209,28 @@ mod tests {
     }
 
     #[test]
-    fn what_the_host_lacks_is_not_held_against_the_backup() {
-        for (message, of_host) in [
-            (
-                "error: could not access file \"$libdir/x\": No such file or directory",
-                true,
-            ),
-            (
-                "error: pg_cron can only be loaded via shared_preload_libraries",
-                true,
-            ),
-            // A value may say that; the server's log tells whether it is so.
-            (
-                "error: could not extend file \"base/1\": No space left on device",
-                false,
-            ),
-            (
-                "error: could not execute query: ERROR:  could not connect to server \"source\"",
-                true,
-            ),
-            (
-                "error: could not execute query: ERROR:  could not establish connection",
-                true,
-            ),
-            ("error: division by zero", false),
-        ] {
-            let refusal = Refusal::of_restore(&restore(message), None);
-            assert_eq!(matches!(refusal, Refusal::Host(_)), of_host, "{message}");
+    fn what_the_host_lacks_is_not_held_against_the_backup_where_its_log_says_so_too() {
+        let library = Obstacle::Library("could not access file \"$libdir/x\"".to_owned());
+        let server = Obstacle::OtherServer("could not connect to server \"source\"".to_owned());
+        let message = |obstacle: &Obstacle| {
+            let said = obstacle.said();
+            restore(&format!(
+                "error: could not execute query: ERROR:  {said}: x"
+            ))
+        };
+        for obstacle in [&library, &server] {
+            let log = std::slice::from_ref(obstacle);
+            let refusal = Refusal::of_restore(&message(obstacle), None, log);
+            assert!(matches!(refusal, Refusal::Host(_)), "{refusal:?}");
+            // The message alone, which a statement may have raised; and the log's of another.
+            let refusal = Refusal::of_restore(&message(obstacle), None, &[]);
+            assert!(matches!(refusal, Refusal::Backup(_)), "{refusal:?}");
+            let other = restore("error: division by zero");
+            let refusal = Refusal::of_restore(&other, None, log);
+            assert!(matches!(refusal, Refusal::Backup(_)), "{refusal:?}");
         }
         let newer = Some("PostgreSQL 18 is newer than the backup's 15");
-        let refusal = Refusal::of_restore(&restore("error: no such operator"), newer);
+        let refusal = Refusal::of_restore(&restore("error: no such operator"), newer, &[]);
         assert!(matches!(&refusal, Refusal::Host(told) if told.starts_with("PostgreSQL 18")));
     }
 

@@ -1,11 +1,9 @@
 //! What a server's log tells of its own end.
 //!
-//! Invariants: only what the server says of itself counts, whatever a statement of its has
-//! written into the log. So an entry is taken by what no statement can choose: the process
-//! that wrote it, the error's code, and the place in the server's source, which stands behind
-//! it (`LOCATION`, with `log_error_verbosity = verbose`). What a message goes on with after a
-//! line's end is indented there, and no line of its own (`append_with_tabs` in
-//! src/backend/utils/error/elog.c).
+//! Invariant: only what the server says of itself counts, whatever a statement of its has
+//! written into the log.
+
+use super::entry::Entry;
 
 /// Something that happened to a server, and is no fault of what it was asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,82 +18,32 @@ pub enum Mishap {
     Unread(String),
 }
 
-/// How each line of the log begins, for [`Mishap::all`]: the time and the process.
-pub(super) const LINE_PREFIX: &str = "%m [%p] ";
-
 /// What says that a process has ended (src/backend/postmaster/postmaster.c).
 const OF_CHILDREN: &str = "LogChildExit";
 /// `ERRCODE_DISK_FULL` (src/backend/utils/errcodes.txt); a statement may raise it, too.
 const DISK_FULL: &str = "53100";
-/// How the source files of procedural languages begin, in which a statement's own errors are
-/// raised: pl_exec.c, plperl.c, plpy_plpymodule.c, pltcl.c.
-const OF_LANGUAGES: &str = "pl";
-
-/// The first line of an entry.
-struct Entry<'a> {
-    process: u32,
-    severity: &'a str,
-    code: &'a str,
-    message: &'a str,
-}
-
 impl Mishap {
     /// What a log tells of the server whose first process this was.
     pub(super) fn all(log: &str, postmaster: u32) -> Vec<Self> {
-        let mut mishaps = Vec::new();
-        let mut open: Option<Entry<'_>> = None;
-        for line in log.lines() {
-            let Some((process, severity, text)) = parts(line) else {
-                continue;
-            };
-            match severity {
-                "LOCATION" => {
-                    let entry = open.take().filter(|entry| entry.process == process);
-                    mishaps.extend(entry.and_then(|entry| entry.mishap(text, postmaster)));
-                }
-                "DETAIL" | "HINT" | "QUERY" | "CONTEXT" | "BACKTRACE" | "STATEMENT" => {}
-                _ => {
-                    open = text.split_once(": ").map(|(code, message)| Entry {
-                        process,
-                        severity,
-                        code,
-                        message,
-                    });
-                }
-            }
-        }
-        mishaps
+        let entries = Entry::all(log).into_iter();
+        let mishaps = entries.filter_map(|entry| Self::of(&entry, postmaster));
+        mishaps.collect()
     }
-}
 
-impl Entry<'_> {
-    /// What it tells, at this place of the source: `function, file:line`.
-    fn mishap(&self, location: &str, postmaster: u32) -> Option<Mishap> {
-        let (function, file) = location.split_once(", ")?;
-        let said = || self.message.trim().to_owned();
-        let is_error = matches!(self.severity, "ERROR" | "FATAL" | "PANIC");
-        if is_error && self.code == DISK_FULL && !file.starts_with(OF_LANGUAGES) {
-            return Some(Mishap::NoRoom(said()));
+    fn of(entry: &Entry<'_>, postmaster: u32) -> Option<Self> {
+        let said = || entry.message.to_owned();
+        if entry.is_error() && entry.code == DISK_FULL && entry.is_the_servers_own() {
+            return Some(Self::NoRoom(said()));
         }
-        if self.process != postmaster || function != OF_CHILDREN {
+        if entry.process != postmaster || entry.function != OF_CHILDREN {
             return None;
         }
-        let (_, signal) = self.message.split_once(" was terminated by signal ")?;
+        let (_, signal) = entry.message.split_once(" was terminated by signal ")?;
         Some(match signal.starts_with("9:") || signal.starts_with("9 ") {
-            true => Mishap::Killed(said()),
-            false => Mishap::Crashed(said()),
+            true => Self::Killed(said()),
+            false => Self::Crashed(said()),
         })
     }
-}
-
-/// The process, the severity and the rest of a line that the server began.
-fn parts(line: &str) -> Option<(u32, &str, &str)> {
-    let (time, rest) = line.split_once(" [")?;
-    time.starts_with(|c: char| c.is_ascii_digit())
-        .then_some(())?;
-    let (process, rest) = rest.split_once("] ")?;
-    let (severity, text) = rest.split_once(":  ")?;
-    Some((process.parse().ok()?, severity, text))
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::account::Account;
+use super::entry::LINE_PREFIX;
 use super::error::ServerError;
 use super::isolation::{Isolation, PATH, isolated};
-use super::mishap::LINE_PREFIX;
 
 /// How long an immediate shutdown may take before the process is killed.
 const IMMEDIATE_TIMEOUT: Duration = Duration::from_secs(5);

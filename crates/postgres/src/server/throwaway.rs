@@ -17,6 +17,7 @@ use super::error::ServerError;
 use super::initdb;
 use super::log::last_lines_of;
 use super::mishap::Mishap;
+use super::obstacle::Obstacle;
 use super::options::ServerOptions;
 use super::postmaster::{Call, POLL, Postmaster};
 use crate::client::{ConnectionParameters, connect};
@@ -237,6 +238,14 @@ impl ThrowawayServer {
             Ok(log) => Mishap::all(&String::from_utf8_lossy(&log), self.pid()),
             Err(error) => vec![Mishap::Unread(format!("{}: {error}", path.display()))],
         }
+    }
+
+    /// What its log says of what statements ran into and is the host's; nothing, where it
+    /// cannot be read.
+    #[must_use]
+    pub fn obstacles(&self) -> Vec<Obstacle> {
+        let log = std::fs::read(self.log_file()).unwrap_or_default();
+        Obstacle::all(&String::from_utf8_lossy(&log))
     }
 
     fn launch_on(&mut self, port: u16) -> Result<(), ServerError> {

@@ -207,16 +207,30 @@ async fn a_trigger_that_fails_when_a_constraint_is_checked() {
     proving.cluster.stop().await;
 }
 
-/// Statements that say what a server does of a full disk, and of a process that was killed.
-const FORGED: [&str; 2] = [
+/// Statements that say what a server does of a full disk, of a process that was killed, and of
+/// what the host lacks.
+const FORGED: [&str; 5] = [
     "RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'",
     "RAISE LOG 'server process (PID 1) was terminated by signal 9: Killed'; \
      RAISE EXCEPTION 'not here'",
+    "RAISE EXCEPTION 'could not access file \"$libdir/x\": No such file or directory' \
+     USING ERRCODE = '58P01'",
+    "RAISE EXCEPTION 'x can only be loaded via shared_preload_libraries'",
+    "RAISE EXCEPTION 'could not connect to server \"source\"' USING ERRCODE = '08001'",
+];
+
+/// What each of them says in the end.
+const SAYS: [&str; 5] = [
+    "No space left",
+    "not here",
+    "could not access file",
+    "can only be loaded via",
+    "could not connect to server",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_statement_that_says_what_a_server_without_room_or_memory_says() {
-    for (forged, words) in FORGED.iter().zip(["No space left", "not here"]) {
+async fn a_statement_that_says_what_a_server_says_of_its_host() {
+    for (forged, words) in FORGED.iter().zip(SAYS) {
         // It fails where it is restored, and did not where it was dumped.
         let fill = format!(
             "{FILL}; CREATE TABLE fails (fails bool); INSERT INTO fails VALUES (false); \
@@ -233,7 +247,7 @@ async fn a_statement_that_says_what_a_server_without_room_or_memory_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_that_says_what_a_server_without_room_or_memory_says() {
+async fn a_question_that_says_what_a_server_says_of_its_host() {
     let functions = FORGED.iter().enumerate().map(|(number, forged)| {
         format!(
             "; CREATE FUNCTION f{number}() RETURNS bool LANGUAGE plpgsql AS \
@@ -243,10 +257,12 @@ async fn a_question_that_says_what_a_server_without_room_or_memory_says() {
     let fill: String = std::iter::once(FILL.to_owned()).chain(functions).collect();
     let proving = Proving::of(&fill).await;
     proving.site.back_up("app").await;
-    proving.asking(
-        "[{ database = 'app', sql = 'select f0()' }, { database = 'app', sql = 'select f1()' }]",
-    );
-    let proved = proving.prove(&[]).await;
-    proved.came_to(1, "failed", &["No space left on device", "not here"]);
+    for (number, words) in SAYS.iter().enumerate() {
+        proving.asking(&format!(
+            "[{{ database = 'app', sql = 'select f{number}()' }}]"
+        ));
+        let proved = proving.prove(&[]).await;
+        proved.came_to(1, "failed", &[words]);
+    }
     proving.cluster.stop().await;
 }
