@@ -49,9 +49,11 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
             context
                 .output
                 .failure(&CliError::UnreadableKey(key.clone()));
-            exit = Exit::Failed;
         }
         let mut catalogue = repository.catalogue(&cluster, &keys.all()).await?;
+        if !is_readable(&repository, &catalogue) {
+            exit = Exit::Failed;
+        }
         lines.extend(describe(&repository, &catalogue, context));
         let now = context.clock.now();
         if let Some(backup) = catalogue.is_behind(now) {
@@ -76,11 +78,8 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
         warn_of_unbelieved(context, &catalogue);
         for bad in catalogue.take_bad_proofs() {
             context.output.failure(&CliError::Repository(bad.error));
-            exit = Exit::Failed;
         }
-        if warn_of_pins(context, &catalogue) {
-            exit = Exit::Failed;
-        }
+        warn_of_pins(context, &catalogue);
         others::tell(context, &settings, &repository, &catalogue).await;
         for entry in catalogue.entries {
             if let Entry::Unreadable(unreadable) = entry {
@@ -91,12 +90,19 @@ pub(crate) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
                 if let Some(ends) = ends {
                     context.output.say(ends);
                 }
-                exit = Exit::Failed;
             }
         }
     }
     tell(context, lines)?;
     Ok(exit)
+}
+
+/// Whether all that was listed can be read; where not, the listing fails, with `--why` too.
+fn is_readable(repository: &Repository, catalogue: &Catalogue) -> bool {
+    repository.unreadable_keys().is_empty()
+        && catalogue.unreadable().next().is_none()
+        && catalogue.bad_proofs().is_empty()
+        && catalogue.unread_pins().next().is_none()
 }
 
 /// What takes a run's damaged `begin` away, which names no backup.
@@ -185,9 +191,8 @@ pub(crate) fn warn_of_choice(context: &Context, chosen: &Tombstone) {
     ));
 }
 
-/// Tells of backups that stay for their pins alone, and of pins that cannot be read; whether
-/// there are any of these.
-pub(crate) fn warn_of_pins(context: &Context, catalogue: &Catalogue) -> bool {
+/// Tells of backups that stay for their pins alone, and of pins that cannot be read.
+pub(crate) fn warn_of_pins(context: &Context, catalogue: &Catalogue) {
     for chosen in catalogue.all_chosen() {
         warn_of_choice(context, chosen);
     }
@@ -197,7 +202,6 @@ pub(crate) fn warn_of_pins(context: &Context, catalogue: &Catalogue) -> bool {
             unread.error
         ));
     }
-    !catalogue.unread_pins().is_empty()
 }
 
 /// Tells of records that count as nothing.

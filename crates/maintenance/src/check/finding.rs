@@ -164,6 +164,8 @@ pub enum What {
     Unasked { database: String, stale: bool },
     /// A proof cannot be gone by.
     BadProof { bad: BadProof },
+    /// A pin cannot be read, or what should have lifted one.
+    BadPin { problem: String },
     /// There is no recovery key in use: nobody could restore what is written now.
     NoRecoveryKey,
     /// Something below `keys/` cannot be used, or is missing.
@@ -255,6 +257,7 @@ impl What {
             | Self::Empty
             | Self::StorageClock { .. }
             | Self::BadProof { .. }
+            | Self::BadPin { .. }
             | Self::NoRecoveryKey
             | Self::BadKey { .. }
             | Self::MayNotWrite { .. }
@@ -294,6 +297,7 @@ impl What {
             Self::FewerQuestions { .. } => "proof-of-fewer-questions",
             Self::Unasked { .. } => "question-unasked",
             Self::BadProof { .. } => "proof-damaged",
+            Self::BadPin { .. } => "pin-damaged",
             Self::NoRecoveryKey => "no-recovery-key",
             Self::BadKey { .. } => "key-unusable",
             Self::MayNotWrite { .. } => "host-may-not-write",

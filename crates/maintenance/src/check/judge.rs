@@ -186,6 +186,9 @@ impl Judging<'_> {
         for bad in seen.bad_proofs.clone() {
             self.find(Severity::Warning, What::BadProof { bad });
         }
+        for problem in seen.bad_pins.clone() {
+            self.find(Severity::Warning, What::BadPin { problem });
+        }
         self.rows(&wanted, seen);
         self.space(seen);
         if asked.is_some() {

@@ -129,6 +129,10 @@ pub async fn look(at: Look<'_>) -> Seen {
         databases,
         damaged,
         bad_proofs: catalogue.bad_proofs().iter().map(bad_proof).collect(),
+        bad_pins: catalogue
+            .unread_pins()
+            .map(|bad| in_words(&bad.error))
+            .collect(),
         readable: repository.encryption() == Encryption::None
             || !repository.recovery_recipients().is_empty(),
         bad_keys: repository.unreadable_keys().to_vec(),

@@ -54,6 +54,8 @@ pub struct Seen {
     pub damaged: Vec<Damaged>,
     /// What is wrong with proofs that cannot be read.
     pub bad_proofs: Vec<BadProof>,
+    /// What is wrong with pins that cannot be read, and with what should have lifted some.
+    pub bad_pins: Vec<String>,
     /// Whether there is a recovery key in use, or nothing is sealed.
     pub readable: bool,
     /// What is below `keys/` and cannot be used, or is missing.

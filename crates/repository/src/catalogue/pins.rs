@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use pgkeep_format::names::{self, Place};
 use pgkeep_format::records::{Lift, PinRecord, Tombstone};
 use pgkeep_types::{BackupId, PinId};
 
@@ -106,8 +107,14 @@ impl Catalogue {
     }
 
     /// Pins that hold since they cannot be read, and what should have lifted some.
-    #[must_use]
-    pub fn unread_pins(&self) -> &[Unreadable] {
-        &self.pins.unreadable
+    pub fn unread_pins(&self) -> impl Iterator<Item = &Unreadable> {
+        let pins = &self.pins;
+        pins.unreadable.iter().filter(|unread| {
+            let is_lifted = |place| match place {
+                Place::Pin(_, backup, pin) => pins.lifted.contains(&(backup, pin)),
+                _ => false,
+            };
+            !names::place(&unread.object).is_some_and(is_lifted)
+        })
     }
 }

@@ -75,6 +75,7 @@ pub(super) fn words(what: &What) -> String {
         | What::Unasked { .. }
         | What::BadProof { .. } => of_proof(what),
         What::Damaged { .. }
+        | What::BadPin { .. }
         | What::NoRecoveryKey
         | What::BadKey { .. }
         | What::MayNotWrite { .. }
@@ -247,6 +248,9 @@ fn of_repository(what: &What) -> String {
                 (None, _) => format!("something that is stored cannot be read: {problem}"),
             }
         }
+        What::BadPin { problem } => format!(
+            "what a pin says cannot be read, and its backup is kept without an end: {problem}"
+        ),
         What::NoRecoveryKey => "there is no recovery key in use: nobody could restore".to_owned(),
         What::BadKey { problem } => format!("of the keys, this counts as nothing: {problem}"),
         What::MayNotWrite { problem } => format!("this host may not back up: {problem}"),

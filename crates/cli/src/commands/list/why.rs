@@ -9,7 +9,7 @@ use pgkeep_repository::deletion::Terms;
 use pgkeep_types::{Clock, ClusterName};
 use serde::Serialize;
 
-use super::{wanted, warn_of_pins};
+use super::{is_readable, wanted, warn_of_pins};
 use crate::arguments::List;
 use crate::commands::keeping::{Kept, Report, keep, table, warn_of_unread};
 use crate::context::{Context, unconfigured};
@@ -52,7 +52,7 @@ pub(super) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
             &keys,
         )
         .await?;
-        if told.is_damaged {
+        if !told.is_readable {
             exit = Exit::Failed;
         }
         clusters.push(OfCluster {
@@ -69,7 +69,7 @@ pub(super) async fn run(arguments: &List, context: &Context) -> Result<Exit, Cli
 
 struct Told {
     report: Report,
-    is_damaged: bool,
+    is_readable: bool,
 }
 
 async fn of_one(
@@ -81,6 +81,11 @@ async fn of_one(
     keys: &KeysAtHand,
 ) -> Result<Told, CliError> {
     let keep = keep(settings, arguments.policy.as_deref())?;
+    for key in repository.unreadable_keys() {
+        context
+            .output
+            .failure(&CliError::UnreadableKey(key.clone()));
+    }
     let catalogue = repository.catalogue(cluster, &keys.all()).await?;
     warn_of_pins(context, &catalogue);
     warn_of_unread(&catalogue, context.output);
@@ -102,6 +107,6 @@ async fn of_one(
     context.output.data(table(&kept, context.output, now));
     Ok(Told {
         report: Report::of(&kept),
-        is_damaged: !kept.damaged.is_empty(),
+        is_readable: is_readable(repository, &catalogue),
     })
 }

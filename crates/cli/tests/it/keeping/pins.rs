@@ -101,8 +101,13 @@ async fn a_damaged_pin_keeps_its_backup_without_an_end_and_is_told() {
     std::fs::write(pinned, &bytes[..bytes.len() - 1]).unwrap();
     let listed = shelf.site.run(&["list"]).await.ended(1);
     listed.says(&["kept without an end", "pgkeep unpin"]);
+    shelf.site.run(&["list", "--why"]).await.ended(1);
+    let check = async || shelf.site.run(&["check", "--json"]).await.stdout;
+    assert!(check().await.contains("\"pin-damaged\""));
     assert_eq!(shelf.left_of(&ids, &[]).await, [0, 1, 2]);
     shelf.site.run(&["unpin", &ids[0]]).await.ended(0);
+    assert!(!check().await.contains("\"pin-damaged\""));
+    shelf.site.run(&["list"]).await.ended(0);
     assert_eq!(shelf.left_of(&ids, &[]).await, [1, 2]);
 }
 

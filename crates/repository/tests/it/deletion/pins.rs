@@ -225,7 +225,7 @@ async fn a_damaged_pin_holds_without_an_end_and_a_damaged_lift_lifts_nothing() {
     world.memory.replace(&name, Some(whole.slice(1..)));
     refused(&world, &[&backup.id]).await;
     let catalogue = world.catalogue().await;
-    assert_eq!(catalogue.unread_pins().len(), 1);
+    assert_eq!(catalogue.unread_pins().count(), 1);
     assert_eq!(catalogue.unreadable().count(), 0);
     assert!(
         catalogue
@@ -236,7 +236,7 @@ async fn a_damaged_pin_holds_without_an_end_and_a_damaged_lift_lifts_nothing() {
     let lift = format::names::lift(&main(), &backup.id, &id).unwrap();
     world.memory.replace(&lift, Some(whole.slice(1..)));
     refused(&world, &[&backup.id]).await;
-    assert_eq!(world.catalogue().await.unread_pins().len(), 2);
+    assert_eq!(world.catalogue().await.unread_pins().count(), 2);
     // Who lifts it again is told that it is lifted, and it is.
     unpin(&world, &backup.id, &id).await;
     assert_eq!(world.catalogue().await.pins(&backup.id).count(), 0);
@@ -287,7 +287,7 @@ async fn who_pins_with_a_key_that_is_just_being_retired_is_told_and_what_it_wrot
     world.host = first;
     let catalogue = world.catalogue().await;
     assert_eq!(catalogue.pins(&backup.id).count(), 0);
-    assert_eq!(catalogue.unread_pins().len(), 0);
+    assert_eq!(catalogue.unread_pins().count(), 0);
     assert_eq!(catalogue.unbelieved.len(), 2, "the pin, and what lifts it");
     prune(&world, &[&backup.id]).await.unwrap();
     world.storage_clock.advance(DAY + DAY);
