@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use self::choose::{Amount, Share};
-use self::choose::{Turn, chosen, turns};
+use self::choose::{Queue, Turn, turns};
 use self::notes::Notes;
 
 /// How many objects are read at once.
@@ -166,15 +166,14 @@ impl Verify<'_> {
             }
             None => self.catalogue.read_back().newest_round() + 1,
         };
-        let chosen = chosen(turns, self.amount);
-        let (_, bytes) = sum(&chosen);
+        let mut waiting = Queue::new(turns, self.amount);
+        let (_, bytes) = waiting.left();
         self.progress.all_bytes.store(bytes, Ordering::Relaxed);
 
         let deadline = self.within.map(|within| Instant::now() + within);
         let mut notes = Notes::new(round);
         let mut reading = JoinSet::new();
         let mut under_way = HashMap::new();
-        let mut waiting = chosen.into_iter();
         let mut stopped = false;
         loop {
             stopped |= deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -208,11 +207,24 @@ impl Verify<'_> {
                     continue;
                 }
             };
+            match &condition {
+                Ok(_) => waiting.has_answered(),
+                Err(_) => {
+                    let said = self.catalogue.read_back();
+                    let mut open = said.open_of(&object.name, object.blake3);
+                    waiting.is_silent(object.length, open.next().is_some());
+                    let (_, left) = waiting.left();
+                    let bytes = self.progress.bytes.load(Ordering::Relaxed);
+                    self.progress
+                        .all_bytes
+                        .fetch_max(bytes.saturating_add(left), Ordering::Relaxed);
+                }
+            }
             self.take(object, condition, &by_hash, &mut notes, &mut verdict)
                 .await;
             notes.write(self, None).await;
         }
-        let (objects, bytes) = sum(&waiting.collect::<Vec<_>>());
+        let (objects, bytes) = waiting.left();
         verdict.left = (verdict.left.0 + objects, verdict.left.1 + bytes);
         notes.write(self, Some(verdict.left.0 == 0)).await;
         verdict.not_written = notes.failed;
