@@ -78,6 +78,34 @@ async fn a_restore_tells_that_there_are_backups_of_another_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_is_replaced_by_another_servers_backup_only_where_that_is_named() {
+    let (old, new, mut site) = moved(0).await;
+    for server in [&old, &new] {
+        server.psql("postgres", "CREATE DATABASE app").await;
+    }
+    new.psql("app", "CREATE TABLE own (n int)").await;
+    let own = site.back_up("app").await;
+    site.set("PGKEEP_CLUSTER_MAIN_CONNECTION", socket_of(&old));
+    let others = site.back_up("app").await;
+    site.set("PGKEEP_CLUSTER_MAIN_CONNECTION", socket_of(&new));
+    let replace = ["--replace", "--yes", "--identity", "recovery.key"];
+    let newest = [&["restore", "main", "--database", "app"], &replace[..]].concat();
+    let short = |id: &str| id.rsplit('-').next().unwrap().to_owned();
+    site.run(&newest).await.ended(2).says(&[
+        "would be replaced by backup",
+        "is of another server",
+        &format!("--backup {} is this server's newest", short(&own)),
+    ]);
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(new.psql("app", tables).await.trim(), "1");
+    let named = [&["restore", "main", "--backup", &others], &replace[..]].concat();
+    site.run(&named).await.ended(0);
+    assert_eq!(new.psql("app", tables).await.trim(), "0");
+    old.stop().await;
+    new.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_check_says_where_nobody_tells_which_server_it_is() {
     let (old, new, mut site) = moved(0).await;
     let hide = "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; \

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a database that is to be replaced is asked for before anything is made.
 
+use pgkeep_postgres::client::{connect, system_id};
 use pgkeep_restore::{DumpRestore, LeftOut, Parts, Restored};
 use pgkeep_types::Clock;
 
@@ -33,6 +34,7 @@ pub(super) async fn run(
     }
     let dumped_part = prepared.dumped_part();
     if let (Some(aside), []) = (prepared.replaced(), prepared.problems()) {
+        check_server(context, arguments, chosen, &restore).await?;
         let end = match arguments.drop_replaced {
             true => "is dropped then".to_owned(),
             false => format!("stays as {aside:?}"),
@@ -169,4 +171,51 @@ pub(super) async fn run(
         said: restored.said,
     })?;
     Ok(exit)
+}
+
+/// Refuses to replace a database of a server that has backups of its own by the newest backup,
+/// where that is of another one: who wants that names it.
+async fn check_server(
+    context: &Context,
+    arguments: &Restore,
+    chosen: &Chosen,
+    restore: &DumpRestore<'_>,
+) -> Result<(), CliError> {
+    let record = chosen.backup.record();
+    let (Some(of_backup), None) = (record.system_id, &arguments.backup) else {
+        return Ok(());
+    };
+    let asked = async {
+        let session = connect(restore.connection).await?;
+        system_id(&session)
+            .await
+            .map_err(|source| CliError::NoAnswer {
+                cluster: record.cluster.to_string(),
+                source,
+            })
+    };
+    let what = format!("the restore of database {:?}", restore.name);
+    let here = context.unless_interrupted(&what, asked).await?;
+    let Some(here) = here.filter(|here| *here != of_backup) else {
+        return Ok(());
+    };
+    let of_here = chosen.opened.catalogue.complete().filter(|other| {
+        other.database == record.database && other.system_id.is_some_and(|of| of == here)
+    });
+    let Some(newest) = of_here.max_by_key(|other| other.started) else {
+        return Ok(());
+    };
+    let (id, own) = (record.id.short(), newest.id.short());
+    Err(CliError::Usage {
+        problem: format!(
+            "database {:?} on {} would be replaced by backup {id}, which is of another server \
+             (system {of_backup}; this one is {here}), and there are backups of this one",
+            restore.name,
+            restore.connection.server()
+        ),
+        hint: format!(
+            "name the one that is meant: --backup {own} is this server's newest, --backup {id} \
+             the other one's"
+        ),
+    })
 }
