@@ -195,12 +195,22 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<File, ConfigError> {
             path: path.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-            problem: in_words(error.message()),
+            problem: match doubled(text, &error) {
+                Some(key) => format!("the key `{key}` is there twice in one table"),
+                None => in_words(error.message()),
+            },
             nearest: meant(error.message()),
         }
     })?;
     file.places = Places::of(path, text);
     Ok(file)
+}
+
+/// The key that a table has twice, where that is what is wrong: no value is a key.
+fn doubled<'a>(text: &'a str, error: &toml::de::Error) -> Option<&'a str> {
+    error.message().starts_with("duplicate key").then_some(())?;
+    let key = text.get(error.span()?)?.trim();
+    (!key.is_empty() && !key.contains(['\n', '='])).then_some(key)
 }
 
 /// The questions in the text of a variable, which is what stands behind `queries =` in the

@@ -22,9 +22,11 @@ use crate::output::JSON_VERSION;
 use crate::words;
 
 #[derive(Serialize)]
-struct Pinned {
+struct Pinned<'a> {
     version: u32,
     backup: BackupId,
+    /// The one repository in which it holds.
+    repository: &'a str,
     pin: PinId,
     until: Option<Timestamp>,
 }
@@ -72,15 +74,28 @@ pub(crate) async fn pin(arguments: &Pin, context: &Context) -> Result<Exit, CliE
     };
     repository.pin(&access, pin, now).await?;
     let until_told = until.map(|until| format!(", until {}", words::time_to_the_minute(until)));
+    let (settings, of_cluster) = (&opened.settings, &opened.cluster_settings);
+    let name = context.name_of(settings, of_cluster)?;
     context.output.data(format_args!(
-        "backup {} of database {} is kept{}\n",
+        "backup {} of database {} is kept in repository {name}{}\n",
         record.id,
         words::printable(&record.database),
         until_told.unwrap_or_default()
     ));
+    let others = of_cluster
+        .repositories
+        .iter()
+        .filter(|other| *other != name);
+    for other in others {
+        context.output.say(format_args!(
+            "in repository {other} the rules decide, as before; pin it there too with --repository \
+             {other}"
+        ));
+    }
     context.output.json(&Pinned {
         version: JSON_VERSION,
         backup: record.id,
+        repository: name,
         pin: id,
         until,
     })?;

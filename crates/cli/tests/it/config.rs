@@ -266,3 +266,19 @@ async fn a_configuration_that_is_named_and_not_there_is_told_as_such() {
         "'pgkeep init' writes one",
     ]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_or_a_table_that_is_there_twice_is_named() {
+    let site = Site::empty();
+    for (text, named) in [
+        ("[repository.a]\nurl = \"/a\"\nurl = \"/b\"\n", "`url`"),
+        (
+            "[cluster.main.dump]\njobs = 1\n[cluster.main.dump]\njobs = 2\n",
+            "dump",
+        ),
+    ] {
+        std::fs::write(site.path("pgkeep.toml"), text).unwrap();
+        let ran = site.run(&["config"]).await.ended(1);
+        ran.says(&[named, "is there twice", "pgkeep.toml:3"]);
+    }
+}

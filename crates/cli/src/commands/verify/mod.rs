@@ -8,12 +8,13 @@ mod cluster;
 mod report;
 mod row;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pgkeep_config::{SIZE_WANTED, SPAN_WANTED, Settings, parse_size, parse_span};
-use pgkeep_format::Identities;
+use pgkeep_format::{Identities, RepositoryId};
 use pgkeep_maintenance::{Amount, Verify as Verification, VerifyProgress};
 use pgkeep_repository::{Cited, Pace, Repository, RepositoryError, WriteAccess};
 use pgkeep_types::{Clock, ClusterName};
@@ -21,6 +22,7 @@ use pgkeep_types::{Clock, ClusterName};
 use self::cluster::ClusterReport;
 use self::report::Report;
 use self::row::VerifyRow;
+use super::copy::one_and_the_same;
 use crate::arguments::Verify;
 use crate::context::Context;
 use crate::error::{CliError, Exit, sentence};
@@ -41,11 +43,19 @@ pub(crate) async fn run(arguments: &Verify, context: &Context) -> Result<Exit, C
     let terms = terms(arguments)?;
     let settings = context.settings()?;
     let mut report = Report::default();
+    let mut opened = BTreeMap::new();
     for (name, clusters) in wanted(arguments, context, &settings).await? {
         if context.interrupt.was_requested() {
             break;
         }
-        let verified = of_repository(context, &settings, &name, clusters, &terms, &mut report);
+        let verified = of_repository(
+            context,
+            &settings,
+            (&name, clusters),
+            &terms,
+            &mut opened,
+            &mut report,
+        );
         if let Err(error) = verified.await {
             context.output.failure(&error);
             report.failed(&name, &error);
@@ -128,20 +138,20 @@ async fn wanted(
     Ok(wanted)
 }
 
+/// Verifies a repository, by its name, and of it these clusters. One that was `opened` by another
+/// name is read once.
 async fn of_repository(
     context: &Context,
     settings: &Settings,
-    name: &str,
-    mut clusters: Vec<ClusterName>,
+    (name, mut clusters): (&str, Vec<ClusterName>),
     terms: &Terms,
+    opened: &mut BTreeMap<RepositoryId, (String, BTreeSet<ClusterName>)>,
     report: &mut Report,
 ) -> Result<(), CliError> {
     let keys = context.keys(settings, None)?;
     let pins = keys.pins();
-    let opened = context.open_repository(settings, name, &pins);
-    let repository = context
-        .unless_interrupted("the verification", opened)
-        .await?;
+    let open = context.open_repository(settings, name, &pins);
+    let repository = context.unless_interrupted("the verification", open).await?;
     for key in repository.unreadable_keys() {
         let error = CliError::UnreadableKey(key.clone());
         context.output.failure(&error);
@@ -163,6 +173,21 @@ async fn of_repository(
     } else if terms.takes_configured {
         let others = stored.into_iter().filter(|other| !clusters.contains(other));
         report.passed_over(context, name, others);
+    }
+    match opened.get_mut(&repository.id()) {
+        Some((first, read)) => {
+            let error = one_and_the_same(first, name);
+            context.output.failure(&error);
+            report.failed(name, &error);
+            clusters.retain(|cluster| read.insert(cluster.clone()));
+            if clusters.is_empty() {
+                return Ok(());
+            }
+        }
+        None => {
+            let read = clusters.iter().cloned().collect();
+            opened.insert(repository.id(), (name.to_owned(), read));
+        }
     }
     let mut cited = Vec::new();
     for cluster in clusters {
