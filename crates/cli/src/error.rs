@@ -192,6 +192,14 @@ pub(crate) enum CliError {
         /// Why not.
         source: Box<CliError>,
     },
+    /// What a repository does not give, and another one has.
+    #[error("{source}")]
+    Elsewhere {
+        /// Why it does not.
+        source: Box<CliError>,
+        /// Which one has it, and what to do.
+        hint: String,
+    },
     /// All was backed up, and what was to go did not.
     #[error("all was backed up, and pruning failed")]
     NotPruned {
@@ -335,7 +343,7 @@ impl CliError {
             | Self::Globals(GlobalsError::Interrupted) => Exit::Interrupted,
             Self::Restore(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Demo(DemoError::Interrupted) => Exit::Interrupted,
-            Self::NotBegun { source, .. } => source.exit_code(),
+            Self::NotBegun { source, .. } | Self::Elsewhere { source, .. } => source.exit_code(),
             Self::NotPruned { source } if source.exit_code() == Exit::Interrupted => {
                 Exit::Interrupted
             }

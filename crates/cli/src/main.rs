@@ -8,6 +8,7 @@
 mod arguments;
 mod commands;
 mod context;
+mod elsewhere;
 mod error;
 mod fold;
 mod instant;

@@ -20,6 +20,7 @@ use pgkeep_types::{BackupId, ClusterName};
 use self::job::{Job, Report};
 use crate::arguments::Copy;
 use crate::context::Context;
+use crate::elsewhere::who_has;
 use crate::error::{CliError, Exit};
 
 /// Two repositories, open for a copy.
@@ -107,12 +108,28 @@ pub(crate) async fn run(arguments: &Copy, context: &Context) -> Result<Exit, Cli
         .iter()
         .find(|text| all_looked_at && !found.iter().any(|id: &BackupId| id.is_meant_by(text)))
     {
-        return Err(CliError::NoSuchBackup {
-            problem: format!(
-                "found no good backup {text:?} in repository {:?}",
-                arguments.from
-            ),
-            hint: "'pgkeep list' shows what there is".to_owned(),
+        return Err(match report.damaged(text) {
+            Some((cluster, id, problem)) => {
+                let from = &arguments.from;
+                let others = who_has(context, &settings, cluster, id, from).await;
+                CliError::NoSuchBackup {
+                    problem: format!(
+                        "backup {id} is damaged in repository {from:?} and cannot be copied: \
+                         {problem}"
+                    ),
+                    hint: others.unwrap_or_else(|| {
+                        "no other repository that is configured and answers has it as a good one"
+                            .to_owned()
+                    }),
+                }
+            }
+            None => CliError::NoSuchBackup {
+                problem: format!(
+                    "found no good backup {text:?} in repository {:?}",
+                    arguments.from
+                ),
+                hint: "'pgkeep list' shows what there is".to_owned(),
+            },
         });
     }
     let is_nothing_there = all_looked_at && count.seen == 0;

@@ -25,8 +25,11 @@ mod verify;
 
 pub(crate) use demo::DemoError;
 
+use pgkeep_types::ClusterName;
+
 use crate::arguments::Command;
 use crate::context::Context;
+use crate::elsewhere::with_others;
 use crate::error::{CliError, Exit};
 
 /// Runs the command that was asked for, until it ends or somebody asks it to. What
@@ -82,9 +85,18 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
         Command::Backup(arguments) => backup::run(arguments, context).await,
         Command::Check(arguments) => check::run(arguments, context).await,
         Command::Doctor(arguments) => doctor::run(arguments, context).await,
-        Command::List(arguments) => list::run(arguments, context).await,
-        Command::Show(arguments) => show::run(arguments, context).await,
-        Command::Restore(arguments) => restore::run(arguments, context).await,
+        Command::List(arguments) => {
+            let listed = list::run(arguments, context).await;
+            or_elsewhere(context, arguments.cluster.as_ref(), listed).await
+        }
+        Command::Show(arguments) => {
+            let shown = show::run(arguments, context).await;
+            or_elsewhere(context, arguments.cluster.as_ref(), shown).await
+        }
+        Command::Restore(arguments) => {
+            let restored = restore::run(arguments, context).await;
+            or_elsewhere(context, arguments.cluster.as_ref(), restored).await
+        }
         Command::Prove(arguments) => prove::run(arguments, context).await,
         Command::Prune(arguments) => prune::run(arguments, context).await,
         Command::Verify(arguments) => verify::run(arguments, context).await,
@@ -99,5 +111,17 @@ async fn dispatch(command: &Command, context: &Context) -> Result<Exit, CliError
             Ok(Exit::Done)
         }
         Command::Demo(arguments) => demo::run(arguments, context).await,
+    }
+}
+
+/// Tells which other repository has what one does not give.
+async fn or_elsewhere(
+    context: &Context,
+    named: Option<&ClusterName>,
+    came: Result<Exit, CliError>,
+) -> Result<Exit, CliError> {
+    match came {
+        Err(error) => Err(with_others(context, named, error).await),
+        done => done,
     }
 }

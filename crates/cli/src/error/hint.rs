@@ -13,6 +13,10 @@ impl CliError {
             Self::Usage { hint, .. }
             | Self::Disagrees { hint, .. }
             | Self::NoSuchBackup { hint, .. } => Some(hint.clone()),
+            Self::Elsewhere { source, hint } => Some(match source.hint() {
+                Some(first) => format!("{hint}. Otherwise: {first}"),
+                None => hint.clone(),
+            }),
             Self::NoDatabases { .. } => Some(
                 "template0 and template1 are left out; look at 'databases' in [cluster.….dump]"
                     .to_owned(),

@@ -11,6 +11,7 @@ use pgkeep_repository::{Repository, RunPlan};
 use pgkeep_storage::LocalStorage;
 use pgkeep_testkit::ScriptedClock;
 use pgkeep_types::{Clock, RunId};
+use serde_json::Value;
 
 use crate::copies::{
     archive, cluster, configure, configure_at, copy, flip, good_in, grow, like, object,
@@ -38,6 +39,9 @@ async fn two_names_of_one_repository_are_no_second_copy_and_everything_says_so()
     let flat = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains(told), "{ran:#?}");
     site.run(&["list"]).await.ended(0).says(&[told]);
+    let ran = site.run(&["verify", "--json"]).await.ended(1).says(&[told]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["clusters"].as_array().unwrap().len(), 1);
     // One name twice is no second one either.
     let path = site.path("pgkeep.toml");
     let config = std::fs::read_to_string(&path).unwrap();
@@ -157,6 +161,45 @@ async fn what_another_copy_has_put_is_complete_once_that_one_has_looked_after_it
     assert_eq!(overtaken().await, [false]);
     other.finish(clock.now()).await.unwrap();
     assert_eq!(overtaken().await, [true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_repository_does_not_give_is_told_to_be_in_the_other_and_how_it_is_mended() {
+    let cluster = cluster().await;
+    let site = Site::of(&cluster).await;
+    configure(&site, true);
+    like(&site).await;
+    let ran = site.run(&["backup", "--database", "app"]).await;
+    ran.ended(0);
+    let id = good_in(&site, "offsite").await.remove(0);
+    let short = id.rsplit('-').next().unwrap();
+    std::fs::remove_file(object(&site, "backups", &id, "packs/0")).unwrap();
+    let mend = format!("pgkeep copy {short} --from offsite --to local");
+    let hint = format!("repository \"offsite\" has backup {short} as a good one");
+    for command in [&["restore", "--database", "app"][..], &["show", &id]] {
+        let command = [command, &["--identity", "recovery.key"]].concat();
+        let ran = site.run(&command).await.ended(1);
+        ran.says(&[&hint, &mend, "--repository offsite"]);
+    }
+    let words = ["is damaged in repository \"local\"", &mend];
+    copy(&site, &[short]).await.ended(4).says(&words);
+    let mend: Vec<&str> = mend.split(' ').skip(1).collect();
+    site.run(&mend).await.ended(0);
+    site.run(&["show", &id]).await.ended(0);
+    let pinned = site.run(&["pin", &id, "--reason", "audit"]).await.ended(0);
+    assert!(pinned.stdout.contains("is kept in repository local"));
+    pinned.says(&[
+        "in repository offsite the rules decide",
+        "--repository offsite",
+    ]);
+
+    std::fs::rename(site.path("backups"), site.path("gone")).unwrap();
+    let words = "repository \"offsite\" has 1 good backup of cluster main";
+    for command in [&["list"][..], &["restore", "--database", "app"]] {
+        let ran = site.run(command).await.ended(1);
+        ran.says(&["no repository in", words, "--repository offsite"]);
+    }
+    cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -99,6 +99,11 @@ async fn a_backup_that_cannot_be_read_is_missed_in_a_copy_of_all() {
     assert_eq!(report["backups"][0]["status"], "left");
     // Who asks for another one does not ask for it.
     copy(&site, &[&second[..]]).await.ended(0);
+    let ran = copy(&site, &[&first[..]]).await.ended(4);
+    ran.says(&[
+        "is damaged in repository \"local\" and cannot be copied",
+        "no other repository",
+    ]);
     cluster.stop().await;
 }
 

@@ -30,6 +30,9 @@ pub(super) struct Report {
     mended: Vec<MendedLine>,
     /// The clusters that could not be looked at, or not to the end.
     failed: Vec<FailedLine>,
+    /// What cannot be read where it was to be copied from, and why not.
+    #[serde(skip)]
+    damaged: Vec<(ClusterName, BackupId, String)>,
 }
 
 impl Report {
@@ -40,7 +43,23 @@ impl Report {
             backups: Vec::new(),
             mended: Vec::new(),
             failed: Vec::new(),
+            damaged: Vec::new(),
         }
+    }
+
+    fn note_damaged(&mut self, there: &Catalogue) {
+        let damaged = there.unreadable().filter_map(|unreadable| {
+            let id = unreadable.id.clone()?;
+            Some((there.cluster.clone(), id, sentence(&unreadable.error)))
+        });
+        self.damaged.extend(damaged);
+    }
+
+    /// The damaged backup that is meant by a text, and what is wrong with it.
+    pub(super) fn damaged(&self, text: &str) -> Option<(&ClusterName, &BackupId, &str)> {
+        let mut damaged = self.damaged.iter();
+        let (cluster, id, problem) = damaged.find(|(_, id, _)| id.is_meant_by(text))?;
+        Some((cluster, id, problem))
     }
 
     /// Whether there was nothing to do.
@@ -113,6 +132,7 @@ impl Job<'_> {
         let there = pair.from.catalogue(cluster, &none).await?;
         let here = pair.to.catalogue(cluster, &none).await?;
         found.extend(there.complete().filter(|r| wanted(r)).map(|r| r.id.clone()));
+        report.note_damaged(&there);
         let progress = CopyProgress::default();
         let copy = Copying {
             from: &pair.from,
