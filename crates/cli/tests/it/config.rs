@@ -279,6 +279,6 @@ async fn a_key_or_a_table_that_is_there_twice_is_named() {
     ] {
         std::fs::write(site.path("pgkeep.toml"), text).unwrap();
         let ran = site.run(&["config"]).await.ended(1);
-        ran.says(&[named, "is there twice", "pgkeep.toml:3"]);
+        ran.says(&[named, "is there twice", "pgkeep.toml, line 3"]);
     }
 }
