@@ -106,19 +106,46 @@ impl Turn {
 /// in their place.
 const SILENT: usize = 64;
 
-/// What is read, in turn.
+/// What is read, in turn: what is known to be hurt after all else.
 pub(super) struct Queue {
-    turn: VecDeque<Needed>,
-    /// What is known to be hurt.
-    hurt: VecDeque<Needed>,
-    /// What waits for the next time.
-    later: VecDeque<Needed>,
-    /// How many bytes are to be read of what is not known to be hurt, and how many are under
-    /// way or were read.
-    wanted: u64,
-    taken: u64,
+    other: Lane,
+    hurt: Lane,
     /// How many in a row gave no answer.
     silent: usize,
+}
+
+/// What is read of one kind.
+struct Lane {
+    turn: VecDeque<Needed>,
+    /// What waits for the next time.
+    later: VecDeque<Needed>,
+    /// How many bytes are to be read.
+    wanted: u64,
+    /// How many bytes have their turn, or had it and gave an answer.
+    taken: u64,
+}
+
+impl Lane {
+    fn new(turns: Vec<Turn>, wanted: u64) -> Self {
+        let mut lane = Self {
+            turn: VecDeque::new(),
+            later: turns.into_iter().map(|turn| turn.object).collect(),
+            wanted,
+            taken: 0,
+        };
+        lane.fill();
+        lane
+    }
+
+    /// Takes what is next, until that has as many bytes as are wanted.
+    fn fill(&mut self) {
+        while self.taken < self.wanted
+            && let Some(object) = self.later.pop_front()
+        {
+            self.taken = self.taken.saturating_add(object.length);
+            self.turn.push_back(object);
+        }
+    }
 }
 
 impl Queue {
@@ -133,35 +160,17 @@ impl Queue {
                 share.of(length(&hurt)),
             ),
         };
-        let mut queue = Self {
-            turn: VecDeque::new(),
-            hurt: VecDeque::new(),
-            later: hurt.into_iter().map(|turn| turn.object).collect(),
-            wanted: wanted_hurt,
-            taken: 0,
+        Self {
+            other: Lane::new(other, wanted),
+            hurt: Lane::new(hurt, wanted_hurt),
             silent: 0,
-        };
-        queue.fill();
-        queue.hurt = std::mem::take(&mut queue.turn);
-        queue.later = other.into_iter().map(|turn| turn.object).collect();
-        (queue.wanted, queue.taken) = (wanted, 0);
-        queue.fill();
-        queue
-    }
-
-    /// Takes what is next, until that has as many bytes as are wanted.
-    fn fill(&mut self) {
-        while self.taken < self.wanted
-            && let Some(object) = self.later.pop_front()
-        {
-            self.taken = self.taken.saturating_add(object.length);
-            self.turn.push_back(object);
         }
     }
 
     /// What is read next.
     pub(super) fn next(&mut self) -> Option<Needed> {
-        self.turn.pop_front().or_else(|| self.hurt.pop_front())
+        let other = self.other.turn.pop_front();
+        other.or_else(|| self.hurt.turn.pop_front())
     }
 
     /// That an object was read.
@@ -173,15 +182,19 @@ impl Queue {
     /// read in its place, else it would keep them from their turn for ever.
     pub(super) fn is_silent(&mut self, length: u64, is_hurt: bool) {
         self.silent += 1;
-        if !is_hurt && self.silent < SILENT {
-            self.taken = self.taken.saturating_sub(length);
-            self.fill();
+        let lane = match is_hurt {
+            true => &mut self.hurt,
+            false => &mut self.other,
+        };
+        if self.silent < SILENT {
+            lane.taken = lane.taken.saturating_sub(length);
+            lane.fill();
         }
     }
 
     /// How many objects wait, and their bytes.
     pub(super) fn left(&self) -> (usize, u64) {
-        let waiting = self.turn.iter().chain(&self.hurt);
+        let waiting = self.other.turn.iter().chain(&self.hurt.turn);
         waiting.fold((0, 0), |(objects, bytes), object| {
             (objects + 1, bytes + object.length)
         })
