@@ -2,7 +2,8 @@
 //!
 //! Invariants: an object is called whole or hurt by what was read of it alone; what could
 //! not be read for want of an answer is neither. A finding is taken back only where it was
-//! known before its object was read; where that is hurt again, by one that takes its place. What somebody deletes meanwhile is not missing.
+//! known before its object was read; where that is hurt again, by one that takes its place.
+//! What somebody deletes meanwhile is not missing.
 //! What is held at once is bounded: [`AT_ONCE`] objects, two pieces of each.
 
 mod choose;
@@ -373,8 +374,7 @@ impl Verify<'_> {
     async fn was_deleted(&self, object: &Needed) -> Result<bool, RepositoryError> {
         for id in &object.by {
             let cluster = &self.catalogue.cluster;
-            let is_kept = self.catalogue.chosen(id).is_some();
-            if is_kept || self.repository.tombstone(cluster, id).await?.is_none() {
+            if !self.repository.is_gone(cluster, id).await? {
                 return Ok(false);
             }
         }

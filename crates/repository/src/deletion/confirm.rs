@@ -46,6 +46,22 @@ impl Repository {
         Ok(Some(Deleted { id, tombstone }))
     }
 
+    /// Whether a backup was deleted and is going, or has gone. One that a pin keeps beside its
+    /// tombstone is there.
+    ///
+    /// # Errors
+    /// Where the storage fails.
+    pub async fn is_gone(
+        &self,
+        cluster: &ClusterName,
+        id: &BackupId,
+    ) -> Result<bool, RepositoryError> {
+        // Whoever deletes it begins with the second.
+        let has_tombstone = self.is_there(&names::tombstone(cluster, id)?).await?;
+        let record = names::backup(cluster, id, BackupPart::Backup)?;
+        Ok(has_tombstone && !self.is_there(&record).await?)
+    }
+
     /// Why a backup could not be read: where somebody has deleted it meanwhile, that.
     pub async fn explain(&self, record: &BackupRecord, error: RepositoryError) -> RepositoryError {
         match self.tombstone(&record.cluster, &record.id).await {

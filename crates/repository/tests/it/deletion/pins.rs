@@ -294,3 +294,16 @@ async fn who_pins_with_a_key_that_is_just_being_retired_is_told_and_what_it_wrot
     prune(&world, &[]).await.unwrap();
     assert!(!names(&world).iter().any(|name| name.contains("/pins/")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_has_a_tombstone_is_gone_once_its_record_is() {
+    let world = World::unencrypted().await;
+    let record = world.back_up(&content(1000, 1)).await.unwrap();
+    let repository = world.open().await.unwrap();
+    let is_gone = async || repository.is_gone(&main(), &record.id).await.unwrap();
+    let (name, bytes) = tombstone(&world, &record.id);
+    world.memory.replace(&name, Some(bytes));
+    assert!(!is_gone().await);
+    prune(&world, &[]).await.unwrap();
+    assert!(is_gone().await);
+}
