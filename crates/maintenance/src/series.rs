@@ -112,7 +112,8 @@ impl<'a> Known<'a> {
     }
 
     /// What came to nothing after the newest good one. A date that cannot be believed
-    /// makes none the newest, nor does what was chosen for deletion: what failed since would be hidden by it.
+    /// makes none the newest, nor does what was chosen for deletion: what failed since would
+    /// be hidden by it.
     fn failure(
         &self,
         name: &SeriesName,
