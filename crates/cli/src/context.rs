@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use pgkeep_config::{
     CheckSettings, ClusterSettings, ConfigError, ConnectionText, DumpSettings, EncryptionMode,
-    ProveSettings, Settings,
+    ProveSettings, Settings, postgres_directories_in,
 };
 use pgkeep_format::{Encryption, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
@@ -83,11 +83,9 @@ impl Context {
     }
 
     /// PostgreSQL's programs, where nothing is configured.
-    pub(crate) async fn unconfigured_tools(&self) -> Tools {
-        let named = self.environment.variable("PGKEEP_POSTGRES_BIN");
-        let named = named.map(std::env::split_paths).into_iter().flatten();
-        let named: Vec<PathBuf> = named.map(|path| self.path(&path)).collect();
-        Tools::find(&named, &self.environment).await
+    pub(crate) async fn unconfigured_tools(&self) -> Result<Tools, ConfigError> {
+        let named = postgres_directories_in(&self.environment)?;
+        Ok(Tools::find(&named, &self.environment).await)
     }
 
     /// The cluster that is meant, with its settings. Where none is configured any
@@ -154,6 +152,7 @@ impl Context {
             })
             .and_then(|parsed| parsed.with_defaults(&self.environment, &self.random))
             .map_err(|source| CliError::Connection {
+                origin: settings.connection.origin().clone(),
                 cluster: cluster.to_string(),
                 source,
             })
@@ -182,6 +181,7 @@ impl Context {
         let named = identity.map(|path| self.path(path));
         let identity = named.or_else(|| settings.encryption.identity_file.clone());
         let host = settings.encryption.host_key_file.as_deref();
+        let host = host.map(|path| (path, settings.origin_of("encryption.host_key_file")));
         KeysAtHand::read(host, identity.as_deref(), self.output)
     }
 
@@ -249,7 +249,13 @@ impl Context {
             problem: format!("repository {name:?} is not configured"),
             hint: "add a [repository.NAME] with a url".to_owned(),
         })?;
-        let storage = storage::open(name, &configured.storage, &self.environment, self.output)?;
+        let storage = storage::open(
+            name,
+            &configured.storage,
+            &configured.origin,
+            &self.environment,
+            self.output,
+        )?;
         let opened = Repository::open(Arc::clone(&storage), pins).await;
         if let Err(RepositoryError::Missing { .. }) = opened {
             let mut clusters: Vec<ClusterName> = settings.clusters.keys().cloned().collect();

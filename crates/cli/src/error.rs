@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use pgkeep_capture::{CaptureError, GlobalsError};
-use pgkeep_config::ConfigError;
+use pgkeep_config::{ConfigError, Origin};
 use pgkeep_format::FormatError;
 use pgkeep_postgres::client::{ConnectError, ConnectionStringError, QueryError};
 use pgkeep_repository::RepositoryError;
@@ -125,8 +125,10 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A connection string cannot be understood.
-    #[error("the connection of cluster {cluster} cannot be used")]
+    #[error("{}the connection of cluster {cluster} cannot be used", .origin.place())]
     Connection {
+        /// Where it is given.
+        origin: Origin,
         /// The cluster.
         cluster: String,
         /// Why not.
@@ -143,8 +145,10 @@ pub(crate) enum CliError {
         source: ConnectionStringError,
     },
     /// A repository's address cannot be used.
-    #[error("repository {repository:?} cannot be used")]
+    #[error("{}repository {repository:?} cannot be used", .origin.place())]
     Address {
+        /// Where its address is given.
+        origin: Origin,
         /// The repository.
         repository: String,
         /// Why not.
@@ -278,6 +282,17 @@ pub(crate) enum CliError {
     Exposed {
         /// The file.
         path: PathBuf,
+    },
+    /// The host's key file cannot be read.
+    #[error("{}cannot read the host's key file {}", .origin.place(), .path.display())]
+    HostKeyFile {
+        /// Where it is named.
+        origin: Origin,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
     },
     /// A file cannot be read or written.
     #[error("cannot {what} {}", .path.display())]

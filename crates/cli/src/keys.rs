@@ -7,15 +7,15 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use pgkeep_config::Settings;
+use pgkeep_config::{Origin, Settings};
 use pgkeep_format::{FormatError, HostKey, Identities, RecoveryKeyFile, Trust};
 use pgkeep_repository::Repository;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
-use crate::error::CliError;
+use crate::error::{CliError, sentence};
 use crate::output::Output;
 use crate::{passphrase, private_file};
 
@@ -29,26 +29,29 @@ enum Host {
     There(Box<HostKey>),
     NotConfigured,
     /// Configured, and cannot be had.
-    Gone(PathBuf, io::Error),
+    Gone(CliError),
 }
 
 impl KeysAtHand {
     /// Reads the key files that are named.
     pub(crate) fn read(
-        host: Option<&Path>,
+        host: Option<(&Path, Origin)>,
         identity: Option<&Path>,
         output: Output,
     ) -> Result<Self, CliError> {
         let host = match host {
             None => Host::NotConfigured,
-            Some(path) => match read_private(path)? {
+            Some((path, origin)) => match read_private(path)? {
                 Ok(text) => Host::There(Box::new(parse_host(path, &text)?)),
                 Err(source) => {
-                    output.warning(format_args!(
-                        "the host key file {} cannot be read: {source}",
-                        path.display()
-                    ));
-                    Host::Gone(path.to_owned(), source)
+                    let path = path.to_owned();
+                    let gone = CliError::HostKeyFile {
+                        origin,
+                        path,
+                        source,
+                    };
+                    output.warning(sentence(&gone));
+                    Host::Gone(gone)
                 }
             },
         };
@@ -81,7 +84,7 @@ impl KeysAtHand {
         match self.host {
             Host::There(host) => Ok(*host),
             Host::NotConfigured => Err(CliError::NoHostKey),
-            Host::Gone(path, source) => Err(cannot_read(&path, source)),
+            Host::Gone(gone) => Err(gone),
         }
     }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use pgkeep_config::StorageText;
+use pgkeep_config::{Origin, StorageText};
 use pgkeep_storage::{Delay, Storage, StorageAddress};
 use pgkeep_types::Environment;
 
@@ -64,13 +64,18 @@ pub(crate) fn may_write(directory: &Path) -> io::Result<()> {
 }
 
 /// Reads the address of the repository that is called `name`.
-pub(crate) fn address(name: &str, storage: &StorageText) -> Result<StorageAddress, CliError> {
+pub(crate) fn address(
+    name: &str,
+    storage: &StorageText,
+    origin: &Origin,
+) -> Result<StorageAddress, CliError> {
     match storage {
         StorageText::Directory(path) => Ok(StorageAddress::Directory(direct(path))),
         StorageText::Url(url) => {
             // A URL has no base.
             StorageAddress::parse(url, Path::new("/")).map_err(|source| CliError::Address {
                 repository: name.to_owned(),
+                origin: origin.clone(),
                 source,
             })
         }
@@ -82,10 +87,11 @@ pub(crate) fn address(name: &str, storage: &StorageText) -> Result<StorageAddres
 pub(crate) fn open(
     name: &str,
     storage: &StorageText,
+    origin: &Origin,
     environment: &Environment,
     output: Output,
 ) -> Result<Arc<dyn Storage>, CliError> {
-    let address = address(name, storage)?;
+    let address = address(name, storage, origin)?;
     let told = Arc::new(move |delay: &Delay| output.say(delay));
     Ok(address.open(environment, Arc::new(SystemRandom), told)?)
 }

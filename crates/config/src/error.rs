@@ -43,7 +43,7 @@ pub enum ConfigError {
         looked: Vec<PathBuf>,
     },
     /// A cluster's name cannot be one.
-    #[error("{origin}: {source}")]
+    #[error("{}{source}", .origin.place())]
     Cluster {
         /// Where it is named.
         origin: Origin,
@@ -52,7 +52,8 @@ pub enum ConfigError {
     },
     /// A cluster names a repository that is not there.
     #[error(
-        "{origin}: cluster {cluster} names the repository {repository:?}, which is not configured"
+        "{}cluster {cluster} names the repository {repository:?}, which is not configured",
+        .origin.place()
     )]
     UnknownRepository {
         /// Where it names it.
@@ -65,7 +66,7 @@ pub enum ConfigError {
         known: Vec<String>,
     },
     /// A cluster's list of repositories names none.
-    #[error("{origin}: cluster {cluster} names no repository")]
+    #[error("{}cluster {cluster} names no repository", .origin.place())]
     NoRepositoryNamed {
         /// Where it says so.
         origin: Origin,
@@ -75,7 +76,7 @@ pub enum ConfigError {
         known: Vec<String>,
     },
     /// A cluster names a repository more than once.
-    #[error("{origin}: cluster {cluster} names the repository {repository:?} more than once")]
+    #[error("{}cluster {cluster} names the repository {repository:?} more than once", .origin.place())]
     RepositoryTwice {
         /// Where it names it.
         origin: Origin,
@@ -94,8 +95,10 @@ pub enum ConfigError {
         count: usize,
     },
     /// A repository's address is of a kind that cannot be used.
-    #[error("repository {repository:?}: {kind} is no address of a storage")]
+    #[error("{}repository {repository:?}: {kind} is no address of a storage", .origin.place())]
     Address {
+        /// Where it is given.
+        origin: Origin,
         /// The repository.
         repository: String,
         /// What kind of address it is; the whole could hold a password.
@@ -185,6 +188,20 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// The same, where what is wrong with an address was found without its place.
+    pub(crate) fn at(self, place: &Origin) -> Self {
+        match self {
+            Self::Address {
+                repository, kind, ..
+            } => Self::Address {
+                origin: place.clone(),
+                repository,
+                kind,
+            },
+            other => other,
+        }
+    }
+
     /// A value that its key does not take, by its place.
     pub(crate) fn value(origin: Origin, wanted: &'static str) -> Self {
         match origin {

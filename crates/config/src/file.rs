@@ -15,6 +15,7 @@ use crate::ConfigError;
 use crate::keep_text::{ByDatabase, Written};
 use crate::origin::Origin;
 use crate::settings::EncryptionMode;
+use crate::wording::{in_words, meant};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -232,50 +233,6 @@ pub(crate) fn queries_in(
     Ok(parsed.queries)
 }
 
-/// What serde and TOML say, in the words of whoever writes a configuration: what a value is to
-/// be, and neither what it is nor which type of ours takes it.
-pub(crate) fn in_words(message: &str) -> String {
-    let plain = without_values(message);
-    let of_type = ["invalid type: ", "invalid value: "];
-    match plain.split_once(", expected ") {
-        Some((what, wanted)) if of_type.iter().any(|begin| what.starts_with(begin)) => {
-            let wanted = match wanted {
-                "u32" | "u64" | "usize" => "a whole number from 0 on",
-                "a string" => "a text between quotes",
-                "a sequence" => "a list between brackets",
-                "a boolean" => "true or false",
-                "struct RollingTable" => "a table such as { daily = 6, weekly = 4, monthly = 1 }",
-                "a map" => "a table",
-                other if other.starts_with("struct ") => "a table",
-                other => other,
-            };
-            format!("wanted is {wanted}")
-        }
-        _ if plain == "duplicate key" => "this was said before".to_owned(),
-        _ => plain,
-    }
-}
-
-/// The message without what stands between quotation marks: serde repeats the
-/// values it did not expect, and a value may be a secret. Names of keys stand
-/// between backticks.
-fn without_values(message: &str) -> String {
-    let mut told = String::new();
-    for (at, part) in message.split('"').enumerate() {
-        told.push_str(if at % 2 == 0 { part } else { "…" });
-    }
-    told.replace('\n', " ")
-}
-
-/// The known name nearest to the unknown one that serde complains of:
-/// "unknown field `a`, expected one of `b`, `c`".
-pub(crate) fn meant(message: &str) -> Option<String> {
-    let mut names = message.split('`').skip(1).step_by(2);
-    message.starts_with("unknown").then_some(())?;
-    let unknown = names.next()?;
-    pgkeep_types::nearest(unknown, names).map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,7 +246,7 @@ mod tests {
         let error = error("[cluster.main]\nconnection = \"\"\n\nrepositores = []\n");
         let text = error.to_string();
         assert!(
-            text.starts_with("pgkeep.toml, line 4, column 1: unknown field `repositores`"),
+            text.starts_with("pgkeep.toml, line 4, column 1: there is no key `repositores`"),
             "{text}"
         );
         assert_eq!(error.hint().unwrap(), "did you mean 'repositories'");
@@ -325,30 +282,6 @@ mod tests {
                 proptest::prop_assert!(*line <= text.matches('\n').count() + 1);
                 proptest::prop_assert!(!problem.contains("\"hunter2"), "{}", problem);
             }
-        }
-    }
-
-    #[test]
-    fn what_a_value_is_to_be_is_told_in_words_and_not_by_a_type() {
-        for (message, told) in [
-            (
-                "invalid value: integer `-1`, expected u32",
-                "wanted is a whole number from 0 on",
-            ),
-            (
-                "invalid type: string \"x\", expected a sequence",
-                "wanted is a list between brackets",
-            ),
-            (
-                "invalid type: integer `5`, expected struct Dump",
-                "wanted is a table",
-            ),
-            (
-                "unknown field `x`, expected `y`",
-                "unknown field `x`, expected `y`",
-            ),
-        ] {
-            assert_eq!(in_words(message), told);
         }
     }
 

@@ -17,7 +17,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::{ConfigError, Pattern, file};
+use crate::{ConfigError, Pattern, wording};
 
 /// A policy, as it is written.
 #[derive(Debug)]
@@ -240,7 +240,7 @@ fn read<T: serde::de::DeserializeOwned>(of: &str, text: &str) -> Result<(T, usiz
                 true => "nothing may stand after the closing brace".to_owned(),
                 false => in_words(error.message()),
             },
-            nearest: file::meant(error.message()).filter(|_| !is_beside),
+            nearest: wording::meant(error.message()).filter(|_| !is_beside),
         }
     });
     Ok((read?, before))
@@ -249,8 +249,8 @@ fn read<T: serde::de::DeserializeOwned>(of: &str, text: &str) -> Result<(T, usiz
 /// What is wrong with a policy, without TOML's words: who writes one on the command line need
 /// not know that it is that.
 fn in_words(message: &str) -> String {
-    let of_content = ["unknown ", "wanted is ", "this was said", "missing field"];
-    let told = file::in_words(message);
+    let of_content = ["there is no key", "wanted is ", "this was said", "the key "];
+    let told = wording::in_words(message);
     if of_content.iter().any(|begin| told.starts_with(begin)) {
         return told;
     }

@@ -27,11 +27,12 @@ mod size;
 mod span;
 mod storage_text;
 mod variables;
+mod wording;
 
 pub use check::CheckSettings;
 pub use dump::{Content, Databases, DumpSettings};
 pub use error::ConfigError;
-pub use initial::{connection_in, repository_in};
+pub use initial::{connection_in, postgres_directories_in, repository_in};
 pub use jobs::{WANTED as JOBS_WANTED, parse as parse_jobs};
 pub use keep::Keep;
 pub use keep_text::policy_in;

@@ -4,6 +4,7 @@
 //! named is there and holds something; the line's end after it does not count. No
 //! value is repeated in an error.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use pgkeep_types::Environment;
@@ -76,6 +77,27 @@ pub(crate) fn path(environment: &Environment, name: &str) -> Found<PathBuf> {
     let path = environment.working_directory().join(Path::new(value));
     let name = name.to_owned();
     Some((path, Origin::Variable { name }))
+}
+
+/// The paths that a variable holds, or the file that `<name>_FILE` names, with `:` between
+/// them; from the working directory on.
+pub(crate) fn paths(
+    environment: &Environment,
+    name: &str,
+) -> Result<Found<Vec<PathBuf>>, ConfigError> {
+    let here = environment.working_directory();
+    let split = |text: &OsStr| {
+        let paths = std::env::split_paths(text).map(|path| here.join(path));
+        paths.collect::<Vec<_>>()
+    };
+    let file = environment.variable(&format!("{name}_FILE"));
+    // A path need not be text.
+    if let (Some(value), None) = (environment.variable(name), file) {
+        let name = name.to_owned();
+        return Ok(Some((split(value), Origin::Variable { name })));
+    }
+    let said = text(environment, name)?;
+    Ok(said.map(|(text, origin)| (split(OsStr::new(text.as_str())), origin)))
 }
 
 /// A list: its parts stand between commas or blanks.

@@ -34,6 +34,20 @@ pub enum Origin {
     },
 }
 
+impl Origin {
+    /// The place, as an error begins with it: with its column, and with `: ` behind it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::Default => String::new(),
+            Self::File { path, line, column } => {
+                format!("{}, line {line}, column {column}: ", path.display())
+            }
+            Self::Variable { .. } | Self::VariableFile { .. } => format!("{self}: "),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

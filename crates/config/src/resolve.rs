@@ -60,7 +60,7 @@ impl<'a> Resolver<'a> {
         let repositories = self.repositories(file.repository, places)?;
         let encryption = self.encryption(file.encryption, places)?;
         let clusters = self.clusters(file.cluster, places, &repositories)?;
-        let postgres_directories = self.directories(file.postgres, places);
+        let postgres_directories = self.directories(file.postgres, places)?;
         self.passphrase();
         let texts = self.looked_for.into_keys();
         let texts = texts.flat_map(|name| [format!("{name}_FILE"), name]);
@@ -158,13 +158,13 @@ impl<'a> Resolver<'a> {
         }
         let mut repositories = BTreeMap::new();
         for (name, url, base, origin) in urls {
-            let storage = storage_text(&name, &url, &base)?;
+            let storage = storage_text(&name, &url, &base).map_err(|error| error.at(&origin))?;
             let shown = match &storage {
                 StorageText::Directory(path) => Shown::Text(path.display().to_string()),
                 StorageText::Url(_) => Shown::Address(name.clone()),
             };
-            self.note(format!("repository.{name}.url"), shown, origin);
-            repositories.insert(name, RepositorySettings { storage });
+            self.note(format!("repository.{name}.url"), shown, origin.clone());
+            repositories.insert(name, RepositorySettings { storage, origin });
         }
         Ok(repositories)
     }
@@ -249,7 +249,8 @@ impl<'a> Resolver<'a> {
             let said = said.or_else(|| Some(places.found(table.connection?)));
             let (connection, origin) = said.unwrap_or((Zeroizing::default(), Origin::Default));
             let shown = Shown::Connection(name.clone());
-            self.note(format!("cluster.{name}.connection"), shown, origin);
+            self.note(format!("cluster.{name}.connection"), shown, origin.clone());
+            let connection = ConnectionText::new(connection, origin);
 
             let own = self.text(&variables::of_cluster(&name, "REPOSITORIES"), &name)?;
             let own = own.map(|(text, origin)| (lookup::list(&text), origin));
@@ -282,7 +283,7 @@ impl<'a> Resolver<'a> {
             let shown = Shown::List(wanted.clone());
             self.note(format!("cluster.{name}.repositories"), shown, origin);
             let settings = ClusterSettings {
-                connection: ConnectionText::from(connection),
+                connection,
                 repositories: wanted,
                 dump: self.dump(&name, table.dump, places)?,
                 prove: self.prove(&name, table.prove, places)?,
@@ -294,14 +295,14 @@ impl<'a> Resolver<'a> {
     }
 
     /// The environment's directories go before the file's, and do not replace them.
-    fn directories(&mut self, table: PostgresTable, places: &Places) -> Vec<PathBuf> {
-        let here = self.environment.working_directory();
+    fn directories(
+        &mut self,
+        table: PostgresTable,
+        places: &Places,
+    ) -> Result<Vec<PathBuf>, ConfigError> {
         let name = variables::POSTGRES_BIN;
-        let of_environment = self.environment.variable(name).map(|value| {
-            let paths = std::env::split_paths(value).map(|path| here.join(path));
-            let name = name.to_owned();
-            (paths.collect(), Origin::Variable { name })
-        });
+        let of_environment = lookup::paths(self.environment, name)?;
+        self.looked_for.insert(name.to_owned(), name.to_owned());
         let of_file = table.bin.map(|paths| {
             let (paths, origin) = places.found(paths);
             let paths = paths.into_iter().map(|path| self.base.join(path));
@@ -318,7 +319,7 @@ impl<'a> Resolver<'a> {
             self.note("postgres.bin".to_owned(), shown, origin);
             all.extend(paths);
         }
-        all
+        Ok(all)
     }
 
     /// A passphrase is only ever in the environment.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::file::{self, File};
-use crate::origin::InForce;
+use crate::origin::{InForce, Origin};
 use crate::resolve::Resolver;
 use crate::storage_text::StorageText;
 use crate::{
@@ -47,6 +47,8 @@ pub struct Settings {
 pub struct RepositorySettings {
     /// Where its storage is.
     pub storage: StorageText,
+    /// Where that is said.
+    pub origin: Origin,
 }
 
 /// How backups are sealed.
@@ -89,21 +91,34 @@ pub struct ClusterSettings {
     pub check: CheckSettings,
 }
 
-/// A connection string; it may hold a password.
-#[derive(Clone, Default)]
-pub struct ConnectionText(Zeroizing<String>);
+/// A connection string, which may hold a password, and where it is given.
+#[derive(Clone)]
+pub struct ConnectionText {
+    text: Zeroizing<String>,
+    origin: Origin,
+}
 
-impl From<Zeroizing<String>> for ConnectionText {
-    fn from(text: Zeroizing<String>) -> Self {
-        Self(text)
+impl Default for ConnectionText {
+    fn default() -> Self {
+        Self::new(Zeroizing::default(), Origin::Default)
     }
 }
 
 impl ConnectionText {
+    pub(crate) fn new(text: Zeroizing<String>, origin: Origin) -> Self {
+        Self { text, origin }
+    }
+
     /// The text, to be parsed and not to be shown.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Where it is given.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 }
 
@@ -125,6 +140,13 @@ impl EncryptionMode {
 }
 
 impl Settings {
+    /// Where the value of a key came from, such as of `encryption.host_key_file`.
+    #[must_use]
+    pub fn origin_of(&self, key: &str) -> Origin {
+        let found = self.in_force.iter().find(|entry| entry.key == key);
+        found.map_or(Origin::Default, |entry| entry.origin.clone())
+    }
+
     /// Finds and reads the configuration: `--config`, `PGKEEP_CONFIG`,
     /// `pgkeep.toml` in the working directory, in the user's configuration
     /// directory and in `/etc/pgkeep`; or no file, where the environment says

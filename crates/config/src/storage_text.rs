@@ -7,7 +7,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::ConfigError;
+use crate::{ConfigError, Origin};
 
 /// Where a storage is: an absolute path, or a URL that is still to be read. A URL
 /// could hold a password by mistake, so it is not printed.
@@ -35,6 +35,7 @@ impl fmt::Debug for StorageText {
 /// `Address` for any other kind of address.
 pub fn storage_text(repository: &str, url: &str, base: &Path) -> Result<StorageText, ConfigError> {
     let refused = || ConfigError::Address {
+        origin: Origin::Default,
         repository: repository.to_owned(),
         kind: match url.split_once("://") {
             Some((scheme, _)) => format!("a {scheme}:// URL"),

@@ -177,6 +177,6 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: POSTGRES_BIN,
-        meaning: "Directories with PostgreSQL's programs, with `:` between them; searched first.",
+        meaning: "Directories with PostgreSQL's programs, with `:` between them; searched first. `PGKEEP_POSTGRES_BIN_FILE` names a file that has them.",
     },
 ];

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use pgkeep_config::{InForce, Origin, Settings, Shown, StorageText};
+use pgkeep_format::Recipient;
 use pgkeep_postgres::client;
 use pgkeep_types::ClusterName;
 use serde::Serialize;
@@ -75,6 +76,7 @@ pub(crate) fn run(context: &Context) -> Result<Exit, CliError> {
         })?;
         lines.extend(parts(context, &settings, &nobody, &mut problems));
     }
+    problems.extend(recipients(&settings));
     for (name, cluster) in &settings.clusters {
         problems.extend(selection(name, &cluster.dump.content).err());
     }
@@ -99,6 +101,18 @@ pub(crate) fn run(context: &Context) -> Result<Exit, CliError> {
     })
 }
 
+/// Recipients that are none.
+fn recipients(settings: &Settings) -> Vec<CliError> {
+    let all = settings.encryption.recipients.iter();
+    let wrong = all.filter(|text| text.parse::<Recipient>().is_err());
+    let place = settings.origin_of("encryption.recipients").place();
+    let told = wrong.map(|text| CliError::Disagrees {
+        problem: format!("{place}{text:?} is no age recipient"),
+        hint: "one begins with age1; 'age-keygen' prints it".to_owned(),
+    });
+    told.collect()
+}
+
 /// What is shown of an entry; a connection is shown part by part.
 fn shown(
     context: &Context,
@@ -119,7 +133,8 @@ fn shown(
         Shown::Secret => vec![line(Value::Nothing, true)],
         Shown::Address(name) => {
             let repository = settings.repositories.get(name);
-            let address = repository.map(|found| storage::address(name, &found.storage));
+            let address =
+                repository.map(|found| storage::address(name, &found.storage, &found.origin));
             vec![match address {
                 Some(Ok(_)) => line(Value::Text(raw(settings, name)), false),
                 Some(Err(problem)) => {

@@ -17,7 +17,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use pgkeep_config::{
-    ConfigError, EncryptionMode, FILE_NAME, Settings, StorageText, repository_in, storage_text,
+    ConfigError, EncryptionMode, FILE_NAME, Origin, Settings, StorageText, repository_in,
+    storage_text,
 };
 use pgkeep_format::{HostKey, Passphrase, Recipient, RecoveryIdentity, RecoveryKeyFile, Trust};
 use pgkeep_postgres::client::ConnectionParameters;
@@ -93,6 +94,7 @@ pub(crate) async fn run(arguments: &Init, context: &Context) -> Result<Exit, Cli
     let storage = storage::open(
         &plan.repository_name,
         &plan.repository,
+        &Origin::Default,
         &context.environment,
         context.output,
     )?;
@@ -333,9 +335,9 @@ fn refuse_password(arguments: &Init) -> Result<(), CliError> {
     let Some(text) = &arguments.connection else {
         return Ok(());
     };
-    let parsed = ConnectionParameters::parse(text).map_err(|source| CliError::Connection {
-        cluster: arguments.cluster.clone().unwrap_or_default().to_string(),
-        source,
+    let parsed = ConnectionParameters::parse(text).map_err(|source| {
+        let option = "--connection";
+        CliError::ConnectionArgument { option, source }
     })?;
     server_password::refuse_as_argument(&parsed)
 }

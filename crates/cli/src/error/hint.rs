@@ -78,7 +78,9 @@ impl CliError {
             Self::KeyFile { .. } => {
                 Some("'pgkeep init' and 'pgkeep key new' write such files and lines".to_owned())
             }
-            Self::File { source, .. } => of_file(source).map(ToOwned::to_owned),
+            Self::File { source, .. } | Self::HostKeyFile { source, .. } => {
+                of_file(source).map(ToOwned::to_owned)
+            }
             Self::HostsKey { .. } => Some(
                 "give the file of a recovery key or of a prover's with --identity FILE; a host's \
                  is named by host_key_file in [encryption]"

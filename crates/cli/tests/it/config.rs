@@ -20,7 +20,7 @@ url = "backups"
 url = "s3://bucket/pg?region=eu-west-1"
 
 [encryption]
-recipients = ["age1x"]
+recipients = ["age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]
 host_key_file = "host.key"
 
 [cluster.main]
@@ -44,7 +44,7 @@ KEY                                        VALUE                            FROM
 repository.local.url                       HOME/backups                     HOME/pgkeep.toml:2
 repository.off-site.url                    s3://bucket/pg?region=eu-west-1  HOME/pgkeep.toml:5
 encryption.mode                            age                              default
-encryption.recipients                      age1x                            HOME/pgkeep.toml:8
+encryption.recipients                      age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p                            HOME/pgkeep.toml:8
 encryption.identity_file                   HOME/id                          PGKEEP_IDENTITY_FILE
 encryption.host_key_file                   HOME/host.key                    HOME/pgkeep.toml:9
 cluster.main.connection                    (hidden)                         HOME/pgkeep.toml:12
@@ -235,6 +235,86 @@ async fn what_cannot_be_used_is_told_after_what_can() {
     .unwrap();
     let ran = site.run(&["config"]).await.ended(1);
     ran.says(&["pgkeep.toml, line 2, column 1", "did you mean 'connection'"]);
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_used_is_told_with_line_and_column() {
+    let site = Site::empty();
+    let base = "[repository.a]\nurl = \"/a\"\n[cluster.main]\nconnection = \"host=h\"\n";
+    for (old, new, place, says) in [
+        (
+            "\"/a\"",
+            "\"ftp://x\"",
+            "line 2, column 7: ",
+            "a ftp:// URL",
+        ),
+        (
+            "\"/a\"",
+            "\"s3://b?regoin=x\"",
+            "line 2, column 7: ",
+            "regoin",
+        ),
+        (
+            "host=h\"",
+            "postgres://h/x?sslmod=x\"",
+            "line 4, column 14: ",
+            "sslmod",
+        ),
+        (
+            "host=h\"",
+            "postgres://h:99999/x\"",
+            "line 4, column 14: ",
+            "99999",
+        ),
+        (
+            "[cluster.main]",
+            "[encryption]\nrecipients = [\"age1zz\"]\n[cluster.main]",
+            "line 4, column 14: ",
+            "\"age1zz\" is no age recipient",
+        ),
+        (
+            "connection",
+            "dump.jobs = \"two\"\nconnection",
+            "line 4, column 13: ",
+            "wanted is a whole number",
+        ),
+    ] {
+        std::fs::write(site.path("pgkeep.toml"), base.replace(old, new)).unwrap();
+        let ran = site.run(&["config"]).await.ended(1);
+        ran.says(&[&format!("pgkeep.toml, {place}"), says]);
+    }
+}
+
+#[tokio::test]
+async fn a_host_key_file_that_is_not_there_is_told_with_who_names_it() {
+    let site = Site::empty();
+    site.run(&["init", "--repository", "backups"])
+        .await
+        .ended(0);
+    std::fs::rename(site.path("host.key"), site.path("away.key")).unwrap();
+    let lines = std::fs::read_to_string(site.path("pgkeep.toml")).unwrap();
+    let line = lines
+        .lines()
+        .position(|line| line.starts_with("host_key_file"));
+    let named = format!("pgkeep.toml, line {}, column 17: ", line.unwrap() + 1);
+    let ran = site.run(&["backup", "--database", "app"]).await.ended(1);
+    ran.says(&[&named, "cannot read the host's key file", "host.key"]);
+}
+
+#[tokio::test]
+async fn directories_of_programs_can_stand_in_a_file() {
+    let mut site = Site::empty();
+    std::fs::write(site.path("pgkeep.toml"), FILE).unwrap();
+    std::fs::write(site.path("bin"), "/opt/one:two\n").unwrap();
+    site.set("PGKEEP_POSTGRES_BIN", "");
+    site.set("PGKEEP_POSTGRES_BIN_FILE", "bin");
+    let shown = site.run(&["config"]).await.ended(0).stdout;
+    let shown = told(&site, &shown);
+    assert!(shown.contains("/opt/one, HOME/two"), "{shown}");
+    assert!(
+        shown.contains("PGKEEP_POSTGRES_BIN_FILE=HOME/bin"),
+        "{shown}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

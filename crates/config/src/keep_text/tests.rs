@@ -32,17 +32,12 @@ fn a_policy_reads_back_from_how_it_is_told() {
 #[test]
 fn what_is_wrong_is_told_with_its_column_and_the_nearest_name() {
     for (text, column, words, nearest) in [
-        ("dayly=6", 1, "unknown field `dayly`", Some("daily")),
-        (
-            "last=5, wekly=4",
-            9,
-            "unknown field `wekly`",
-            Some("weekly"),
-        ),
-        ("{ last=5, wekly=4 }", 11, "unknown field", Some("weekly")),
+        ("dayly=6", 1, "no key `dayly`", Some("daily")),
+        ("last=5, wekly=4", 9, "no key `wekly`", Some("weekly")),
+        ("{ last=5, wekly=4 }", 11, "no key", Some("weekly")),
         ("last=-1", 6, "", None),
         ("last", 5, "", None),
-        ("rolling={dayly=1}", 10, "unknown field", Some("daily")),
+        ("rolling={dayly=1}", 10, "no key", Some("daily")),
         (
             "last=1, timezone='Europe/Berlim'",
             18,

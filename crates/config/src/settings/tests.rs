@@ -301,7 +301,7 @@ fn a_question_that_cannot_be_is_told_with_its_place() {
         (", newer_than = '24'", "a number with a unit"),
         (", timeout = 'soon'", "a number with a unit"),
         (", name = ' '", "some text"),
-        (", expct = 'rows'", "unknown field `expct`"),
+        (", expct = 'rows'", "no key `expct`"),
     ] {
         let error = questions(&format!("[{{ {base}{more} }}]")).unwrap_err();
         let told = error.to_string();
@@ -320,7 +320,7 @@ fn what_is_asked_can_come_from_the_environment() {
     let prove = &settings.clusters[&"main".parse().unwrap()].prove;
     assert_eq!(prove.queries[0].sql, "select true");
     for (text, problem) in [
-        ("[{ database = 'app' }]", "missing field `sql`"),
+        ("[{ database = 'app' }]", "the key `sql` is missing"),
         (
             "[{ database = 'app', sql = 'x', min = 'a' }]",
             "a value that it does not take",

@@ -38,11 +38,12 @@ pub(super) fn known(arguments: &Init, context: &Context) -> Result<Option<Known>
         return Ok(None);
     }
     let cluster = arguments.cluster.clone().unwrap_or_default();
-    let Some((text, origin)) = connection_in(&context.environment, &cluster)? else {
+    let Some(text) = connection_in(&context.environment, &cluster)? else {
         return Ok(None);
     };
     let failed = |source| CliError::Connection {
-        cluster: format!("{cluster} ({origin})"),
+        origin: text.origin().clone(),
+        cluster: cluster.to_string(),
         source,
     };
     let parsed = ConnectionParameters::parse(text.expose()).map_err(failed)?;
@@ -52,7 +53,7 @@ pub(super) fn known(arguments: &Init, context: &Context) -> Result<Option<Known>
         false => text.expose().to_owned(),
     };
     Ok(Some(Known {
-        variable: origin.to_string(),
+        variable: text.origin().to_string(),
         written,
         has_password,
         parameters: parsed

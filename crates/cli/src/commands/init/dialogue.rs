@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use pgkeep_config::storage_text;
+use pgkeep_config::{Origin, storage_text};
 use pgkeep_postgres::client::ConnectionParameters;
 use pgkeep_postgres::tools::Tools;
 use pgkeep_storage::StorageAddress;
@@ -91,7 +91,7 @@ async fn connection(
     known: Option<&Known>,
 ) -> Result<String, CliError> {
     let output = context.output;
-    let tools = context.unconfigured_tools().await;
+    let tools = context.unconfigured_tools().await?;
     tell_tools(context, &tools);
     if let Some(known) = known {
         output.say(format_args!("{} says where the server is.", known.variable));
@@ -268,7 +268,7 @@ async fn repository(context: &Context) -> Result<String, CliError> {
         };
         let here = environment.working_directory();
         let read = storage_text("local", &answer, here).map_err(CliError::from);
-        match read.and_then(|text| storage::address("local", &text)) {
+        match read.and_then(|text| storage::address("local", &text, &Origin::Default)) {
             Ok(StorageAddress::Directory(path)) if path.join(DESCRIPTOR).exists() => context
                 .output
                 .say(format_args!("There is a repository in {answer} already.")),

@@ -60,6 +60,7 @@ pub(super) async fn run(arguments: &Init, context: &Context, like: &str) -> Resu
     let target = storage::open(
         name,
         &configured.storage,
+        &configured.origin,
         &context.environment,
         context.output,
     )?;
