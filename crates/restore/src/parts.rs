@@ -6,6 +6,7 @@
 mod choose;
 mod kind;
 mod names;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -46,8 +47,10 @@ impl Wish {
 pub struct Parts {
     /// For `pg_restore --use-list`: the numbers of the entries, in the archive's order.
     list: Vec<i32>,
-    /// Tables that come with their rows, and views and sequences that were chosen.
+    /// Tables that come with their rows, and views that were chosen.
     chosen: BTreeSet<Name>,
+    /// Sequences that were chosen.
+    chosen_sequences: BTreeSet<Name>,
     /// Tables that others need, which come without rows.
     empty: BTreeSet<Name>,
     /// Views and foreign tables that come: no backup counts what these show.
@@ -124,6 +127,9 @@ impl Parts {
                     parts.filled.insert(name()?);
                 }
                 Kind::Sequence => {
+                    if choice.chosen.contains(&at) {
+                        parts.chosen_sequences.insert(name()?);
+                    }
                     parts.sequences.insert(name()?);
                 }
                 _ => {}
@@ -142,10 +148,11 @@ impl Parts {
         list
     }
 
-    /// The tables that come with their rows, and views that were chosen.
+    /// The tables that come with their rows, and views and sequences that were chosen.
     #[must_use]
     pub fn chosen(&self) -> Vec<String> {
-        self.chosen.iter().map(dotted).collect()
+        let chosen = self.chosen.iter().chain(&self.chosen_sequences);
+        chosen.map(dotted).collect()
     }
 
     /// The tables that others need, which come without rows.
@@ -243,10 +250,8 @@ fn is_in(names: &BTreeSet<Name>, schema: &str, name: &str) -> bool {
     names.contains(&(schema.to_owned(), name.to_owned()))
 }
 
-/// A name as SQL has it where it need not be quoted.
 fn dotted((schema, name): &Name) -> String {
-    let words = [schema, name].map(|word| word.escape_debug().to_string());
-    words.join(".")
+    told::dotted(schema, name)
 }
 
 /// A name as it is; as well as it can be told, where it is not in UTF-8.

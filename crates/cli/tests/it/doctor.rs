@@ -437,3 +437,22 @@ async fn what_is_chosen_of_a_database_and_not_there_is_told_as_a_backup_tells_it
     site.run(&["backup"]).await.ended(1).says(&words);
     cluster.stop().await;
 }
+
+#[tokio::test]
+async fn a_repository_that_is_not_there_is_one_problem() {
+    let site = Site::empty();
+    let init = [
+        "init",
+        "--repository",
+        "backups",
+        "--connection",
+        "host=/nowhere",
+    ];
+    site.run(&init).await.ended(0);
+    std::fs::rename(site.path("backups"), site.path("away")).unwrap();
+    let ran = site.run(&["doctor"]).await.ended(1);
+    let told = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(told.contains("no repository in"), "{ran:#?}");
+    let of_space = told.lines().any(|line| line.contains("space"));
+    assert!(!of_space, "{ran:#?}");
+}

@@ -56,6 +56,7 @@ async fn every_database_is_backed_up_and_new_ones_too() {
     let cluster = cluster_with(&["app", "app_archive", "it's \"odd\"=x"]).await;
     let site = Site::of(&cluster).await;
     let ran = site.run(&["backup"]).await.ended(0);
+    assert!(ran.stderr.contains("START globals"), "{ran:?}");
     assert!(ran.stderr.contains("END   globals: complete"), "{ran:?}");
     let mut expected = vec!["app", "app_archive", "it's \"odd\"=x", "postgres"];
     assert_eq!(good_databases(&site).await, expected);

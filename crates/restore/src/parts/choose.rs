@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pgkeep_postgres::tools::TocEntry;
 
 use super::kind::Kind;
+use super::told;
 
 /// A table of contents; entries are meant by their places in it.
 pub(super) struct Contents {
@@ -67,10 +68,17 @@ impl Contents {
     /// An entry's name for people.
     pub(super) fn name(&self, at: usize) -> String {
         let entry = &self.entries[at];
-        let text = |name| String::from_utf8_lossy(name).escape_debug().to_string();
-        match entry.namespace.as_deref() {
-            Some(schema) => format!("{}.{}", text(schema), text(&entry.tag)),
-            None => text(&entry.tag),
+        let tag = String::from_utf8_lossy(&entry.tag);
+        let Some(schema) = entry.namespace.as_deref() else {
+            return told::printable(&tag);
+        };
+        let schema = String::from_utf8_lossy(schema);
+        match self.kinds[at] {
+            kind if kind.is_relation() || kind == Kind::Rows => told::dotted(&schema, &tag),
+            // What is published, and then what of it.
+            Kind::Replication => told::printable(&format!("{tag} of schema {schema}")),
+            // Of a table it is the table, and then what of it.
+            _ => told::printable(&format!("{schema}.{tag}")),
         }
     }
 

@@ -42,8 +42,10 @@ impl Work<'_> {
         first: &ConnectionParameters,
         others: &[ConnectionParameters],
     ) -> Result<Globals, GlobalsError> {
-        let read = self.globals_by_any(first, others).await;
         let output = self.context.output;
+        let started = words::time(self.context.clock.now());
+        output.say(format_args!("{started} START globals"));
+        let read = self.globals_by_any(first, others).await;
         let now = words::time(self.context.clock.now());
         match &read {
             Ok(globals) => {

@@ -4,6 +4,7 @@
 //! is changed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use pgkeep_config::{ClusterSettings, Settings, StorageText};
 use pgkeep_format::records::BackupRecord;
@@ -368,7 +369,16 @@ fn space(path: &std::path::Path, findings: &mut Findings) {
         Ok(None) => {
             return findings.good("space", "the file system does not tell how much is free");
         }
-        Err(error) => return findings.error("space", &error, None),
+        // That nothing is there is told of the repository.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(source) => {
+            let error = CliError::File {
+                what: "tell the free space of",
+                path: path.to_owned(),
+                source,
+            };
+            return findings.error("space", &error, error.hint());
+        }
     };
     let says = format!("{} of {} are free", words::size(free), words::size(all));
     if free.saturating_mul(100) / all.max(1) < LITTLE {

@@ -110,6 +110,29 @@ async fn a_table_comes_with_all_that_belongs_to_it_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_chosen_is_told_by_the_name_that_sql_has_for_it() {
+    let (cluster, site) = source(Major::Fifteen).await;
+    let weird = "CREATE TABLE \"Weird.Table \"\"q\"\"\" (n int); \
+         CREATE PUBLICATION pb FOR TABLE sales.orders";
+    cluster.psql("app", weird).await;
+    site.back_up("app").await;
+    let dry = |name: &'static str| ["--table", name, "--dry-run"];
+    let ran = restored(&site, &dry("sales.orders_id_seq")).await.ended(0);
+    assert!(ran.stdout.contains("sales.orders_id_seq"), "{ran:?}");
+    let ran = restored(&site, &["--table", "sales.orders_id_seq"]).await;
+    ran.ended(0)
+        .says(&["START restore of sales.orders_id_seq of \"app\""]);
+    cluster.psql("postgres", "DROP DATABASE new").await;
+    let ran = restored(&site, &dry("Weird.Table \"q\"")).await.ended(0);
+    let told = "public.\"Weird.Table \"\"q\"\"\"";
+    assert!(ran.stdout.contains(told), "{ran:?}");
+    let ran = restored(&site, &dry("sales.orders")).await.ended(0);
+    let told = "publication table pb orders of schema sales";
+    assert!(ran.stdout.contains(told), "{ran:?}");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_the_table_that_it_refers_to_the_foreign_key_comes_too() {
     let (cluster, site) = source(Major::Fifteen).await;
     let both = ["--table", "sales.orders", "--table", "sales.customers"];
