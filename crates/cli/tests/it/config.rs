@@ -304,9 +304,8 @@ async fn a_host_key_file_that_is_not_there_is_told_with_who_names_it() {
 #[tokio::test]
 async fn directories_of_programs_can_stand_in_a_file() {
     let mut site = Site::empty();
-    std::fs::write(site.path("pgkeep.toml"), FILE).unwrap();
+    home(&mut site);
     std::fs::write(site.path("bin"), "/opt/one:two\n").unwrap();
-    site.set("PGKEEP_POSTGRES_BIN", "");
     site.set("PGKEEP_POSTGRES_BIN_FILE", "bin");
     let shown = site.run(&["config"]).await.ended(0).stdout;
     let shown = told(&site, &shown);
