@@ -71,6 +71,11 @@ impl Output {
         columns.max(NARROWEST).into()
     }
 
+    /// How many columns the terminal has that data goes to; none where it goes elsewhere.
+    pub(crate) fn columns(self) -> Option<usize> {
+        columns(&io::stdout())
+    }
+
     /// Whether data is printed in colours.
     pub(crate) fn has_colours(self) -> bool {
         anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never

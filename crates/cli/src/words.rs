@@ -98,12 +98,48 @@ pub(crate) fn table(headings: &[(&str, Align)], rows: &[Vec<String>]) -> String 
 /// The same, where a cell that is wider than `widest` pushes the rest of its own row to the
 /// right and no other.
 pub(crate) fn table_of(headings: &[(&str, Align)], rows: &[Vec<String>], widest: usize) -> String {
+    set(headings, rows, |_| widest)
+}
+
+/// The same, where a cell of one column that is wider than `widest` has the rest of its row
+/// below it.
+pub(crate) fn table_below(
+    headings: &[(&str, Align)],
+    rows: &[Vec<String>],
+    column: usize,
+    widest: usize,
+) -> String {
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let is_wide = |cell: &String| cell.chars().count() > widest;
+        if !row.get(column).is_some_and(is_wide) {
+            lines.push(row.clone());
+            continue;
+        }
+        let (above, below) = row.split_at(column + 1);
+        lines.push(above.to_vec());
+        let blanks = above.iter().map(|_| String::new());
+        lines.push(blanks.chain(below.iter().cloned()).collect());
+    }
+    set(headings, &lines, |at| match at == column {
+        true => widest,
+        false => usize::MAX,
+    })
+}
+
+/// Rows under headings; cells that are wider than the `widest` of their column do not count
+/// for how wide it is.
+fn set(
+    headings: &[(&str, Align)],
+    rows: &[Vec<String>],
+    widest: impl Fn(usize) -> usize,
+) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         let heading = headings.get(column).map_or(0, |(text, _)| text.len());
         cells
             .map(|cell| cell.chars().count())
-            .filter(|length| *length <= widest)
+            .filter(|length| *length <= widest(column))
             .max()
             .unwrap_or(0)
             .max(heading)
@@ -168,5 +204,7 @@ mod tests {
         let rows = [vec!["abcde".to_owned(), "1".to_owned()], rows[1].clone()];
         let told = table_of(&[("NAME", Align::Left), ("N", Align::Right)], &rows, 4);
         assert_eq!(told, "NAME    N\nabcde    1\nbcd   100\n");
+        let told = table_below(&[("NAME", Align::Left), ("N", Align::Right)], &rows, 0, 4);
+        assert_eq!(told, "NAME    N\nabcde\n        1\nbcd   100\n");
     }
 }

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::commands::backup::selection;
 use crate::context::{Context, unconfigured};
 use crate::error::{CliError, Exit};
+use crate::fold::fold;
 use crate::output::JSON_VERSION;
 use crate::storage;
 use crate::words::{self, Align};
@@ -219,11 +220,35 @@ fn tell(context: &Context, settings: &Settings, lines: &[Line]) {
         None => "Configuration: no file; the environment says enough\n\n".to_owned(),
     };
     let table = words::table_of(&headings, &rows, WIDEST);
-    // What goes on stands below the values.
-    let heading = table.lines().next().unwrap_or_default();
-    let indent = heading.find("VALUE").unwrap_or_default();
-    let table = context.output.folded(&table, indent);
+    let table = match context.output.columns() {
+        None => table,
+        Some(columns) => narrow(&table, &rows, columns),
+    };
     context.output.data(file + &table);
+}
+
+/// The table on a terminal: what goes on stands below the values, and where even that has no
+/// room, value and place stand below the key.
+fn narrow(table: &str, rows: &[Vec<String>], columns: usize) -> String {
+    let mut lines = table.lines();
+    let heading = lines.next().unwrap_or_default();
+    let indent = heading.find("VALUE").unwrap_or_default();
+    let mut told = fold(heading, columns, indent) + "\n";
+    for (line, row) in lines.zip(rows) {
+        let folded = fold(line, columns, indent);
+        let fits = folded.lines().all(|line| line.chars().count() <= columns);
+        match fits {
+            true => told.push_str(&folded),
+            false => {
+                let below = row.iter().skip(1).map(|cell| format!("    {cell}"));
+                let below = below.map(|cell| fold(&cell, columns, 4));
+                let key = row.iter().take(1).cloned();
+                told.push_str(&key.chain(below).collect::<Vec<_>>().join("\n"));
+            }
+        }
+        told.push('\n');
+    }
+    told
 }
 
 fn origin(origin: &Origin) -> From {

@@ -13,6 +13,9 @@ use crate::words::{self, Align};
 /// How far right a line goes on: behind the id.
 const MORE: usize = 10;
 
+/// A terminal that has no room for names of this length has the rest of lines below them.
+const NARROWEST: usize = 12;
+
 /// A column of the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
@@ -61,7 +64,7 @@ pub(super) fn tables(lines: &[BackupLine], output: Output) -> String {
             // Writing into a string does not fail.
             let _ = writeln!(text, "cluster {}", of_one[0].cluster());
         }
-        let told = output.folded(&table(of_one), MORE);
+        let told = output.folded(&table(of_one, output.columns()), MORE);
         text.push_str(&words::with_blanks(&told));
         if more {
             text.push('\n');
@@ -70,7 +73,7 @@ pub(super) fn tables(lines: &[BackupLine], output: Output) -> String {
     text
 }
 
-fn table(lines: &[BackupLine]) -> String {
+fn table(lines: &[BackupLine], terminal: Option<usize>) -> String {
     // One kind needs no column.
     let mut kinds = lines.iter().filter_map(BackupLine::kind);
     let first = kinds.next();
@@ -85,5 +88,18 @@ fn table(lines: &[BackupLine]) -> String {
     };
     let row = |line: &BackupLine| columns.iter().map(|column| cell(line, *column)).collect();
     let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-    words::table_of(&headings, &rows, words::WIDEST)
+    let Some(terminal) = terminal else {
+        return words::table_of(&headings, &rows, words::WIDEST);
+    };
+    let names = columns
+        .iter()
+        .position(|column| *column == Column::Database);
+    let of_width = |widest| words::table_below(&headings, &rows, names.unwrap_or(0), widest);
+    let too_long = |table: &String| {
+        let lines = table.lines().map(|line| line.chars().count());
+        lines.filter(|length| *length > terminal).count()
+    };
+    // The widest column of names with which the fewest lines are too long.
+    let tables = (NARROWEST..=words::WIDEST).rev().map(of_width);
+    tables.min_by_key(too_long).unwrap_or_default()
 }

@@ -41,7 +41,7 @@ pub(super) fn describe(facts: &DumpFacts, columns: usize) -> String {
     of_tables + &set(&headings, sequences.collect(), columns)
 }
 
-/// A name that is longer pushes no other row to the right.
+/// A name that is longer has the rest of its row below it.
 fn set(headings: &[(&str, Align)], mut rows: Vec<Vec<String>>, columns: usize) -> String {
     if rows.is_empty() {
         return String::new();
@@ -49,7 +49,7 @@ fn set(headings: &[(&str, Align)], mut rows: Vec<Vec<String>>, columns: usize) -
     let more = rows.len().saturating_sub(SHOWN);
     rows.truncate(SHOWN);
     let widest = columns.saturating_sub(BESIDE);
-    let mut text = format!("\n{}", words::table_of(headings, &rows, widest));
+    let mut text = format!("\n{}", words::table_below(headings, &rows, 0, widest));
     if more > 0 {
         text.push_str(&format!("and {more} more; --json tells all\n"));
     }

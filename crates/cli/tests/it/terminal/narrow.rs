@@ -101,3 +101,52 @@ async fn a_row_of_proofs_is_broken_between_its_cells() {
         assert!(whole(database) && whole("not provable here"), "{lines:#?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_any_length_leave_the_list_in_its_columns() {
+    let cluster = Cluster::start(Major::Fifteen).await;
+    let longest = "n".repeat(63);
+    let names = ["app", "a_name_of_24_characters_", &longest];
+    for name in names {
+        let create = format!("CREATE DATABASE {name}");
+        cluster.psql("postgres", &create).await;
+    }
+    let site = Site::of(&cluster).await;
+    for name in names {
+        site.back_up(name).await;
+    }
+    let listed = watched(&site, 80, &[], &["list"]).await.ended(0);
+    let lines = screen(&listed.stdout);
+    let started = lines[0].find("STARTED").unwrap();
+    let of = |name: &str| {
+        let at = lines.iter().position(|line| line.contains(name));
+        at.unwrap_or_else(|| panic!("{lines:#?}"))
+    };
+    let date = |line: &str| {
+        line.get(started..)
+            .is_some_and(|rest| rest.starts_with("20"))
+    };
+    assert!(date(&lines[of("  app ")]), "{lines:#?}");
+    assert!(date(&lines[of(&longest) + 1]), "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 80),
+        "{lines:#?}"
+    );
+    let whole = site.run(&["list"]).await.ended(0).stdout;
+    assert_eq!(whole.lines().count(), 4, "{whole}");
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_in_force_keeps_to_the_terminal() {
+    let site = Site::empty();
+    let file = "[repository.local]\nurl = \"/a/path/of/more/than/forty/characters/in/all\"\n\
+                [cluster.main]\nconnection = \"host=/nowhere\"\n";
+    std::fs::write(site.path("pgkeep.toml"), file).unwrap();
+    let shown = watched(&site, 80, &[], &["config"]).await.ended(0);
+    let lines = screen(&shown.stdout);
+    let unbroken = |line: &&String| line.trim().contains(' ');
+    let long = lines.iter().filter(|line| line.chars().count() > 80);
+    let long: Vec<_> = long.filter(unbroken).collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
