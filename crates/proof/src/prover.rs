@@ -16,7 +16,7 @@ use pgkeep_format::records::{BackupRecord, ProofDetails, ProofOutcome, ProofReco
 use pgkeep_postgres::tools::Tools;
 use pgkeep_repository::{ReadAccess, Repository, RepositoryError};
 use pgkeep_restore::StopSignal;
-use pgkeep_types::{BackupId, Clock, ProofId, Random};
+use pgkeep_types::{BackupId, Clock, ObjectName, ProofId, Random};
 
 use crate::ProofProgress;
 use crate::attempt::{Attempt, ComeTo};
@@ -58,6 +58,8 @@ pub struct Proof {
     pub record: ProofRecord,
     /// The rest.
     pub details: ProofDetails,
+    /// The object that was missing or damaged, where it failed for one.
+    pub damaged: Option<ObjectName>,
 }
 
 /// Why there is no proof, neither a good one nor a bad one.
@@ -136,17 +138,17 @@ impl Prover<'_> {
         let worked = tokio::select! {
             biased;
             () = &mut stop => None,
-            worked = attempt.work(&place) => Some(worked.err()),
-            refusal = &mut late => Some(Some(refusal)),
-            () = place.has_ended() => Some(None),
+            worked = attempt.work(&place) => Some(worked),
+            refusal = &mut late => Some(Err(refusal)),
+            () = place.has_ended() => Some(Err(Refusal::has_ended())),
         };
-        let refusal = worked.as_ref().and_then(Option::as_ref);
+        let refusal = worked.as_ref().and_then(|worked| worked.as_ref().err());
         let mishap = place.mishap_behind(refusal).await;
         let cleared = place.clear().await;
         let Some(worked) = worked else {
             return Err(interrupted());
         };
-        Ok(mishap.or(worked).or(cleared.err()))
+        Ok(mishap.or(worked.err()).or(cleared.err()))
     }
 
     /// Waits until the time is up for a proof that began then; tells so.
@@ -177,7 +179,7 @@ impl Prover<'_> {
         } = come_to.into_inner().unwrap_or_else(PoisonError::into_inner);
         let count = |answers: usize| u32::try_from(answers).unwrap_or(u32::MAX);
         let outcome = match refusal {
-            Some(Refusal::Backup(_)) => ProofOutcome::Failed,
+            Some(Refusal::Backup(_) | Refusal::Damage { .. }) => ProofOutcome::Failed,
             Some(Refusal::Host(_)) => ProofOutcome::NotProvable,
             None if answers.is_empty() => ProofOutcome::Restorable,
             None => ProofOutcome::Proven,
@@ -201,7 +203,9 @@ impl Prover<'_> {
                 loss_seconds: u64::try_from(loss).ok(),
                 server_version,
                 pg_restore_version,
+                damage: matches!(refusal, Some(Refusal::Damage { .. })),
             },
+            damaged: refusal.and_then(Refusal::object).cloned(),
             details: ProofDetails {
                 steps: steps.into_list(problem),
                 problem: problem.map(str::to_owned),

@@ -1,7 +1,8 @@
-//! Why a backup is not proven: by its own fault, or by the host's.
+//! Why a backup is not proven: by its own fault, by that of the copy that was restored, or by
+//! the host's.
 //!
 //! Invariants: where it is not certain that the host or the storage was in the way, it is
-//! the backup's; neither is ever good. An error that nobody thought of is the backup's.
+//! the backup's; none is ever good. An error that nobody thought of is the backup's.
 
 use std::error::Error;
 
@@ -11,12 +12,20 @@ use pgkeep_postgres::server::{Mishap, Obstacle, ServerError};
 use pgkeep_postgres::tools::ToolFailed;
 use pgkeep_repository::RepositoryError;
 use pgkeep_restore::RestoreError;
+use pgkeep_types::ObjectName;
 
 /// Why there is no good end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The backup is not what it should be.
     Backup(String),
+    /// An object of this copy of it is missing, or is not what was stored.
+    Damage {
+        /// What is wrong.
+        words: String,
+        /// The object, where that is known.
+        object: Option<ObjectName>,
+    },
     /// This host cannot tell.
     Host(String),
 }
@@ -38,7 +47,15 @@ pub(crate) const OTHER_SERVER: &str =
 impl Refusal {
     pub(crate) fn words(&self) -> &str {
         match self {
-            Self::Backup(words) | Self::Host(words) => words,
+            Self::Backup(words) | Self::Host(words) | Self::Damage { words, .. } => words,
+        }
+    }
+
+    /// The object that is missing or damaged, where it is for that.
+    pub(crate) fn object(&self) -> Option<&ObjectName> {
+        match self {
+            Self::Damage { object, .. } => object.as_ref(),
+            Self::Backup(_) | Self::Host(_) => None,
         }
     }
 
@@ -46,6 +63,11 @@ impl Refusal {
     pub(crate) fn is_of_a_lost_session(&self) -> bool {
         let mut signs = OF_LOST_SESSIONS.iter();
         signs.any(|sign| self.words().contains(sign))
+    }
+
+    /// The throwaway server is not there any more.
+    pub(crate) fn has_ended() -> Self {
+        Self::Host("the throwaway server has ended, and nobody told it to".to_owned())
     }
 
     pub(crate) fn of_server(error: &ServerError) -> Self {
@@ -66,8 +88,12 @@ impl Refusal {
 
     pub(crate) fn of_repository(error: &RepositoryError) -> Self {
         let told = words(error);
+        let damage = |words| Self::Damage {
+            words,
+            object: error.hurt_object().and_then(|object| object.parse().ok()),
+        };
         match error {
-            RepositoryError::Storage(error) if error.is_not_found() => Self::Backup(told),
+            RepositoryError::Storage(error) if error.is_not_found() => damage(told),
             RepositoryError::Storage(_)
             | RepositoryError::Missing { .. }
             | RepositoryError::Vanished { .. }
@@ -83,7 +109,7 @@ impl Refusal {
                     | FormatError::NotUnderstood { .. },
                 ..
             } => Self::Host(told),
-            _ => Self::Backup(told),
+            _ => damage(told),
         }
     }
 
@@ -148,9 +174,7 @@ impl Refusal {
             Some(Mishap::Killed(said)) => Some(Self::Host(format!(
                 "the throwaway server lost a process that was killed: {said}"
             ))),
-            _ if has_ended => Some(Self::Host(
-                "the throwaway server has ended, and nobody told it to".to_owned(),
-            )),
+            _ if has_ended => Some(Self::has_ended()),
             Some(Mishap::Crashed(said)) => Some(Self::Backup(format!(
                 "the throwaway server crashed: {said}"
             ))),

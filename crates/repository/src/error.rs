@@ -422,6 +422,24 @@ impl RepositoryError {
         )
     }
 
+    /// The object that is missing, or may not be what was written.
+    #[must_use]
+    pub fn hurt_object(&self) -> Option<&str> {
+        match self {
+            Self::Object {
+                object,
+                source:
+                    FormatError::Damaged { .. }
+                    | FormatError::UnknownWriter { .. }
+                    | FormatError::Read { .. },
+                ..
+            }
+            | Self::Uncited { object, .. } => Some(object),
+            Self::Storage(error) if error.is_not_found() => Some(&error.object),
+            _ => None,
+        }
+    }
+
     /// Whether somebody else was at the same at the same time, and may have done it.
     #[must_use]
     pub fn is_of_others(&self) -> bool {

@@ -93,6 +93,10 @@ pub struct ProofRecord {
     /// The version of the `pg_restore` that did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pg_restore_version: Option<String>,
+    /// Of a failure, whether an object of that copy was damaged or missing: it says nothing of
+    /// others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub damage: bool,
 }
 
 impl ProofRecord {
@@ -115,6 +119,18 @@ impl ProofRecord {
     #[must_use]
     pub fn refutes(&self) -> bool {
         self.outcome != ProofOutcome::NotProvable && self.level().is_none()
+    }
+
+    /// Whether it has found right what `failed` has not, as far as can be told: after one that
+    /// had questions to ask only one that was asked no fewer tells more. Which they were is
+    /// sealed.
+    #[must_use]
+    pub fn is_as_much_as(&self, failed: &Self) -> bool {
+        match self.level() {
+            Some(Level::Proven) => self.questions >= failed.questions,
+            Some(_) => failed.questions == 0,
+            None => false,
+        }
     }
 }
 
@@ -257,6 +273,7 @@ mod tests {
             loss_seconds: None,
             server_version: None,
             pg_restore_version: None,
+            damage: false,
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod choose;
 mod notes;
+mod one;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -154,10 +155,7 @@ impl Verify<'_> {
             all: sum(&needed),
             ..Verified::default()
         };
-        let by_hash: BTreeMap<Hash, ObjectName> = needed
-            .iter()
-            .map(|object| (object.blake3, object.name.clone()))
-            .collect();
+        let by_hash = by_hash(&needed);
         let mut turns = turns(self.catalogue, needed);
         let round = match self.unended_of(&turns).filter(|_| self.resumes) {
             Some(before) => {
@@ -380,6 +378,13 @@ impl Verify<'_> {
         }
         Ok(true)
     }
+}
+
+/// Whose bytes have which hash.
+fn by_hash(needed: &[Needed]) -> BTreeMap<Hash, ObjectName> {
+    let all = needed.iter();
+    all.map(|object| (object.blake3, object.name.clone()))
+        .collect()
 }
 
 fn sum(objects: &[Needed]) -> (usize, u64) {

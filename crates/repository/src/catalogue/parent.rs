@@ -1,7 +1,7 @@
 //! Which backup the next one is compared with.
 //!
 //! Invariants: only one of which its run says that it is whole, and that nothing
-//! calls hurt, nor may; only one that the host
+//! calls hurt, nor may; only one that the last proof could read; only one that the host
 //! that is about to write can open. Which is the newest is told by the storage's clock:
 //! by a host's that once ran ahead, one backup would be the newest for good. A backup of the
 //! same server comes before any of another one.
@@ -95,6 +95,7 @@ impl Catalogue {
             .filter(|(_, backup)| !unfit.contains(&backup.id))
             .filter(|(_, backup)| self.chosen(&backup.id).is_none())
             .filter(|(_, backup)| self.unread_verification(&backup.id).is_none())
+            .filter(|(_, backup)| !self.is_damaged_by_proof(&backup.id))
             .collect();
         let opens = |origin: &Origin| {
             !self.is_sealed || origin.recipient.as_ref() == Some(&access.recipient)
@@ -121,5 +122,16 @@ impl Catalogue {
                 host: &origin.host,
             }),
         }
+    }
+
+    /// Whether a proof that stands could not read what the backup needs. A verification may still
+    /// call that whole: the bytes are those that were written, and nothing can be made of them.
+    ///
+    /// A proof that failed for anything else says nothing against the bytes. Were such a backup
+    /// no parent either, a question that is answered wrong every night would have everything
+    /// stored anew every night, while nothing is pruned.
+    fn is_damaged_by_proof(&self, backup: &BackupId) -> bool {
+        self.refuted(backup)
+            .is_some_and(|proof| proof.record.damage)
     }
 }

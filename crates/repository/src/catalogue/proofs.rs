@@ -3,8 +3,9 @@
 //! Invariants: a proof counts only where a believed host has signed it for this backup,
 //! and it cites the very `backup` record that is there. One that cannot be read may be any: its
 //! backup has no level by proofs until a later one tells of it again. What a failed proof says
-//! is taken back only by one that was made after it by its host's date and not before it by
-//! the storage's clock: where that cannot be told, the failure stands.
+//! is taken back only by one that got as far and found all right, and that was made after it by
+//! its host's date and not before it by the storage's clock: where that cannot be told, the
+//! failure stands.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +30,11 @@ pub struct Proof {
 impl Proof {
     fn is_after(&self, other: &Self) -> bool {
         self.record.started > other.record.started && self.stored >= other.stored
+    }
+
+    /// Whether it takes back what `failed` says.
+    fn takes_back(&self, failed: &Self) -> bool {
+        self.record.is_as_much_as(&failed.record) && self.is_after(failed)
     }
 }
 
@@ -141,17 +147,18 @@ impl Catalogue {
         self.proofs.unread.get(backup)
     }
 
-    /// How much is known of a backup that is there. What a later proof has refuted does
-    /// not count, nor does any where one that cannot be read may refute it, or a verification
-    /// that cannot be read may call it hurt.
+    /// How much is known of a backup that is there. Where a proof has refuted it, or one that
+    /// cannot be read may have, or a verification that cannot be read may call it hurt, no proof
+    /// counts; nor does any that was made before one that failed.
     #[must_use]
     pub fn level(&self, backup: &BackupId) -> Level {
         if self.unread_verification(backup).is_some() {
             return Level::Stored;
         }
-        let proofs = match self.unread_proof(backup) {
-            Some(_) => &[],
-            None => self.proofs(backup),
+        let is_open = self.unread_proof(backup).is_some() || self.refuted(backup).is_some();
+        let proofs = match is_open {
+            true => &[],
+            false => self.proofs(backup),
         };
         let standing = proofs.iter().filter(|proof| {
             let mut refuting = proofs.iter().filter(|other| other.record.refutes());
@@ -175,11 +182,7 @@ impl Catalogue {
     #[must_use]
     pub fn refuted(&self, backup: &BackupId) -> Option<&Proof> {
         let proofs = self.proofs(backup);
-        let is_taken_back = |refuting: &Proof| {
-            let takes_back =
-                |later: &Proof| later.record.level().is_some() && later.is_after(refuting);
-            proofs.iter().any(takes_back)
-        };
+        let is_taken_back = |failed: &Proof| proofs.iter().any(|later| later.takes_back(failed));
         let stands = |proof: &&Proof| proof.record.refutes() && !is_taken_back(proof);
         proofs.iter().rfind(stands)
     }

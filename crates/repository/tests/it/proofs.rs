@@ -35,6 +35,7 @@ async fn proof(world: &World, backup: &BackupRecord, outcome: ProofOutcome) -> P
         loss_seconds: Some(3600),
         server_version: None,
         pg_restore_version: None,
+        damage: false,
     }
 }
 
@@ -45,14 +46,30 @@ fn details() -> ProofDetails {
     }
 }
 
-/// Writes a proof down an hour after whatever was before it.
-async fn prove(world: &World, backup: &BackupRecord, outcome: ProofOutcome) -> ProofRecord {
+fn an_hour_later(world: &World) {
     let hour = SignedDuration::from_hours(1);
     world.clock.advance(hour);
     world.storage_clock.advance(hour);
+}
+
+/// Writes a proof down an hour after whatever was before it.
+async fn prove(world: &World, backup: &BackupRecord, outcome: ProofOutcome) -> ProofRecord {
+    an_hour_later(world);
     let proof = proof(world, backup, outcome).await;
     record(world, &proof).await;
     proof
+}
+
+/// The same, of so many questions, so many of which were answered right.
+async fn ask(world: &World, backup: &BackupRecord, outcome: ProofOutcome, answers: [u32; 2]) {
+    an_hour_later(world);
+    let [questions, right] = answers;
+    let proof = ProofRecord {
+        questions,
+        right,
+        ..proof(world, backup, outcome).await
+    };
+    record(world, &proof).await;
 }
 
 async fn record(world: &World, proof: &ProofRecord) {
@@ -107,11 +124,37 @@ async fn a_proof_that_failed_takes_away_what_was_known_until_a_later_one_brings_
     assert_eq!(catalogue.refuted(&backup.id).unwrap().record, failed);
     prove(&world, &backup, ProofOutcome::NotProvable).await;
     expect(&world, &backup, Level::Stored).await;
-    prove(&world, &backup, ProofOutcome::Restorable).await;
-    let catalogue = expect(&world, &backup, Level::Restorable).await;
-    assert!(catalogue.refuted(&backup.id).is_none());
     prove(&world, &backup, ProofOutcome::Proven).await;
-    expect(&world, &backup, Level::Proven).await;
+    let catalogue = expect(&world, &backup, Level::Proven).await;
+    assert!(catalogue.refuted(&backup.id).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_taken_back_only_by_a_proof_that_asks_as_many_questions() {
+    use ProofOutcome::{Failed, Proven, Restorable};
+    let world = World::sealed().await;
+    let backup = world.back_up(&content(1000, 1)).await.unwrap();
+    for (outcome, answers, level, refuted) in [
+        // It could not be restored, and then it could.
+        (Failed, [0, 0], Level::Stored, true),
+        (Restorable, [0, 0], Level::Restorable, false),
+        // It gave a wrong answer: that it can be restored was known.
+        (Failed, [2, 1], Level::Stored, true),
+        (Restorable, [0, 0], Level::Stored, true),
+        (Proven, [1, 1], Level::Stored, true),
+        (Proven, [2, 2], Level::Proven, false),
+        // Something was wrong with it after the last answer.
+        (Failed, [2, 2], Level::Stored, true),
+        (Restorable, [0, 0], Level::Stored, true),
+        (Proven, [3, 3], Level::Proven, false),
+        (Failed, [0, 0], Level::Stored, true),
+        (Proven, [1, 1], Level::Proven, false),
+    ] {
+        ask(&world, &backup, outcome, answers).await;
+        let catalogue = expect(&world, &backup, level).await;
+        let found = catalogue.refuted(&backup.id).is_some();
+        assert_eq!(found, refuted, "{outcome:?} {answers:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,6 +31,10 @@ pub(crate) struct ProofLine {
     pub(super) problem: Option<String>,
     /// Why it was not written down, though it was to be.
     pub(super) not_recorded: Option<String>,
+    /// Why the backup counts as refuted all the same.
+    pub(super) still_refuted: Option<String>,
+    /// What the object is that it failed for, and what mends it.
+    pub(super) damage: Option<String>,
     pub(super) proof: Option<ProofRecord>,
     pub(super) details: Option<ProofDetails>,
 }
@@ -48,6 +52,8 @@ impl ProofLine {
             recorded: false,
             problem: Some(problem),
             not_recorded: None,
+            still_refuted: None,
+            damage: None,
             proof: None,
             details: None,
         }
@@ -76,10 +82,33 @@ impl ProofLine {
         }
     }
 
-    /// A proof, and whether it was written down.
-    pub(super) fn of(backup: &BackupRecord, proof: Proof, recorded: Result<bool, String>) -> Self {
-        let Proof { record, details } = proof;
+    /// A proof, and whether it was written down; `refuted` by which proof its backup was before.
+    pub(super) fn of(
+        backup: &BackupRecord,
+        proof: Proof,
+        recorded: Result<bool, String>,
+        refuted: Option<&ProofRecord>,
+    ) -> Self {
+        let Proof {
+            record, details, ..
+        } = proof;
+        let refuted = refuted.filter(|failed| {
+            recorded == Ok(true) && record.level().is_some() && !record.is_as_much_as(failed)
+        });
         Self {
+            still_refuted: refuted.map(|failed| {
+                format!(
+                    "the backup stays FAILED PROOF: of {} in the proof of {} on host {}, {} right, \
+                     and only a proof that asks no fewer takes that back",
+                    words::counted(failed.questions as usize, "answer"),
+                    words::time(failed.started),
+                    failed.host,
+                    match failed.right {
+                        1 => "1 was".to_owned(),
+                        right => format!("{right} were"),
+                    }
+                )
+            }),
             backup: Some(backup.id.clone()),
             cluster: backup.cluster.clone(),
             database: backup.database.clone(),
@@ -89,8 +118,16 @@ impl ProofLine {
             recorded: recorded == Ok(true),
             problem: details.problem.clone(),
             not_recorded: recorded.err(),
+            damage: None,
             proof: Some(record),
             details: Some(details),
+        }
+    }
+
+    pub(super) fn with_damage(self, damage: String) -> Self {
+        Self {
+            damage: Some(damage),
+            ..self
         }
     }
 
@@ -100,7 +137,9 @@ impl ProofLine {
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        self.outcome == ProofOutcome::Failed || self.not_recorded.is_some()
+        self.outcome == ProofOutcome::Failed
+            || self.not_recorded.is_some()
+            || self.still_refuted.is_some()
     }
 
     pub(super) fn is_good(&self) -> bool {
@@ -144,6 +183,9 @@ impl ProofLine {
         if let Some(problem) = &self.problem {
             remarks.push(format!("{id}: {}", words::printable(problem)));
         }
+        if let Some(damage) = &self.damage {
+            remarks.push(format!("{id}: {}", words::printable(damage)));
+        }
         if self.outcome == ProofOutcome::Restorable {
             remarks.push(format!(
                 "{id}: restorable, and not proven: no questions are configured for database {:?}",
@@ -163,6 +205,8 @@ impl ProofLine {
                 words::printable(problem)
             ));
         }
+        let still = self.still_refuted.iter();
+        remarks.extend(still.map(|why| format!("{id}: {}", words::printable(why))));
         remarks
     }
 

@@ -6,6 +6,7 @@
 //! told; an older backup is never proved in the place
 //! of the newest one.
 
+mod damage;
 mod line;
 mod page;
 mod progress;
@@ -51,12 +52,10 @@ pub(crate) async fn run(arguments: &Prove, context: &Context) -> Result<Exit, Cl
     let wanted = context.unless_interrupted("the proof", wanted).await?;
     let (ready, mut lines) = make_ready(arguments, context, wanted).await?;
     let proved = prove_all(context, &ready, &mut lines).await;
-    // What was found until somebody asked to stop is told.
-    if proved.is_ok() || !lines.is_empty() {
-        tell(context, &lines)?;
-        if let Some(path) = &arguments.report {
-            page::write(&context.path(path), &lines, context.clock.now())?;
-        }
+    // What was found until somebody asked to stop is told, and what was not tried.
+    tell(context, &lines)?;
+    if let Some(path) = &arguments.report {
+        page::write(&context.path(path), &lines, context.clock.now())?;
     }
     proved.map(|()| exit_code(&lines))
 }
@@ -102,15 +101,17 @@ async fn make_ready(
 /// Proves what is to be proved, one backup after the other.
 ///
 /// # Errors
-/// Where somebody asked to stop; what came of the others stands in `lines`.
+/// Where somebody asked to stop; what came of the others stands in `lines`, and which were not
+/// tried.
 async fn prove_all(
     context: &Context,
     ready: &[Ready],
     lines: &mut Vec<ProofLine>,
 ) -> Result<(), CliError> {
     let mut swept = BTreeSet::new();
+    let mut stopped = None;
     for Ready { of_cluster, host } in ready {
-        if swept.insert(host.scratch.clone()) {
+        if stopped.is_none() && swept.insert(host.scratch.clone()) {
             for left in remove_leftovers(&host.scratch).await {
                 let path = left.path.display();
                 match left.removed {
@@ -126,10 +127,26 @@ async fn prove_all(
         }
         lines.extend(of_cluster.refused.iter().cloned());
         for backup in &of_cluster.backups {
-            lines.push(prove(context, &of_cluster.opened, host, backup).await?);
+            let opened = &of_cluster.opened;
+            let left = |what: &str| {
+                let problem = format!("{what}: somebody asked to stop");
+                let database = &backup.database;
+                ProofLine::not_provable(&opened.cluster, database, problem).of_backup(backup)
+            };
+            if stopped.is_some() {
+                lines.push(left("not tried"));
+                continue;
+            }
+            match prove(context, opened, host, backup).await {
+                Ok(line) => lines.push(line),
+                Err(error) => {
+                    lines.push(left("broken off"));
+                    stopped = Some(error);
+                }
+            }
         }
     }
-    Ok(())
+    stopped.map_or(Ok(()), Err)
 }
 
 /// What this host has to prove with.
@@ -238,7 +255,18 @@ async fn prove(
                     written.await.map(|()| true)
                 }
             };
-            ProofLine::of(backup, proof, recorded.map_err(|error| sentence(&error)))
+            let recorded = recorded.map_err(|error| sentence(&error));
+            let refuted = opened.catalogue.refuted(&backup.id);
+            let refuted = refuted.map(|failed| &failed.record);
+            let damaged = proof.damaged.clone();
+            let line = ProofLine::of(backup, proof, recorded, refuted);
+            match damaged {
+                Some(object) => {
+                    let access = host.write.as_ref();
+                    line.with_damage(damage::look(context, opened, access, &object).await)
+                }
+                None => line,
+            }
         }
     };
     let now = context.clock.now();

@@ -106,6 +106,12 @@ fn section(page: &mut String, line: &ProofLine) {
     if let Some(problem) = &line.problem {
         item("Problem", problem.clone());
     }
+    if let Some(damage) = &line.damage {
+        item("Damage", damage.clone());
+    }
+    if let Some(why) = &line.still_refuted {
+        item("Not taken back", why.clone());
+    }
     if let Some(id) = &line.backup {
         item("Backup", id.to_string());
     }

@@ -9,14 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgkeep_config::Settings;
 use pgkeep_format::records::BackupRecord;
-use pgkeep_repository::{Catalogue, RepositoryError};
+use pgkeep_repository::{Catalogue, Entry, RepositoryError};
 use pgkeep_restore::{RestoreError, Selection, newer_attempt, newest, select};
-use pgkeep_types::{Clock, ClusterName};
+use pgkeep_types::{Clock, ClusterName, Timestamp};
 
 use super::line::ProofLine;
 use crate::arguments::Prove;
 use crate::context::{Context, Opened};
 use crate::error::{CliError, sentence};
+
+/// An attempt that is older than the newest of the cluster by more seconds may be of a database
+/// that is not there any more.
+const OF_LATE: i64 = 26 * 3600;
 
 /// What is to be proved.
 pub(super) struct Wanted {
@@ -31,6 +35,27 @@ pub(super) struct OfCluster {
     pub(super) backups: Vec<BackupRecord>,
     /// What cannot even be tried.
     pub(super) refused: Vec<ProofLine>,
+}
+
+impl Wanted {
+    fn is_nothing(&self) -> bool {
+        self.refused.is_empty() && self.clusters.iter().all(OfCluster::is_nothing)
+    }
+
+    /// Refuses clusters of which there is nothing, where there is something of others.
+    fn refuse_empty(&mut self) {
+        for of_cluster in self.clusters.iter_mut().filter(|of| of.is_nothing()) {
+            let problem = "there is no backup of this cluster".to_owned();
+            let line = ProofLine::refused(&of_cluster.opened.cluster, "-", problem);
+            of_cluster.refused.push(line);
+        }
+    }
+}
+
+impl OfCluster {
+    fn is_nothing(&self) -> bool {
+        self.backups.is_empty() && self.refused.is_empty()
+    }
 }
 
 /// What is meant of a cluster.
@@ -144,10 +169,14 @@ pub(super) async fn find(arguments: &Prove, context: &Context) -> Result<Wanted,
     let refused = shut.collect();
     let opened = known.opened.into_values();
     let opened = opened.map(|(opened, meant)| choose(arguments, context, opened, &meant));
-    Ok(Wanted {
+    let mut wanted = Wanted {
         clusters: opened.collect::<Result<_, _>>()?,
         refused,
-    })
+    };
+    if arguments.databases.is_empty() && !wanted.is_nothing() {
+        wanted.refuse_empty();
+    }
+    Ok(wanted)
 }
 
 /// Finds the cluster that a backup is of.
@@ -187,6 +216,29 @@ fn there(catalogue: &Catalogue) -> BTreeSet<&str> {
     let of_unreadable = catalogue.unreadable().filter_map(|u| u.database.as_deref());
     let of_good = catalogue.complete().map(|b| b.database.as_str());
     of_good.chain(of_unreadable).collect()
+}
+
+/// The databases of which there is nothing but attempts of late that came to nothing.
+fn attempted<'a>(
+    catalogue: &'a Catalogue,
+    there: &BTreeSet<&str>,
+    now: Timestamp,
+) -> BTreeSet<&'a str> {
+    let attempts = || {
+        catalogue.entries.iter().filter_map(|entry| match entry {
+            Entry::Attempt(attempt) => Some(attempt),
+            Entry::Complete(_) | Entry::Unreadable(_) => None,
+        })
+    };
+    let good = catalogue.complete().map(|backup| backup.started);
+    let newest = attempts().map(|attempt| attempt.begin.started).chain(good);
+    let newest = newest.max().unwrap_or(now);
+    let of_late = attempts().filter(|attempt| {
+        newest.duration_since(attempt.begin.started).as_secs() <= OF_LATE
+            && !catalogue.is_running(attempt, now)
+    });
+    let names = of_late.map(|attempt| attempt.database.as_str());
+    names.filter(|name| !there.contains(name)).collect()
 }
 
 /// The cluster that a word names: one that is configured, or where none is, any.
@@ -279,6 +331,18 @@ fn choose(
                     format!("there is no good backup of database {database:?}"),
                 )),
                 Err(error) => refused.push(refuse(database, &error)),
+            }
+        }
+        for database in attempted(catalogue, &there, now) {
+            if is_meant(database) {
+                refused.push(ProofLine::refused(
+                    &opened.cluster,
+                    database,
+                    format!(
+                        "there is no backup of database {database:?}, and every attempt at one has \
+                         failed"
+                    ),
+                ));
             }
         }
         let questions = opened.cluster_settings.prove.queries.iter();

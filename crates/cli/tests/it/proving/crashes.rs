@@ -12,7 +12,7 @@ const SLOW: &str =
 
 impl Proving {
     /// The process of the throwaway server that is asked just now.
-    async fn postmaster(&self) -> u32 {
+    pub(super) async fn postmaster(&self) -> u32 {
         let found = || {
             let file = self.below_scratch("postmaster.pid")?;
             let text = std::fs::read_to_string(file).ok()?;
@@ -89,8 +89,8 @@ async fn a_proof_that_is_interrupted_leaves_nothing_and_is_no_proof() {
     proving.postmaster().await;
     signal("-INT", running.id().unwrap());
     let proved = proving.check(before, ended(running).await);
-    let ran = proved.ran.ended(130);
-    ran.says(&["the proof of backup", "was interrupted"]);
+    proved.came_to(130, "not-provable", &["broken off: somebody asked to stop"]);
+    proved.ran.says(&["the proof of backup", "was interrupted"]);
     assert_eq!(proving.levels().await, ["stored"]);
     proving.cluster.stop().await;
 }

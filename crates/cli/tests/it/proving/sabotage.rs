@@ -3,6 +3,7 @@
 use pgkeep_testkit::cluster::Major;
 
 use super::{FILL, Proving};
+use crate::copies;
 use crate::whole_servers::with_pg_dumpall;
 
 const ROWS: &str = "[{ database = 'app', name = 'rows', sql = 'select count(*) >= 1000 from t' }]";
@@ -52,9 +53,16 @@ async fn a_flipped_byte_in_each_kind_of_object_that_a_backup_has() {
         proved.came_to(1, "failed", &[&format!("backups/{id}/{of_it}"), "offset"]);
         assert_eq!(proved.step(step).0, "failed", "{proved:#?}");
         assert_eq!(proved.step("questions").0, "not-done");
+        let damage = proved.line["damage"].as_str().unwrap();
+        let words = format!("backups/{id}/{of_it} was read back: it has the right length, and");
+        assert!(damage.contains(&words), "{damage}");
+        // It is offered no more, until somebody has found it whole.
+        let proved = proving.prove(&[]).await;
+        proved.came_to(1, "failed", &[&id, "cannot be used", of_it]);
         std::fs::write(path, whole).unwrap();
+        proving.site.run(&["verify"]).await.ended(0);
+        assert_eq!(proving.levels().await, ["refuted"]);
     }
-    assert_eq!(proving.levels().await, ["refuted"]);
     let path = object(&proving, &format!("{id}/backup"));
     let whole = std::fs::read(&path).unwrap();
     flip(&path);
@@ -64,6 +72,72 @@ async fn a_flipped_byte_in_each_kind_of_object_that_a_backup_has() {
     // What failed for the storage's fault is taken back once that is mended.
     proving.prove(&[]).await.came_to(0, "proven", &[]);
     assert_eq!(proving.levels().await, ["proven"]);
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_pack_that_later_backups_would_be_built_on() {
+    let proving = Proving::of(FILL).await;
+    let site = &proving.site;
+    let id = site.back_up("app").await;
+    let path = object(&proving, &format!("{id}/packs/0"));
+    let whole = std::fs::read(&path).unwrap();
+    flip(&path);
+    // Nothing is written down: it may be built on, and is no better for that.
+    let proved = proving.prove(&["--no-record"]).await;
+    proved.came_to(1, "failed", &["packs/0"]);
+    let damage = proved.line["damage"].as_str().unwrap();
+    assert!(
+        damage.contains("still offered; 'pgkeep verify' writes it down"),
+        "{damage}"
+    );
+    let second = site.back_up("app").await;
+    let proved = proving.prove(&[]).await;
+    proved.came_to(1, "failed", &[&format!("backups/{id}/packs/0")]);
+    assert_eq!(proved.line["proof"]["damage"], true);
+    let damage = proved.line["damage"].as_str().unwrap();
+    let words = "backups that need it are not offered any more, nor built upon; the next 'pgkeep \
+                 backup' stores anew what it had";
+    assert!(damage.ends_with(words), "{damage}");
+    let show = site.run(&["show", &second]).await;
+    assert!(show.stdout.contains("packs/0") || show.stderr.contains("packs/0"));
+
+    site.back_up("app").await;
+    proving.prove(&[]).await.came_to(0, "restorable", &[]);
+    std::fs::write(path, whole).unwrap();
+    site.run(&["verify"]).await.ended(0);
+    assert_eq!(proving.levels().await, ["stored", "refuted", "restorable"]);
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_pack_that_another_repository_has_whole() {
+    let proving = Proving::of(FILL).await;
+    let site = &proving.site;
+    copies::configure(site, true);
+    copies::like(site).await;
+    let id = site.back_up("app").await;
+    let two = site.back_up("app").await;
+    flip(&object(
+        &proving,
+        &format!("backups/main/backups/{id}/packs/0"),
+    ));
+    let proved = proving.prove(&[]).await;
+    proved.came_to(1, "failed", &[&format!("backups/{id}/packs/0")]);
+    let damage = proved.line["damage"].as_str().unwrap();
+    let words = "'pgkeep copy --from offsite --to local' mends it, and the next 'pgkeep backup'";
+    assert!(damage.contains(words), "{damage}");
+    let verified = site
+        .run(&["verify", "--repository", "local"])
+        .await
+        .ended(1);
+    assert!(
+        verified.stdout.contains("NO GOOD BACKUP IS LEFT"),
+        "{verified:#?}"
+    );
+    let copy = ["copy", "--from", "offsite", "--to", "local"];
+    site.run(&copy).await.ended(0);
+    proving.prove(&[&two]).await.came_to(0, "restorable", &[]);
     proving.cluster.stop().await;
 }
 
@@ -124,6 +198,35 @@ async fn a_table_whose_rows_were_deleted_between_two_backups() {
     proved.came_to(1, "failed", &["question \"rows\""]);
     proving.prove(&[&good]).await.came_to(0, "proven", &[]);
     assert_eq!(proving.levels().await, ["proven", "refuted"]);
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_answer_that_a_proof_without_questions_would_take_back() {
+    let proving = Proving::of(FILL).await;
+    proving.cluster.psql("app", "TRUNCATE t").await;
+    proving.site.back_up("app").await;
+    proving.asking(ROWS);
+    proving.prove(&[]).await.came_to(1, "failed", &[]);
+    proving.asking("[]");
+    let proved = proving.prove(&["--report", "report.html"]).await;
+    proved.came_to(1, "restorable", &[]);
+    let words = "the backup stays FAILED PROOF: of 1 answer in the proof of ";
+    let told = proved.line["still_refuted"].as_str().unwrap();
+    assert!(told.starts_with(words), "{told}");
+    assert!(told.ends_with("0 were right, and only a proof that asks no fewer takes that back"));
+    let page = std::fs::read_to_string(proving.site.path("report.html")).unwrap();
+    assert!(page.contains(words), "{page}");
+    assert_eq!(proving.levels().await, ["refuted"]);
+    let checked = proving.site.run(&["check"]).await.ended(2);
+    assert!(
+        checked
+            .stdout
+            .contains("the proof of database \"app\" FAILED")
+    );
+    proving.asking("[{ database = 'app', sql = 'select count(*) = 0 from t' }]");
+    proving.prove(&[]).await.came_to(0, "proven", &[]);
+    assert_eq!(proving.levels().await, ["proven"]);
     proving.cluster.stop().await;
 }
 

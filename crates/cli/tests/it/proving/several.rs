@@ -6,6 +6,8 @@ use std::fs;
 use serde_json::Value;
 
 use super::{FILL, Proving};
+use crate::kills::signal;
+use crate::site::ended;
 
 impl Proving {
     /// Configures a cluster `other`, whose repository is at `url`.
@@ -101,5 +103,73 @@ async fn a_restore_that_hangs_is_given_up_and_the_others_go_on() {
     assert!(problem.starts_with(words), "{problem}");
     assert!(problem.ends_with("was at step \"restore\""), "{problem}");
     assert_eq!(proving.levels().await, ["stored"]);
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_tried_when_somebody_asked_to_stop_is_on_the_page_all_the_same() {
+    let proving = Proving::of(FILL).await;
+    for database in ["bar", "zoo"] {
+        let create = format!("CREATE DATABASE {database}");
+        proving.cluster.psql("postgres", &create).await;
+        proving.cluster.psql(database, FILL).await;
+    }
+    for database in ["app", "bar", "zoo"] {
+        proving.site.back_up(database).await;
+    }
+    let slow = "[{ database = 'bar', sql = 'select pg_sleep(100) is not null', timeout = '2min' }]";
+    proving.asking(slow);
+    let all = ["prove", "--identity", "recovery.key", "--json"];
+    let within = ["--scratch", "scratch", "--report", "report.html"];
+    let running = proving.site.start(&[&all[..], &within].concat());
+    proving.postmaster().await;
+    signal("-INT", running.id().unwrap());
+    let ran = ended(running).await.ended(130);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let expected = [
+        "main app restorable",
+        "main bar not-provable",
+        "main zoo not-provable",
+    ];
+    assert_eq!(outcomes(&report), expected);
+    let problem = |line: usize| report["proofs"][line]["problem"].as_str().unwrap();
+    assert_eq!(problem(1), "broken off: somebody asked to stop");
+    assert_eq!(problem(2), "not tried: somebody asked to stop");
+    let page = fs::read_to_string(proving.site.path("report.html")).unwrap();
+    assert!(page.contains("Of 3 backups: 0 proven, 1 restorable, 0 failed, 2 not provable"));
+    assert!(page.contains("main / zoo: ") && page.contains("not tried: somebody"));
+    proving.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_or_a_database_without_a_backup_is_told_beside_what_has_one() {
+    let proving = Proving::of(FILL).await;
+    let site = &proving.site;
+    let alone = [
+        "prove",
+        "--identity",
+        "recovery.key",
+        "--scratch",
+        "scratch",
+    ];
+    site.run(&alone).await.ended(4);
+    site.back_up("app").await;
+    let nope = ["backup", "main", "--database", "nope"];
+    site.run(&nope).await.ended(1);
+    let (report, _) = proving.prove_all(1, &[]).await;
+    let expected = ["main nope failed", "main app restorable"];
+    assert_eq!(outcomes(&report), expected);
+    let problem = report["proofs"][0]["problem"].as_str().unwrap();
+    assert!(
+        problem.contains("every attempt at one has failed"),
+        "{problem}"
+    );
+
+    proving.with_other("backups");
+    let (report, _) = proving.prove_all(1, &["main", "other"]).await;
+    let expected = [&expected[..], &["other - failed"]].concat();
+    assert_eq!(outcomes(&report), expected);
+    let problem = report["proofs"][2]["problem"].as_str().unwrap();
+    assert_eq!(problem, "there is no backup of this cluster");
     proving.cluster.stop().await;
 }
