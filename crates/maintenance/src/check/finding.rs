@@ -152,6 +152,8 @@ pub enum What {
     },
     /// A database was never proven, and should have been.
     NeverProven { database: String },
+    /// It was, and no proof stands any more.
+    NoLongerProven { database: String },
     /// The newest proof answered fewer questions than are configured now.
     FewerQuestions {
         database: String,
@@ -237,6 +239,7 @@ impl What {
             | Self::NotProvable { database, .. }
             | Self::ProofOld { database, .. }
             | Self::NeverProven { database }
+            | Self::NoLongerProven { database }
             | Self::FewerQuestions { database, .. }
             | Self::Unasked { database, .. }
             | Self::Sealed { database, .. }
@@ -294,6 +297,7 @@ impl What {
             Self::NotProvable { .. } => "not-provable",
             Self::ProofOld { .. } => "proof-old",
             Self::NeverProven { .. } => "never-proven",
+            Self::NoLongerProven { .. } => "no-longer-proven",
             Self::FewerQuestions { .. } => "proof-of-fewer-questions",
             Self::Unasked { .. } => "question-unasked",
             Self::BadProof { .. } => "proof-damaged",

@@ -50,6 +50,7 @@ pub fn judge(
         judgement: Judgement::default(),
         repository: None,
         proven: BTreeMap::new(),
+        known: BTreeSet::new(),
     };
     let asked = match server {
         Server::Asked(asked) => {
@@ -62,6 +63,11 @@ pub fn judge(
             None
         }
     };
+    for repository in repositories.values() {
+        if let Repository::Seen(seen) = repository {
+            judging.known.extend(seen.databases.keys().cloned());
+        }
+    }
     let mut latest = now;
     for (name, repository) in repositories {
         judging.repository = Some(name.clone());
@@ -104,6 +110,9 @@ struct Judging<'a> {
     repository: Option<String>,
     /// What is proven of each database that has a good backup, in any repository.
     proven: BTreeMap<String, Proven>,
+    /// The databases of which there is anything in any repository: a backup, good or not, or an
+    /// attempt at one.
+    known: BTreeSet<String>,
 }
 
 impl Judging<'_> {
@@ -274,7 +283,7 @@ impl Judging<'_> {
         });
         let Some((good, age)) = newest else {
             // Backups are made, and nobody has tried to make one of it yet.
-            let new = any_fresh && seen.attempt.is_none() && seen.unclear.is_none();
+            let new = any_fresh && !self.known.contains(name);
             let severity = match new {
                 true => Severity::Warning,
                 false => Severity::Critical,

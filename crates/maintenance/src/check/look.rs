@@ -308,6 +308,7 @@ impl Look<'_> {
             asked: proven.map_or(0, |proof| proof.record.questions),
             failed: failed.or(of_newer).map(refused),
             not_provable: not_provable.map(refused),
+            ever: proofs().filter_map(|proof| proof.record.level()).max(),
         }
     }
 }

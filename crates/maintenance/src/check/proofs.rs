@@ -54,6 +54,7 @@ pub(super) struct Proven {
     /// When that was, and how many questions were asked.
     proven: Option<(Timestamp, u32)>,
     is_tried: bool,
+    ever: Option<Level>,
 }
 
 impl Proven {
@@ -63,6 +64,7 @@ impl Proven {
         self.restorable = self.restorable.max(proofs.restorable);
         let proven = proofs.proven.map(|at| (at, proofs.asked));
         self.proven = self.proven.max(proven);
+        self.ever = self.ever.max(proofs.ever);
         self.is_tried |= proofs.failed.is_some() || proofs.not_provable.is_some();
     }
 
@@ -129,7 +131,15 @@ pub(super) fn freshness(
         // Since its first good backup there was time for it.
         let since = age(seen.since?, now);
         let severity = severity(since).unwrap_or(Severity::Warning);
-        return Some((severity, What::NeverProven { database }));
+        let enough = match is_questioned {
+            true => Level::Proven,
+            false => Level::Restorable,
+        };
+        let what = match seen.ever >= Some(enough) {
+            true => What::NoLongerProven { database },
+            false => What::NeverProven { database },
+        };
+        return Some((severity, what));
     };
     let age = age(at, now);
     let what = What::ProofOld {
@@ -259,6 +269,31 @@ mod tests {
         let mut seen = Proven::default();
         seen.add(Some(ago(490)), &never());
         assert!(seen.is_nothing());
+    }
+
+    #[test]
+    fn what_was_proven_once_is_not_called_never_proven() {
+        let once = |ever| Proofs {
+            ever: Some(ever),
+            ..Proofs::default()
+        };
+        let (restorable, proven) = (once(Level::Restorable), once(Level::Proven));
+        assert_eq!(
+            told(proven.clone(), 1, &daily(true)),
+            ["WARNING no-longer-proven"]
+        );
+        assert_eq!(
+            told(proven, 49, &daily(true)),
+            ["CRITICAL no-longer-proven"]
+        );
+        assert_eq!(
+            told(restorable.clone(), 1, &daily(true)),
+            ["WARNING never-proven"]
+        );
+        assert_eq!(
+            told(restorable, 1, &daily(false)),
+            ["WARNING no-longer-proven"]
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pgkeep_format::RepositoryId;
+use pgkeep_format::records::Level;
 use pgkeep_types::{BackupId, ClusterName, SystemId, Timestamp};
 
 /// What was seen of a cluster's server.
@@ -183,6 +184,8 @@ pub struct Proofs {
     pub failed: Option<Refused>,
     /// The newest proof, where its host could not tell.
     pub not_provable: Option<Refused>,
+    /// The most that was ever proven of one, whatever was found later.
+    pub ever: Option<Level>,
 }
 
 /// A proof that is none.

@@ -73,6 +73,7 @@ pub(super) fn words(what: &What) -> String {
         | What::NeverProven { .. }
         | What::FewerQuestions { .. }
         | What::Unasked { .. }
+        | What::NoLongerProven { .. }
         | What::BadProof { .. } => of_proof(what),
         What::Damaged { .. }
         | What::BadPin { .. }
@@ -220,6 +221,9 @@ fn of_proof(what: &What) -> String {
                 false => "there is no backup",
             };
             format!("a question is about database {database:?}, of which {of_which}")
+        }
+        What::NoLongerProven { database } => {
+            format!("of database {database:?} no proof stands any more")
         }
         What::BadProof { bad } => match bad.is_foreign {
             true => format!("a proof counts as none: {}", bad.problem),

@@ -154,6 +154,24 @@ fn a_new_database_without_a_backup_warns_while_the_others_are_fresh() {
         told(&judged(&here, seen)),
         ["CRITICAL no-backup new", "WARNING run-failed new"]
     );
+    // Or there is a backup, and a proof of it has failed.
+    let seen = repository([("app", database(Some(3600))), ("new", database(None))]);
+    assert_eq!(told(&judged(&here, seen)), ["CRITICAL no-backup new"]);
+}
+
+#[test]
+fn what_another_repository_knows_of_a_database_is_not_new() {
+    let with = |more: &[&'static str]| {
+        let of = |name| (name, database(Some(3600)));
+        Repository::Seen(Box::new(repository(more.iter().copied().map(of))))
+    };
+    let repositories = BTreeMap::from([
+        ("local".to_owned(), with(&["app", "new"])),
+        ("two".to_owned(), with(&["app"])),
+    ]);
+    let here = server(&["app", "new"]);
+    let judgement = judge(&here, &repositories, &Limits::default(), now());
+    assert_eq!(told(&judgement), ["CRITICAL no-backup new"]);
 }
 
 #[test]
