@@ -75,7 +75,7 @@ struct HurtBackup {
 #[derive(Serialize)]
 struct Database {
     database: String,
-    /// How many good backups there are.
+    /// How many good backups there are: none that failed its proof, or of which nobody can tell.
     good: usize,
     /// The newest of them.
     newest: Option<BackupId>,
@@ -126,9 +126,14 @@ impl ClusterReport {
         let mut names: BTreeSet<String> = BTreeSet::new();
         names.extend(after.complete().map(|backup| backup.database.clone()));
         names.extend(after.unreadable().filter_map(|u| u.database.clone()));
+        let is_good = |id: &BackupId| {
+            after.refuted(id).is_none()
+                && after.unread_proof(id).is_none()
+                && after.unread_verification(id).is_none()
+        };
         let database = |name: String| {
-            let good: Vec<&BackupRecord> =
-                after.complete().filter(|b| b.database == name).collect();
+            let of_it = after.complete().filter(|b| b.database == name);
+            let good: Vec<&BackupRecord> = of_it.filter(|b| is_good(&b.id)).collect();
             let newest = good.last();
             let mut hurt = after.unreadable();
             Database {
