@@ -107,28 +107,34 @@ impl<'a> Known<'a> {
         };
         Series {
             good: good.iter().map(candidate).collect(),
-            failed: self.failure(name, good, &undated, now),
+            failed: self.failure(name, good, &undated, now, level),
         }
     }
 
     /// What came to nothing after the newest good one. A date that cannot be believed
-    /// makes none the newest, nor does what was chosen for deletion: what failed since would
-    /// be hidden by it.
+    /// makes none the newest, nor does what was chosen for deletion: what failed since would be
+    /// hidden by it. A test restore that failed is hidden by none that nobody has restored since:
+    /// the next dump may be no better.
     fn failure(
         &self,
         name: &SeriesName,
         good: &[&BackupRecord],
         undated: &BTreeSet<BackupId>,
         now: Timestamp,
+        level: &impl Fn(&BackupId) -> Level,
     ) -> Option<Failure> {
         let counts = |id: &BackupId| !undated.contains(id) && self.catalogue.chosen(id).is_none();
         let dated = || good.iter().filter(|record| counts(&record.id));
         let newest = dated().max_by_key(|record| (record.started, &record.id));
+        let tried = dated().filter(|record| level(&record.id) >= Level::Restorable);
+        let newest_tried = tried.max_by_key(|record| (record.started, &record.id));
         let damaged = self.damaged.iter().filter(|damage| {
             let of_it = damage.database.as_ref();
+            // Ids tell the second only.
+            let is_after = |one: &&&BackupRecord| damage.id.time() >= one.id.time();
+            let is_open = damage.refuted && newest_tried.as_ref().is_none_or(is_after);
             of_it.is_none_or(|database| *database == name.database)
-                // Ids tell the second only.
-                && newest.is_none_or(|newest| damage.id.time() >= newest.id.time())
+                && (newest.as_ref().is_none_or(is_after) || is_open && self.is_of(damage, name))
         });
         let damaged = damaged.max_by_key(|damage| &damage.id);
         let attempts = self
@@ -158,6 +164,12 @@ impl<'a> Known<'a> {
             .or_else(|| unread.map(|unread| Failure::Unread(unread.object.clone())))
             .or_else(|| lacking.map(|lacking| Failure::Lacking(lacking.id.clone())))
             .or_else(|| self.doubted(good))
+    }
+
+    /// Whether what is damaged is a backup of the series.
+    fn is_of(&self, damage: &Damage, series: &SeriesName) -> bool {
+        let mut records = self.catalogue.complete();
+        records.any(|record| record.id == damage.id && name(record) == *series)
     }
 
     /// The newest backup of which nobody can tell whether it is good.

@@ -188,6 +188,7 @@ pub(super) fn end(failure: &Failure) -> String {
             doubt: Doubt::Verification(_),
             ..
         } => READ_AGAIN.to_owned(),
+        Failure::Refuted(_) => "that one or a newer one is proved".to_owned(),
         _ => "a good one is made".to_owned(),
     }
 }

@@ -59,7 +59,10 @@ async fn what_failed_its_proof_is_a_failure_and_keeps_no_place() {
     let pruned = shelf.site.run(&["prune", "--yes"]).await.ended(0);
     pruned.says(&["nothing goes", "a test restore of"]);
     assert_eq!(shelf.still_there(&ids).await, [0, 1, 2, 3]);
+    // The next one may be no better, as long as nobody has tried it.
     ids.extend(shelf.nights("2026-04-05", 1).await);
+    assert_eq!(shelf.left_of(&ids, &[]).await, [0, 1, 2, 3, 4]);
+    shelf.prove(&ids[4], ProofOutcome::Restorable).await;
     assert_eq!(shelf.left_of(&ids, &[]).await, [2, 3, 4]);
 }
 
@@ -104,6 +107,8 @@ async fn a_proof_that_cannot_be_read_may_have_failed_and_nothing_goes_until_anot
         .await;
     assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [0, 1, 2, 3]);
     shelf.prove_at(&ids[3], ProofOutcome::Failed, again).await;
+    assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [0, 1, 2, 3]);
+    shelf.prove_at(&newer[1], ProofOutcome::Proven, again).await;
     assert_eq!(shelf.left_of(&ids, &["--yes"]).await, [3]);
     assert_eq!(shelf.still_there(&newer).await, [0, 1]);
 }
