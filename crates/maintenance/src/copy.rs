@@ -2,7 +2,7 @@
 //!
 //! Invariants: what is planned is told before anything is written; a backup that cannot be
 //! copied keeps no other from its turn; what was mended is written down, with the findings
-//! that it mends.
+//! that it mends; what is proven of a backup comes after it.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -59,6 +59,8 @@ pub struct Todo {
     pub plan: CopyPlan,
     /// What is missing or hurt there and can be had here, with the backup that needs it.
     pub mends: Vec<(Needed, BackupRecord)>,
+    /// What both have, and of which proofs are missing there.
+    pub lacking_proofs: Vec<BackupRecord>,
 }
 
 /// What came of one backup.
@@ -70,6 +72,17 @@ pub struct Copied {
     pub database: String,
     /// How many bytes were put, or why it came to nothing.
     pub result: Result<u64, RepositoryError>,
+}
+
+/// What came of the proofs of one backup.
+#[derive(Debug)]
+pub struct Carried {
+    /// The backup.
+    pub id: BackupId,
+    /// Its database.
+    pub database: String,
+    /// How many were put, or why not all of them.
+    pub result: Result<usize, RepositoryError>,
 }
 
 /// What came of one object that was to be mended.
@@ -88,6 +101,7 @@ impl Copy<'_> {
     /// Never in practice: ids are plain names.
     pub fn todo(&self, wanted: impl Fn(&BackupRecord) -> bool) -> Result<Todo, RepositoryError> {
         let plan = self.here.plan_copy(self.there, &wanted)?;
+        let lacking_proofs = self.here.lacking_proofs(self.there, &wanted);
         let said = self.here.read_back();
         let hurt: BTreeSet<&BackupId> = self.here.hurt().map(|record| &record.id).collect();
         let mut mends = Vec::new();
@@ -103,7 +117,11 @@ impl Copy<'_> {
                 mends.push((object, source.clone()));
             }
         }
-        Ok(Todo { plan, mends })
+        Ok(Todo {
+            plan,
+            mends,
+            lacking_proofs: lacking_proofs.into_iter().cloned().collect(),
+        })
     }
 
     /// Mends what is hurt, as long as `stop` does not say otherwise; `told` of each object.
@@ -209,6 +227,35 @@ impl Copy<'_> {
             told(copied);
         }
         Ok(waiting.map(|planned| &planned.record).collect())
+    }
+
+    /// Carries the proofs that are missing there, those of what was just copied too, as long as
+    /// `stop` does not say otherwise; `told` of each backup. Tells which did not have their turn.
+    pub async fn carry<'t>(
+        &self,
+        todo: &'t Todo,
+        stop: impl Fn() -> bool,
+        mut told: impl FnMut(Carried),
+    ) -> Vec<&'t BackupRecord> {
+        let copied = todo.plan.backups.iter().map(|planned| &planned.record);
+        let copied = copied.filter(|record| !self.there.proofs(&record.id).is_empty());
+        let mut waiting = todo.lacking_proofs.iter().chain(copied);
+        while !stop() {
+            let Some(record) = waiting.next() else {
+                break;
+            };
+            let proofs = self.there.proofs(&record.id).iter();
+            let proofs = proofs.map(|proof| &proof.record);
+            let carried = self.to.carry_proofs(self.access, self.from, record, proofs);
+            let result = carried.await;
+            let (id, database) = (record.id.clone(), record.database.clone());
+            told(Carried {
+                id,
+                database,
+                result,
+            });
+        }
+        waiting.collect()
     }
 
     /// Looks for backups that another run has copied meanwhile: one whose run has said that it

@@ -13,7 +13,7 @@ mod sweeping;
 mod verify;
 mod whole;
 
-pub use copy::{Copied, Copy, CopyProgress, Mended, Todo};
+pub use copy::{Carried, Copied, Copy, CopyProgress, Mended, Todo};
 pub use going::{Going, InUse, going, left};
 pub use judge::{Judged, Verdict, all_going, judge};
 pub use series::{Damage, SeriesName, pin};

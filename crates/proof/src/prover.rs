@@ -203,6 +203,7 @@ impl Prover<'_> {
                 loss_seconds: u64::try_from(loss).ok(),
                 server_version,
                 pg_restore_version,
+                repository: None,
                 damage: matches!(refusal, Some(Refusal::Damage { .. })),
             },
             damaged: refusal.and_then(Refusal::object).cloned(),

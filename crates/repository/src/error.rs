@@ -311,6 +311,16 @@ pub enum RepositoryError {
         /// The backup.
         backup: BackupId,
     },
+    /// Two repositories have different backups of one id.
+    #[error("backup {backup} in {location} is no copy of the one in {other}")]
+    NoCopy {
+        /// The backup.
+        backup: BackupId,
+        /// Where the one repository is.
+        location: String,
+        /// Where the other one is.
+        other: String,
+    },
     /// An object that a backup needs was read back, and is not what was written.
     #[error(
         "{object} in {location}: {problem}, as host {host} found on {}",

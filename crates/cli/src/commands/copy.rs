@@ -6,6 +6,7 @@
 //! that is stored and was not looked at is named.
 
 mod job;
+mod proofs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
@@ -25,9 +26,9 @@ use crate::error::{CliError, Exit};
 
 /// Two repositories, open for a copy.
 pub(super) struct Pair {
-    from: Repository,
-    to: Repository,
-    access: WriteAccess,
+    pub(super) from: Repository,
+    pub(super) to: Repository,
+    pub(super) access: WriteAccess,
     /// Their names.
     from_name: String,
     name: String,

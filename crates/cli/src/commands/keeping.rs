@@ -117,7 +117,7 @@ pub(super) fn warn_of_unread_of(catalogue: &Catalogue, id: &BackupId, output: Ou
 impl<'a> Kept<'a> {
     /// Decides; what a prune would do is not looked at yet.
     pub(super) fn of(catalogue: &'a Catalogue, keep: &Keep, now: Timestamp) -> Self {
-        let level = |id: &BackupId| match catalogue.level(id) {
+        let level = |id: &BackupId| match catalogue.worth(id) {
             proof::Level::Stored | proof::Level::Intact => Level::Untried,
             proof::Level::Restorable => Level::Restorable,
             proof::Level::Proven => Level::Proven,

@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::arguments::Show;
 use crate::commands::keeping::warn_of_unread_of;
 use crate::commands::list::{BackupLine, PinLine};
-use crate::commands::prove::{describe as describe_proof, level_word};
+use crate::commands::prove::{describe as describe_proof, elsewhere, level_word};
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -37,6 +37,8 @@ struct Shown<'a> {
     /// Whether a key that is in use opens it.
     key_in_use: bool,
     level: Level,
+    /// The same, whichever copy of it was restored.
+    worth: Level,
     /// Whether the newest proof that tells says that it is not good.
     refuted: bool,
     /// A proof that cannot be read and may have failed.
@@ -92,10 +94,12 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
     let pins: Vec<PinLine> = holding.map(PinLine::of).collect();
     let proofs = proofs(repository, catalogue, record, &opened.keys.all()).await?;
     let refuted = catalogue.refuted(&record.id).is_some();
-    let level = catalogue.level(&record.id);
+    let (level, worth) = (catalogue.level(&record.id), catalogue.worth(&record.id));
     let references = References::of(record, catalogue);
     let mut described = describe(record, &pins, facts.as_ref(), &references, repository);
-    let told = level_word(level, refuted);
+    let copies = elsewhere(level, worth).filter(|_| !refuted);
+    let copies = copies.map_or(String::new(), |copies| format!(", {copies}"));
+    let told = format!("{}{copies}", level_word(level, refuted));
     let _ = writeln!(described, "{:<INDENT$}{told}", "level");
     let unread_proof = catalogue.unread_proof(&record.id);
     let unread_verification = catalogue.unread_verification(&record.id);
@@ -123,6 +127,7 @@ pub(crate) async fn run(arguments: &Show, context: &Context) -> Result<Exit, Cli
         backup: record,
         key_in_use: repository.opens_to_anybody(record),
         level,
+        worth,
         refuted,
         unread_proof,
         unread_verification,

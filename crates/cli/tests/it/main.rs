@@ -6,6 +6,7 @@ mod another_server;
 mod apart;
 mod beforehand;
 mod buckets;
+mod carried;
 mod check;
 mod choices;
 mod clocks;

@@ -3,14 +3,15 @@
 //! Invariants: what a proof counts for is in the clear, so that whoever lists or prunes
 //! needs no key; what tells of a database's inside (answers, differences, errors) is
 //! sealed. A proof says for which `backup` record it is, by that object's hash, and
-//! holds for no other.
+//! holds for no other. One that was carried from another repository says which copy was
+//! restored.
 
 use jiff::Timestamp;
 use pgkeep_types::{BackupId, ClusterName, ProofId};
 use serde::{Deserialize, Serialize};
 
-use crate::Hash;
 use crate::error::{Damage, FormatError};
+use crate::{Hash, RepositoryId};
 
 /// How much is known of a backup, least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -93,6 +94,9 @@ pub struct ProofRecord {
     /// The version of the `pg_restore` that did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pg_restore_version: Option<String>,
+    /// The repository whose copy was restored, where that is another one than the record is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<RepositoryId>,
     /// Of a failure, whether an object of that copy was damaged or missing: it says nothing of
     /// others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -131,6 +135,13 @@ impl ProofRecord {
             Some(_) => failed.questions == 0,
             None => false,
         }
+    }
+
+    /// Whether it tells something of the backup wherever that lies: neither of damage to one
+    /// copy, nor of what a host lacks.
+    #[must_use]
+    pub fn tells_of_all_copies(&self) -> bool {
+        self.level().is_some() || self.refutes() && !self.damage
     }
 }
 
@@ -273,6 +284,7 @@ mod tests {
             loss_seconds: None,
             server_version: None,
             pg_restore_version: None,
+            repository: None,
             damage: false,
         }
     }
@@ -294,6 +306,24 @@ mod tests {
             let record = record(outcome, questions, right);
             assert_eq!(record.level(), level, "{outcome:?} {questions} {right}");
             assert_eq!(record.refutes(), refutes, "{outcome:?} {questions} {right}");
+        }
+    }
+
+    #[test]
+    fn what_one_copy_lacks_and_what_a_host_cannot_tell_say_nothing_of_other_copies() {
+        use ProofOutcome::{Failed, NotProvable, Proven, Restorable};
+        for (outcome, questions, damage, expected) in [
+            (Proven, 1, false, true),
+            (Restorable, 0, false, true),
+            (Failed, 1, false, true),
+            (Failed, 1, true, false),
+            (NotProvable, 1, false, false),
+        ] {
+            let record = ProofRecord {
+                damage,
+                ..record(outcome, questions, questions)
+            };
+            assert_eq!(record.tells_of_all_copies(), expected, "{outcome:?}");
         }
     }
 

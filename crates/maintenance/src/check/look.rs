@@ -264,7 +264,8 @@ impl Look<'_> {
         }
     }
 
-    /// What is proven of a database's backups; `good` come with the newest first. A proof is
+    /// What is proven of a database's backups, in whichever repository a copy of them was
+    /// restored; `good` come with the newest first. A proof is
     /// as old as the later one of two clocks makes it.
     fn proofs(&self, name: &str, good: &[&BackupRecord]) -> Proofs {
         let catalogue = self.catalogue;
@@ -277,7 +278,7 @@ impl Look<'_> {
         let newest_of = |level: Level| {
             let standing = good
                 .iter()
-                .filter(|record| catalogue.level(&record.id) >= level);
+                .filter(|record| catalogue.worth(&record.id) >= level);
             let proofs = standing.flat_map(|record| catalogue.proofs(&record.id));
             let proofs = proofs.filter(|proof| proof.record.level() >= Some(level));
             proofs.max_by_key(|proof| at(proof))

@@ -5,7 +5,8 @@
 //! backup has no level by proofs until a later one tells of it again. What a failed proof says
 //! is taken back only by one that got as far and found all right, and that was made after it by
 //! its host's date and not before it by the storage's clock: where that cannot be told, the
-//! failure stands.
+//! failure stands. One that was carried from another repository tells of what the backup holds,
+//! and never that this copy was restored; nor does it take back that this copy was damaged.
 
 use std::collections::BTreeMap;
 
@@ -28,13 +29,20 @@ pub struct Proof {
 }
 
 impl Proof {
-    fn is_after(&self, other: &Self) -> bool {
-        self.record.started > other.record.started && self.stored >= other.stored
+    /// Whether a copy in another repository was restored.
+    #[must_use]
+    pub fn is_carried(&self) -> bool {
+        self.record.repository.is_some()
     }
 
     /// Whether it takes back what `failed` says.
     fn takes_back(&self, failed: &Self) -> bool {
-        self.record.is_as_much_as(&failed.record) && self.is_after(failed)
+        let is_of_this_copy = !self.is_carried() || failed.record.tells_of_all_copies();
+        self.record.is_as_much_as(&failed.record) && is_of_this_copy && self.is_after(failed)
+    }
+
+    fn is_after(&self, other: &Self) -> bool {
+        self.record.started > other.record.started && self.stored >= other.stored
     }
 }
 
@@ -97,7 +105,9 @@ impl Proofs {
                 let of_one = self.good.get(&backup).map_or(&[][..], Vec::as_slice);
                 let stored = stored.get(&bad.object).copied().unwrap_or_default();
                 let tells_since = |proof: &Proof| {
-                    let is_conclusive = proof.record.refutes() || proof.record.level().is_some();
+                    // That this copy is whole no carried one tells.
+                    let is_good = proof.record.level().is_some() && !proof.is_carried();
+                    let is_conclusive = proof.record.refutes() || is_good;
                     is_conclusive && proof.record.started >= finished && proof.stored >= stored
                 };
                 if !of_one.iter().any(tells_since) {
@@ -147,11 +157,24 @@ impl Catalogue {
         self.proofs.unread.get(backup)
     }
 
-    /// How much is known of a backup that is there. Where a proof has refuted it, or one that
-    /// cannot be read may have, or a verification that cannot be read may call it hurt, no proof
-    /// counts; nor does any that was made before one that failed.
+    /// How much is known of this copy of a backup that is there. Where a proof has refuted it, or
+    /// one that cannot be read may have, or a verification that cannot be read may call it hurt, no
+    /// proof counts; nor does any that was made before one that failed.
     #[must_use]
     pub fn level(&self, backup: &BackupId) -> Level {
+        self.level_by(backup, |proof| !proof.is_carried())
+    }
+
+    /// How much is known of what a backup holds, whichever copy of it was restored: what it is
+    /// worth to whoever decides which ones stay. By the same rules as its [level](Self::level),
+    /// and never less.
+    #[must_use]
+    pub fn worth(&self, backup: &BackupId) -> Level {
+        self.level_by(backup, |_| true)
+    }
+
+    /// The level by those proofs that count.
+    fn level_by(&self, backup: &BackupId, counts: impl Fn(&Proof) -> bool) -> Level {
         if self.unread_verification(backup).is_some() {
             return Level::Stored;
         }
@@ -160,7 +183,7 @@ impl Catalogue {
             true => &[],
             false => self.proofs(backup),
         };
-        let standing = proofs.iter().filter(|proof| {
+        let standing = proofs.iter().filter(|proof| counts(proof)).filter(|proof| {
             let mut refuting = proofs.iter().filter(|other| other.record.refutes());
             refuting.all(|refuting| proof.is_after(refuting))
         });

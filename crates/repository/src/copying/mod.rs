@@ -10,6 +10,7 @@
 mod beside;
 mod object;
 mod plan;
+mod proofs;
 mod run;
 mod signed;
 

@@ -162,6 +162,11 @@ impl RepositoryError {
                  nothing was read or written"
                     .to_owned(),
             ),
+            Self::NoCopy { backup, .. } => Some(format!(
+                "'pgkeep show {}' with --repository shows either; a proof of the one tells nothing \
+                 of the other",
+                backup.short()
+            )),
             Self::ForeignProof { backup, .. } => Some(format!(
                 "it counts as none; prove the backup that is there with 'pgkeep prove {}'",
                 backup.short()

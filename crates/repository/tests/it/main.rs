@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod bounds;
+mod carried;
 mod copied;
 mod copying;
 mod creating;

@@ -12,7 +12,11 @@ use crate::deletion::prune;
 use crate::world::{World, content, main};
 
 /// A proof of `backup` as of now, of one question.
-async fn proof(world: &World, backup: &BackupRecord, outcome: ProofOutcome) -> ProofRecord {
+pub(crate) async fn proof(
+    world: &World,
+    backup: &BackupRecord,
+    outcome: ProofOutcome,
+) -> ProofRecord {
     let repository = world.open().await.unwrap();
     let (questions, right) = match outcome {
         ProofOutcome::Proven => (1, 1),
@@ -35,11 +39,12 @@ async fn proof(world: &World, backup: &BackupRecord, outcome: ProofOutcome) -> P
         loss_seconds: Some(3600),
         server_version: None,
         pg_restore_version: None,
+        repository: None,
         damage: false,
     }
 }
 
-fn details() -> ProofDetails {
+pub(crate) fn details() -> ProofDetails {
     ProofDetails {
         problem: Some("table \"public\".\"people\" has 0 rows".to_owned()),
         ..ProofDetails::default()
@@ -53,7 +58,11 @@ fn an_hour_later(world: &World) {
 }
 
 /// Writes a proof down an hour after whatever was before it.
-async fn prove(world: &World, backup: &BackupRecord, outcome: ProofOutcome) -> ProofRecord {
+pub(crate) async fn prove(
+    world: &World,
+    backup: &BackupRecord,
+    outcome: ProofOutcome,
+) -> ProofRecord {
     an_hour_later(world);
     let proof = proof(world, backup, outcome).await;
     record(world, &proof).await;
@@ -72,7 +81,7 @@ async fn ask(world: &World, backup: &BackupRecord, outcome: ProofOutcome, answer
     record(world, &proof).await;
 }
 
-async fn record(world: &World, proof: &ProofRecord) {
+pub(crate) async fn record(world: &World, proof: &ProofRecord) {
     let repository = world.open().await.unwrap();
     let access = repository.write_access(&world.host).unwrap();
     let details = details();
@@ -80,7 +89,7 @@ async fn record(world: &World, proof: &ProofRecord) {
     written.await.unwrap();
 }
 
-fn name(proof: &ProofRecord) -> ObjectName {
+pub(crate) fn name(proof: &ProofRecord) -> ObjectName {
     names::proof(&main(), &proof.backup, &proof.id).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! A copy of one cluster's backups, and what is told of it.
 //!
-//! Invariant: whatever was to be copied or mended and was not is named, and counted as bad.
+//! Invariant: whatever was to be copied, mended or carried and was not is named, and counted as bad.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use pgkeep_repository::{Catalogue, Pace};
 use pgkeep_types::{BackupId, Clock, ClusterName, ObjectName};
 use serde::Serialize;
 
+use super::proofs::{self, ProofsLine};
 use super::{Count, Pair};
 use crate::context::Context;
 use crate::error::{CliError, sentence};
@@ -33,6 +34,7 @@ pub(super) struct Report {
     /// What cannot be read where it was to be copied from, and why not.
     #[serde(skip)]
     damaged: Vec<(ClusterName, BackupId, String)>,
+    proofs: Vec<ProofsLine>,
 }
 
 impl Report {
@@ -44,6 +46,7 @@ impl Report {
             mended: Vec::new(),
             failed: Vec::new(),
             damaged: Vec::new(),
+            proofs: Vec::new(),
         }
     }
 
@@ -64,7 +67,7 @@ impl Report {
 
     /// Whether there was nothing to do.
     pub(super) fn is_empty(&self) -> bool {
-        self.backups.is_empty() && self.mended.is_empty()
+        self.backups.is_empty() && self.mended.is_empty() && self.proofs.is_empty()
     }
 
     /// Takes down that a cluster was not looked at, or not to the end.
@@ -200,6 +203,17 @@ impl Job<'_> {
             count.bad += 1;
             self.leave(cluster, &record.id, Some(&record.database), STOPPED, report);
         }
+        let mut carried = Vec::new();
+        let waiting = copy.carry(&todo, stop, |of_one| carried.push(of_one)).await;
+        for of_one in carried {
+            let told = proofs::take(context, cluster, &pair.name, of_one, &mut count);
+            report.proofs.extend(told);
+        }
+        for record in waiting {
+            count.bad += 1;
+            let left = ProofsLine::of(cluster, record, "left");
+            report.proofs.push(left.because(STOPPED));
+        }
         Ok(count)
     }
 
@@ -284,6 +298,15 @@ impl Job<'_> {
                 bytes: Some(record.new_bytes),
                 error: None,
             });
+        }
+        for record in &todo.lacking_proofs {
+            self.context.output.data(format_args!(
+                "proofs of backup {} of database {} would be carried\n",
+                record.id,
+                words::printable(&record.database)
+            ));
+            let line = ProofsLine::of(cluster, record, "to carry");
+            report.proofs.push(line);
         }
     }
 

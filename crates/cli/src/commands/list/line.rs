@@ -6,7 +6,7 @@ use pgkeep_types::{BackupId, ClusterName, PinId, Timestamp};
 use serde::Serialize;
 
 use super::table::Column;
-use crate::commands::prove::level_word;
+use crate::commands::prove::{elsewhere, level_word};
 use crate::words;
 
 /// How a backup is listed.
@@ -30,6 +30,9 @@ pub(crate) struct BackupLine {
     /// How much is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     level: Option<Level>,
+    /// The same, whichever copy of it was restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worth: Option<Level>,
     /// Whether the newest proof that tells says that it is not good.
     #[serde(skip_serializing_if = "is_false")]
     refuted: bool,
@@ -141,6 +144,7 @@ impl BackupLine {
             globals: Some(record.globals),
             selected: Some(record.selected),
             level: Some(Level::Stored),
+            worth: Some(Level::Stored),
             refuted: false,
             key_in_use: None,
             lacks_a_key: false,
@@ -262,6 +266,7 @@ impl BackupLine {
         };
         Self {
             level: Some(catalogue.level(&id)),
+            worth: Some(catalogue.worth(&id)),
             refuted: catalogue.refuted(&id).is_some(),
             ..self
         }
@@ -283,6 +288,7 @@ impl BackupLine {
             globals: None,
             selected: None,
             level: None,
+            worth: None,
             refuted: false,
             key_in_use: None,
             lacks_a_key: false,
@@ -330,6 +336,8 @@ impl BackupLine {
             None => self.status.word(),
         };
         let mut words = vec![first];
+        let copies = self.level.zip(self.worth).filter(|_| !self.refuted);
+        words.extend(copies.and_then(|(level, worth)| elsewhere(level, worth)));
         words.extend((self.globals == Some(false)).then_some("NO GLOBALS"));
         words.extend((self.selected == Some(true)).then_some("a part"));
         words.extend((!self.pins.is_empty()).then_some("pinned"));

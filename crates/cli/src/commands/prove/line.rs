@@ -274,6 +274,16 @@ pub(in crate::commands) fn level_word(level: Level, refuted: bool) -> &'static s
     }
 }
 
+/// What is known of a backup beyond its own level, where a copy of it in another repository was
+/// restored.
+pub(in crate::commands) fn elsewhere(level: Level, worth: Level) -> Option<&'static str> {
+    match worth {
+        Level::Proven if level < worth => Some("proven elsewhere"),
+        Level::Restorable if level < worth => Some("restorable elsewhere"),
+        _ => None,
+    }
+}
+
 /// A proof in lines, as `pgkeep show` tells it.
 pub(in crate::commands) fn describe(
     proof: &ProofRecord,
@@ -282,11 +292,15 @@ pub(in crate::commands) fn describe(
     let mut lines = vec![(
         "proof".to_owned(),
         format!(
-            "{}: {}, on host {} with pgkeep {}",
+            "{}: {}, on host {} with pgkeep {}{}",
             words::time(proof.started),
             outcome_word(proof.outcome),
             proof.host,
-            proof.pgkeep
+            proof.pgkeep,
+            match proof.repository {
+                Some(_) => ", of the copy in another repository",
+                None => "",
+            }
         ),
     )];
     let mut line = |name: &str, value: String| lines.push((name.to_owned(), value));

@@ -4,10 +4,11 @@
 //! Invariants: the server that a backup is of is never connected to; one backup that is
 //! not good, or one cluster that cannot be reached, keeps no other from being proved or
 //! told; an older backup is never proved in the place
-//! of the newest one.
+//! of the newest one; a proof that was written down is told to the cluster's other repositories.
 
 mod damage;
 mod line;
+mod others;
 mod page;
 mod progress;
 mod wanted;
@@ -27,6 +28,7 @@ use pgkeep_types::Clock;
 use serde::Serialize;
 
 use self::line::{ProofLine, REMARK};
+use self::others::Others;
 use self::progress::ProofRow;
 use self::wanted::{OfCluster, Wanted};
 use crate::arguments::Prove;
@@ -35,7 +37,7 @@ use crate::error::{CliError, Exit, sentence};
 use crate::output::JSON_VERSION;
 use crate::words;
 
-pub(in crate::commands) use self::line::{describe, level_word};
+pub(in crate::commands) use self::line::{describe, elsewhere, level_word};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -154,6 +156,10 @@ struct Host {
     access: ReadAccess,
     /// None where nothing is to be written down.
     write: Option<WriteAccess>,
+    /// Where copies are of what is proved.
+    others: Others,
+    /// The file of the key to write there with.
+    identity: Option<PathBuf>,
     tools: pgkeep_postgres::tools::Tools,
     scratch: PathBuf,
     isolation: Isolation,
@@ -188,6 +194,8 @@ impl Host {
         Ok(Self {
             access: repository.read_access(&opened.keys.recovery())?,
             tools: context.tools(&opened.settings).await,
+            others: Others::of(context, opened)?,
+            identity: arguments.identity.clone(),
             name: name.unwrap_or_else(|| "unknown".to_owned()),
             write,
             scratch,
@@ -252,7 +260,14 @@ async fn prove(
                 Some(access) => {
                     let record = proof.record.clone();
                     let written = (opened.repository).record_proof(access, record, &proof.details);
-                    written.await.map(|()| true)
+                    let written = written.await.map(|()| true);
+                    if written.is_ok() {
+                        let (others, identity) = (&host.others, host.identity.as_deref());
+                        let carrying =
+                            others.carry(context, opened, identity, backup, &proof.record);
+                        carrying.await;
+                    }
+                    written
                 }
             };
             let recorded = recorded.map_err(|error| sentence(&error));

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::commands::keeping::warn_of_unread_of;
 use crate::commands::list::warn_of_choice;
-use crate::commands::prove::level_word;
+use crate::commands::prove::{elsewhere, level_word};
 use crate::context::{Context, Opened};
 use crate::error::sentence;
 use crate::words;
@@ -20,6 +20,8 @@ use crate::words;
 #[derive(Debug, Serialize)]
 pub(super) struct Standing {
     level: Level,
+    /// The same, whichever copy of it was restored.
+    worth: Level,
     /// The newest backup of the same database that is of another server.
     #[serde(skip_serializing_if = "Option::is_none")]
     of_another_server: Option<BackupId>,
@@ -49,6 +51,9 @@ struct FailedProof {
     id: ProofId,
     started: Timestamp,
     host: String,
+    /// Whether a copy of it in another repository was restored.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    elsewhere: bool,
     /// What failed; none where that cannot be read.
     problem: Option<String>,
     /// Why it cannot be read.
@@ -62,7 +67,10 @@ struct FailedProof {
 struct Instead {
     backup: BackupId,
     started: Timestamp,
+    /// Whichever copy of it was restored.
     level: Level,
+    #[serde(skip)]
+    words: &'static str,
 }
 
 impl Standing {
@@ -74,10 +82,10 @@ impl Standing {
         identities: &Identities,
     ) -> Self {
         let catalogue = &opened.catalogue;
-        let level = catalogue.level(&backup.id);
+        let (level, worth) = (catalogue.level(&backup.id), catalogue.worth(&backup.id));
         let chosen = catalogue.chosen(&backup.id).cloned();
         let of_another_server = of_another_server(catalogue, backup);
-        let Some(Proof { record, .. }) = catalogue.refuted(&backup.id) else {
+        let Some(refuting @ Proof { record, .. }) = catalogue.refuted(&backup.id) else {
             let in_doubt = InDoubt {
                 unread_proof: catalogue.unread_proof(&backup.id).cloned(),
                 unread_verification: catalogue.unread_verification(&backup.id).cloned(),
@@ -85,6 +93,7 @@ impl Standing {
             };
             return Self {
                 level,
+                worth,
                 of_another_server,
                 chosen,
                 failed_proof: None,
@@ -102,6 +111,7 @@ impl Standing {
         };
         Self {
             level,
+            worth,
             of_another_server,
             chosen,
             in_doubt: None,
@@ -109,6 +119,7 @@ impl Standing {
                 id: record.id.clone(),
                 started: record.started,
                 host: record.host.clone(),
+                elsewhere: refuting.is_carried(),
                 problem,
                 unread,
                 instead: instead(catalogue, backup, before),
@@ -134,9 +145,13 @@ impl Standing {
         let instead = match (&self.failed_proof, &self.in_doubt) {
             (Some(failed), _) => {
                 context.output.warning(format_args!(
-                    "the newest proof of backup {id} FAILED, at {} on host {}: {}",
+                    "the newest proof of backup {id} FAILED, at {} on host {}{}: {}",
                     words::time(failed.started),
                     words::printable(&failed.host),
+                    match failed.elsewhere {
+                        true => ", of the copy in another repository",
+                        false => "",
+                    },
                     failed.what()
                 ));
                 &failed.instead
@@ -154,7 +169,7 @@ impl Standing {
                 instead.backup.short(),
                 words::time(instead.started),
                 backup.database,
-                instead.level.as_str(),
+                instead.words,
                 instead.backup.short()
             ),
             None => format!(
@@ -171,7 +186,7 @@ impl Standing {
         let offered = |instead: &Option<Instead>| {
             let offered = instead.as_ref().map(|instead| {
                 let id = instead.backup.short();
-                format!("; {id} is {}", instead.level.as_str())
+                format!("; {id} is {}", instead.words)
             });
             offered.unwrap_or_default()
         };
@@ -184,7 +199,10 @@ impl Standing {
                 let may_be = doubt.words();
                 format!("{word}, and {may_be}{}", offered(&doubt.instead))
             }
-            (None, None) => word.to_owned(),
+            (None, None) => match elsewhere(self.level, self.worth) {
+                Some(copies) => format!("{word}, {copies}"),
+                None => word.to_owned(),
+            },
         }
     }
 }
@@ -248,13 +266,15 @@ fn instead(
             && (backup.selected || !other.selected)
             && (other.globals || !backup.globals)
             && before.is_none_or(|before| other.finished < before)
-            && catalogue.level(&other.id) >= Level::Restorable
+            && catalogue.worth(&other.id) >= Level::Restorable
             && catalogue.refuted(&other.id).is_none()
     });
     let newest = others.max_by_key(|other| other.started)?;
+    let (level, worth) = (catalogue.level(&newest.id), catalogue.worth(&newest.id));
     Some(Instead {
         backup: newest.id.clone(),
         started: newest.started,
-        level: catalogue.level(&newest.id),
+        level: worth,
+        words: elsewhere(level, worth).unwrap_or(worth.as_str()),
     })
 }

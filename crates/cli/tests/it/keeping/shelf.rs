@@ -180,6 +180,7 @@ impl Shelf {
             loss_seconds: None,
             server_version: None,
             pg_restore_version: None,
+            repository: None,
             damage: false,
         };
         let details = ProofDetails {

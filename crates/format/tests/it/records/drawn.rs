@@ -69,6 +69,7 @@ pub(super) fn proof(random: &SeededRandom) -> ProofRecord {
         loss_seconds: some(random.below(9)),
         server_version: some(random.below(9)).map(|_| text(random)),
         pg_restore_version: some(random.below(9)).map(|_| text(random)),
+        repository: some(random.below(9)).map(|_| repository()),
         damage: random.below(2) == 0,
     }
 }
