@@ -1,4 +1,5 @@
-//! Two repositories of one family.
+//! Two repositories of one family, for tests of what is copied between them: packs of the one
+//! are packs of the other, and two hosts may write into the second.
 
 use std::future::ready;
 use std::sync::Arc;
