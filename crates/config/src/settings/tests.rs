@@ -238,16 +238,25 @@ fn names_that_cannot_be_are_told_with_their_place() {
         &environment(),
     );
     let told = error.unwrap_err().to_string();
-    assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:3"), "{told}");
+    assert!(
+        told.starts_with("/etc/pgkeep/pgkeep.toml, line 3, column "),
+        "{told}"
+    );
     let dotted = settings(
         "[cluster]\nMain.repositories = []\n[repository.r]\nurl=\"b\"",
         &environment(),
     );
     let told = dotted.unwrap_err().to_string();
-    assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:2"), "{told}");
+    assert!(
+        told.starts_with("/etc/pgkeep/pgkeep.toml, line 2, column "),
+        "{told}"
+    );
     let text = format!("{FILE}repositories = [\"offsite\"]\n");
     let told = settings(&text, &environment()).unwrap_err().to_string();
-    assert!(told.starts_with("/etc/pgkeep/pgkeep.toml:7"), "{told}");
+    assert!(
+        told.starts_with("/etc/pgkeep/pgkeep.toml, line 7, column "),
+        "{told}"
+    );
 }
 
 #[test]
