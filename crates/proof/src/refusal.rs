@@ -32,7 +32,8 @@ pub(crate) enum Refusal {
 
 /// What is said where a session ended under somebody: by us, by libpq (`pqReadData` in
 /// src/interfaces/libpq/fe-misc.c), and by a server that has lost a process.
-const OF_LOST_SESSIONS: [&str; 5] = [
+const OF_LOST_SESSIONS: [&str; 6] = [
+    "talking to the PostgreSQL server",
     "lost the connection to database",
     "the server ended the session",
     "server closed the connection unexpectedly",
@@ -256,6 +257,14 @@ mod tests {
         let newer = Some("PostgreSQL 18 is newer than the backup's 15");
         let refusal = Refusal::of_restore(&restore("error: no such operator"), newer, &[]);
         assert!(matches!(&refusal, Refusal::Host(told) if told.starts_with("PostgreSQL 18")));
+    }
+
+    #[test]
+    fn a_session_that_was_lost_while_it_was_begun_is_a_lost_one() {
+        let told = "question \"rows\" was not answered: talking to the PostgreSQL server /tmp/s:5432 \
+                    for database \"app\" failed: connection closed";
+        assert!(Refusal::Backup(told.to_owned()).is_of_a_lost_session());
+        assert!(!Refusal::Backup("it is false".to_owned()).is_of_a_lost_session());
     }
 
     #[test]
