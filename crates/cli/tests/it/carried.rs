@@ -129,3 +129,16 @@ async fn a_backup_that_is_copied_after_its_proof_has_that_with_it() {
     assert_eq!(there(&site).await, ["stored stored", "refuted"]);
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_proven_elsewhere_goes_for_none_that_nobody_has_tried() {
+    let (cluster, mut site) = asked().await;
+    site.set("PGKEEP_CLUSTER_MAIN_DUMP_KEEP", "last=1");
+    back_up(&site).await;
+    prove(&site).await.ended(0);
+    for _ in 0..2 {
+        back_up(&site).await;
+    }
+    assert_eq!(there(&site).await, ["stored proven", "stored stored"]);
+    cluster.stop().await;
+}
