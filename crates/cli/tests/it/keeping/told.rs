@@ -143,7 +143,8 @@ qdjs41b3  app       2026-04-01 03:00 +00  293 KiB  294 KiB  proven
 2aht00r6  app       2026-04-02 03:00 +00  293 KiB  294 KiB  restorable
 t1ya6vkk  app       2026-04-03 03:00 +00  293 KiB  294 KiB  FAILED PROOF, pinned
 pg2k14bq  app       2026-04-04 03:00 +00  293 KiB  294 KiB  stored
-17gst0y2  orders_of_the_whole_of_the_year  2026-04-05 03:00 +00  293 KiB  294 KiB  stored";
+17gst0y2  orders_of_the_whole_of_the_year
+                    2026-04-05 03:00 +00  293 KiB  294 KiB  stored";
 
 const FITTING: &str = "\
 ID        DATABASE  STARTED                  SIZE      NEW  STATUS
@@ -151,8 +152,8 @@ qdjs41b3  app       2026-04-01 03:00 +00  293 KiB  294 KiB  proven
 2aht00r6  app       2026-04-02 03:00 +00  293 KiB  294 KiB  restorable
 t1ya6vkk  app       2026-04-03 03:00 +00  293 KiB  294 KiB  FAILED PROOF, pinned
 pg2k14bq  app       2026-04-04 03:00 +00  293 KiB  294 KiB  stored
-17gst0y2  orders_of_the_whole_of_the_year  2026-04-05 03:00 +00  293 KiB
-          294 KiB  stored";
+17gst0y2  orders_of_the_whole_of_the_year
+                    2026-04-05 03:00 +00  293 KiB  294 KiB  stored";
 
 const FOLDED: &str = "\
 ID        DATABASE  STARTED                  SIZE
