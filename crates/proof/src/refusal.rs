@@ -223,6 +223,7 @@ mod tests {
     fn restore(message: &str) -> RestoreError {
         RestoreError::Restore {
             database: "app".to_owned(),
+            part: None,
             source: ToolFailed::Exit {
                 tool: "pg_restore",
                 version: "15.1".to_owned(),

@@ -7,6 +7,7 @@
 //! it is compared with the backup's facts before anything that would keep one from
 //! looking (connection limit, no connections) is set.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
@@ -22,7 +23,7 @@ use pgkeep_repository::OpenBackup;
 use crate::fill::{Filled, Filling};
 use crate::globals::Globals;
 use crate::left_out::LeftOut;
-use crate::parts::{Parts, Wish};
+use crate::parts::{self, Parts, Wish};
 use crate::preflight::{Preflight, Wanted};
 use crate::replace::Replace;
 use crate::scratch::{Jobs, Scratch};
@@ -88,6 +89,8 @@ pub struct PreparedRestore<'a> {
     pub(crate) server: Server,
     pub(crate) expected: Expected,
     pub(crate) parts: Option<Parts>,
+    /// Schemas that are made for what comes, and are not in the backup.
+    bare_schemas: BTreeSet<String>,
     pub(crate) preflight: Preflight,
 }
 
@@ -153,12 +156,17 @@ impl<'a> DumpRestore<'a> {
             })?;
             preflight.sessions(jobs.count.get(), left, &server.user);
         }
+        let bare_schemas = match expected.selection.is_everything() {
+            true => BTreeSet::new(),
+            false => parts::bare_schemas(backup, parts.as_ref()).await?,
+        };
         Ok(PreparedRestore {
             restore: self,
             backup,
             server,
             expected,
             parts,
+            bare_schemas,
             preflight,
         })
     }
@@ -231,6 +239,9 @@ impl PreparedRestore<'_> {
         if is_all && !compare::may_have_public(properties.schemas.as_deref()) {
             server.drop_public(&draft).await;
         }
+        for schema in &self.bare_schemas {
+            server.make_schema(&draft, schema).await;
+        }
         let target = server.filling(&draft, properties);
         let filling = Filling {
             database: name,
@@ -238,6 +249,7 @@ impl PreparedRestore<'_> {
             progress: self.restore.progress,
             left_out: self.restore.left_out,
             list: self.parts.as_ref().map(Parts::list),
+            part: dumped_part::in_words(&expected.selection),
         };
         let fill = async {
             match &scratch {
@@ -260,10 +272,14 @@ impl PreparedRestore<'_> {
         }
         self.restore.progress.enter(Phase::Comparing);
         // While it still takes connections: what would keep them out comes last.
-        let Compared { tables, notes } = tokio::select! {
+        let Compared { tables, mut notes } = tokio::select! {
             compared = self.compare(&draft, refused) => compared?,
             () = &mut stop => return Err(server.undo(&draft, interrupted()).await),
         };
+        let made = self.bare_schemas.iter();
+        notes.extend(made.map(|schema| {
+            format!("schema {schema}, which was made: the backup has what is in it, and not itself")
+        }));
         self.restore.progress.enter(Phase::Finishing);
         self.give_name(&draft).await?;
         Ok(Restored {

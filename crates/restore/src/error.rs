@@ -235,6 +235,8 @@ pub enum RestoreError {
     Restore {
         /// The new database.
         database: String,
+        /// What of its database the backup was to have, where that is not all of it.
+        part: Option<String>,
         /// How it failed.
         #[source]
         source: ToolFailed,

@@ -28,6 +28,8 @@ pub(crate) struct Filling<'a> {
     pub(crate) left_out: LeftOut,
     /// What of the archive is restored, for `--use-list`; all of it where there is none.
     pub(crate) list: Option<String>,
+    /// What of its database the backup was to have, where that is not all of it.
+    pub(crate) part: Option<String>,
 }
 
 /// An archive that was restored.
@@ -142,6 +144,7 @@ impl Filling<'_> {
     fn tool(&self, source: ToolFailed) -> RestoreError {
         RestoreError::Restore {
             database: self.database.to_owned(),
+            part: self.part.clone(),
             source,
         }
     }

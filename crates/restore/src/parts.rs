@@ -254,6 +254,35 @@ fn dotted((schema, name): &Name) -> String {
     told::dotted(schema, name)
 }
 
+/// The schemas of what comes that do not come with it: where tables were chosen, `pg_dump`
+/// takes what was chosen and nothing around it.
+///
+/// # Errors
+/// Where the table of contents cannot be read.
+pub(crate) async fn bare_schemas(
+    backup: &OpenBackup,
+    parts: Option<&Parts>,
+) -> Result<BTreeSet<String>, RestoreError> {
+    let entries = read_contents(backup).await?;
+    let chosen: Option<BTreeSet<i32>> = parts.map(|parts| parts.list.iter().copied().collect());
+    let comes = |entry: &&TocEntry| chosen.as_ref().is_none_or(|c| c.contains(&entry.dump_id));
+    let schemas = entries.iter().filter(comes);
+    let schemas = schemas.filter(|entry| *entry.description == *b"SCHEMA");
+    let made: BTreeSet<&[u8]> = schemas.map(|entry| &*entry.tag).collect();
+    let needed = entries.iter().filter(comes);
+    let needed = needed.filter_map(|entry| entry.namespace.as_deref());
+    let bare = needed.filter(|schema| !made.contains(schema));
+    let bare = bare.filter_map(|schema| std::str::from_utf8(schema).ok());
+    // Those that every new database has.
+    let is_own = |schema: &&str| {
+        schema.is_empty()
+            || schema.starts_with("pg_")
+            || ["public", "information_schema"].contains(schema)
+    };
+    let bare = bare.filter(|schema| !is_own(schema));
+    Ok(bare.map(str::to_owned).collect())
+}
+
 /// A name as it is; as well as it can be told, where it is not in UTF-8.
 fn text(name: &[u8], is_utf8: bool) -> Result<String, String> {
     let told = || String::from_utf8_lossy(name).into_owned();

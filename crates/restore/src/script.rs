@@ -93,6 +93,7 @@ impl ScriptRestore<'_> {
                 progress: self.progress,
                 left_out: self.left_out,
                 list: plan.parts.as_ref().map(Parts::list),
+                part: None,
             };
             let created = Draft::create(path);
             let (draft, mut file) = created.map_err(|source| file_error(path, source))?;
@@ -134,7 +135,9 @@ impl ScriptRestore<'_> {
 /// It is no restore into a database that failed.
 fn of_sql(error: RestoreError) -> RestoreError {
     match error {
-        RestoreError::Restore { database, source } => RestoreError::Sql { database, source },
+        RestoreError::Restore {
+            database, source, ..
+        } => RestoreError::Sql { database, source },
         other => other,
     }
 }

@@ -125,6 +125,15 @@ impl Server {
         self.run_in(draft, "DROP SCHEMA IF EXISTS public").await;
     }
 
+    /// Makes a schema for what is restored into it. Where the role may not, `pg_restore`
+    /// tells that it is not there.
+    pub(crate) async fn make_schema(&self, draft: &str, schema: &str) {
+        let statement = format!("CREATE SCHEMA {}", client::identifier(schema));
+        if let Ok(session) = connect(&self.connection.with_database(draft)).await {
+            let _ = session.batch(&statement).await;
+        }
+    }
+
     /// Runs a statement as one role after the other, whether they may or not.
     async fn run_in(&self, draft: &str, statement: &str) {
         for parameters in [self.admin.parameters(), &self.connection] {

@@ -81,6 +81,52 @@ async fn a_backup_of_a_part_says_so_and_is_held_against_that_part() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tables_that_were_chosen_come_back_in_their_schema_which_pg_dump_leaves_out() {
+    let cluster = cluster_with(&["app"]).await;
+    let fill = "CREATE SCHEMA \"Sales\"; CREATE TABLE \"Sales\".lines AS SELECT 1 AS n; \
+         CREATE TABLE \"Sales\".orders AS SELECT 1 AS n; CREATE TABLE other ();";
+    cluster.psql("app", fill).await;
+    let chosen = "databases = { include = [\"app\"] }\n\
+         tables = { include = [\"\\\"Sales\\\".*\"] }";
+    let site = site(&cluster, chosen).await;
+    site.run(&["backup"]).await.ended(0);
+    let made = "note: schema Sales, which was made";
+    for more in [
+        &["--as", "again"][..],
+        &["--as", "one", "--table", "\"Sales\".lines"],
+    ] {
+        let back = restore(&[&["--database", "app"], more].concat());
+        site.run(&back).await.ended(0).says(&[made]);
+    }
+    let there = "SELECT to_regclass('\"Sales\".lines') IS NOT NULL, \
+         to_regclass('\"Sales\".orders') IS NOT NULL";
+    assert!(cluster.psql("again", there).await.contains("t|t"));
+    assert!(cluster.psql("one", there).await.contains("t|f"));
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_needs_what_was_left_out_fails_with_what_that_may_be() {
+    let cluster = cluster_with(&["app"]).await;
+    let fill = "CREATE TABLE orders (n int PRIMARY KEY); INSERT INTO orders VALUES (1); \
+         CREATE TABLE lines (n int REFERENCES orders); INSERT INTO lines VALUES (1)";
+    cluster.psql("app", fill).await;
+    let chosen = "databases = { include = [\"app\"] }\ntable_data = { exclude = [\"orders\"] }";
+    let site = site(&cluster, chosen).await;
+    site.run(&["backup"]).await.ended(0);
+    let ran = site
+        .run(&restore(&["--database", "app", "--as", "again"]))
+        .await;
+    ran.ended(1).says(&[
+        "the backup is of a part (without the rows of orders)",
+        "--table",
+    ]);
+    let lines = ["--database", "app", "--as", "lines", "--table", "lines"];
+    site.run(&restore(&lines)).await.ended(0);
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_choice_that_loses_large_objects_is_told() {
     let cluster = cluster_with(&[]).await;
     let fill = "CREATE TABLE t (); SELECT lo_from_bytea(0, 'x')";

@@ -67,6 +67,11 @@ impl RestoreError {
             Self::DropReplaced { source, way, .. } => Some(both(source.hint(), way)),
             Self::Role { source, .. } => source.hint(),
             Self::Create { source } => source.hint(),
+            Self::Restore {
+                part: Some(part),
+                source,
+                ..
+            } => source.hint().or_else(|| Some(of_a_part(part))),
             Self::Restore { source, .. } | Self::Sql { source, .. } => source.hint(),
             Self::Question { .. } => {
                 Some("the restored database was left as it is; look at it yourself".to_owned())
@@ -162,4 +167,13 @@ mod tests {
         let hint = error.hint().unwrap();
         assert_eq!(hint, "CREATE ROLE a; install its package");
     }
+}
+
+/// What a backup of a part may lack.
+fn of_a_part(part: &str) -> String {
+    format!(
+        "the backup is of a part ({part}): what that needs of the rest is not in it, such as a \
+         function, a table behind a view, or the rows that a foreign key asks for. '--table' takes \
+         single tables of it; '--to-file' gives the archive, of which pg_restore makes what it can"
+    )
 }
