@@ -170,7 +170,7 @@ impl Refusal {
         let unread = first(|mishap| matches!(mishap, Mishap::Unread(_)));
         match room.or(killed).or(crashed).or(unread) {
             Some(Mishap::NoRoom(said)) => Some(Self::Host(format!(
-                "the throwaway server had no room left: {said}"
+                "the throwaway server had no room or memory left: {said}"
             ))),
             Some(Mishap::Killed(said)) => Some(Self::Host(format!(
                 "the throwaway server lost a process that was killed: {said}"

@@ -184,12 +184,14 @@ impl ConnectionParameters {
     }
 
     /// The same, with sessions that load no library on their own, whatever the database's
-    /// or the role's settings say, and that speak English. For a superuser.
+    /// or the role's settings say, that speak English, and of whose errors the server's log
+    /// has all. For a superuser.
     #[must_use]
     pub fn without_libraries(&self) -> Self {
         let mut options = self.options.clone().unwrap_or_default();
         options.push_str(
-            " -c session_preload_libraries= -c local_preload_libraries= -c lc_messages=C",
+            " -c session_preload_libraries= -c local_preload_libraries= -c lc_messages=C \
+             -c log_error_verbosity=verbose -c log_min_error_statement=error",
         );
         Self {
             options: Some(options.trim_start().to_owned()),

@@ -12,7 +12,7 @@ pub enum Mishap {
     Killed(String),
     /// One of its processes crashed.
     Crashed(String),
-    /// It had no room left.
+    /// It had no room left on its disk, or no memory.
     NoRoom(String),
     /// Its log cannot be read: nobody knows what happened to it.
     Unread(String),
@@ -20,8 +20,10 @@ pub enum Mishap {
 
 /// What says that a process has ended (src/backend/postmaster/postmaster.c).
 const OF_CHILDREN: &str = "LogChildExit";
-/// `ERRCODE_DISK_FULL` (src/backend/utils/errcodes.txt); a statement may raise it, too.
-const DISK_FULL: &str = "53100";
+/// `ERRCODE_DISK_FULL` and `ERRCODE_OUT_OF_MEMORY` (src/backend/utils/errcodes.txt); a
+/// statement may raise them, too.
+const NO_ROOM: [&str; 2] = ["53100", "53200"];
+
 impl Mishap {
     /// What a log tells of the server whose first process this was.
     pub(super) fn all(log: &str, postmaster: u32) -> Vec<Self> {
@@ -32,7 +34,7 @@ impl Mishap {
 
     fn of(entry: &Entry<'_>, postmaster: u32) -> Option<Self> {
         let said = || entry.message.to_owned();
-        if entry.is_error() && entry.code == DISK_FULL && entry.is_the_servers_own() {
+        if entry.is_error() && NO_ROOM.contains(&entry.code) && entry.is_the_servers_own() {
             return Some(Self::NoRoom(said()));
         }
         if entry.process != postmaster || entry.function != OF_CHILDREN {
@@ -63,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_is_told_from_a_crash_and_from_a_full_disk() {
+    fn a_kill_is_told_from_a_crash_and_from_a_lack_of_room() {
         let ended =
             |signal: &str| format!("server process (PID 8) was terminated by signal {signal}");
         let child = "LogChildExit, postmaster.c:3667";
@@ -78,6 +80,13 @@ mod tests {
             let told = told(9, &entry, "XLogWrite, xlog.c:2273");
             assert_eq!(told, [Mishap::NoRoom(full.to_owned())]);
         }
+        let memory = "out of memory";
+        let told = told(
+            9,
+            "ERROR:  53200: out of memory",
+            "AllocSetAlloc, aset.c:924",
+        );
+        assert_eq!(told, [Mishap::NoRoom(memory.to_owned())]);
         assert_eq!(of_child("database system is ready"), []);
     }
 
@@ -92,6 +101,7 @@ mod tests {
             // A setting's new value, which the first process tells.
             (POSTMASTER, killed, "ProcessConfigFileInternal, guc.c:560"),
             (9, full, raise),
+            (9, "ERROR:  53200: out of memory", raise),
             (9, full, "PLy_output, plpy_plpymodule.c:448"),
             (9, "ERROR:  P0001: No space left on device", raise),
             (

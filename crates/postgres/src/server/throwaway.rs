@@ -22,6 +22,8 @@ use super::options::ServerOptions;
 use super::postmaster::{Call, POLL, Postmaster};
 use crate::client::{ConnectionParameters, connect};
 
+/// A disk that does not answer would hold up whoever waits.
+const MAKE_TIMEOUT: Duration = Duration::from_secs(600);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the processes of a killed server may go on writing.
@@ -351,8 +353,11 @@ async fn make_data(
     };
     let (making, place, target) = (options.clone(), home.to_owned(), data.clone());
     // initdb takes seconds: it must not hold up the runtime.
-    tokio::task::spawn_blocking(move || initdb::make(&making, account, &place, &target))
+    let making =
+        tokio::task::spawn_blocking(move || initdb::make(&making, account, &place, &target));
+    tokio::time::timeout(MAKE_TIMEOUT, making)
         .await
+        .map_err(|_| prepare(std::io::ErrorKind::TimedOut.into()))?
         .map_err(|source| prepare(source.into()))??;
     let file = data.join("postgresql.conf");
     let mut configuration = std::fs::read_to_string(&file).map_err(prepare)?;

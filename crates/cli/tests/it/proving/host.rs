@@ -156,7 +156,7 @@ async fn room_that_does_not_suffice_for_what_was_not_foreseen() {
     let small = "mount -t tmpfs -o size=300m,mode=755 none scratch";
     let proved = proving.prove_where(small).await;
     let words = [
-        "the throwaway server had no room left",
+        "the throwaway server had no room or memory left",
         // It goes on with how the file system refuses.
         "could not extend file",
     ];
