@@ -116,8 +116,8 @@ impl Dump<'_> {
         }
         if let Some(gave_up) = archive.gave_up {
             (self.warn)(&format!(
-                "rows of database {database:?} are not counted: the archive of pg_dump is not \
-                 understood ({gave_up})"
+                "rows of database {database:?} are not counted, nor is it known whether the archive \
+                 has its end: what pg_dump wrote is not understood ({gave_up}); 'pgkeep prove' tells"
             ));
         }
         // pg_dump has had its snapshot; how this session ends changes nothing.

@@ -19,6 +19,7 @@ use pgkeep_postgres::client::{
 };
 use pgkeep_postgres::tools::{ToolDirectory, Tools};
 use pgkeep_repository::OpenBackup;
+use pgkeep_types::SystemId;
 
 use crate::fill::{Filled, Filling};
 use crate::globals::Globals;
@@ -180,6 +181,14 @@ impl PreparedRestore<'_> {
     pub async fn create_roles(&self) -> Result<(), RestoreError> {
         self.check()?;
         self.preflight.roles.apply(&self.server.admin).await
+    }
+
+    /// Which server the database is made on, where that tells.
+    ///
+    /// # Errors
+    /// Where it does not answer.
+    pub async fn system_id(&self) -> Result<Option<SystemId>, QueryError> {
+        client::system_id(&self.server.admin).await
     }
 
     /// The programs to restore with, where nothing is missing.

@@ -70,7 +70,7 @@ pub fn select<'a>(
     })
 }
 
-/// The newest backup with globals, of the newest ones of all databases.
+/// The newest backup of any database that has globals.
 fn newest_globals(
     catalogue: &Catalogue,
     now: Timestamp,
@@ -79,11 +79,13 @@ fn newest_globals(
     let databases: BTreeSet<&str> = of_all.collect();
     let mut found: Option<&BackupRecord> = None;
     for database in databases {
-        let newest = newest(catalogue, database, None, now)?;
-        let newest = newest.filter(|newest| newest.globals);
+        // Where nobody can tell which one is the newest, nobody can tell whose globals are.
+        newest(catalogue, database, None, now)?;
+        let of_it = catalogue.complete().filter(|of| of.database == database);
+        let with_them = of_it.filter(|backup| backup.globals);
         found = found
             .into_iter()
-            .chain(newest)
+            .chain(with_them.max_by_key(|backup| backup.started))
             .max_by_key(|backup| backup.started);
     }
     Ok(found)

@@ -108,10 +108,18 @@ fn recipients(settings: &Settings) -> Vec<CliError> {
     let wrong = all.filter(|text| text.parse::<Recipient>().is_err());
     let place = settings.origin_of("encryption.recipients").place();
     let told = wrong.map(|text| CliError::Disagrees {
-        problem: format!("{place}{text:?} is no age recipient"),
+        problem: format!("{place}{} is no age recipient", recipient(text)),
         hint: "one begins with age1; 'age-keygen' prints it".to_owned(),
     });
     told.collect()
+}
+
+/// What was given for a recipient; a key that opens backups is not repeated.
+pub(crate) fn recipient(given: &str) -> String {
+    match given.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
+        true => "a private key".to_owned(),
+        false => format!("{given:?}"),
+    }
 }
 
 /// What is shown of an entry; a connection is shown part by part.

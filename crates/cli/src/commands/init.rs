@@ -28,6 +28,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::arguments::{Encryption, Init};
+use crate::commands::config::recipient;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::output::JSON_VERSION;
@@ -240,7 +241,7 @@ fn plan(
     }
     let parse = |text: &String| {
         text.parse::<Recipient>().map_err(|_| CliError::Usage {
-            problem: format!("{text:?} is no age recipient"),
+            problem: format!("{} is no age recipient", recipient(text)),
             hint: "one begins with age1; 'age-keygen' prints it".to_owned(),
         })
     };

@@ -326,7 +326,7 @@ async fn a_restore_that_lost_a_thing_of_any_kind_is_an_error() {
     }
     let id = &site.good().await[0];
     let shown = site.run(&["show", id]).await.ended(0).stdout;
-    assert!(shown.contains("1 subscriptions"), "{shown}");
+    assert!(shown.contains("subscriptions: 1"), "{shown}");
     cluster.stop().await;
 }
 

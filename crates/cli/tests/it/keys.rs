@@ -291,6 +291,14 @@ async fn a_recovery_key_of_age_keygen_is_added_and_the_first_one_retired() {
     ];
     let told = site.run(&retire).await.ended(0);
     told.says(&["it has seen the root key", "only a new repository helps"]);
+    // What it opens it opens still.
+    let kit = site.run(&["kit"]).await.ended(0).stdout;
+    let first = site.key_of("recovery").await["fingerprint"].to_string();
+    assert!(kit.contains(first.trim_matches('"')), "{kit}");
+    assert!(
+        kit.contains("retired: keep it as long as a backup needs it"),
+        "{kit}"
+    );
     let last = [
         "key",
         "retire",

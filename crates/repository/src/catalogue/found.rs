@@ -484,12 +484,15 @@ impl Found {
         let backups = self.backups.into_iter();
         entries.extend(backups.map(|record| Entry::Complete(Box::new(record))));
         entries.sort_by(|a, b| a.order().cmp(&b.order()));
+        // Of what is hurt too: another repository may have it whole.
+        let hurt = self.hurt.iter().map(|record| record.id.clone());
         let there: BTreeMap<BackupId, Hash> = entries
             .iter()
             .filter_map(|entry| match entry {
                 Entry::Complete(record) => Some(record.id.clone()),
                 Entry::Attempt(_) | Entry::Unreadable(_) => None,
             })
+            .chain(hurt)
             .filter_map(|id| Some((id.clone(), *self.hashes.get(&id)?)))
             .collect();
         let mut proofs = Proofs::sort(self.proofs, &there, location);

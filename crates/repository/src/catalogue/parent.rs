@@ -131,7 +131,6 @@ impl Catalogue {
     /// no parent either, a question that is answered wrong every night would have everything
     /// stored anew every night, while nothing is pruned.
     fn is_damaged_by_proof(&self, backup: &BackupId) -> bool {
-        self.refuted(backup)
-            .is_some_and(|proof| proof.record.damage)
+        self.refuting(backup).any(|proof| proof.record.damage)
     }
 }

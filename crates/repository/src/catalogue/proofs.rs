@@ -105,10 +105,14 @@ impl Proofs {
                 let of_one = self.good.get(&backup).map_or(&[][..], Vec::as_slice);
                 let stored = stored.get(&bad.object).copied().unwrap_or_default();
                 let tells_since = |proof: &Proof| {
-                    // That this copy is whole no carried one tells.
-                    let is_good = proof.record.level().is_some() && !proof.is_carried();
-                    let is_conclusive = proof.record.refutes() || is_good;
-                    is_conclusive && proof.record.started >= finished && proof.stored >= stored
+                    // Of this copy no carried one tells, and what one took back later would
+                    // leave nothing of the doubt.
+                    let tells = proof.record.level().is_some()
+                        || (proof.record.refutes() && proof.record.damage);
+                    tells
+                        && !proof.is_carried()
+                        && proof.record.started >= finished
+                        && proof.stored >= stored
                 };
                 if !of_one.iter().any(tells_since) {
                     self.unread.insert(backup, bad.object.clone());
@@ -204,10 +208,15 @@ impl Catalogue {
     /// back.
     #[must_use]
     pub fn refuted(&self, backup: &BackupId) -> Option<&Proof> {
+        self.refuting(backup).next()
+    }
+
+    /// All of these, the newest first.
+    pub fn refuting(&self, backup: &BackupId) -> impl Iterator<Item = &Proof> {
         let proofs = self.proofs(backup);
         let is_taken_back = |failed: &Proof| proofs.iter().any(|later| later.takes_back(failed));
-        let stands = |proof: &&Proof| proof.record.refutes() && !is_taken_back(proof);
-        proofs.iter().rfind(stands)
+        let stands = move |proof: &&Proof| proof.record.refutes() && !is_taken_back(proof);
+        proofs.iter().rev().filter(stands)
     }
 }
 

@@ -35,6 +35,7 @@ impl Catalogue {
             telling.any(|proof| !self.has_proof(&record.id, &proof.record.id))
         };
         from.complete()
+            .chain(from.hurt())
             .filter(|record| wanted(record) && is_here.contains(&record.id) && lacks(record))
             .collect()
     }

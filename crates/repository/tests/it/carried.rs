@@ -134,10 +134,16 @@ async fn a_proof_that_cannot_be_read_is_outweighed_by_no_carried_success() {
     let (catalogue, id) = (family.target.catalogue().await, &family.record.id);
     assert_eq!(catalogue.unread_proof(id), Some(&unread));
     assert_eq!(catalogue.worth(id), Level::Stored);
+    // Nor by a carried failure, which a carried success would take back.
     prove_and_carry(&family, ProofOutcome::Failed).await;
+    prove_and_carry(&family, ProofOutcome::Proven).await;
+    let catalogue = family.target.catalogue().await;
+    assert_eq!(catalogue.unread_proof(id), Some(&unread));
+    assert_eq!(catalogue.worth(id), Level::Stored);
+    prove_there(&family, ProofOutcome::Proven, false).await;
     let catalogue = family.target.catalogue().await;
     assert_eq!(catalogue.unread_proof(id), None);
-    assert!(catalogue.refuted(id).is_some());
+    assert_eq!(catalogue.level(id), Level::Proven);
 }
 
 #[tokio::test(flavor = "multi_thread")]

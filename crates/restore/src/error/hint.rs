@@ -147,6 +147,15 @@ fn both(said: Option<String>, helps: &str) -> String {
     }
 }
 
+/// What a backup of a part may lack.
+fn of_a_part(part: &str) -> String {
+    format!(
+        "the backup is of a part ({part}): what that needs of the rest is not in it, such as a \
+         function, a table behind a view, or the rows that a foreign key asks for. '--table' takes \
+         single tables of it; '--to-file' gives the archive, of which pg_restore makes what it can"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use crate::{Problem, RestoreError};
@@ -167,13 +176,4 @@ mod tests {
         let hint = error.hint().unwrap();
         assert_eq!(hint, "CREATE ROLE a; install its package");
     }
-}
-
-/// What a backup of a part may lack.
-fn of_a_part(part: &str) -> String {
-    format!(
-        "the backup is of a part ({part}): what that needs of the rest is not in it, such as a \
-         function, a table behind a view, or the rows that a foreign key asks for. '--table' takes \
-         single tables of it; '--to-file' gives the archive, of which pg_restore makes what it can"
-    )
 }

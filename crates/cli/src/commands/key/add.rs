@@ -7,6 +7,7 @@ use pgkeep_repository::UnendedRuns;
 
 use super::{Changed, Owned, meant, owned, retire, role};
 use crate::arguments::key::KeyAdd;
+use crate::commands::config::recipient;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 use crate::terminal;
@@ -77,7 +78,7 @@ fn of_recipient(text: &str, role: KeyRole, name: &str) -> Result<KeyRequest, Cli
     };
     let recipient: Recipient = text.parse().map_err(|_| {
         usage(
-            format!("{text:?} is no age recipient"),
+            format!("{} is no age recipient", recipient(text)),
             "one begins with age1; a request of 'pgkeep key new' needs no --role",
         )
     })?;

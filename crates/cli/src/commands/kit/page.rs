@@ -131,15 +131,21 @@ impl Page<'_> {
         if self.repository.encryption() == Encryption::None {
             text.push_str("   None is needed: this repository is not encrypted.\n");
         } else {
-            text.push_str(
-                "   Any one of these. A private key is a line AGE-SECRET-KEY-1… in a file.\n\n",
-            );
             let keys = self.repository.keys();
             let opens = |key: &&KeyInfo| {
-                key.retired.is_none()
-                    && matches!(key.record.role, KeyRole::Recovery | KeyRole::Prover)
+                matches!(key.record.role, KeyRole::Recovery | KeyRole::Prover)
+                    && (key.retired.is_none() || self.opened_by(key) > 0)
             };
-            for key in keys.iter().filter(opens) {
+            let keys: Vec<&KeyInfo> = keys.iter().filter(opens).collect();
+            let is_any = keys
+                .iter()
+                .all(|key| self.opened_by(key) == self.newest.len());
+            text.push_str(match is_any {
+                true => "   Any one of these.",
+                false => "   One of these for each backup: not every key opens every one.",
+            });
+            text.push_str(" A private key is a line AGE-SECRET-KEY-1… in a file.\n\n");
+            for key in keys {
                 self.key(&mut text, key);
             }
         }
@@ -152,6 +158,13 @@ impl Page<'_> {
         text
     }
 
+    /// How many of the newest backups it opens.
+    fn opened_by(&self, key: &KeyInfo) -> usize {
+        let newest = self.newest.iter();
+        let opened = newest.filter(|record| record.sealed_to.contains(&key.fingerprint));
+        opened.count()
+    }
+
     fn key(&self, text: &mut String, key: &KeyInfo) {
         let recipient = key.record.recipient.as_ref();
         let _ = writeln!(
@@ -162,15 +175,14 @@ impl Page<'_> {
             key.fingerprint,
             recipient.map(ToString::to_string).unwrap_or_default()
         );
-        let opened = self
-            .newest
-            .iter()
-            .filter(|record| record.sealed_to.contains(&key.fingerprint))
-            .count();
+        if key.retired.is_some() {
+            text.push_str("     retired: keep it as long as a backup needs it\n");
+        }
+        let opened = self.opened_by(key);
         if opened < self.newest.len() {
             let _ = writeln!(
                 text,
-                "     opens {opened} of the {} above: it came later than the others",
+                "     opens {opened} of the {} above",
                 words::counted(self.newest.len(), "backup")
             );
         }

@@ -82,19 +82,19 @@ impl ProofLine {
         }
     }
 
-    /// A proof, and whether it was written down; `refuted` by which proof its backup was before.
-    pub(super) fn of(
+    /// A proof, and whether it was written down; `refuting` are the proofs that its backup had
+    /// failed before, the newest first.
+    pub(super) fn of<'f>(
         backup: &BackupRecord,
         proof: Proof,
         recorded: Result<bool, String>,
-        refuted: Option<&ProofRecord>,
+        mut refuting: impl Iterator<Item = &'f ProofRecord>,
     ) -> Self {
         let Proof {
             record, details, ..
         } = proof;
-        let refuted = refuted.filter(|failed| {
-            recorded == Ok(true) && record.level().is_some() && !record.is_as_much_as(failed)
-        });
+        let is_good = recorded == Ok(true) && record.level().is_some();
+        let refuted = refuting.find(|failed| is_good && !record.is_as_much_as(failed));
         Self {
             still_refuted: refuted.map(|failed| {
                 format!(

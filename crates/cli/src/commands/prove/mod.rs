@@ -271,10 +271,10 @@ async fn prove(
                 }
             };
             let recorded = recorded.map_err(|error| sentence(&error));
-            let refuted = opened.catalogue.refuted(&backup.id);
-            let refuted = refuted.map(|failed| &failed.record);
+            let refuting = opened.catalogue.refuting(&backup.id);
+            let refuting = refuting.map(|failed| &failed.record);
             let damaged = proof.damaged.clone();
-            let line = ProofLine::of(backup, proof, recorded, refuted);
+            let line = ProofLine::of(backup, proof, recorded, refuting);
             match damaged {
                 Some(object) => {
                     let access = host.write.as_ref();

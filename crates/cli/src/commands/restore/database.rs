@@ -2,8 +2,7 @@
 //!
 //! Invariant: a database that is to be replaced is asked for before anything is made.
 
-use pgkeep_postgres::client::{connect, system_id};
-use pgkeep_restore::{DumpRestore, LeftOut, Parts, Restored};
+use pgkeep_restore::{DumpRestore, LeftOut, Parts, PreparedRestore, Restored};
 use pgkeep_types::Clock;
 
 use super::progress::RestoreRow;
@@ -34,7 +33,7 @@ pub(super) async fn run(
     }
     let dumped_part = prepared.dumped_part();
     if let (Some(aside), []) = (prepared.replaced(), prepared.problems()) {
-        check_server(context, arguments, chosen, &restore).await?;
+        check_server(context, arguments, chosen, &restore, &prepared).await?;
         let end = match arguments.drop_replaced {
             true => "is dropped then".to_owned(),
             false => format!("stays as {aside:?}"),
@@ -180,19 +179,18 @@ async fn check_server(
     arguments: &Restore,
     chosen: &Chosen,
     restore: &DumpRestore<'_>,
+    prepared: &PreparedRestore<'_>,
 ) -> Result<(), CliError> {
     let record = chosen.backup.record();
     let (Some(of_backup), None) = (record.system_id, &arguments.backup) else {
         return Ok(());
     };
     let asked = async {
-        let session = connect(restore.connection).await?;
-        system_id(&session)
-            .await
-            .map_err(|source| CliError::NoAnswer {
-                cluster: record.cluster.to_string(),
-                source,
-            })
+        let answer = prepared.system_id().await;
+        answer.map_err(|source| CliError::NoAnswer {
+            cluster: record.cluster.to_string(),
+            source,
+        })
     };
     let what = format!("the restore of database {:?}", restore.name);
     let here = context.unless_interrupted(&what, asked).await?;

@@ -167,5 +167,5 @@ t1ya6vkk  app       2026-04-03 03:00 +00  293 KiB
 pg2k14bq  app       2026-04-04 03:00 +00  293 KiB
           294 KiB  stored
 17gst0y2  orders_of_the_whole_of_the_year
-          2026-04-05 03:00 +00  293 KiB  294 KiB
-          stored";
+                    2026-04-05 03:00 +00  293 KiB
+          294 KiB  stored";

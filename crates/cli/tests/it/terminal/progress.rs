@@ -55,9 +55,10 @@ async fn a_backup_and_a_restore_show_how_far_they_are_and_leave_only_the_lines_t
     let ran = watched(&site, WIDE, &[], &BACKUP).await.ended(0);
     assert!(ran.stdout.contains("\u{1b}[?7l  app  "), "{ran:#?}");
     let kept_lines = kept(&ran.stdout);
-    let [globals, start, end] = kept_lines.as_slice() else {
+    let [begun, globals, start, end] = kept_lines.as_slice() else {
         panic!("{kept_lines:#?}");
     };
+    assert_eq!(begun, "globals");
     assert!(globals.starts_with("globals: complete"), "{globals:?}");
     assert!(start.starts_with("dump of \"app\" as"), "{start:?}");
     assert!(end.starts_with("dump of \"app\": complete"), "{end:?}");
@@ -117,7 +118,7 @@ async fn several_databases_have_a_line_each_and_one_for_all() {
         let line = format!("\r\n  {database}  ");
         assert!(ran.stdout.contains(&line), "{ran:#?}");
     }
-    assert_eq!(kept(&ran.stdout).len(), 5, "{ran:#?}");
+    assert_eq!(kept(&ran.stdout).len(), 6, "{ran:#?}");
     cluster.stop().await;
 }
 
@@ -133,7 +134,7 @@ async fn where_no_terminal_obeys_there_are_lines_alone() {
         site.set("TERM", term);
         let ran = watched(&site, WIDE, &[], &BACKUP).await.ended(0);
         assert!(!ran.stdout.contains('\u{1b}'), "{ran:#?}");
-        assert_eq!(ran.stdout.matches("START").count(), 1, "{ran:#?}");
+        assert_eq!(ran.stdout.matches("START").count(), 2, "{ran:#?}");
     }
     cluster.stop().await;
 }

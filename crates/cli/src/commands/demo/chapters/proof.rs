@@ -68,7 +68,10 @@ impl Scene<'_> {
             .expect_said(&pack_of(&pack))?;
         self.teller.seen("exit code 1, and the object is named");
         self.teller.pause();
-        self.typist.show(&["list"]).await?.expect(0)?;
+        let listed = self.typist.show(&["list"]).await?.expect(1)?;
+        listed.expect_said("DAMAGED")?;
+        self.teller
+            .seen("no restore takes it unasked, and no backup builds on it");
         Ok(())
     }
 
